@@ -1,0 +1,119 @@
+"""The baseline that most clusters run today: the HPA rule and a node autoscaler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from greensched.model import ON
+from greensched.policies import hpa
+from greensched.policies.machines import (
+    BATCH,
+    ONLINE,
+    idle_for,
+    last_not_on_ms,
+    ours,
+    power_actions,
+    to_wake,
+    wake_for_queue,
+)
+from greensched.policies.memory import frozen
+from greensched.policies.settings import check
+
+if TYPE_CHECKING:
+    from greensched.model import Action, BoolArray, IntArray, Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AutoscaledMemory:
+    """The HPA's windows, and when each machine was last seen not on."""
+
+    hpa: hpa.HpaMemory = field(default_factory=hpa.HpaMemory)
+    not_on_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Autoscaled:
+    """HPA rule for services, node autoscaler for machines, batch on submit.
+
+    The node autoscaler switches machines off that were empty for `empty_ms` (10 minutes, the
+    Kubernetes cluster autoscaler's `scale-down-unneeded-time`), never the last `machines_min`
+    that serve, and switches machines on when replicas find no room or jobs wait. It moves
+    nothing, and keeps no reserve. HPA defaults: tolerance 0.1, scale-down window 300 s, up by
+    a factor of 2 or 4 replicas, down without a limit beyond the window (Kubernetes, "Horizontal
+    Pod Autoscaling"); the target is that of `elastic`, so that no saving comes from it.
+    """
+
+    period_ms: int = 60_000
+    target: float = 0.6  # mean use of a replica's request [1]
+    tolerance: float = 0.1
+    stabilisation_ms: int = 300_000
+    up_factor: float = 2.0
+    up_step: int = 4
+    empty_ms: int = 600_000
+    machines_min: int = 1
+    patience_ms: int = 600_000
+
+    def __post_init__(self) -> None:
+        """Refuse settings outside of their range (`UsageError`)."""
+        check(
+            self,
+            shares=("target", "tolerance"),
+            positive=("period_ms", "target", "up_step"),
+            natural=("stabilisation_ms", "up_factor", "empty_ms", "machines_min", "patience_ms"),
+        )
+
+    @property
+    def kind(self) -> str:
+        """Return the registered name."""
+        return "autoscaled"
+
+    def first_memory(self) -> AutoscaledMemory:
+        """Return the memory before the first wake."""
+        return AutoscaledMemory()
+
+    def decide(
+        self, snapshot: Snapshot, memory: AutoscaledMemory
+    ) -> tuple[tuple[Action, ...], AutoscaledMemory]:
+        """Return the actions to take now and the memory for the next wake."""
+        view, machines = snapshot.services, snapshot.machines
+        wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
+        not_on_ms = last_not_on_ms(machines, memory.not_on_ms, snapshot.now_ms)
+        serves, takes_jobs = machines.role != BATCH, machines.role != ONLINE
+        pending_cpu_m = int(view.pending @ view.replica_cpu_m)
+        pending_memory_mib = int(view.pending @ view.replica_memory_mib)
+        for_services = to_wake(machines, serves, pending_cpu_m, pending_memory_mib)
+        for_jobs = wake_for_queue(snapshot, takes_jobs, patience_ms=self.patience_ms)
+        idle = self._unneeded(snapshot, not_on_ms, serves)
+        actions: tuple[Action, ...] = (
+            *hpa.scale_actions(view, wanted),
+            *power_actions(np.concatenate([for_services, for_jobs]), "on"),
+            *power_actions(idle, "off"),
+        )
+        return actions, AutoscaledMemory(hpa=windows, not_on_ms=not_on_ms)
+
+    def _unneeded(self, snapshot: Snapshot, not_on_ms: IntArray, serves: BoolArray) -> IntArray:
+        """Return the machines to switch off: empty long enough, and nothing waits for them."""
+        machines = snapshot.machines
+        idle = idle_for(snapshot, not_on_ms, self.empty_ms)
+        if snapshot.queue.jobs > 0:
+            idle &= machines.role == ONLINE
+        if snapshot.services.pending.any():
+            idle &= machines.role == BATCH
+        serving = np.flatnonzero(idle & serves)
+        on = int(((machines.state == ON) & ours(machines) & serves).sum())
+        surplus = max(0, on - self.machines_min)
+        return np.concatenate([serving[::-1][:surplus], np.flatnonzero(idle & ~serves)])
+
+    def _rule(self) -> hpa.HpaRule:
+        return hpa.HpaRule(
+            target=self.target,
+            tolerance=self.tolerance,
+            stabilisation_ms=self.stabilisation_ms,
+            up_factor=self.up_factor,
+            up_step=self.up_step,
+            down_share=1.0,
+            down_window_ms=0,
+        )

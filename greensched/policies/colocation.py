@@ -1,0 +1,210 @@
+"""Co-location: batch runs beside services in what they reserve and will not use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from greensched.errors import Finding
+from greensched.model import NONE, ON, BatchLimit
+from greensched.policies.machines import (
+    ANY,
+    BATCH,
+    NOTHING,
+    ONLINE,
+    idle_for,
+    last_not_on_ms,
+    ours,
+    power_actions,
+    wake_for_queue,
+)
+from greensched.policies.memory import frozen
+from greensched.policies.settings import check
+
+if TYPE_CHECKING:
+    from greensched.model import (
+        Action,
+        BoolArray,
+        FloatArray,
+        IntArray,
+        MachineView,
+        Snapshot,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PeakMemory:
+    """Use over reservation of each machine [1]: full samples, and the one being measured."""
+
+    ratios: FloatArray = field(default_factory=lambda: frozen(np.empty((0, 0), np.float64)))
+    samples: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
+    ratio_ms: FloatArray = field(default_factory=lambda: frozen(np.empty(0, np.float64)))
+    stale: BoolArray = field(default_factory=lambda: frozen(np.empty(0, np.bool_)))
+    measured_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ColocationMemory:
+    """Samples of use, when limits were last set, and when a machine was last seen not on."""
+
+    peak: PeakMemory = field(default_factory=PeakMemory)
+    limited_ms: int = NONE
+    not_on_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColocationNsigma:
+    """Allocatable batch = capacity - safety margin - predicted peak of online use, guarded.
+
+    Every `limit_period_ms` each machine that serves lets batch reserve `reclaim_cpu` of its
+    CPU less the predicted peak of its services, and `reclaim_memory` of its memory less what
+    they reserve (their memory in use is not measured). The peak is the mean and `sigmas` standard
+    deviations of `samples` samples of `sample_ms`, at most the reservation; samples are of use
+    over reservation, so that replicas which come or go count at once. Until a machine has
+    all its samples it counts as fully used. Guards at every wake: batch may use what services
+    leave of `max_cpu` of the CPU (suppress), takes no more work above it, and is evicted where
+    more than `max_memory` of the memory is allocated. Dedicated batch machines empty for
+    `sleep_idle_ms` sleep, and wake for jobs that wait beyond the room left beside services.
+
+    Sources: Bashir et al., EuroSys 2021, doi:10.1145/3447786.3456259 (N-sigma, n = 5, 24
+    samples of 5 min, cap at the limit); Koordinator (formula, reclaim thresholds CPU 60 %,
+    memory 65 %, update 300 s, suppress above 65 % CPU, evict above 70 % memory).
+    """
+
+    period_ms: int = 60_000
+    limit_period_ms: int = 300_000
+    reclaim_cpu: float = 0.60
+    reclaim_memory: float = 0.65
+    max_cpu: float = 0.65
+    max_memory: float = 0.70
+    sigmas: float = 5.0
+    samples: int = 24
+    sample_ms: int = 300_000
+    sleep_idle_ms: int = 1_800_000
+    patience_ms: int = 300_000
+
+    def __post_init__(self) -> None:
+        """Refuse settings outside of their range (`UsageError`)."""
+        findings = []
+        if self.reclaim_memory > self.max_memory:
+            findings.append(
+                Finding(
+                    where="reclaim_memory",
+                    what="is above max_memory",
+                    remedy="else batch is admitted to be evicted",
+                )
+            )
+        check(
+            self,
+            shares=("reclaim_cpu", "reclaim_memory", "max_cpu", "max_memory"),
+            positive=("period_ms", "limit_period_ms", "samples", "sample_ms"),
+            natural=("sigmas", "sleep_idle_ms", "patience_ms"),
+            findings=findings,
+        )
+
+    @property
+    def kind(self) -> str:
+        """Return the registered name."""
+        return "colocation-nsigma"
+
+    def first_memory(self) -> ColocationMemory:
+        """Return the memory before the first wake."""
+        return ColocationMemory()
+
+    def decide(
+        self, snapshot: Snapshot, memory: ColocationMemory
+    ) -> tuple[tuple[Action, ...], ColocationMemory]:
+        """Return the actions to take now and the memory for the next wake."""
+        m, now = snapshot.machines, snapshot.now_ms
+        serves = (m.role == ONLINE) | ((m.role == ANY) & (m.replicas > 0))
+        shared = serves & (m.state == ON) & ours(m)
+        peak = self._measured(snapshot, memory.peak, shared)
+        not_on_ms = last_not_on_ms(m, memory.not_on_ms, now)
+        limited_ms = memory.limited_ms
+        cpu, memory_mib = m.batch_limit_cpu_m, m.batch_limit_memory_mib
+        due = limited_ms == NONE or now - limited_ms >= self.limit_period_ms
+        if due:
+            cpu, memory_mib = self._limits(m, peak)
+            limited_ms = now
+        actions = self._guarded(m, shared, cpu, memory_mib, due=due)
+        room_cpu = int(np.maximum(cpu - m.batch_cpu_m, 0)[shared].sum())
+        room_memory = int(np.maximum(memory_mib - m.batch_memory_mib, 0)[shared].sum())
+        wake = wake_for_queue(
+            snapshot,
+            m.role != ONLINE,
+            patience_ms=self.patience_ms,
+            room_cpu_m=room_cpu,
+            room_memory_mib=room_memory,
+        )
+        sleep = NOTHING
+        if snapshot.queue.jobs == 0:
+            idle = idle_for(snapshot, not_on_ms, self.sleep_idle_ms)
+            sleep = np.flatnonzero(idle & (m.role == BATCH))
+        actions += (*power_actions(wake, "on"), *power_actions(sleep, "sleep"))
+        return actions, ColocationMemory(peak=peak, limited_ms=limited_ms, not_on_ms=not_on_ms)
+
+    def _measured(self, snapshot: Snapshot, memory: PeakMemory, shared: BoolArray) -> PeakMemory:
+        """Return `memory` with the use since the last wake; a machine apart starts anew."""
+        m, period = snapshot.machines, snapshot.period_ms
+        count = len(m.state)
+        if len(memory.samples) != count:
+            memory = PeakMemory(
+                ratios=np.zeros((self.samples, count)),
+                samples=np.zeros(count, np.int64),
+                ratio_ms=np.zeros(count),
+                stale=np.zeros(count, np.bool_),
+            )
+        known = shared & (m.online_cpu_m > 0)
+        ratio = np.minimum(m.online_use_cpu_m / np.maximum(m.online_cpu_m, 1), 1.0)
+        ratio_ms = memory.ratio_ms + ratio * period
+        stale = memory.stale | ~known
+        measured_ms = memory.measured_ms + period
+        ratios, samples = memory.ratios, memory.samples
+        if measured_ms >= self.sample_ms:
+            ratios = np.concatenate([ratios[1:], (ratio_ms / measured_ms)[None]])
+            samples = np.where(stale, 0, np.minimum(samples + 1, self.samples))
+            ratio_ms, stale, measured_ms = np.zeros(count), ~known, 0
+        return PeakMemory(
+            ratios=frozen(ratios),
+            samples=frozen(np.where(known, samples, 0)),
+            ratio_ms=frozen(ratio_ms),
+            stale=frozen(stale),
+            measured_ms=measured_ms,
+        )
+
+    def _limits(self, m: MachineView, peak: PeakMemory) -> tuple[IntArray, IntArray]:
+        """Return the CPU [millicores] and memory [MiB] that batch may reserve of each machine."""
+        predicted = np.minimum(peak.ratios.mean(axis=0) + self.sigmas * peak.ratios.std(axis=0), 1)
+        share = np.where(peak.samples >= self.samples, predicted, 1.0)
+        cpu = np.floor(self.reclaim_cpu * m.cpu_m - np.ceil(share * m.online_cpu_m))
+        memory = np.floor(self.reclaim_memory * m.memory_mib) - m.online_memory_mib
+        return np.maximum(cpu, 0).astype(np.int64), np.maximum(memory, 0).astype(np.int64)
+
+    def _guarded(
+        self, m: MachineView, shared: BoolArray, cpu: IntArray, memory: IntArray, *, due: bool
+    ) -> tuple[Action, ...]:
+        """Return the limits to set: all when due, else those that a guard lowers."""
+        busy = shared & (m.jobs > 0)
+        used = m.online_use_cpu_m + m.batch_use_cpu_m
+        hot = busy & (used > self.max_cpu * m.cpu_m)
+        allowed = np.floor(self.max_memory * m.memory_mib).astype(np.int64)
+        full = busy & (m.online_memory_mib + m.batch_memory_mib > allowed)
+        cpu = np.where(hot, np.minimum(cpu, m.batch_cpu_m), cpu)
+        # Evicting for memory must not also evict for CPU, which suppression deals with.
+        cpu = np.where(full, np.maximum(cpu, m.batch_cpu_m), cpu)
+        memory = np.where(full, np.maximum(allowed - m.online_memory_mib, 0), memory)
+        lowered = hot & (cpu < m.batch_limit_cpu_m)
+        plain = (shared if due else lowered) & ~full
+        return tuple(
+            BatchLimit(
+                machines=frozen(rows),
+                cpu_m=frozen(cpu[rows]),
+                memory_mib=frozen(memory[rows]),
+                use_share=self.max_cpu,
+                evict=evict,
+            )
+            for rows, evict in ((np.flatnonzero(plain), False), (np.flatnonzero(full), True))
+            if rows.size
+        )

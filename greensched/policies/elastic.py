@@ -1,0 +1,279 @@
+"""Adaptive elastic capacity: replicas follow the load, freed machines are emptied and sleep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from greensched.model import BOOTING, DRAINING, ON
+from greensched.policies import hpa
+from greensched.policies.machines import (
+    BATCH,
+    NOTHING,
+    ONLINE,
+    idle_for,
+    last_not_on_ms,
+    online_room,
+    ours,
+    power_actions,
+    to_wake,
+    wake_for_queue,
+)
+from greensched.policies.memory import frozen
+from greensched.policies.settings import check
+
+if TYPE_CHECKING:
+    from greensched.model import (
+        Action,
+        BoolArray,
+        IntArray,
+        MachineView,
+        Snapshot,
+    )
+
+LONG_AGO_MS = -(1 << 60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ElasticMemory:
+    """The HPA's windows; per machine when it was last seen not on, and last asked to sleep."""
+
+    hpa: hpa.HpaMemory = field(default_factory=hpa.HpaMemory)
+    not_on_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
+    asked_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElasticReactive:
+    """The HPA rule with step limits; machines it frees are emptied and put to sleep.
+
+    Replicas: n = ceil(n x metric / target), tolerance 0.1, down to the highest recommendation of
+    the last 300 s and by at most 30 % in 10 minutes, up by a factor of 2 or 4 replicas a wake;
+    replicas that start count as present. Machines: a reserve (the larger of `reserve_machines`
+    average machines and `reserve_share` of what is on) stays free of reservations, sleeping
+    machines are woken before it is used up, and machines with the least reserved are emptied
+    while the rest has room for their replicas and a quarter more than the reserve. Idle
+    machines for batch sleep after `idle_ms` and wake for waiting jobs.
+
+    Sources: Kubernetes, "Horizontal Pod Autoscaling"; target, window and step limit as
+    collected from Autopilot (EuroSys 2020) and Kapacity; reserve, budget and headroom are ours.
+    """
+
+    period_ms: int = 60_000
+    target: float = 0.6  # mean use of a replica's request [1]
+    tolerance: float = 0.1
+    stabilisation_ms: int = 300_000
+    up_factor: float = 2.0
+    up_step: int = 4
+    down_share: float = 0.3
+    down_window_ms: int = 600_000
+    reserve_machines: int = 1
+    reserve_share: float = 0.05
+    headroom: float = 0.05  # of each machine, left free by replicas that move there
+    moves_max: int = 20  # replicas moved a wake
+    drains_share: float = 0.05  # of machines on, emptying at one time (at least one)
+    idle_ms: int = 300_000
+    retry_ms: int = 1_800_000  # between two attempts to empty one machine
+    patience_ms: int = 600_000
+
+    def __post_init__(self) -> None:
+        """Refuse settings outside of their range (`UsageError`)."""
+        check(
+            self,
+            shares=(
+                "target",
+                "tolerance",
+                "down_share",
+                "reserve_share",
+                "headroom",
+                "drains_share",
+            ),
+            positive=("period_ms", "target", "up_step"),
+            natural=(
+                "stabilisation_ms",
+                "up_factor",
+                "down_window_ms",
+                "reserve_machines",
+                "moves_max",
+                "idle_ms",
+                "retry_ms",
+                "patience_ms",
+            ),
+        )
+
+    @property
+    def kind(self) -> str:
+        """Return the registered name."""
+        return "elastic-reactive"
+
+    def first_memory(self) -> ElasticMemory:
+        """Return the memory before the first wake."""
+        return ElasticMemory()
+
+    def decide(
+        self, snapshot: Snapshot, memory: ElasticMemory
+    ) -> tuple[tuple[Action, ...], ElasticMemory]:
+        """Return the actions to take now and the memory for the next wake."""
+        machines, now = snapshot.machines, snapshot.now_ms
+        wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
+        not_on_ms = last_not_on_ms(machines, memory.not_on_ms, now)
+        asked_ms = memory.asked_ms
+        if len(asked_ms) != len(machines.state):
+            asked_ms = np.full(len(machines.state), LONG_AGO_MS, np.int64)
+        fleet = _Fleet.of(snapshot, wanted, self)
+        wake_services = fleet.to_wake(machines)
+        jobs = wake_for_queue(snapshot, machines.role != ONLINE, patience_ms=self.patience_ms)
+        idle = idle_for(snapshot, not_on_ms, self.idle_ms)
+        sleep = NOTHING
+        if snapshot.queue.jobs == 0:
+            sleep = np.flatnonzero(idle & (machines.role == BATCH))
+        if not wake_services.size and snapshot.period_ms > 0:
+            rested = now - asked_ms >= self.retry_ms
+            freed = self._freed(snapshot, fleet, idle, rested)
+            sleep = np.concatenate([sleep, freed])
+            asked_ms = asked_ms.copy()
+            asked_ms[freed] = now
+        actions: tuple[Action, ...] = (
+            *hpa.scale_actions(snapshot.services, wanted),
+            *power_actions(np.concatenate([wake_services, jobs]), "on"),
+            *power_actions(sleep, "sleep", self.moves_max),
+        )
+        memory = ElasticMemory(hpa=windows, not_on_ms=not_on_ms, asked_ms=frozen(asked_ms))
+        return actions, memory
+
+    def _freed(
+        self, snapshot: Snapshot, fleet: _Fleet, idle: BoolArray, rested: BoolArray
+    ) -> IntArray:
+        """Return the machines to empty and put to sleep, those with the least reserved first."""
+        m = snapshot.machines
+        empty = (m.replicas == 0) & (m.jobs == 0)
+        holds = (m.replicas > 0) & (m.replicas <= self.moves_max) & rested
+        if snapshot.queue.jobs > 0:
+            empty &= m.role == ONLINE
+        rows = np.flatnonzero(fleet.serving & ((empty & idle) | holds))
+        if not rows.size:
+            return NOTHING
+        load = (m.online_cpu_m + m.batch_cpu_m)[rows]
+        rows = rows[np.lexsort((rows, load, m.replicas[rows] > 0))]
+        moves = np.cumsum(m.replicas[rows])
+        # Beyond the budget nothing may move, and only so many may be under way.
+        drains = max(1, int(self.drains_share * fleet.serving.sum()))
+        under_way = int((m.state == DRAINING).sum())
+        empties = int((m.replicas[rows] == 0).sum())
+        within = int(moves.searchsorted(self.moves_max, side="right"))
+        rows = rows[: min(within, empties + max(0, drains - under_way))]
+        return rows[: fleet.spare(snapshot, rows, self.headroom)]
+
+    def _rule(self) -> hpa.HpaRule:
+        return hpa.HpaRule(
+            target=self.target,
+            tolerance=self.tolerance,
+            stabilisation_ms=self.stabilisation_ms,
+            up_factor=self.up_factor,
+            up_step=self.up_step,
+            down_share=self.down_share,
+            down_window_ms=self.down_window_ms,
+        )
+
+
+RESERVE_TO_SLEEP = 1.25  # sleep leaves a quarter more free than wakes a machine: no flapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fleet:
+    """Room and need of the machines that serve, at one wake."""
+
+    serving: BoolArray  # on, ours, not for batch alone
+    room_cpu_m: IntArray
+    room_memory_mib: IntArray
+    reserve_cpu_m: float
+    reserve_memory_mib: float
+    coming_cpu_m: int  # of replicas that this wake adds
+    coming_memory_mib: int
+    pending_cpu_m: int
+    pending_memory_mib: int
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, wanted: IntArray, policy: ElasticReactive) -> _Fleet:
+        m, view = snapshot.machines, snapshot.services
+        serving = (m.state == ON) & ours(m) & (m.role != BATCH)
+        room_cpu, room_memory = online_room(m)
+        least = max(policy.reserve_share, policy.reserve_machines / max(1, serving.sum()))
+        coming = np.maximum(wanted - hpa.present(view), 0)
+        return cls(
+            serving=serving,
+            room_cpu_m=np.where(serving, room_cpu, 0),
+            room_memory_mib=np.where(serving, room_memory, 0),
+            reserve_cpu_m=least * float(m.cpu_m[serving].sum()),
+            reserve_memory_mib=least * float(m.memory_mib[serving].sum()),
+            coming_cpu_m=int(coming @ view.replica_cpu_m),
+            coming_memory_mib=int(coming @ view.replica_memory_mib),
+            pending_cpu_m=int(view.pending @ view.replica_cpu_m),
+            pending_memory_mib=int(view.pending @ view.replica_memory_mib),
+        )
+
+    def to_wake(self, m: MachineView) -> IntArray:
+        """Return the machines to wake: for the reserve, and for replicas without room."""
+        serves = m.role != BATCH
+        booting = (m.state == BOOTING) & ours(m) & serves
+        cpu, memory = int(m.cpu_m[booting].sum()), int(m.memory_mib[booting].sum())
+        room_cpu, room_memory = int(self.room_cpu_m.sum()), int(self.room_memory_mib.sum())
+        reserve_cpu, reserve_memory = self.reserve_cpu_m, self.reserve_memory_mib
+        need_cpu = max(0.0, reserve_cpu + self.coming_cpu_m - room_cpu - cpu)
+        need_memory = max(0.0, reserve_memory + self.coming_memory_mib - room_memory - memory)
+        need_cpu += max(0, self.pending_cpu_m - cpu)  # no room is taken off: they found none
+        need_memory += max(0, self.pending_memory_mib - memory)
+        return to_wake(m, serves, need_cpu, need_memory)
+
+    def spare(self, snapshot: Snapshot, rows: IntArray, headroom: float) -> int:
+        """Return how many of the first of `rows` may go, their replicas fitting elsewhere.
+
+        The rest keeps the reserve (and a quarter) after the moves. Room is counted in places
+        for the largest replica that may have to move, `headroom` of each machine left free, so
+        that enough places means that every replica fits, whatever the order.
+        """
+        m = snapshot.machines
+        count = len(rows)
+        for room, used, reserve, coming in (
+            (self.room_cpu_m, m.online_cpu_m, self.reserve_cpu_m, self.coming_cpu_m),
+            (
+                self.room_memory_mib,
+                m.online_memory_mib,
+                self.reserve_memory_mib,
+                self.coming_memory_mib,
+            ),
+        ):
+            left = room.sum() - np.cumsum(room[rows]) - np.cumsum(used[rows])
+            enough = left >= RESERVE_TO_SLEEP * reserve + coming
+            count = min(count, _leading(enough))
+        rows = rows[:count]
+        largest = _largest_replica(snapshot, rows)
+        if largest is None:
+            return count
+        cpu_m, memory_mib = largest
+        places = np.minimum(
+            (self.room_cpu_m - headroom * m.cpu_m) // cpu_m,
+            (self.room_memory_mib - headroom * m.memory_mib) // memory_mib,
+        )
+        places = np.maximum(np.where(self.serving, places, 0), 0)
+        fits = places.sum() - np.cumsum(places[rows]) >= np.cumsum(m.replicas[rows])
+        return _leading(fits)
+
+
+def _leading(holds: BoolArray) -> int:
+    """Return how many of the first elements hold."""
+    return len(holds) if holds.all() else int(holds.argmin())
+
+
+def _largest_replica(snapshot: Snapshot, rows: IntArray) -> tuple[int, int] | None:
+    """Return the largest CPU and the largest memory of the replicas on machines `rows`."""
+    replicas, view = snapshot.replicas, snapshot.services
+    moving = np.zeros(len(snapshot.machines.state), np.bool_)
+    moving[rows] = True
+    services = replicas.service[moving[replicas.machine]]
+    if not services.size:
+        return None
+    cpu_m, memory_mib = view.replica_cpu_m[services], view.replica_memory_mib[services]
+    return max(1, int(cpu_m.max())), max(1, int(memory_mib.max()))

@@ -1,0 +1,101 @@
+"""The replica rule of the Kubernetes horizontal pod autoscaler (HPA), for all services at once.
+
+Source: Kubernetes documentation "Horizontal Pod Autoscaling", algorithm details and
+`behavior`: n = ceil(n x metric / target), no change within the tolerance, scale-down to the
+highest recommendation of the stabilisation window, limits on the step of a change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from greensched.model import IntArray, Scale, ServiceView, Snapshot
+from greensched.policies.memory import frozen
+
+ROUNDING = 1e-9  # so that 3.0000000001 replicas are three
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HpaRule:
+    """The settings of the rule; see the policies that use it for their meanings."""
+
+    target: float
+    tolerance: float
+    stabilisation_ms: int
+    up_factor: float
+    up_step: int
+    down_share: float
+    down_window_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HpaMemory:
+    """Recent recommendations and replica counts: one row a wake, one column a service."""
+
+    times_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
+    recommended: IntArray = field(default_factory=lambda: frozen(np.empty((0, 0), np.int64)))
+    present: IntArray = field(default_factory=lambda: frozen(np.empty((0, 0), np.int64)))
+
+
+def present(view: ServiceView) -> IntArray:
+    """Return the replicas of each service that exist or are on their way, without standby."""
+    return view.online + view.starting + view.pending
+
+
+def recommended(view: ServiceView, rule: HpaRule, *, measured: bool) -> IntArray:
+    """Return what the load of now asks for: ceil(n x metric / target), within min and max.
+
+    The metric is mean use of request by the n replicas that serve or start, so n x metric is
+    load / request, whatever n. A starting replica counts as present: it is not asked for twice.
+    """
+    current = present(view)
+    wanted = current
+    if measured:
+        need = view.load_cpu_m / (np.maximum(view.replica_cpu_m, 1) * rule.target)
+        serving = view.online + view.starting
+        off_target = np.abs(need - serving) > rule.tolerance * serving
+        wanted = np.where(off_target, np.ceil(need - ROUNDING).astype(np.int64), current)
+    return np.clip(wanted, view.replicas_min, view.replicas_max)
+
+
+def wanted_replicas(
+    snapshot: Snapshot, memory: HpaMemory, rule: HpaRule
+) -> tuple[IntArray, HpaMemory]:
+    """Return the replicas each service is to have, and the memory for the next wake."""
+    view, now = snapshot.services, snapshot.now_ms
+    current = present(view)
+    asked = recommended(view, rule, measured=snapshot.period_ms > 0)
+    memory = _remembered(memory, now, asked, current, rule)
+    times = memory.times_ms
+    highest = memory.recommended[times.searchsorted(now - rule.stabilisation_ms) :].max(axis=0)
+    start = memory.present[times.searchsorted(now - rule.down_window_ms) :].max(axis=0)
+    # Up at once; down only as far as every recommendation in the window allows.
+    wanted = np.minimum(np.maximum(current, asked), highest)
+    ceiling = np.maximum(np.floor(current * rule.up_factor), current + rule.up_step)
+    floor = np.minimum(current, np.floor(start * (1 - rule.down_share) + ROUNDING))
+    stepped = np.maximum(np.minimum(wanted, ceiling), floor).astype(np.int64)
+    return np.clip(stepped, view.replicas_min, view.replicas_max), memory
+
+
+def scale_actions(view: ServiceView, wanted: IntArray) -> tuple[Scale, ...]:
+    """Return one `Scale` of the services whose count is to change, or none."""
+    changed = np.flatnonzero(wanted != present(view))
+    if not changed.size:
+        return ()
+    return (Scale(services=frozen(changed), replicas=frozen(wanted[changed])),)
+
+
+def _remembered(
+    memory: HpaMemory, now_ms: int, asked: IntArray, current: IntArray, rule: HpaRule
+) -> HpaMemory:
+    times, rows, counts = memory.times_ms, memory.recommended, memory.present
+    if rows.shape[1] != len(asked):  # first wake, or the services are others
+        times, rows, counts = times[:0], asked[None][:0], current[None][:0]
+    oldest = times.searchsorted(now_ms - max(rule.stabilisation_ms, rule.down_window_ms))
+    return HpaMemory(
+        times_ms=frozen(np.append(times[oldest:], now_ms)),
+        recommended=frozen(np.concatenate([rows[oldest:], asked[None]])),
+        present=frozen(np.concatenate([counts[oldest:], current[None]])),
+    )

@@ -1,0 +1,127 @@
+"""Which machines may be switched, and how many of them a need takes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from greensched.model import (
+    BOOTING,
+    OFF,
+    ON,
+    OWN,
+    ROLE_CODES,
+    SLEEPING,
+    BoolArray,
+    IntArray,
+    MachineView,
+    Power,
+    Snapshot,
+)
+from greensched.policies.memory import frozen
+
+ONLINE, BATCH, ANY = ROLE_CODES["online"], ROLE_CODES["batch"], ROLE_CODES["any"]
+NOTHING: IntArray = frozen(np.empty(0, np.int64))
+
+
+def ours(view: MachineView) -> BoolArray:
+    """Return the machines that a power switch may touch: in the run's fleet and not lent."""
+    free: BoolArray = (view.lending == OWN) & ~view.surplus
+    return free
+
+
+def last_not_on_ms(view: MachineView, before: IntArray, now_ms: int) -> IntArray:
+    """Return when each machine was last seen not on; `before` is the answer of the last wake.
+
+    A machine that was woken counts as idle from then, not from when it fell asleep.
+    """
+    if len(before) != len(view.state):
+        before = np.full(len(view.state), -1, np.int64)
+    return frozen(np.where(view.state == ON, before, now_ms))
+
+
+def idle_for(snapshot: Snapshot, not_on_ms: IntArray, least_ms: int) -> BoolArray:
+    """Return the machines that are on, ours, and have been empty for at least `least_ms`."""
+    view = snapshot.machines
+    since_ms = np.maximum(view.empty_since_ms, not_on_ms)
+    empty = (view.replicas == 0) & (view.jobs == 0) & (view.empty_since_ms >= 0)
+    long_enough = since_ms <= snapshot.now_ms - least_ms
+    idle: BoolArray = (view.state == ON) & ours(view) & empty & long_enough
+    return idle
+
+
+def online_room(view: MachineView) -> tuple[IntArray, IntArray]:
+    """Return the CPU [millicores] and memory [MiB] that each machine has left for replicas.
+
+    Services come before co-located batch on CPU, so that counts only on machines of role
+    `any` that batch holds whole; memory is held by whoever has it.
+    """
+    whole = (view.role == ANY) & (view.replicas == 0)
+    cpu = view.cpu_m - view.online_cpu_m - np.where(whole, view.batch_cpu_m, 0)
+    memory = view.memory_mib - view.online_memory_mib - view.batch_memory_mib
+    return np.maximum(cpu, 0), np.maximum(memory, 0)
+
+
+def to_wake(
+    view: MachineView, among: BoolArray, need_cpu_m: float, need_memory_mib: float
+) -> IntArray:
+    """Return the fewest first machines of `among` that are asleep or off and cover the need.
+
+    Sleeping ones come before those that are off, then the order of the fleet. All of them when
+    they do not suffice; none when neither need is above 0.
+    """
+    if need_cpu_m <= 0 and need_memory_mib <= 0:
+        return NOTHING
+    able = among & ours(view)
+    asleep = np.flatnonzero(able & (view.state == SLEEPING))
+    off = np.flatnonzero(able & (view.state == OFF))
+    order = np.concatenate([asleep, off])
+    count = 0
+    for need, size in ((need_cpu_m, view.cpu_m), (need_memory_mib, view.memory_mib)):
+        if need > 0:
+            count = max(count, int(np.cumsum(size[order]).searchsorted(need)) + 1)
+    return order[:count]
+
+
+def wake_for_queue(
+    snapshot: Snapshot,
+    among: BoolArray,
+    *,
+    patience_ms: int,
+    room_cpu_m: int = 0,
+    room_memory_mib: int = 0,
+) -> IntArray:
+    """Return the machines of `among` to wake for the jobs that wait.
+
+    What boots already, and the room given, is taken off the need. Jobs that have waited longer
+    than `patience_ms`, or want GPUs (a snapshot does not say who has any), need a kind of
+    machine that is not on: then no room is taken off, and one of each type is woken as well.
+    """
+    queue, view = snapshot.queue, snapshot.machines
+    if queue.jobs == 0:
+        return NOTHING
+    waited_ms = snapshot.now_ms - queue.oldest_submit_ms
+    stuck = queue.gpu_m > 0 or waited_ms >= patience_ms
+    if stuck:
+        room_cpu_m = room_memory_mib = 0
+    booting = (view.state == BOOTING) & among & ours(view)
+    need_cpu_m = queue.cpu_m - room_cpu_m - int(view.cpu_m[booting].sum())
+    need_memory_mib = queue.memory_mib - room_memory_mib - int(view.memory_mib[booting].sum())
+    chosen = to_wake(view, among, need_cpu_m, need_memory_mib)
+    if stuck and not booting.any():
+        asleep = among & ours(view) & ((view.state == SLEEPING) | (view.state == OFF))
+        rows = np.flatnonzero(asleep)
+        first = np.unique(view.machine_type[rows], return_index=True)[1]
+        chosen = np.union1d(chosen, rows[first])
+    return chosen
+
+
+def power_actions(
+    machines: IntArray, to: Literal["on", "sleep", "off"], moves_max: int = 0
+) -> tuple[Power, ...]:
+    """Return one `Power` for `machines` in the order of the fleet, or none when empty."""
+    if not machines.size:
+        return ()
+    rows = np.unique(machines).astype(np.int64, copy=False)
+    return (Power(machines=frozen(rows), to=to, moves_max=moves_max),)

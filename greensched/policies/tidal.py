@@ -1,0 +1,286 @@
+"""Tidal scheduling by a timetable: whole machines serve by day and run batch by night."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from greensched.errors import Finding
+from greensched.model import (
+    DRAIN,
+    LENT,
+    NONE,
+    OFF,
+    ON,
+    OWN,
+    RECALL,
+    SLEEPING,
+    WARM,
+    Lend,
+    Recall,
+)
+from greensched.policies.machines import (
+    ANY,
+    BATCH,
+    NOTHING,
+    ONLINE,
+    idle_for,
+    last_not_on_ms,
+    ours,
+    power_actions,
+    to_wake,
+    wake_for_queue,
+)
+from greensched.policies.memory import frozen
+from greensched.policies.settings import check
+from greensched.units import MS_PER_DAY
+
+if TYPE_CHECKING:
+    from greensched.model import Action, BoolArray, IntArray, Snapshot
+
+PASSES_MAX = 8  # of choosing machines to lend; each takes at least one more or is the last
+LENT_SHARE_MAX = 0.7  # of the machines that serve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TidalMemory:
+    """Whether this window was broken by a recall, the last lending, and who sleeps by us."""
+
+    broken: bool = False
+    tried_ms: int = NONE
+    slept: BoolArray = field(default_factory=lambda: frozen(np.empty(0, np.bool_)))
+    not_on_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TidalTimetable:
+    """Lend a share of the machines that serve from `start_ms` to `end_ms`, local time of day.
+
+    Lending begins at the window's start (machines drain for `drain_ms`, their replicas go to
+    standby). Recall begins `lead_ms` + `grace_ms` + `warm_ms` before the end, so that replicas
+    serve again `lead_ms` before it. Each service keeps at least its minimum, its share of
+    replicas that is not lent, and enough that its load stays within `max_utilisation` of what
+    serves: fewer machines are lent then, and more are tried every `step_ms`. When a service's
+    load passes `breach_utilisation` of its remaining replicas, its machines are recalled at
+    once and nothing more is lent in that window. While machines are lent, dedicated batch
+    machines empty for `sleep_idle_ms` sleep; they wake for waiting jobs, and before recall
+    for the jobs on lent machines.
+
+    Sources: the fixed timetable 00:00-08:00, 50 %, that published tidal (time-slice)
+    co-location starts from; lead 5 min, grace 30 s, warm 60 s, least lend 60 min, breach at
+    85 % and at most 70 % lent as collected from Ant's and Kapacity's descriptions.
+    """
+
+    period_ms: int = 60_000
+    start_ms: int = 0  # local time of day
+    end_ms: int = 8 * 3_600_000  # local time of day; before the start: the next day
+    share: float = 0.5
+    drain_ms: int = 60_000
+    lead_ms: int = 300_000
+    grace_ms: int = 30_000
+    warm_ms: int = 60_000
+    min_lend_ms: int = 3_600_000
+    step_ms: int = 900_000
+    max_utilisation: float = 0.7
+    breach_utilisation: float = 0.85
+    sleep_idle_ms: int = 1_800_000
+    wake_lead_ms: int = 300_000  # batch machines wake so long before the recall
+    patience_ms: int = 600_000
+
+    def __post_init__(self) -> None:
+        """Refuse settings outside of their range (`UsageError`)."""
+        findings = [
+            Finding(where=name, what=f"{getattr(self, name)} is no time of day in milliseconds")
+            for name in ("start_ms", "end_ms")
+            if not 0 <= getattr(self, name) <= MS_PER_DAY
+        ]
+        if self.share > LENT_SHARE_MAX:
+            findings.append(
+                Finding(
+                    where="share",
+                    what=f"{self.share} is above {LENT_SHARE_MAX}",
+                    remedy="at most 70 % of the machines that serve may be lent",
+                )
+            )
+        if self.breach_utilisation < self.max_utilisation:
+            findings.append(
+                Finding(
+                    where="breach_utilisation",
+                    what="is below max_utilisation",
+                    remedy="else what is lent is recalled at once",
+                )
+            )
+        check(
+            self,
+            shares=("share", "max_utilisation", "breach_utilisation"),
+            positive=("period_ms", "max_utilisation"),
+            natural=(
+                "drain_ms",
+                "lead_ms",
+                "grace_ms",
+                "warm_ms",
+                "min_lend_ms",
+                "step_ms",
+                "sleep_idle_ms",
+                "wake_lead_ms",
+                "patience_ms",
+            ),
+            findings=findings,
+        )
+
+    @property
+    def kind(self) -> str:
+        """Return the registered name."""
+        return "tidal-timetable"
+
+    def first_memory(self) -> TidalMemory:
+        """Return the memory before the first wake."""
+        return TidalMemory()
+
+    def decide(
+        self, snapshot: Snapshot, memory: TidalMemory
+    ) -> tuple[tuple[Action, ...], TidalMemory]:
+        """Return the actions to take now and the memory for the next wake."""
+        m, now = snapshot.machines, snapshot.now_ms
+        inside, left_ms = self._window(snapshot.time_of_day_ms)
+        until_recall_ms = left_ms - self.lead_ms - self.grace_ms - self.warm_ms
+        lent = (m.lending == DRAIN) | (m.lending == LENT)
+        due = not inside or until_recall_ms <= 0
+        broken, tried_ms = memory.broken and inside, memory.tried_ms
+        recall, lend = np.flatnonzero(lent), NOTHING
+        if not due:
+            recall = self._breached(snapshot, lent)
+            broken = broken or recall.size > 0
+            waited = tried_ms == NONE or now - tried_ms >= self.step_ms
+            if not broken and waited and until_recall_ms >= self.min_lend_ms:
+                lend, tried_ms = self._lendable(snapshot, lent), now
+        elif not inside:
+            tried_ms = NONE
+        not_on_ms = last_not_on_ms(m, memory.not_on_ms, now)
+        soon = lent.any() and (due or until_recall_ms <= self.wake_lead_ms or recall.size > 0)
+        sleep, wake, slept = self._batch(snapshot, memory, not_on_ms, lent, soon=bool(soon))
+        actions: list[Action] = []
+        if recall.size:
+            actions.append(
+                Recall(machines=frozen(recall), grace_ms=self.grace_ms, warm_ms=self.warm_ms)
+            )
+        if lend.size:
+            actions.append(Lend(machines=frozen(lend), drain_ms=self.drain_ms))
+        actions += [*power_actions(wake, "on"), *power_actions(sleep, "sleep")]
+        return tuple(actions), TidalMemory(
+            broken=broken, tried_ms=tried_ms, slept=slept, not_on_ms=not_on_ms
+        )
+
+    def _window(self, time_of_day_ms: int) -> tuple[bool, int]:
+        """Return whether machines may be lent at this time of day, and how long still."""
+        length_ms = (self.end_ms - self.start_ms) % MS_PER_DAY
+        into_ms = (time_of_day_ms - self.start_ms) % MS_PER_DAY
+        return into_ms < length_ms, length_ms - into_ms
+
+    def _breached(self, snapshot: Snapshot, lent: BoolArray) -> IntArray:
+        """Return the lent machines to recall early: those of services short of replicas."""
+        if snapshot.period_ms == 0 or not lent.any():
+            return NOTHING
+        m, view, replicas = snapshot.machines, snapshot.services, snapshot.replicas
+        back = ((m.lending == RECALL) | (m.lending == WARM))[replicas.machine]
+        coming = np.bincount(replicas.service[back], minlength=len(view.online))
+        serving_cpu_m = (view.online + view.starting + coming) * view.replica_cpu_m
+        short = (view.load_cpu_m > self.breach_utilisation * serving_cpu_m) & (view.standby > 0)
+        if not short.any():
+            return NOTHING
+        hold = replicas.machine[short[replicas.service] & lent[replicas.machine]]
+        return np.unique(hold).astype(np.int64, copy=False)
+
+    def _lendable(self, snapshot: Snapshot, lent: BoolArray) -> IntArray:
+        """Return the machines to lend now, in the order of the fleet."""
+        m, view, replicas = snapshot.machines, snapshot.services, snapshot.replicas
+        if snapshot.period_ms == 0 or view.pending.any():
+            return NOTHING
+        serves = (m.role == ONLINE) | ((m.role == ANY) & (m.replicas > 0))
+        own = serves & (m.state == ON) & ours(m)
+        serving = int(own.sum()) + int((m.lending != OWN).sum())
+        count = int(self.share * serving) - int(lent.sum())
+        if count <= 0:
+            return NOTHING
+        candidates = own
+        candidates[replicas.machine[~replicas.online]] = False  # something starts there
+        rows = np.flatnonzero(candidates)
+        order = rows[np.argsort(m.replicas[rows], kind="stable")]
+        chosen = _within(snapshot, order, self._allowance(snapshot), count)
+        chosen.sort()
+        return chosen
+
+    def _allowance(self, snapshot: Snapshot) -> IntArray:
+        """Return how many more replicas of each service may go to standby."""
+        view = snapshot.services
+        all_replicas = view.online + view.starting + view.standby
+        kept = np.ceil((1 - self.share) * all_replicas - 1e-9)
+        cpu_m = np.maximum(view.replica_cpu_m, 1)
+        needed = np.ceil(view.load_cpu_m / (cpu_m * self.max_utilisation) - 1e-9)
+        floor = np.maximum(np.maximum(kept, needed), view.replicas_min)
+        allowance: IntArray = np.maximum(view.online - floor, 0).astype(np.int64)
+        return allowance
+
+    def _batch(
+        self,
+        snapshot: Snapshot,
+        memory: TidalMemory,
+        not_on_ms: IntArray,
+        lent: BoolArray,
+        *,
+        soon: bool,
+    ) -> tuple[IntArray, IntArray, BoolArray]:
+        """Return dedicated batch machines to put to sleep and to wake, and who sleeps by us."""
+        m = snapshot.machines
+        slept = memory.slept
+        if len(slept) != len(m.state):
+            slept = np.zeros(len(m.state), np.bool_)
+        asleep = slept & ((m.state == SLEEPING) | (m.state == OFF))
+        wake = wake_for_queue(snapshot, asleep, patience_ms=self.patience_ms)
+        if soon:
+            dedicated = (m.state == ON) & ours(m) & (m.role == BATCH)
+            free_cpu_m = (m.cpu_m - m.batch_cpu_m)[dedicated].sum()
+            free_memory_mib = (m.memory_mib - m.batch_memory_mib)[dedicated].sum()
+            need_cpu_m = m.batch_cpu_m[lent].sum() - free_cpu_m
+            need_memory_mib = m.batch_memory_mib[lent].sum() - free_memory_mib
+            wake = np.union1d(wake, to_wake(m, asleep, int(need_cpu_m), int(need_memory_mib)))
+        sleep = NOTHING
+        if not soon and snapshot.queue.jobs == 0 and lent.any():
+            idle = idle_for(snapshot, not_on_ms, self.sleep_idle_ms)
+            sleep = np.flatnonzero(idle & (m.role == BATCH))
+        slept = slept & (m.state != ON)
+        slept[wake] = False
+        slept[sleep] = True
+        return sleep, wake, frozen(slept)
+
+
+def _within(snapshot: Snapshot, order: IntArray, allowed: IntArray, count: int) -> IntArray:
+    """Return up to `count` machines, first come first, that take no service below its floor.
+
+    Each pass ranks the replicas of a service along the order; machines with none beyond the
+    allowance go, the rest is tried again with what they left of it.
+    """
+    replicas, machines = snapshot.replicas, len(snapshot.machines.state)
+    chosen = NOTHING
+    for _ in range(PASSES_MAX):
+        place = np.full(machines, -1, np.int64)
+        place[order] = np.arange(len(order))
+        at = place[replicas.machine]
+        at, service = at[at >= 0], replicas.service[at >= 0].astype(np.int64)
+        by = np.lexsort((at, service))
+        at, service = at[by], service[by]
+        first = np.concatenate([[True], service[1:] != service[:-1]])[: len(service)]
+        begin = np.maximum.accumulate(np.where(first, np.arange(len(service)), 0))
+        beyond = np.arange(len(service)) - begin >= allowed[service]
+        free = np.ones(len(order), np.bool_)
+        free[at[beyond]] = False
+        taken = np.flatnonzero(free)[: count - len(chosen)]
+        chosen = np.concatenate([chosen, order[taken]])
+        if not taken.size or len(chosen) == count:
+            break
+        gone = service[np.isin(at, taken)]
+        allowed = allowed - np.bincount(gone, minlength=len(allowed))
+        order = order[~free]
+    return chosen

@@ -1,0 +1,77 @@
+"""Names to policies, readers, providers, power models and baselines, imported when asked for."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from greensched.errors import Finding, UsageError
+
+POLICIES: Final = {
+    "autoscaled": "greensched.policies.autoscaled:Autoscaled",
+    "colocation": "greensched.policies.colocation:ColocationNsigma",
+    "colocation-nsigma": "greensched.policies.colocation:ColocationNsigma",
+    "elastic": "greensched.policies.elastic:ElasticReactive",
+    "elastic-reactive": "greensched.policies.elastic:ElasticReactive",
+    "tidal": "greensched.policies.tidal:TidalTimetable",
+    "tidal-timetable": "greensched.policies.tidal:TidalTimetable",
+}
+READERS: Final = {
+    "canonical": "greensched.readers.canonical:read",
+    "jobs": "greensched.readers.jobs:read",
+    "openb": "greensched.readers.openb:read",
+    "opendc": "greensched.readers.opendc:read",
+    "series": "greensched.readers.series:read",
+    "swf": "greensched.readers.swf:read",
+}
+PROVIDERS: Final = {
+    "constant": "greensched.providers.constant:read",
+    "files": "greensched.providers.files:read",
+}
+POWER_MODELS: Final = {
+    "asymptotic": "greensched.power:Asymptotic",
+    "cubic": "greensched.power:Cubic",
+    "linear": "greensched.power:Linear",
+    "mse": "greensched.power:Mse",
+    "piecewise": "greensched.power:Piecewise",
+    "sqrt": "greensched.power:Sqrt",
+    "square": "greensched.power:Square",
+}
+BASELINES: Final = {
+    "as-recorded": "greensched.policies.baselines:AS_RECORDED",
+    "autoscaled": "greensched.policies.baselines:AUTOSCALED",
+    "static-peak": "greensched.policies.baselines:STATIC_PEAK",
+}
+KINDS: Final = {
+    "policy": POLICIES,
+    "reader": READERS,
+    "provider": PROVIDERS,
+    "power model": POWER_MODELS,
+    "baseline": BASELINES,
+}
+
+
+def load(kind: str, name: str) -> Any:
+    """Return what is registered as `name`; `kind` is a key of `KINDS`.
+
+    Raises `UsageError`, naming the nearest registered name, where there is none.
+    """
+    import importlib
+
+    module, _, attribute = _entry(kind, name).partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Return the registered names of `kind`, sorted."""
+    return tuple(sorted(KINDS[kind]))
+
+
+def _entry(kind: str, name: str) -> str:
+    entries = KINDS[kind]
+    if name in entries:
+        return entries[name]
+    import difflib
+
+    near = difflib.get_close_matches(name, entries, n=1)
+    remedy = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names(kind))}"
+    raise UsageError(Finding(where="", what=f"unknown {kind} {name!r}", remedy=remedy))
