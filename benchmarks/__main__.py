@@ -1,0 +1,169 @@
+"""Run the benchmarks, each in a process of its own; print the table, write docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from benchmarks import BENCHMARKS
+
+if TYPE_CHECKING:
+    from benchmarks import Benchmark, Figures
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "benchmarks.md"
+MIB = 1 << 20
+MARK = "figures: "
+
+
+def load() -> None:
+    """Import every module of benchmarks, which registers them."""
+    for path in sorted(Path(__file__).parent.glob("bench_*.py")):
+        import_module(f"benchmarks.{path.stem}")
+
+
+def peak_rss_mib() -> float:
+    """Return the largest resident set of this process so far [MiB]."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / MIB if sys.platform == "darwin" else peak * 1024 / MIB
+
+
+def run_here(name: str) -> None:
+    """Run one benchmark in this process and print its figures as the last line."""
+    figures = dict(BENCHMARKS[name].measure())
+    figures["peak_rss_mib"] = round(peak_rss_mib(), 1)
+    print(MARK + json.dumps(figures))
+
+
+def run_apart(one: Benchmark) -> tuple[Figures, list[str]]:
+    """Run one benchmark in a process of its own; return figures and what it missed."""
+    began = perf_counter()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks", "--here", one.name],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=one.limit_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return {}, [f"not done within {one.limit_s:g} s"]
+    process_s = perf_counter() - began
+    last = done.stdout.rstrip().rpartition("\n")[2]
+    if done.returncode or not last.startswith(MARK):
+        return {}, [f"ended with {done.returncode} and no figures"]
+    figures: Figures = json.loads(last.removeprefix(MARK))
+    figures["process_s"] = round(process_s, 3)
+    return figures, one.misses(figures)
+
+
+def machine() -> list[str]:
+    """Describe the machine and the versions that were measured."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [x for x in info.read_text("utf-8").splitlines() if x.startswith("model name")]
+        cpu = names[0].partition(":")[2].strip() if names else cpu
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    versions = []
+    for package in ("numpy", "numba", "simpy", "pandas", "duckdb"):
+        try:
+            versions.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            versions.append(f"{package} absent")
+    return [
+        f"{cpu}, {os.cpu_count()} logical cores, {memory_gib:.0f} GiB",
+        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        ", ".join(versions),
+    ]
+
+
+def shown(value: float | str) -> str:
+    """Return a figure as it is printed: four significant digits, thousands separated."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def promise(one: Benchmark, name: str) -> str:
+    """Return what is promised of a figure, or nothing."""
+    if name in one.at_most:
+        return f"≤ {one.at_most[name]:g}"
+    return f"≥ {one.at_least[name]:g}" if name in one.at_least else ""
+
+
+def rows(one: Benchmark, figures: Figures, missed: list[str]) -> list[tuple[str, str, str, str]]:
+    """Return the lines of the table that belong to one benchmark."""
+    told = [(one.name, name, shown(value), promise(one, name)) for name, value in figures.items()]
+    return told + [(one.name, "missed", what, "") for what in missed]
+
+
+def write_page(table: list[tuple[str, str, str, str]], chosen: list[Benchmark]) -> None:
+    """Write docs/benchmarks.md."""
+    lines = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench`. *After import*: modules and kernels loaded, the trace store",
+        "warm; `process_s` is the whole cold process, `peak_rss_mib` its largest resident set.",
+        "",
+        *(f"- {line}" for line in machine()),
+        "",
+        "| benchmark | figure | measured | promised |",
+        "|---|---|---:|---:|",
+        *("| " + " | ".join(row) + " |" for row in table),
+        "",
+        *(f"- **{one.name}**: {one.says}" for one in chosen),
+        "",
+    ]
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text("\n".join(lines), encoding="utf-8")
+
+
+def main() -> int:
+    """Run what the command line names, or everything; return 1 when a promise is not kept."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", help="which to run; the page is written only for all")
+    parser.add_argument("--here", metavar="NAME", help="run one in this process, print figures")
+    parser.add_argument("--list", action="store_true", help="list them")
+    options = parser.parse_args()
+    load()
+    if unknown := {*options.names, *([options.here] if options.here else [])} - set(BENCHMARKS):
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}")
+    if options.here:
+        run_here(options.here)
+        return 0
+    chosen = [BENCHMARKS[name] for name in options.names or BENCHMARKS]
+    if options.list:
+        for one in chosen:
+            print(f"{one.name:24} {one.says}")
+        return 0
+    print(*machine(), sep="\n")
+    table: list[tuple[str, str, str, str]] = []
+    broken = 0
+    for one in chosen:
+        figures, missed = run_apart(one)
+        broken += len(missed)
+        table += rows(one, figures, missed)
+        for name, figure, value, bound in rows(one, figures, missed):
+            print(f"{name:24} {figure:28} {value:>14}  {bound}", flush=True)
+    if not options.names:
+        write_page(table, chosen)
+        print(f"written: {PAGE.relative_to(ROOT)}")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

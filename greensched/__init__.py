@@ -1,0 +1,39 @@
+"""Replay a cluster trace before and after, and account for machines, energy and carbon.
+
+    import greensched as gs
+
+    sc = gs.load("scenario.yaml")
+    res = gs.run(sc)
+
+The names are imported when asked for, so that `import greensched` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+# Public name -> the module that has it.
+_HOMES: dict[str, str] = {
+    "load": "greensched.scenario",
+    "run": "greensched.experiment",
+    "compare": "greensched.experiment",
+}
+
+__all__ = ["__version__", "compare", "load", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("greensched")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'greensched' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names, also those not imported yet."""
+    return sorted({*globals(), *__all__})
