@@ -1,0 +1,1 @@
+"""Carbon sources, one file each; each returns a `CarbonIntensity`."""
