@@ -1,0 +1,214 @@
+"""Files as they come: compressed, archived, cut, hostile. All opened here, none trusted.
+
+Limits: an archive may expand to at most 200 times its size and 8 GiB
+(`docs/reference/traces.md`).
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import lzma
+import tarfile
+import zipfile
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, TYPE_CHECKING, cast
+
+from greensched.errors import DataError, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+RATIO_MAX = 200
+BYTES_MAX = 8 * 2**30
+RATIO_FROM_BYTES = 2**20  # smaller outputs are harmless whatever their ratio
+CHUNK_BYTES = 2**20
+
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".swf", ".log")
+_DAMAGE = (
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    gzip.BadGzipFile,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    OSError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+)
+
+
+def checksum(files: Sequence[Path]) -> str:
+    """Return the SHA-256 of the contents of `files` in order (names do not count)."""
+    total = hashlib.sha256()
+    for path in files:
+        with existing(path).open("rb") as stream:
+            total.update(hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()
+
+
+def existing(path: Path) -> Path:
+    """Return `path`; raise DataError where no file is there or it is empty."""
+    if not path.is_file():
+        raise DataError(Finding(where=str(path), what="no such file"))
+    if path.stat().st_size == 0:
+        raise DataError(Finding(where=str(path), what="the file is empty"))
+    return path
+
+
+@contextmanager
+def plain(path: Path, member: str = "") -> Iterator[Path]:
+    """Yield a path with the uncompressed contents of `path`, checked, for the time of the block.
+
+    Knows .gz, .bz2, .xz, .zip, .tar.* and .tgz; of an archive with several files `member` names
+    the one to read. Raises DataError for damage, bytes after the end, and bombs.
+    """
+    existing(path)
+    suffixes = [s.lower() for s in path.suffixes]
+    last = suffixes[-1] if suffixes else ""
+    is_tar = last in (".tar", ".tgz", ".tbz2", ".txz") or ".tar" in suffixes[-2:-1]
+    if not is_tar and last not in (".gz", ".bz2", ".xz", ".zip"):
+        yield path
+        return
+    with TemporaryDirectory(prefix="greensched-") as folder:
+        target = Path(folder) / "contents"
+        try:
+            _expand(path, last, target, member, is_tar=is_tar)
+        except _DAMAGE as error:
+            what = f"damaged or cut short ({str(error) or type(error).__name__})"
+            raise DataError(Finding(where=str(path), what=what)) from error
+        if target.stat().st_size == 0:
+            raise DataError(Finding(where=str(path), what="the file inside is empty"))
+        yield target
+
+
+def _expand(path: Path, last: str, target: Path, member: str, *, is_tar: bool) -> None:
+    if is_tar:
+        with _decompressed(path, last) as stream:
+            capped = _Capped(stream, path)
+            with tarfile.open(fileobj=capped, mode="r|") as archive:  # type: ignore[call-overload]
+                _tar_member(path, archive, member, target)
+            while capped.read(CHUNK_BYTES):  # so that damage after the member is seen
+                pass
+    elif last == ".zip":
+        _unzip(path, member, target)
+    else:
+        with _decompressed(path, last) as stream, target.open("wb") as out:
+            _copy(stream, out, path)
+
+
+def _decompressed(path: Path, last: str) -> IO[bytes]:
+    if last in (".gz", ".tgz"):
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    if last in (".bz2", ".tbz2"):
+        _no_trailing(path, bz2.BZ2Decompressor())
+        return cast("IO[bytes]", bz2.open(path, "rb"))
+    if last in (".xz", ".txz"):
+        _no_trailing(path, lzma.LZMADecompressor())
+        return cast("IO[bytes]", lzma.open(path, "rb"))
+    return path.open("rb")
+
+
+def _no_trailing(path: Path, first: bz2.BZ2Decompressor | lzma.LZMADecompressor) -> None:
+    """Refuse bytes after the end: bz2 and lzma ignore them in silence, gzip does not."""
+    magic = b"BZh" if isinstance(first, bz2.BZ2Decompressor) else b"\xfd7zXZ"
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            if first.eof:
+                break
+            written = first.decompress(chunk, CHUNK_BYTES)
+            while written and not first.eof and not first.needs_input:
+                written = first.decompress(b"", CHUNK_BYTES)
+        rest = first.unused_data or chunk
+    if rest.strip(b"\0") and not rest.startswith(magic):
+        message = "bytes after the end of the compressed data"
+        raise ValueError(message)
+
+
+class _Capped:
+    """A stream that refuses to give more than the limits allow."""
+
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        self.stream, self.path, self.given = stream, path, 0
+        self.size = path.stat().st_size
+
+    def read(self, size: int = CHUNK_BYTES) -> bytes:
+        """Return up to `size` bytes; raise DataError past the limits."""
+        chunk = self.stream.read(size)
+        self.given += len(chunk)
+        _check_bomb(self.path, self.size, self.given)
+        return chunk
+
+
+def _check_bomb(path: Path, packed_bytes: int, plain_bytes: int) -> None:
+    if plain_bytes > BYTES_MAX:
+        raise DataError(
+            Finding(
+                where=str(path),
+                what=f"expands to more than {BYTES_MAX:,} bytes",
+                remedy="expand it yourself if you trust it, and give the plain file",
+            )
+        )
+    if plain_bytes > RATIO_FROM_BYTES and plain_bytes > RATIO_MAX * packed_bytes:
+        raise DataError(
+            Finding(
+                where=str(path),
+                what=f"expands to more than {RATIO_MAX} times its size, as a bomb would",
+                remedy="expand it yourself if you trust it, and give the plain file",
+            )
+        )
+
+
+def _copy(stream: IO[bytes], out: IO[bytes], path: Path, packed_bytes: int = 0) -> None:
+    packed_bytes, given = packed_bytes or path.stat().st_size, 0
+    while chunk := stream.read(CHUNK_BYTES):
+        given += len(chunk)
+        _check_bomb(path, packed_bytes, given)
+        out.write(chunk)
+
+
+def _tar_member(path: Path, archive: tarfile.TarFile, member: str, target: Path) -> None:
+    seen: list[str] = []
+    for entry in archive:
+        if not entry.isfile() or not _wanted(entry.name, member):
+            continue
+        seen.append(entry.name)
+        _one_member(path, seen)
+        stream = archive.extractfile(entry)
+        if stream is not None:
+            with target.open("wb") as out:
+                _copy(stream, out, path)
+    _one_member(path, seen, at_end=True)
+
+
+def _unzip(path: Path, member: str, target: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        entries = [e for e in archive.infolist() if not e.is_dir() and _wanted(e.filename, member)]
+        _one_member(path, [e.filename for e in entries], at_end=True)
+        with archive.open(entries[0]) as stream, target.open("wb") as out:
+            _copy(stream, out, path, max(1, entries[0].compress_size))
+
+
+def _wanted(name: str, member: str) -> bool:
+    if member:
+        return name == member
+    hidden = Path(name).name.startswith(".") or name.startswith("__MACOSX/")
+    return not hidden and name.lower().endswith(TEXT_SUFFIXES)
+
+
+def _one_member(path: Path, names: list[str], *, at_end: bool = False) -> None:
+    if len(names) > 1:
+        raise DataError(
+            Finding(
+                where=str(path),
+                what=f"has several files inside ({', '.join(names[:5])})",
+                remedy="name one of them with --member",
+            )
+        )
+    if at_end and not names:
+        raise DataError(Finding(where=str(path), what="no such text file inside the archive"))

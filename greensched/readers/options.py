@@ -1,0 +1,100 @@
+"""What the user says about a file that the file does not say itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from greensched.errors import Finding, UsageError
+from greensched.units import MS_PER_H, MS_PER_MIN, MS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from greensched.model import Trace
+
+TimeUnit: TypeAlias = Literal["", "ms", "s", "min", "h"]
+LoadUnit: TypeAlias = Literal["", "percent", "cores", "requests"]
+OnBad: TypeAlias = Literal["fail", "drop"]
+Fill: TypeAlias = Literal["", "fail", "hold", "zero"]
+
+MS_PER_UNIT: dict[str, int] = {"ms": 1, "s": MS_PER_S, "min": MS_PER_MIN, "h": MS_PER_H}
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "time_unit": ("", *MS_PER_UNIT),
+    "unit": ("", "percent", "cores", "requests"),
+    "on_bad": ("fail", "drop"),
+    "fill": ("", "fail", "hold", "zero"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """The options of every reader; each reader uses those that its format needs.
+
+    `map` holds pairs (name in the schema, column in the file). `cpu_m` [millicores] is the
+    capacity that 100 % stands for. A `service_time_ms` of 0 means the default of 50, assumed.
+    Raises UsageError where a choice is none of the known ones or a number is negative.
+    """
+
+    map: tuple[tuple[str, str], ...] = ()
+    time_unit: TimeUnit = ""
+    time_zone: str = ""  # IANA name or offset such as +08:00, for times without one
+    zero_utc: str = ""  # the instant that trace time zero stands for, where the file has none
+    step_ms: int = 0
+    column: str = ""
+    unit: LoadUnit = ""
+    time_column: str = ""
+    group_by: str = ""  # one service for each value
+    sum_over: str = ""  # series that are resampled on their own and summed in their group
+    name: str = ""  # of the service, where there is no group_by
+    member: str = ""  # file inside an archive, where it has several
+    fill: Fill = ""
+    cpu_s_per_request: float = 0.0
+    gpu_s_per_request: float = 0.0
+    cpu_m: int = 0
+    replica_cpu_m: int = 4_000
+    replica_memory_mib: int = 8_192
+    replicas_min: int = 1
+    startup_ms: int = 60_000
+    service_time_ms: float = 0.0
+    on_bad: OnBad = "fail"
+    allow_instant: bool = False
+    synthetic: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be, all at once."""
+        findings = [
+            Finding(
+                where=_flag(name),
+                what=f"unknown value {getattr(self, name)!r}",
+                remedy="known: " + ", ".join(c for c in known if c),
+            )
+            for name, known in _CHOICES.items()
+            if getattr(self, name) not in known
+        ]
+        findings += [
+            Finding(where=_flag(name), what=f"{value} is not a number that can be")
+            for name, value in asdict(self).items()
+            if isinstance(value, int | float) and not 0 <= value < float("inf")
+        ]
+        if findings:
+            raise UsageError(*findings)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return `map` as a dict: name in the schema -> column in the file."""
+        return dict(self.map)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+class Reader(Protocol):
+    """What the `read` function of each format's module is."""
+
+    def __call__(self, files: Sequence[Path], options: ReadOptions) -> Trace:
+        """Return the trace in `files`; raise DataError where they cannot be trusted."""
+        ...

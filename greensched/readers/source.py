@@ -1,0 +1,188 @@
+"""One file as a relation of duckdb: its columns, its rows by number, its malformed rows.
+
+A data row is counted from 1 after the header, as the line of the file less one.
+"""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from greensched.errors import DataError, Finding
+from greensched.readers.files import existing, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HEADER_BYTES_MAX = 2**16
+
+SHORT_OR_LONG = "short or long row"
+REJECTS = {
+    "MISSING COLUMNS": "short row: fewer cells than the header",
+    "TOO MANY COLUMNS": "long row: more cells than the header",
+    "UNQUOTED VALUE": "a quotation mark that is not closed",
+    "LINE SIZE OVER MAXIMUM": "a line too long to be one row",
+    "INVALID ENCODING": "bytes that are not UTF-8",
+    "INVALID STATE": "quotation marks inside a cell",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A file ready to be queried: `sql` selects its columns and `_row` (from 1)."""
+
+    con: duckdb.DuckDBPyConnection
+    label: str  # the file's name, for findings
+    columns: dict[str, str]  # name -> SQL type; VARCHAR throughout for text files
+    sql: str
+    is_text: bool
+
+    def require(self, *names: str) -> None:
+        """Raise DataError naming every one of `names` that is not a column."""
+        missing = [n for n in names if n not in self.columns]
+        if missing:
+            raise DataError(*(missing_column(self, n) for n in missing))
+
+
+def missing_column(source: Source, name: str) -> Finding:
+    """Return the finding that says which column is missing and which there are."""
+    there = ", ".join(list(source.columns)[:12])
+    return Finding(
+        where=source.label,
+        what=f"no column '{name}'",
+        remedy=f"columns there: {there}; name another with --map {name}=COLUMN",
+    )
+
+
+def quote(name: str) -> str:
+    """Return `name` quoted as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return `text` quoted as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@contextmanager
+def connect() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a private in-memory database that fetches nothing and spills to its own folder."""
+    with ExitStack() as stack:
+        spill = stack.enter_context(tempfile.TemporaryDirectory(prefix="greensched-spill-"))
+        con = duckdb.connect(
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "temp_directory": spill,
+            }
+        )
+        stack.callback(con.close)
+        yield con
+
+
+@contextmanager
+def opened(
+    con: duckdb.DuckDBPyConnection, path: Path, *, member: str = "", header: str = ""
+) -> Iterator[Source]:
+    """Yield `path` (CSV in any packing, or Parquet) as a Source.
+
+    `header` replaces the file's own column names, comma-separated, where it has none.
+    """
+    existing(path)
+    if path.suffix.lower() in (".parquet", ".pq"):
+        yield _parquet(con, path)
+        return
+    with plain(path, member) as contents:
+        yield _csv(con, contents, path.name, header)
+
+
+def _parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Source:
+    scan = f"read_parquet({literal(str(path))}, file_row_number=true)"
+    try:
+        rows = con.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
+    except duckdb.Error as error:
+        what = "not a readable Parquet file (damaged or cut short)"
+        raise DataError(Finding(where=path.name, what=what)) from error
+    columns = {str(r[0]): str(r[1]) for r in rows if r[0] != "file_row_number"}
+    sql = f"(SELECT *, file_row_number + 1 AS _row FROM {scan})"
+    return Source(con=con, label=path.name, columns=columns, sql=sql, is_text=False)
+
+
+def _csv(con: duckdb.DuckDBPyConnection, contents: Path, label: str, header: str) -> Source:
+    names = header.split(",") if header else _header(contents, label)
+    columns = "{" + ", ".join(f"{literal(n)}: 'VARCHAR'" for n in names) + "}"
+    scan = (
+        f"read_csv({literal(str(contents))}, columns={columns}, auto_detect=false, "
+        f"header={'false' if header else 'true'}, delim=',', quote='\"', escape='\"', "
+        "null_padding=false, strict_mode=true, store_rejects=true, rejects_limit=0)"
+    )
+    sql = f"(SELECT *, row_number() OVER () AS _row FROM {scan})"
+    return Source(
+        con=con, label=label, columns=dict.fromkeys(names, "VARCHAR"), sql=sql, is_text=True
+    )
+
+
+def _header(contents: Path, label: str) -> list[str]:
+    """Return the column names of the first line, checked."""
+    with contents.open("rb") as stream:
+        raw = stream.readline(HEADER_BYTES_MAX)
+    try:
+        line = raw.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        what = "the header is not UTF-8 text"
+        raise DataError(Finding(where=label, what=what)) from error
+    if not line.strip() or "\0" in line:
+        raise DataError(Finding(where=label, what="no header line with column names"))
+    names = [n.strip() for n in next(csv.reader([line]))]
+    findings = []
+    if len(set(names)) < len(names) or "" in names:
+        twice = sorted({n for n in names if names.count(n) > 1 or not n})
+        findings.append(Finding(where=label, what=f"column names empty or twice: {twice}"))
+    if len(names) == 1 and (";" in line or "\t" in line):
+        findings.append(
+            Finding(
+                where=label,
+                what="cells are not separated by commas",
+                remedy="rewrite it as a CSV with commas",
+            )
+        )
+    if findings:
+        raise DataError(*findings)
+    return names
+
+
+def rejected(source: Source) -> list[tuple[str, int, int]]:
+    """Return (class, rows, first row) of the rows that the last scan could not parse; clear them.
+
+    Call after the one scan that loads `source`.
+    """
+    if not source.is_text:
+        return []
+    rows = source.con.execute(
+        "SELECT error_type, count(DISTINCT line), min(line) - 1 FROM ("
+        "  SELECT line, arg_min(CAST(error_type AS VARCHAR), byte_position) AS error_type"
+        "  FROM reject_errors GROUP BY line) GROUP BY error_type ORDER BY 3"
+    ).fetchall()
+    return [(REJECTS.get(str(k), str(k).lower()), int(n), int(first)) for k, n, first in rows]
+
+
+def rejected_rows(source: Source, upto: int) -> list[int]:
+    """Return the row numbers of malformed rows, ascending, at most `upto` of them."""
+    if not source.is_text:
+        return []
+    rows = source.con.execute(
+        f"SELECT DISTINCT line - 1 FROM reject_errors ORDER BY 1 LIMIT {upto}"
+    ).fetchall()
+    return [int(r[0]) for r in rows]
+
+
+def forget_rejected(source: Source) -> None:
+    """Drop what was recorded of malformed rows, before another file is scanned."""
+    source.con.execute("DROP TABLE IF EXISTS reject_errors")
+    source.con.execute("DROP TABLE IF EXISTS reject_scans")
