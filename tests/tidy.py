@@ -79,11 +79,13 @@ UNIT = re.compile(
     r"|mib|gib|gb|mhz"  # bytes and frequency
     r"|m"  # thousandths of a core or a device
     r"|share|factor|ratio|percent|count"  # without dimension
-    r"|eur)$"  # money
+    r"|eur"  # money
+    r"|s_per_[a-z]+)$"  # time for each of something that is counted
 )
 # Names whose last word is not a unit and that are right all the same, each with its reason.
 UNIT_EXCEPTIONS: dict[str, str] = {
-    "machines_per_interval": "a count of machines",
+    "max_cpu": "a share of capacity; the scenario's word",
+    "max_memory": "a share of capacity; the scenario's word",
 }
 NUMERIC = re.compile(
     r"^(int|float|Decimal|(Int|Int32|Int8|Float)Array|NDArray\[np\.(int|float)\d+\]"
