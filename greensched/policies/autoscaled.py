@@ -11,6 +11,7 @@ from greensched.model import ON
 from greensched.policies import hpa
 from greensched.policies.machines import (
     BATCH,
+    NOTHING,
     ONLINE,
     idle_for,
     last_not_on_ms,
@@ -86,11 +87,11 @@ class Autoscaled:
         pending_memory_mib = int(view.pending @ view.replica_memory_mib)
         for_services = to_wake(machines, serves, pending_cpu_m, pending_memory_mib)
         for_jobs = wake_for_queue(snapshot, takes_jobs, patience_ms=self.patience_ms)
-        idle = self._unneeded(snapshot, not_on_ms, serves)
+        unneeded = self._unneeded(snapshot, not_on_ms, serves)
         actions: tuple[Action, ...] = (
             *hpa.scale_actions(view, wanted),
             *power_actions(np.concatenate([for_services, for_jobs]), "on"),
-            *power_actions(idle, "off"),
+            *power_actions(unneeded, "off"),
         )
         return actions, AutoscaledMemory(hpa=windows, not_on_ms=not_on_ms)
 
@@ -98,6 +99,8 @@ class Autoscaled:
         """Return the machines to switch off: empty long enough, and nothing waits for them."""
         machines = snapshot.machines
         idle = idle_for(snapshot, not_on_ms, self.empty_ms)
+        if not idle.any():
+            return NOTHING
         if snapshot.queue.jobs > 0:
             idle &= machines.role == ONLINE
         if snapshot.services.pending.any():

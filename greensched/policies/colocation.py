@@ -129,17 +129,16 @@ class ColocationNsigma:
             cpu, memory_mib = self._limits(m, peak)
             limited_ms = now
         actions = self._guarded(m, shared, cpu, memory_mib, due=due)
-        room_cpu = int(np.maximum(cpu - m.batch_cpu_m, 0)[shared].sum())
-        room_memory = int(np.maximum(memory_mib - m.batch_memory_mib, 0)[shared].sum())
-        wake = wake_for_queue(
-            snapshot,
-            m.role != ONLINE,
-            patience_ms=self.patience_ms,
-            room_cpu_m=room_cpu,
-            room_memory_mib=room_memory,
-        )
-        sleep = NOTHING
-        if snapshot.queue.jobs == 0:
+        wake = sleep = NOTHING
+        if snapshot.queue.jobs > 0:
+            wake = wake_for_queue(
+                snapshot,
+                m.role != ONLINE,
+                patience_ms=self.patience_ms,
+                room_cpu_m=int(np.maximum(cpu - m.batch_cpu_m, 0) @ shared),
+                room_memory_mib=int(np.maximum(memory_mib - m.batch_memory_mib, 0) @ shared),
+            )
+        elif due:
             idle = idle_for(snapshot, not_on_ms, self.sleep_idle_ms)
             sleep = np.flatnonzero(idle & (m.role == BATCH))
         actions += (*power_actions(wake, "on"), *power_actions(sleep, "sleep"))
@@ -191,6 +190,8 @@ class ColocationNsigma:
         hot = busy & (used > self.max_cpu * m.cpu_m)
         allowed = np.floor(self.max_memory * m.memory_mib).astype(np.int64)
         full = busy & (m.online_memory_mib + m.batch_memory_mib > allowed)
+        if not due and not hot.any() and not full.any():
+            return ()
         cpu = np.where(hot, np.minimum(cpu, m.batch_cpu_m), cpu)
         # Evicting for memory must not also evict for CPU, which suppression deals with.
         cpu = np.where(full, np.maximum(cpu, m.batch_cpu_m), cpu)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
         Action,
         BoolArray,
         IntArray,
-        MachineView,
         Snapshot,
     )
 
@@ -38,11 +37,15 @@ LONG_AGO_MS = -(1 << 60)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ElasticMemory:
-    """The HPA's windows; per machine when it was last seen not on, and last asked to sleep."""
+    """The HPA's windows, when machines were last freed, and two times of each machine.
+
+    `not_on_ms`: last seen not on; `asked_ms`: last asked to empty itself.
+    """
 
     hpa: hpa.HpaMemory = field(default_factory=hpa.HpaMemory)
     not_on_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
     asked_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
+    freed_ms: int = LONG_AGO_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,8 @@ class ElasticReactive:
     reserve_machines: int = 1
     reserve_share: float = 0.05
     headroom: float = 0.05  # of each machine, left free by replicas that move there
-    moves_max: int = 20  # replicas moved a wake
+    free_period_ms: int = 300_000  # between two choices of machines to free
+    moves_max: int = 20  # replicas moved at each of them
     drains_share: float = 0.05  # of machines on, emptying at one time (at least one)
     idle_ms: int = 300_000
     retry_ms: int = 1_800_000  # between two attempts to empty one machine
@@ -96,6 +100,7 @@ class ElasticReactive:
                 "up_factor",
                 "down_window_ms",
                 "reserve_machines",
+                "free_period_ms",
                 "moves_max",
                 "idle_ms",
                 "retry_ms",
@@ -123,25 +128,29 @@ class ElasticReactive:
         if len(asked_ms) != len(machines.state):
             asked_ms = np.full(len(machines.state), LONG_AGO_MS, np.int64)
         fleet = _Fleet.of(snapshot, wanted, self)
-        wake_services = fleet.to_wake(machines)
+        wake_services = fleet.to_wake(snapshot)
         jobs = wake_for_queue(snapshot, machines.role != ONLINE, patience_ms=self.patience_ms)
-        idle = idle_for(snapshot, not_on_ms, self.idle_ms)
-        sleep = NOTHING
-        if snapshot.queue.jobs == 0:
-            sleep = np.flatnonzero(idle & (machines.role == BATCH))
-        if not wake_services.size and snapshot.period_ms > 0:
+        sleep, freed_ms = NOTHING, memory.freed_ms
+        if snapshot.period_ms > 0 and now - freed_ms >= self.free_period_ms:
+            freed_ms = now
             rested = now - asked_ms >= self.retry_ms
-            freed = self._freed(snapshot, fleet, idle, rested)
-            sleep = np.concatenate([sleep, freed])
+            idle = idle_for(snapshot, not_on_ms, self.idle_ms)
+            freed = NOTHING
+            if not wake_services.size:
+                freed = self._freed(snapshot, fleet, idle, rested)
             asked_ms = asked_ms.copy()
             asked_ms[freed] = now
+            if snapshot.queue.jobs == 0:
+                freed = np.concatenate([freed, np.flatnonzero(idle & (machines.role == BATCH))])
+            sleep = freed
         actions: tuple[Action, ...] = (
             *hpa.scale_actions(snapshot.services, wanted),
             *power_actions(np.concatenate([wake_services, jobs]), "on"),
             *power_actions(sleep, "sleep", self.moves_max),
         )
-        memory = ElasticMemory(hpa=windows, not_on_ms=not_on_ms, asked_ms=frozen(asked_ms))
-        return actions, memory
+        return actions, ElasticMemory(
+            hpa=windows, not_on_ms=not_on_ms, asked_ms=frozen(asked_ms), freed_ms=freed_ms
+        )
 
     def _freed(
         self, snapshot: Snapshot, fleet: _Fleet, idle: BoolArray, rested: BoolArray
@@ -190,42 +199,43 @@ class _Fleet:
     room_memory_mib: IntArray
     reserve_cpu_m: float
     reserve_memory_mib: float
-    coming_cpu_m: int  # of replicas that this wake adds
-    coming_memory_mib: int
-    pending_cpu_m: int
-    pending_memory_mib: int
+    coming: IntArray  # replicas of each service that this wake adds
 
     @classmethod
     def of(cls, snapshot: Snapshot, wanted: IntArray, policy: ElasticReactive) -> _Fleet:
-        m, view = snapshot.machines, snapshot.services
+        m = snapshot.machines
         serving = (m.state == ON) & ours(m) & (m.role != BATCH)
         room_cpu, room_memory = online_room(m)
-        least = max(policy.reserve_share, policy.reserve_machines / max(1, serving.sum()))
-        coming = np.maximum(wanted - hpa.present(view), 0)
+        least = max(policy.reserve_share, policy.reserve_machines / max(1, int(serving.sum())))
         return cls(
             serving=serving,
-            room_cpu_m=np.where(serving, room_cpu, 0),
-            room_memory_mib=np.where(serving, room_memory, 0),
-            reserve_cpu_m=least * float(m.cpu_m[serving].sum()),
-            reserve_memory_mib=least * float(m.memory_mib[serving].sum()),
-            coming_cpu_m=int(coming @ view.replica_cpu_m),
-            coming_memory_mib=int(coming @ view.replica_memory_mib),
-            pending_cpu_m=int(view.pending @ view.replica_cpu_m),
-            pending_memory_mib=int(view.pending @ view.replica_memory_mib),
+            room_cpu_m=room_cpu * serving,
+            room_memory_mib=room_memory * serving,
+            reserve_cpu_m=least * int(m.cpu_m @ serving),
+            reserve_memory_mib=least * int(m.memory_mib @ serving),
+            coming=np.maximum(wanted - hpa.present(snapshot.services), 0),
         )
 
-    def to_wake(self, m: MachineView) -> IntArray:
+    def to_wake(self, snapshot: Snapshot) -> IntArray:
         """Return the machines to wake: for the reserve, and for replicas without room."""
+        m, view = snapshot.machines, snapshot.services
         serves = m.role != BATCH
         booting = (m.state == BOOTING) & ours(m) & serves
-        cpu, memory = int(m.cpu_m[booting].sum()), int(m.memory_mib[booting].sum())
-        room_cpu, room_memory = int(self.room_cpu_m.sum()), int(self.room_memory_mib.sum())
-        reserve_cpu, reserve_memory = self.reserve_cpu_m, self.reserve_memory_mib
-        need_cpu = max(0.0, reserve_cpu + self.coming_cpu_m - room_cpu - cpu)
-        need_memory = max(0.0, reserve_memory + self.coming_memory_mib - room_memory - memory)
-        need_cpu += max(0, self.pending_cpu_m - cpu)  # no room is taken off: they found none
-        need_memory += max(0, self.pending_memory_mib - memory)
-        return to_wake(m, serves, need_cpu, need_memory)
+        needs = []
+        for room, reserve, each, size in (
+            (self.room_cpu_m, self.reserve_cpu_m, view.replica_cpu_m, m.cpu_m),
+            (
+                self.room_memory_mib,
+                self.reserve_memory_mib,
+                view.replica_memory_mib,
+                m.memory_mib,
+            ),
+        ):
+            boots = int(size @ booting)
+            need = max(0.0, reserve + int(self.coming @ each) - int(room.sum()) - boots)
+            # No room is taken off what is pending: it found none.
+            needs.append(need + max(0, int(view.pending @ each) - boots))
+        return to_wake(m, serves, *needs)
 
     def spare(self, snapshot: Snapshot, rows: IntArray, headroom: float) -> int:
         """Return how many of the first of `rows` may go, their replicas fitting elsewhere.
@@ -236,17 +246,18 @@ class _Fleet:
         """
         m = snapshot.machines
         count = len(rows)
-        for room, used, reserve, coming in (
-            (self.room_cpu_m, m.online_cpu_m, self.reserve_cpu_m, self.coming_cpu_m),
+        view = snapshot.services
+        for room, used, reserve, each in (
+            (self.room_cpu_m, m.online_cpu_m, self.reserve_cpu_m, view.replica_cpu_m),
             (
                 self.room_memory_mib,
                 m.online_memory_mib,
                 self.reserve_memory_mib,
-                self.coming_memory_mib,
+                view.replica_memory_mib,
             ),
         ):
             left = room.sum() - np.cumsum(room[rows]) - np.cumsum(used[rows])
-            enough = left >= RESERVE_TO_SLEEP * reserve + coming
+            enough = left >= RESERVE_TO_SLEEP * reserve + int(self.coming @ each)
             count = min(count, _leading(enough))
         rows = rows[:count]
         largest = _largest_replica(snapshot, rows)

@@ -237,6 +237,8 @@ class TidalTimetable:
         slept = memory.slept
         if len(slept) != len(m.state):
             slept = np.zeros(len(m.state), np.bool_)
+        if not lent.any() and not slept.any():
+            return NOTHING, NOTHING, frozen(slept)
         asleep = slept & ((m.state == SLEEPING) | (m.state == OFF))
         wake = wake_for_queue(snapshot, asleep, patience_ms=self.patience_ms)
         if soon:

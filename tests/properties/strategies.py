@@ -1,0 +1,237 @@
+"""Hypothesis strategies: valid random snapshots, alone and as a run of wakes of one world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from greensched.model import (
+    BOOTING,
+    DRAINING,
+    LENT,
+    NONE,
+    OFF,
+    ON,
+    OWN,
+    ROLE_CODES,
+    SLEEPING,
+    WARM,
+    MachineView,
+    QueueView,
+    ReplicaView,
+    ServiceView,
+    Snapshot,
+)
+from greensched.units import MS_PER_DAY, MS_PER_MIN
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ONLINE, BATCH, ANY = ROLE_CODES["online"], ROLE_CODES["batch"], ROLE_CODES["any"]
+CPU_M, MEMORY_MIB = 64_000, 262_144
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What stays the same between the snapshots of one run."""
+
+    role: NDArray[np.int8]
+    machine_type: NDArray[np.int32]
+    surplus: NDArray[np.bool_]
+    cpu_m: NDArray[np.int64]
+    memory_mib: NDArray[np.int64]
+    replica_cpu_m: NDArray[np.int64]
+    replica_memory_mib: NDArray[np.int64]
+    replicas_min: NDArray[np.int64]
+    replicas_max: NDArray[np.int64]
+    startup_ms: NDArray[np.int64]
+
+
+def read_only(array: Any, dtype: Any) -> Any:
+    """Return a read-only copy of `array` as `dtype`."""
+    copy = np.array(array, dtype=dtype)
+    copy.flags.writeable = False
+    return copy
+
+
+def make_world(rng: np.random.Generator, machines: int, services: int) -> World:
+    """Return a random world of so many machines and services."""
+    types = rng.integers(0, 3, machines)
+    least = rng.integers(0, 4, services)
+    return World(
+        role=read_only(rng.choice([ONLINE, ONLINE, BATCH, ANY], machines), np.int8),
+        machine_type=read_only(types, np.int32),
+        surplus=read_only(rng.random(machines) < 0.1, np.bool_),
+        cpu_m=read_only(CPU_M // (1 + types), np.int64),
+        memory_mib=read_only(MEMORY_MIB // (1 + types), np.int64),
+        replica_cpu_m=read_only(rng.choice([500, 1_000, 4_000, 8_000], services), np.int64),
+        replica_memory_mib=read_only(rng.choice([512, 4_096, 16_384], services), np.int64),
+        replicas_min=read_only(least, np.int64),
+        replicas_max=read_only(least + rng.integers(0, 60, services), np.int64),
+        startup_ms=read_only(rng.choice([0, 30_000, 120_000], services), np.int64),
+    )
+
+
+def make_snapshot(
+    rng: np.random.Generator, world: World, now_ms: int, period_ms: int, offset_ms: int = 0
+) -> Snapshot:
+    """Return a random snapshot of `world`: any state, but its columns agree with each other."""
+    count = len(world.role)
+    state = rng.choice([OFF, BOOTING, ON, ON, ON, SLEEPING, DRAINING], count)
+    state = np.where(world.surplus, OFF, state)
+    lends = (state == ON) & (world.role != BATCH) & (rng.random(count) < rng.random())
+    lending = np.where(lends, rng.integers(OWN, WARM + 1, count), OWN)
+    replicas, *room = _replicas(rng, world, state, lending)
+    services = _services(rng, world, replicas, lending)
+    machines = _machines(rng, world, now_ms, state, lending, replicas, *room)
+    return Snapshot(
+        now_ms=now_ms,
+        period_ms=period_ms,
+        time_of_day_ms=(now_ms + offset_ms) % MS_PER_DAY,
+        machines=machines,
+        services=services,
+        replicas=replicas,
+        queue=_queue(rng, now_ms),
+    )
+
+
+def _replicas(
+    rng: np.random.Generator, world: World, state: Any, lending: Any
+) -> tuple[ReplicaView, Any, Any]:
+    """Place random replicas where they fit; lent machines hold standby ones only."""
+    hosts = np.flatnonzero((world.role != BATCH) & ((state == ON) | (state == DRAINING)))
+    room_cpu, room_memory = world.cpu_m.copy(), world.memory_mib.copy()
+    rows: list[tuple[int, int, bool]] = []
+    services = len(world.replica_cpu_m)
+    wanted = int(rng.choice([0, 1, 3, 6])) * len(hosts) if services else 0
+    for _ in range(wanted):
+        s, m = int(rng.integers(services)), int(rng.choice(hosts))
+        cpu, memory = world.replica_cpu_m[s], world.replica_memory_mib[s]
+        if cpu <= room_cpu[m] and memory <= room_memory[m]:
+            room_cpu[m] -= cpu
+            room_memory[m] -= memory
+            rows.append((s, m, bool(lending[m] == OWN and rng.random() < 0.9)))
+    service, machine, online = zip(*rows, strict=True) if rows else ((), (), ())
+    view = ReplicaView(
+        service=read_only(service, np.int32),
+        machine=read_only(machine, np.int32),
+        online=read_only(online, np.bool_),
+    )
+    # What is lent is not reserved by the services that left it.
+    room_cpu[lending == LENT] = world.cpu_m[lending == LENT]
+    room_memory[lending == LENT] = world.memory_mib[lending == LENT]
+    return view, room_cpu, room_memory
+
+
+def _services(
+    rng: np.random.Generator, world: World, replicas: ReplicaView, lending: Any
+) -> ServiceView:
+    """Count the replicas; those that do not serve start on own machines, else are standby."""
+    count = len(world.replica_cpu_m)
+    own = lending[replicas.machine] == OWN
+    online = np.bincount(replicas.service[replicas.online], minlength=count)
+    starting = np.bincount(replicas.service[~replicas.online & own], minlength=count)
+    standby = np.bincount(replicas.service[~own], minlength=count)
+    pending = np.where(rng.random(count) < 0.2, rng.integers(0, 5, count), 0)
+    busy = rng.random(count) * rng.choice([0.3, 1.0, 2.0])
+    return ServiceView(
+        load_cpu_m=read_only(busy * (1 + online) * world.replica_cpu_m, np.float64),
+        online=read_only(online, np.int64),
+        starting=read_only(starting, np.int64),
+        standby=read_only(standby, np.int64),
+        pending=read_only(pending, np.int64),
+        replica_cpu_m=world.replica_cpu_m,
+        replica_memory_mib=world.replica_memory_mib,
+        replicas_min=world.replicas_min,
+        replicas_max=world.replicas_max,
+        startup_ms=world.startup_ms,
+    )
+
+
+def _machines(
+    rng: np.random.Generator,
+    world: World,
+    now_ms: int,
+    state: Any,
+    lending: Any,
+    replicas: ReplicaView,
+    room_cpu: Any,
+    room_memory: Any,
+) -> MachineView:
+    count = len(world.role)
+    held = np.bincount(replicas.machine, minlength=count)
+    runs = (state == ON) | (state == DRAINING)
+    jobs = np.where(runs & (rng.random(count) < 0.4), rng.integers(1, 9, count), 0)
+    batch_cpu = np.where(jobs > 0, rng.integers(0, room_cpu + 1), 0)
+    batch_memory = np.where(jobs > 0, rng.integers(0, room_memory + 1), 0)
+    online_cpu = world.cpu_m - room_cpu
+    empty = (held == 0) & (jobs == 0)
+    return MachineView(
+        state=read_only(state, np.int8),
+        role=world.role,
+        lending=read_only(lending, np.int8),
+        machine_type=world.machine_type,
+        cpu_m=world.cpu_m,
+        memory_mib=world.memory_mib,
+        online_cpu_m=read_only(online_cpu, np.int64),
+        online_memory_mib=read_only(world.memory_mib - room_memory, np.int64),
+        online_use_cpu_m=read_only(online_cpu * rng.random(count), np.float64),
+        batch_cpu_m=read_only(batch_cpu, np.int64),
+        batch_memory_mib=read_only(batch_memory, np.int64),
+        batch_use_cpu_m=read_only(batch_cpu * rng.random(count), np.float64),
+        batch_limit_cpu_m=read_only(batch_cpu + rng.integers(0, 1_000, count), np.int64),
+        batch_limit_memory_mib=read_only(batch_memory + rng.integers(0, 999, count), np.int64),
+        replicas=read_only(held, np.int64),
+        jobs=read_only(jobs, np.int64),
+        empty_since_ms=read_only(
+            np.where(empty, rng.integers(0, now_ms + 1, count), NONE), np.int64
+        ),
+        surplus=world.surplus,
+    )
+
+
+def _queue(rng: np.random.Generator, now_ms: int) -> QueueView:
+    jobs = int(rng.choice([0, 0, 1, 50, 5_000]))
+    if jobs == 0:
+        return QueueView(jobs=0, cpu_m=0, memory_mib=0, gpu_m=0, oldest_submit_ms=NONE)
+    return QueueView(
+        jobs=jobs,
+        cpu_m=jobs * int(rng.integers(1, 8_000)),
+        memory_mib=jobs * int(rng.integers(1, 8_192)),
+        gpu_m=int(rng.choice([0, 0, 4_000])),
+        oldest_submit_ms=int(rng.integers(0, now_ms + 1)),
+    )
+
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def snapshots(draw: st.DrawFn, machines_max: int = 24, services_max: int = 6) -> Snapshot:
+    """Draw one valid snapshot; its contents come from one drawn seed, so drawing is cheap."""
+    rng = np.random.default_rng(draw(SEEDS))
+    world = make_world(
+        rng, draw(st.integers(1, machines_max)), draw(st.integers(0, services_max))
+    )
+    period = draw(st.sampled_from([0, MS_PER_MIN, 15 * MS_PER_MIN]))
+    return make_snapshot(rng, world, draw(st.integers(0, 8 * MS_PER_DAY)), period)
+
+
+@st.composite
+def snapshot_runs(
+    draw: st.DrawFn, machines_max: int = 16, services_max: int = 5, wakes_max: int = 8
+) -> tuple[Snapshot, ...]:
+    """Draw the snapshots of consecutive wakes of one world, in any state at each of them."""
+    rng = np.random.default_rng(draw(SEEDS))
+    world = make_world(
+        rng, draw(st.integers(1, machines_max)), draw(st.integers(0, services_max))
+    )
+    now = draw(st.integers(0, MS_PER_DAY))
+    period = draw(st.sampled_from([MS_PER_MIN, 5 * MS_PER_MIN, 15 * MS_PER_MIN]))
+    wakes = draw(st.integers(1, wakes_max))
+    return tuple(
+        make_snapshot(rng, world, now + k * period, period if k else 0) for k in range(wakes)
+    )
