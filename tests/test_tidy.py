@@ -32,7 +32,7 @@ def _files() -> list[str]:
         text=True,
         check=False,
     )
-    if listing.returncode == 0:
+    if listing.returncode == 0 and (ROOT / ".git").exists():
         return sorted(n for n in set(listing.stdout.split("\0")) if n and (ROOT / n).is_file())
     parts = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
     return sorted(
