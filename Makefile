@@ -18,7 +18,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check format bench lock clean
+.PHONY: help demo test soak check lint types layers tidy format bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -32,12 +32,20 @@ test: $(STAMP)  ## run the tests (within five minutes on two cores)
 soak: $(STAMP)  ## run the tests that take longer than that
 	@$(PY) -m pytest -n $(WORKERS) -m slow $(PYTEST_ARGS)
 
-check: $(STAMP)  ## style, types, layers and tidiness
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy greensched tests benchmarks
-	$(BIN)/lint-imports
-	$(PY) -m pytest -q tests/test_tidy.py
+check: lint types layers tidy  ## style, types, layers and tidiness (-k: all findings at once)
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	@$(BIN)/mypy greensched tests benchmarks
+
+layers: $(STAMP)
+	@$(BIN)/lint-imports --no-logo
+
+tidy: $(STAMP)
+	@$(PY) -m pytest -q tests/test_tidy.py
 
 format: $(STAMP)  ## format the code
 	$(BIN)/ruff check --fix .
