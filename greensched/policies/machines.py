@@ -39,7 +39,7 @@ def last_not_on_ms(view: MachineView, before: IntArray, now_ms: int) -> IntArray
     if len(before) != len(view.state):
         before = np.full(len(view.state), -1, np.int64)
     not_on = view.state != ON
-    return frozen(np.where(not_on, now_ms, before)) if not_on.any() else before
+    return frozen(np.where(not_on, now_ms, before) if not_on.any() else before)
 
 
 def idle_for(snapshot: Snapshot, not_on_ms: IntArray, least_ms: int) -> BoolArray:

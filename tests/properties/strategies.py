@@ -213,9 +213,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 def snapshots(draw: st.DrawFn, machines_max: int = 24, services_max: int = 6) -> Snapshot:
     """Draw one valid snapshot; its contents come from one drawn seed, so drawing is cheap."""
     rng = np.random.default_rng(draw(SEEDS))
-    world = make_world(
-        rng, draw(st.integers(1, machines_max)), draw(st.integers(0, services_max))
-    )
+    world = make_world(rng, draw(st.integers(1, machines_max)), draw(st.integers(0, services_max)))
     period = draw(st.sampled_from([0, MS_PER_MIN, 15 * MS_PER_MIN]))
     return make_snapshot(rng, world, draw(st.integers(0, 8 * MS_PER_DAY)), period)
 
@@ -226,9 +224,7 @@ def snapshot_runs(
 ) -> tuple[Snapshot, ...]:
     """Draw the snapshots of consecutive wakes of one world, in any state at each of them."""
     rng = np.random.default_rng(draw(SEEDS))
-    world = make_world(
-        rng, draw(st.integers(1, machines_max)), draw(st.integers(0, services_max))
-    )
+    world = make_world(rng, draw(st.integers(1, machines_max)), draw(st.integers(0, services_max)))
     now = draw(st.integers(0, MS_PER_DAY))
     period = draw(st.sampled_from([MS_PER_MIN, 5 * MS_PER_MIN, 15 * MS_PER_MIN]))
     wakes = draw(st.integers(1, wakes_max))
