@@ -180,7 +180,7 @@ def _csv(file: Path, zone: str) -> _Table:
 
 
 def _parquet(file: Path, zone: str) -> _Table:
-    import duckdb  # noqa: PLC0415 - heavy, and only Parquet needs it
+    import duckdb
 
     with duckdb.connect(":memory:") as connection:
         try:
