@@ -67,7 +67,8 @@ def _declared() -> frozenset[str]:
     named = (re.split(r"[^A-Za-z0-9._-]", line)[0].lower() for line in lines)
     modules = {"ruamel.yaml": "ruamel", "vl-convert-python": "vl_convert"}
     ours = {modules.get(name, name.replace("-", "_")) for name in named}
-    ours |= {"greensched", "pydantic_core"}  # the latter: pydantic's custom types are made of it
+    # Parts of declared ones: pydantic's custom types are made of its core, numba is llvmlite's.
+    ours |= {"greensched", "pydantic_core", "llvmlite"}
     return frozenset(sys.stdlib_module_names) | ours
 
 
@@ -132,6 +133,9 @@ def test_names_end_in_a_unit() -> None:
         ("def f(delay: int) -> None: ...\n", 1),
         ("def f(*, max_delay_ms: int) -> None: ...\n", 0),
         ("def _f(delay: int) -> None: ...\n", 0),
+        ("class A:\n    def __init__(self, delay: int): ...\n", 1),
+        ("class _A:\n    def __init__(self, delay: int): ...\n", 0),
+        ("if x:\n    def f(delay: int): ...\n", 1),
     ],
 )
 def test_names_end_in_a_unit_can_fail(sample: str, findings: int) -> None:

@@ -79,7 +79,7 @@ UNIT = re.compile(
     r"|mib|gib|gb|mhz"  # bytes and frequency
     r"|m"  # thousandths of a core or a device
     r"|share|factor|ratio|percent|count"  # without dimension
-    r"|eur"  # money
+    r"|eur|micro"  # money; millionths of a scenario's currency
     r"|s_per_[a-z]+)$"  # time for each of something that is counted
 )
 # Names whose last word is not a unit and that are right all the same, each with its reason.
@@ -107,19 +107,25 @@ def _numeric(annotation: ast.expr | None) -> bool:
     return any(NUMERIC.match(kind) for kind in kinds)
 
 
-def _public_values(tree: ast.Module) -> Iterator[tuple[int, str, ast.expr | None]]:
-    """Yield line, name and annotation of public fields and of parameters of public functions."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-            for item in node.body:
-                if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
-                    yield item.lineno, item.target.id, item.annotation
-    for function in _functions(tree):
-        if function.name.startswith("_") and function.name != "__init__":
-            continue
-        arguments = function.args
-        for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
-            yield argument.lineno, argument.arg, argument.annotation
+def _public_values(node: ast.AST) -> Iterator[tuple[int, str, ast.expr | None]]:
+    """Yield line, name and annotation of public fields and of parameters of public functions.
+
+    What stands in a private class or in a function's body is not public.
+    """
+    for item in ast.iter_child_nodes(node):
+        if isinstance(item, ast.ClassDef):
+            if not item.name.startswith("_"):
+                yield from _public_values(item)
+        elif isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
+            if not item.name.startswith("_") or item.name == "__init__":
+                given = item.args
+                for argument in (*given.posonlyargs, *given.args, *given.kwonlyargs):
+                    yield argument.lineno, argument.arg, argument.annotation
+        elif isinstance(item, ast.AnnAssign):
+            if isinstance(node, ast.ClassDef) and isinstance(item.target, ast.Name):
+                yield item.lineno, item.target.id, item.annotation
+        else:
+            yield from _public_values(item)
 
 
 def unitless_names(path: str, text: str) -> list[str]:
@@ -155,7 +161,7 @@ def unitless_columns(path: str, text: str) -> list[str]:
 HOMES: dict[str, tuple[str, ...]] = {
     "simpy": ("greensched/engine/simulate.py",),
     "numba": ("greensched/engine/kernels/",),
-    "llvmlite": (),
+    "llvmlite": ("greensched/engine/kernels/",),
     "kubernetes": ("greensched/controller/",),
     "click": ("greensched/cli/", "greensched/report/"),
     "rich": ("greensched/cli/", "greensched/report/"),
@@ -175,7 +181,7 @@ def _imports(text: str) -> Iterator[tuple[int, str]]:
 def strayed_libraries(path: str, text: str) -> list[str]:
     """Return imports of a library outside its home."""
     return [
-        f"{path}:{line}: {name} may be imported only in {' and '.join(HOMES[name]) or 'none'}"
+        f"{path}:{line}: {name} may be imported only in {' and '.join(HOMES[name])}"
         for line, name in _imports(text)
         if name in HOMES and not path.startswith(HOMES[name])
     ]
