@@ -87,9 +87,9 @@ def jobs(
     Submits and lengths are whole seconds. Time grows as count x log(count).
 
     Raises:
-        UsageError: a count or number of days below 1.
+        UsageError: a count or number of days below 1, or more than 1,000 days.
     """
-    _at_least_one(count=count, days=days)
+    _check(days_max=1_000, days=days, count=count)
     bits = stream(seed, stream_name)
     submit_ms = _arrivals(bits, count, days, start_ms)
     duration_ms = np.empty(count, np.int64)
@@ -132,9 +132,9 @@ def uniform_jobs(
     differ by 1 ms there. Estimates are not known.
 
     Raises:
-        UsageError: a count, number of days, mean or number of cores below 1.
+        UsageError: a count, number of days, mean or number of cores below 1, or over 40 days.
     """
-    _at_least_one(count=count, days=days, mean_s=mean_s, cores=cores)
+    _check(days_max=40, days=days, count=count, mean_s=mean_s, cores=cores)
     bits = stream(seed, "uniform-jobs")
     submit_ms = (raw(bits, count) >> np.uint64(33)).astype(np.int64) * (days * MS_PER_DAY) >> 31
     submit_ms.sort()
@@ -163,9 +163,12 @@ def joined(parts: Sequence[Jobs]) -> Jobs:
     return Jobs(classes=parts[0].classes, **rows)
 
 
-def _at_least_one(**values: int) -> None:
-    """Refuse values below 1."""
-    wrong = [f"{name} {value}: at least 1" for name, value in values.items() if value < 1]
+def _check(*, days_max: int, days: int, **values: int) -> None:
+    """Refuse values below 1, and spans whose products would leave 63 bits."""
+    rows = {"days": days, **values}
+    wrong = [f"{name} {value}: at least 1" for name, value in rows.items() if value < 1]
+    if days > days_max:
+        wrong.append(f"days {days}: at most {days_max}")
     if wrong:
         raise UsageError(*wrong)
 

@@ -170,7 +170,7 @@ def _tides(bits: np.random.PCG64, kinds: Sequence[_Kind], steps: int, step_s: in
     for column, every in enumerate((24 * hour, 2 * hour, max(1, hour // 12))):
         amplitude = np.array([k.noise[column] for k in kinds])[:, None]
         swing += amplitude * noise(bits, len(kinds), steps, every)
-    # Slow rise and fall are kept to whole permille only at the end: small loads keep their shape.
+    # One division at the end, so that the small loads of a night are rounded once.
     return np.asarray(day * week * np.maximum(swing, 500_000) // PERMILLE**3)
 
 
