@@ -174,6 +174,8 @@ def test_no_address_of_a_package_index() -> None:
         ("https://files.example.org/packages/0a/", "1b/whatever"),
         ("a==1 @ https://example.org/a-1-py3-none-any.", "whl"),
         ("reg", "istry.example.org/image"),
+        ("reg", "istry.example.org:5000/image"),
+        ("https://npm.reg", "istry.example.org"),
     ],
 )
 def test_no_address_of_a_package_index_can_fail(first: str, rest: str) -> None:
@@ -186,6 +188,7 @@ def test_no_address_of_a_package_index_can_fail(first: str, rest: str) -> None:
     [
         "uv pip compile --no-emit-index-url --no-annotate",
         "registry.py maps names to policies",
+        "names = registry.POLICIES.items()",
         "a simple rule: https://example.org/simplex",
         "    --hash=sha256:0a1b",
     ],

@@ -205,7 +205,8 @@ def undeclared_libraries(path: str, text: str, *, known: frozenset[str]) -> list
 INDEX_SHAPES: tuple[re.Pattern[str], ...] = (
     re.compile(r"https?://[^\s\"'<>)]*/simple\b", re.IGNORECASE),
     re.compile(r"https?://[^\s\"'<>)]*/packages/[0-9a-f]{2}/[0-9a-f]{2}/", re.IGNORECASE),
-    re.compile(r"(?<![\w.-])(?:[\w-]+\.)*registry\.[\w-]+(?:\.[\w-]+)+", re.IGNORECASE),
+    re.compile(r"(?:://|@)(?:[\w-]+\.)*registry\.[\w-]+", re.IGNORECASE),
+    re.compile(r"(?<![\w-])registry(?:\.[\w-]+)+(?::\d+)?/\w", re.IGNORECASE),
     re.compile(r"https?://[^\s\"'<>)]*\.whl\b", re.IGNORECASE),
     re.compile(r"(?<!emit-)\bindex[-_]url\b[\"']?\s*[=: ]\s*[\"']?[\w.$/]*[:/.]", re.IGNORECASE),
     re.compile(r"\bfind[-_]links\b[\"']?\s*[=: ]\s*[\"']?[\w.$]*[:/.]", re.IGNORECASE),
