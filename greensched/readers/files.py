@@ -118,16 +118,19 @@ def _no_trailing(path: Path, first: bz2.BZ2Decompressor | lzma.LZMADecompressor)
     """Refuse bytes after the end: bz2 and lzma ignore them in silence, gzip does not."""
     magic = b"BZh" if isinstance(first, bz2.BZ2Decompressor) else b"\xfd7zXZ"
     with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            if first.eof:
-                break
+        chunk = stream.read(CHUNK_BYTES)
+        while chunk and not _ended(first):
             written = first.decompress(chunk, CHUNK_BYTES)
-            while written and not first.eof and not first.needs_input:
+            while written and not _ended(first) and not first.needs_input:
                 written = first.decompress(b"", CHUNK_BYTES)
-        rest = first.unused_data or chunk
-    if rest.strip(b"\0") and not rest.startswith(magic):
+            chunk = first.unused_data or stream.read(CHUNK_BYTES)
+    if _ended(first) and chunk.strip(b"\0") and not chunk.startswith(magic):
         message = "bytes after the end of the compressed data"
         raise ValueError(message)
+
+
+def _ended(stream: bz2.BZ2Decompressor | lzma.LZMADecompressor) -> bool:
+    return stream.eof
 
 
 class _Capped:

@@ -39,6 +39,7 @@ class Bad:
 
     label: str
     rows: int = 0  # of the file, good and bad
+    malformed: int = 0  # rows that are no rows of this table at all
     classes: list[tuple[str, int, int, str, str]] = field(default_factory=list)
     # (what, rows, first row, its cell, remedy)
 
@@ -187,6 +188,7 @@ def _collect(source: Source, table: str, found: Sequence[Check]) -> Bad:
     bad.rows = int(good_or_bad) + sum(n for _, n, _ in malformed)
     if bad.rows == 0:
         raise DataError(Finding(where=source.label, what="no data rows"))
+    bad.malformed = sum(n for _, n, _ in malformed)
     for what, count, first in malformed:
         bad.add(what, count, first)
     rows = con.execute(

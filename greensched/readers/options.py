@@ -50,7 +50,8 @@ class ReadOptions:
     sum_over: str = ""  # series that are resampled on their own and summed in their group
     name: str = ""  # of the service, where there is no group_by
     member: str = ""  # file inside an archive, where it has several
-    fill: Fill = ""
+    fill: Fill = ""  # of gaps; empty: as the reader documents
+    per_ms: int = 1_000  # values of unit requests count the requests in this time
     cpu_s_per_request: float = 0.0
     gpu_s_per_request: float = 0.0
     cpu_m: int = 0

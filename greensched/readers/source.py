@@ -114,6 +114,11 @@ def _parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Source:
     return Source(con=con, label=path.name, columns=columns, sql=sql, is_text=False)
 
 
+def opened_csv(con: duckdb.DuckDBPyConnection, contents: Path, label: str) -> Source:
+    """Return the plain CSV file `contents` as a Source that findings call `label`."""
+    return _csv(con, contents, label, "")
+
+
 def _csv(con: duckdb.DuckDBPyConnection, contents: Path, label: str, header: str) -> Source:
     names = header.split(",") if header else _header(contents, label)
     columns = "{" + ", ".join(f"{literal(n)}: 'VARCHAR'" for n in names) + "}"

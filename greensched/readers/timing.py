@@ -99,7 +99,7 @@ def _find(source: Source, name: str, options: ReadOptions) -> tuple[str | None, 
             return mapped, unit or _suffix(mapped)
     for written, unit in spelled.items():
         if written in source.columns:
-            return written, unit
+            return written, unit or _suffix(written)
     return None, ""
 
 
