@@ -68,7 +68,8 @@ class CarbonIntensity:
 
     def __post_init__(self) -> None:
         """Check values and edges."""
-        if len(self.edges_ms) != len(self.values_g_per_kwh) + 1 or len(self.edges_ms) < 2:  # noqa: PLR2004
+        steps = len(self.values_g_per_kwh)
+        if steps == 0 or len(self.edges_ms) != steps + 1:
             raise DataError(
                 Finding(where=self.zone, what="no steps, or edges do not match values")
             )
