@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from greensched.errors import Finding, UsageError
+from greensched.errors import DataError, Finding, UsageError
 from greensched.readers.source import quote
 from greensched.units import MS_PER_DAY, MS_PER_MIN, MS_PER_S
 
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 
 NAME_BYTES_MAX = 253  # as Kubernetes names
 INT32_MAX = 2**31 - 1
+NUMERIC = frozenset(
+    (
+        "TINYINT",
+        "SMALLINT",
+        "INTEGER",
+        "BIGINT",
+        "UTINYINT",
+        "USMALLINT",
+        "UINTEGER",
+        "UBIGINT",
+        "FLOAT",
+        "DOUBLE",
+    )
+)
 TIME_MAX_MS = 253_402_300_800_000  # the year 10000
 DURATION_MAX_MS = 100 * 366 * MS_PER_DAY
 QUARTER_MS = 15 * MS_PER_MIN  # every change of a zone's offset since 1970 is on this grid
@@ -59,21 +73,29 @@ class Check:
 
 
 def raw(cell: Cell, source: Source) -> str:
-    """Return the SQL of the cell as text (or as it is, for typed files); NULL when empty."""
+    """Return the SQL of the cell as text (or as it is, for typed numbers); NULL when empty.
+
+    Raises DataError for a name that the file holds as a floating-point number.
+    """
     if cell.column is None:
         return "CAST(NULL AS VARCHAR)"
     name = quote(cell.column)
-    if source.columns[cell.column] == "VARCHAR":
+    kind = source.columns[cell.column]
+    if cell.kind == "text" and kind in ("DOUBLE", "FLOAT"):
+        what = f"{cell.column} is a floating-point number; names and ids are text or whole"
+        raise DataError(Finding(where=source.label, what=what))
+    if cell.kind in ("number", "time") and not cell.of_utc and kind in NUMERIC:
+        return name
+    if kind == "VARCHAR":
         return f"nullif(trim({name}), '')" if cell.kind != "text" else f"nullif({name}, '')"
     if cell.kind == "time" and cell.of_utc:
-        kind = source.columns[cell.column]
         zoned = " || 'Z'" if "TIME ZONE" in kind else ""
         stamp = f"make_timestamp(epoch_us({name}))" if zoned else f"CAST({name} AS TIMESTAMP)"
         return f"strftime({stamp}, '%Y-%m-%dT%H:%M:%S.%f'){zoned}"
     return f"CAST({name} AS VARCHAR)"
 
 
-def value(cell: Cell) -> str:
+def value(cell: Cell, source: Source) -> str:
     """Return the SQL of the typed value, over the text column `t_<name>`; NULL when bad."""
     text = quote("t_" + cell.name)
     if cell.kind == "text":
@@ -87,6 +109,8 @@ def value(cell: Cell) -> str:
         offset = f"regexp_extract({text}, '{OFFSET_PATTERN}', 1)"
         stamp = f"TRY_CAST(left({text}, length({text}) - length({offset})) AS TIMESTAMP)"
         return f"CAST(epoch_ms({stamp}) AS DOUBLE)"
+    if cell.column is not None and source.columns[cell.column] in NUMERIC:
+        return f"CAST({text} AS DOUBLE) * {cell.factor!r}"
     number = f"CASE WHEN contains({text}, '_') THEN NULL ELSE TRY_CAST({text} AS DOUBLE) END"
     return number if cell.factor == 1.0 else f"({number}) * {cell.factor!r}"
 
@@ -142,7 +166,7 @@ def checks(cell: Cell, *, has_zone: bool) -> list[Check]:
         what = f"{called}: text where a timestamp belongs"
         found.append(Check(when=unread, what=what, shows=text))
         return [*found, *_zone_checks(cell, has_zone=has_zone)]
-    shown = text
+    shown = f"CAST({text} AS VARCHAR)"
     what = f"{called}: text where a number belongs"
     found.append(Check(when=unread, what=what, shows=shown))
     what = f"{called}: not a finite number"

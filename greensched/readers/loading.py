@@ -121,7 +121,7 @@ def _unreadable(source: Source, error: duckdb.Error) -> DataError:
 
 def _layers(source: Source, cells: Sequence[Cell], stamps: Sequence[Cell]) -> str:
     texts = ", ".join(f"{raw(c, source)} AS {quote('t_' + c.name)}" for c in cells)
-    values = ", ".join(f"{value(c)} AS {quote('v_' + c.name)}" for c in cells)
+    values = ", ".join(f"{value(c, source)} AS {quote('v_' + c.name)}" for c in cells)
     offsets = "".join(f", {offset_ms(c)} AS {quote('o_' + c.name)}" for c in stamps)
     return f"SELECT *, {values}{offsets} FROM (SELECT _row, {texts} FROM {source.sql})"
 

@@ -99,7 +99,7 @@ def _load(source: Source, kind: str, options: ReadOptions, findings: list[str]) 
         Cell(name="capacity_mhz", column="cpu_capacity", is_integer=False, high=1e12),
         Cell(name="memory_mib", column="mem_capacity", factor=MIB_PER_MB, high=INT32_MAX),
         Cell(
-            name="deferrable",
+            name="can_wait",
             column="deferrable" if "deferrable" in has else None,
             kind="flag",
             empty="false",
@@ -139,8 +139,10 @@ def _match(con: duckdb.DuckDBPyConnection, bads: dict[str, Bad], options: ReadOp
             "fragments",
             f"cpu_usage more than {OVER_MAX:g} times its task's cpu_capacity: not in MHz?",
             "CAST(use_mhz AS VARCHAR)",
-            f"SELECT f._row, f.use_mhz FROM fragments f JOIN tasks t USING (id) "
-            f"WHERE f.use_mhz > {OVER_MAX} * t.capacity_mhz",
+            (
+                f"SELECT f._row, f.use_mhz FROM fragments f JOIN tasks t USING (id) "
+                f"WHERE f.use_mhz > {OVER_MAX} * t.capacity_mhz"
+            ),
         ),
         (
             "tasks",
@@ -169,11 +171,11 @@ def _jobs(
     if zero_ms is None:
         raise DataError("no task is left")
     con.execute(
-        "CREATE OR REPLACE TABLE tasks AS SELECT *, CAST(deferrable AS INTEGER) AS class_row, "
+        "CREATE OR REPLACE TABLE tasks AS SELECT *, CAST(can_wait AS INTEGER) AS class_row, "
         "row_number() OVER (ORDER BY submit_ms, id, _row) - 1 AS position FROM tasks"
     )
     steps = _steps(con, findings) if with_steps else {}
-    (any_deferrable,) = con.execute("SELECT bool_or(deferrable) FROM tasks").fetchone() or (False,)
+    (any_deferrable,) = con.execute("SELECT bool_or(can_wait) FROM tasks").fetchone() or (False,)
     classes = CLASSES if any_deferrable else CLASSES[:1]
     jobs = jobs_from(con, "tasks", zero_ms=int(zero_ms), classes=classes, id_column="id")
     return replace(jobs, **steps), int(zero_ms)

@@ -287,8 +287,10 @@ def _cpu_m_per_unit(options: ReadOptions) -> float:
 
 def _meaning(label: str, options: ReadOptions) -> list[str]:
     found = [
-        f"{label}: replicas of {options.replica_cpu_m:,} millicores and "
-        f"{options.replica_memory_mib:,} MiB, as given or assumed; none is recorded"
+        (
+            f"{label}: replicas of {options.replica_cpu_m:,} millicores and "
+            f"{options.replica_memory_mib:,} MiB, as given or assumed; none is recorded"
+        )
     ]
     if options.unit == "requests":
         found.append(

@@ -1,0 +1,91 @@
+"""From raw files to an open trace store, imported once into the user's cache."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from greensched.errors import DataError, Finding
+from greensched.readers.files import checksum
+from greensched.readers.store import STORE_VERSION, is_store, open_store, write_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from greensched.model import Trace
+    from greensched.readers.options import Reader, ReadOptions
+
+log = logging.getLogger("greensched")
+
+
+def cache_folder() -> Path:
+    """Return the folder of imported traces: below XDG_CACHE_HOME, or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
+    return root / "greensched" / "traces"
+
+
+def import_cached(files: Sequence[Path], reader: Reader, options: ReadOptions) -> Trace:
+    """Return the trace in `files`, from the cache where it was imported before.
+
+    A folder that is a trace store is opened as it is. The key is of contents and names, reader,
+    options, and the version of the store and of the readers' own code. Safe with several
+    processes. Raises what `reader` raises.
+    """
+    files = [Path(f) for f in files]
+    if len(files) == 1 and is_store(files[0]):
+        return open_store(files[0])
+    place = cache_folder() / _key(files, reader, options)
+    if is_store(place):
+        try:
+            return open_store(place)
+        except DataError:
+            log.warning("the imported trace %s is damaged; importing it again", place)
+            shutil.rmtree(place, ignore_errors=True)
+    trace = reader(files, options)
+    try:
+        write_store(trace, place)
+    except (DataError, OSError) as error:
+        folder = tempfile.mkdtemp(prefix="greensched-trace-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        log.warning("the cache cannot be written (%s); using %s for this time", error, folder)
+        place = Path(folder) / "store"
+        write_store(trace, place)
+    return open_store(place)
+
+
+def _key(files: Sequence[Path], reader: Reader, options: ReadOptions) -> str:
+    contents = [p for f in files for p in _contents(f)]
+    if not contents:
+        raise DataError(Finding(where=", ".join(map(str, files)) or "trace", what="no files"))
+    parts = (
+        checksum(contents),
+        *(p.name for p in contents),
+        str(getattr(reader, "__module__", "")),
+        repr(options),
+        str(STORE_VERSION),
+        _own_code(),
+    )
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def _contents(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+
+
+@cache
+def _own_code() -> str:
+    """Return a hash of the readers' sources: another reader may make another trace of a file."""
+    total = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        total.update(path.read_bytes())
+    return total.hexdigest()
