@@ -24,7 +24,7 @@ READERS: Final = {
     "swf": "greensched.readers.swf:read",
 }
 PROVIDERS: Final = {
-    "constant": "greensched.providers.constant:read",
+    "constant": "greensched.providers.constant:constant",
     "files": "greensched.providers.files:read",
 }
 POWER_MODELS: Final = {

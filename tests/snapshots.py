@@ -1,0 +1,122 @@
+"""Builders of small snapshots by hand: machines and services as rows, the sums worked out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from greensched.model import (
+    NONE,
+    ON,
+    OWN,
+    ROLE_CODES,
+    MachineView,
+    QueueView,
+    ReplicaView,
+    ServiceView,
+    Snapshot,
+)
+from greensched.units import MS_PER_DAY, MS_PER_MIN
+
+MACHINE = {
+    "state": ON,
+    "role": "online",
+    "lending": OWN,
+    "machine_type": 0,
+    "cpu_m": 10_000,
+    "memory_mib": 10_000,
+    "online_use_cpu_m": 0.0,
+    "batch_cpu_m": 0,
+    "batch_memory_mib": 0,
+    "batch_use_cpu_m": 0.0,
+    "batch_limit_cpu_m": 0,
+    "batch_limit_memory_mib": 0,
+    "jobs": 0,
+    "empty_since_ms": NONE,
+    "surplus": False,
+}
+SERVICE = {
+    "load_cpu_m": 0.0,
+    "pending": 0,
+    "replica_cpu_m": 1_000,
+    "replica_memory_mib": 1_000,
+    "replicas_min": 1,
+    "replicas_max": 100,
+    "startup_ms": 0,
+}
+EMPTY_QUEUE = QueueView(jobs=0, cpu_m=0, memory_mib=0, gpu_m=0, oldest_submit_ms=NONE)
+
+
+def machine(**having: Any) -> dict[str, Any]:
+    """Return a machine of ten cores and 10,000 MiB that is on, online and empty, but for this."""
+    return MACHINE | having
+
+
+def service(**having: Any) -> dict[str, Any]:
+    """Return a service of one-core replicas of 1,000 MiB without load, but for this."""
+    return SERVICE | having
+
+
+def waiting(cpu_m: int, *, jobs: int = 1, since_ms: int = 0, gpu_m: int = 0) -> QueueView:
+    """Return a queue of so many millicores."""
+    return QueueView(jobs=jobs, cpu_m=cpu_m, memory_mib=0, gpu_m=gpu_m, oldest_submit_ms=since_ms)
+
+
+def snapshot(
+    machines: list[dict[str, Any]],
+    services: list[dict[str, Any]] | None = None,
+    replicas: list[tuple[int, int, str]] | None = None,
+    *,
+    now_ms: int = 0,
+    period_ms: int = MS_PER_MIN,
+    queue: QueueView = EMPTY_QUEUE,
+) -> Snapshot:
+    """Return a snapshot; `replicas` are (service, machine, online|starting|standby).
+
+    The time of day is that of `now_ms`: the scenario starts at midnight.
+    """
+    services, replicas = services or [], replicas or []
+    count: dict[str, Any] = {
+        state: np.bincount(
+            [s for s, _, is_ in replicas if is_ == state], minlength=len(services)
+        ).astype(np.int64)
+        for state in ("online", "starting", "standby")
+    }
+    return Snapshot(
+        now_ms=now_ms,
+        period_ms=period_ms,
+        time_of_day_ms=now_ms % MS_PER_DAY,
+        machines=_machines(machines, services, replicas),
+        services=ServiceView(
+            **count, **{k: _column([row[k] for row in services], k) for k in SERVICE}
+        ),
+        replicas=ReplicaView(
+            service=np.array([s for s, _, _ in replicas], np.int32),
+            machine=np.array([m for _, m, _ in replicas], np.int32),
+            online=np.array([is_ == "online" for _, _, is_ in replicas], np.bool_),
+        ),
+        queue=queue,
+    )
+
+
+def _machines(
+    machines: list[dict[str, Any]],
+    services: list[dict[str, Any]],
+    replicas: list[tuple[int, int, str]],
+) -> MachineView:
+    held = np.zeros((3, len(machines)), np.int64)
+    for s, m, _ in replicas:
+        held[:, m] += (1, services[s]["replica_cpu_m"], services[s]["replica_memory_mib"])
+    columns = {k: _column([row[k] for row in machines], k) for k in MACHINE}
+    return MachineView(
+        replicas=held[0], online_cpu_m=held[1], online_memory_mib=held[2], **columns
+    )
+
+
+def _column(values: list[Any], name: str) -> Any:
+    if name == "role":
+        return np.array([ROLE_CODES[value] for value in values], np.int8)
+    small = {"state": np.int8, "lending": np.int8, "machine_type": np.int32, "surplus": np.bool_}
+    use = np.float64 if name.endswith("use_cpu_m") or name == "load_cpu_m" else np.int64
+    return np.array(values, small.get(name, use))

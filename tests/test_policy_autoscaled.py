@@ -1,0 +1,101 @@
+"""The baseline that most clusters run: when it removes and when it adds machines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from greensched.errors import UsageError
+from greensched.model import BOOTING, OFF, Action, Power, Scale
+from greensched.policies.autoscaled import Autoscaled
+from greensched.units import MS_PER_MIN
+from tests.snapshots import machine, service, snapshot, waiting
+
+NOW_MS = 60 * MS_PER_MIN
+
+
+def decided(*wakes: Any) -> dict[str, list[int]]:
+    """Return the machines that the last of `wakes` switches, by the state they go to."""
+    policy = Autoscaled()
+    memory = policy.first_memory()
+    actions: tuple[Action, ...] = ()
+    for wake in wakes:
+        actions, memory = policy.decide(wake, memory)
+    return {a.to: a.machines.tolist() for a in actions if isinstance(a, Power)}
+
+
+@pytest.mark.parametrize("role", ["online", "batch"])
+@pytest.mark.parametrize(("minutes", "expected"), [(9, {}), (10, {"off": [1]})])
+def test_empty_ten_minutes(role: str, minutes: int, expected: dict[str, list[int]]) -> None:
+    """A machine is switched off once it was empty for ten minutes, not before."""
+    empty = machine(role=role, empty_since_ms=NOW_MS - minutes * MS_PER_MIN)
+    world = snapshot([machine(), empty], [service()], [(0, 0, "online")], now_ms=NOW_MS)
+    assert expected == decided(world)
+
+
+def test_one_serving_machine_stays() -> None:
+    """The last machine for services stays on, however empty; batch may go to none."""
+    rows = [machine(role=r, empty_since_ms=0) for r in ("online", "any", "batch")]
+    assert {"off": [1, 2]} == decided(snapshot(rows, now_ms=NOW_MS))
+
+
+def test_woken_counts_from_waking() -> None:
+    """A machine that was off a minute ago is not idle since before it was woken."""
+    before = [machine(), machine(role="batch", state=BOOTING, empty_since_ms=0)]
+    after = [machine(), machine(role="batch", empty_since_ms=0)]
+    wakes = [snapshot(before, now_ms=NOW_MS), snapshot(after, now_ms=NOW_MS + MS_PER_MIN)]
+    assert {} == decided(*wakes)
+    assert {"off": [1]} == decided(wakes[1])
+
+
+def test_pending_replicas_add_machines() -> None:
+    """Replicas without room switch on as many machines as hold them, surplus ones never."""
+    rows = [
+        machine(),
+        machine(state=OFF, surplus=True),
+        *[machine(state=OFF)] * 3,
+        machine(state=OFF, role="batch"),
+    ]
+    short = service(pending=11, load_cpu_m=12_000.0)
+    world = snapshot(rows, [short], [(0, 0, "online")], now_ms=NOW_MS)
+    assert {"on": [2, 3]} == decided(world)
+
+
+def test_waiting_jobs_add_machines() -> None:
+    """Jobs that wait switch on machines for batch, less what boots already."""
+    rows = [machine(), *[machine(state=OFF, role="batch")] * 3]
+    assert {"on": [1, 2]} == decided(snapshot(rows, queue=waiting(12_000)))
+    rows[1] = machine(state=BOOTING, role="batch")
+    assert {"on": [2]} == decided(snapshot(rows, queue=waiting(12_000)))
+
+
+def test_stuck_jobs_try_each_type() -> None:
+    """Jobs that want a GPU, or wait for long, get one machine of each type as well."""
+    rows = [machine(state=OFF, role="batch", machine_type=t) for t in (0, 0, 1, 2)]
+    assert {"on": [0]} == decided(snapshot(rows, queue=waiting(1)))
+    assert {"on": [0, 2, 3]} == decided(snapshot(rows, queue=waiting(1, gpu_m=500)))
+    assert {"on": [0, 2, 3]} == decided(snapshot(rows, queue=waiting(1), now_ms=NOW_MS))
+
+
+def test_nothing_moves() -> None:
+    """A machine with one replica is not emptied."""
+    rows = [machine(), machine()]
+    world = snapshot(
+        rows, [service(load_cpu_m=1_200.0)], [(0, 0, "online"), (0, 1, "online")], now_ms=NOW_MS
+    )
+    assert {} == decided(world)
+
+
+def test_scales_services() -> None:
+    """Services follow the HPA rule at 60 % of the request."""
+    policy = Autoscaled()
+    world = snapshot([machine()], [service(load_cpu_m=3_000.0)], [(0, 0, "online")] * 2)
+    actions, _ = policy.decide(world, policy.first_memory())
+    assert [[5]] == [a.replicas.tolist() for a in actions if isinstance(a, Scale)]
+
+
+def test_bad_settings() -> None:
+    """All settings outside of their range are named at once."""
+    with pytest.raises(UsageError, match=r"(?s)target: 60.*period_ms: 0"):
+        Autoscaled(target=60, period_ms=0)

@@ -1,0 +1,207 @@
+"""The tidal timetable: when machines go and come back, and what stays to serve."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greensched.errors import UsageError
+from greensched.model import (
+    LENT,
+    NONE,
+    OWN,
+    RECALL,
+    SLEEPING,
+    Action,
+    Lend,
+    Power,
+    Recall,
+    Snapshot,
+)
+from greensched.policies.tidal import TidalTimetable
+from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
+from tests.properties.strategies import snapshots
+from tests.snapshots import machine, service, snapshot, waiting
+
+
+def decided(*wakes: Snapshot, **settings: Any) -> tuple[Action, ...]:
+    """Return the answer to the last of `wakes`."""
+    policy = TidalTimetable(**settings)
+    memory = policy.first_memory()
+    actions: tuple[Action, ...] = ()
+    for wake in wakes:
+        actions, memory = policy.decide(wake, memory)
+    return actions
+
+
+def machines_of(actions: tuple[Action, ...], kind: Any, **having: Any) -> list[int]:
+    """Return the machines of the only action of `kind`, or none."""
+    found = [
+        a.machines.tolist()
+        for a in actions
+        if isinstance(a, kind) and all(getattr(a, k) == v for k, v in having.items())
+    ]
+    assert len(found) <= 1
+    return found[0] if found else []
+
+
+def night(minute: int, *, load: float = 1_000.0, lent: int = 0, **world: Any) -> Snapshot:
+    """Return ten machines with one replica each, the last `lent` lent, at a minute of the day."""
+    states = ["online"] * (10 - lent) + ["standby"] * lent
+    rows = [(0, m, state) for m, state in enumerate(states)]
+    machines = [machine(lending=OWN if s == "online" else LENT) for s in states]
+    machines += world.pop("others", [])
+    return snapshot(
+        machines,
+        [service(load_cpu_m=load) | world.pop("service", {})],
+        rows,
+        now_ms=minute * MS_PER_MIN,
+        **world,
+    )
+
+
+@pytest.mark.parametrize(
+    ("minute", "expected"), [(0, 5), (419, 0), (413, 5), (414, 0), (480, 0), (720, 0), (1439, 0)]
+)
+def test_lends_half_in_the_window(minute: int, expected: int) -> None:
+    """Half of the machines go from midnight on, none when less than an hour is left to lend."""
+    assert expected == len(machines_of(decided(night(minute)), Lend))
+
+
+def test_local_time_counts() -> None:
+    """The window is one of local time of day, whenever the scenario started."""
+    noon = night(12 * 60)
+    assert not decided(noon)
+    assert decided(replace(noon, time_of_day_ms=MS_PER_H))
+
+
+def test_window_over_midnight() -> None:
+    """A window may begin before midnight and end after it."""
+    late = {"start_ms": 22 * MS_PER_H, "end_ms": 6 * MS_PER_H}
+    assert 5 == len(machines_of(decided(night(23 * 60), **late), Lend))
+    assert 5 == len(machines_of(decided(night(60), **late), Lend))
+    assert not decided(night(21 * 60), **late)
+
+
+@pytest.mark.parametrize(("minute", "expected"), [(473, []), (474, [5, 6, 7, 8, 9])])
+def test_recall_leads(minute: int, expected: list[int]) -> None:
+    """Recall begins lead + grace + warm-up (6.5 min) before 08:00, at the first wake after."""
+    actions = decided(night(minute, lent=5))
+    assert expected == machines_of(actions, Recall, grace_ms=30_000, warm_ms=60_000)
+
+
+def test_load_limits_lending() -> None:
+    """Only so many go that the load stays within 70 % of the replicas that remain."""
+    assert 3 == len(machines_of(decided(night(0, load=4_900.0)), Lend))
+    assert not decided(night(0, load=7_000.0))
+
+
+def test_minimum_stays() -> None:
+    """A service keeps its minimum, and half of its replicas rounded up."""
+    assert 2 == len(machines_of(decided(night(0, service={"replicas_min": 8})), Lend))
+    rows = [(0, m, "online") for m in range(3)]
+    odd = snapshot([machine()] * 6, [service()], rows)
+    assert [3, 4, 5] == machines_of(decided(odd), Lend)
+    assert [0] == machines_of(decided(snapshot([machine()] * 3, [service()], rows)), Lend)
+
+
+def test_one_service_does_not_block_others() -> None:
+    """A service at its minimum keeps its machines; those of others go in their place."""
+    bound, free = service(replicas_min=2), service(replicas_min=0)
+    rows = [(0, 0, "online"), (0, 1, "online"), *[(1, m, "online") for m in (2, 3, 4, 5)]]
+    world = snapshot([machine()] * 6, [bound, free], rows)
+    assert [2, 3] == machines_of(decided(world), Lend)
+
+
+def test_nothing_goes_while_replicas_wait() -> None:
+    """No machine is lent while a replica finds no room, nor one on which a replica starts."""
+    assert not decided(night(0, service={"pending": 1}))
+    rows = [(0, 0, "starting"), *[(0, m, "online") for m in (1, 2, 3)]]
+    world = snapshot([machine()] * 4, [service()], rows)
+    assert [1] == machines_of(decided(world), Lend)
+
+
+def test_more_is_tried_every_quarter() -> None:
+    """What the load did not allow at midnight is tried again after 15 minutes, not before."""
+    full, calm = night(0, load=7_000.0), night(14)
+    assert not decided(full, calm)
+    assert 5 == len(machines_of(decided(full, calm, night(15)), Lend))
+
+
+def test_early_recall_and_no_more_that_night() -> None:
+    """Load above 85 % of what serves calls machines back, and nothing goes until tomorrow."""
+    assert not decided(night(60, lent=5, load=4_250.0))
+    breach, calm = night(60, lent=5, load=4_251.0), night(90)
+    assert [5, 6, 7, 8, 9] == machines_of(decided(breach), Recall)
+    assert not decided(breach, calm)
+    tomorrow = night(24 * 60)
+    assert 5 == len(machines_of(decided(breach, calm, night(600), tomorrow), Lend))
+
+
+def test_recall_once() -> None:
+    """Replicas that are on their way back count: a breach does not call for the others too."""
+    rows = [(0, m, "online") for m in range(5)] + [(0, m, "standby") for m in range(5, 10)]
+    lending = [OWN] * 5 + [RECALL] * 4 + [LENT]
+    world = snapshot(
+        [machine(lending=phase) for phase in lending],
+        [service(load_cpu_m=4_500.0)],
+        rows,
+        now_ms=MS_PER_H,
+    )
+    assert not decided(world)
+
+
+def test_batch_sleeps_while_others_are_lent() -> None:
+    """Dedicated batch machines empty for 30 minutes sleep, but only while machines are lent."""
+    idle = machine(role="batch", empty_since_ms=0)
+    assert [10] == machines_of(decided(night(31, lent=5, others=[idle])), Power, to="sleep")
+    assert not decided(night(29, lent=5, others=[idle]))
+    assert not decided(night(720, others=[idle]))
+    assert not decided(night(31, lent=5, others=[idle], queue=waiting(1)))
+
+
+def test_batch_wakes_for_jobs_and_before_recall() -> None:
+    """What this policy put to sleep wakes for waiting jobs, and for lent machines' jobs."""
+    idle = machine(role="batch", empty_since_ms=0)
+    asleep = machine(role="batch", empty_since_ms=0, state=SLEEPING)
+    first = night(40, lent=5, others=[idle] * 2)
+    jobs = night(50, lent=5, others=[asleep] * 2, queue=waiting(10_000))
+    assert [10] == machines_of(decided(first, jobs), Power, to="on")
+    assert not decided(jobs)
+    before = night(470, lent=5, others=[asleep] * 2)
+    busy = replace(before.machines, batch_cpu_m=before.machines.batch_cpu_m.copy())
+    busy.batch_cpu_m[9] = 10_000
+    assert [10] == machines_of(decided(first, replace(before, machines=busy)), Power, to="on")
+    assert not decided(first, before)
+
+
+@given(world=snapshots(), share=st.floats(0.1, 0.7), at=st.floats(0.3, 0.85))
+def test_what_stays_serves(world: Snapshot, share: float, at: float) -> None:
+    """After lending, each service keeps its minimum, its share and its utilisation limit."""
+    world = replace(world, time_of_day_ms=0, period_ms=MS_PER_MIN)
+    quiet = replace(world.services, pending=world.services.pending * 0)
+    world = replace(world, services=quiet)
+    policy = TidalTimetable(share=share, max_utilisation=at)
+    actions, _ = policy.decide(world, policy.first_memory())
+    lent = machines_of(actions, Lend)
+    view = world.services
+    for s in range(len(view.online)):
+        rows = world.replicas.service == s
+        gone = int(sum(m in lent for m in world.replicas.machine[rows].tolist()))
+        if not gone:
+            continue
+        left = int(view.online[s]) - gone
+        held = int(view.online[s] + view.starting[s] + view.standby[s])
+        assert left >= view.replicas_min[s]
+        assert left >= (1 - share) * held - 1e-6
+        assert view.load_cpu_m[s] <= left * view.replica_cpu_m[s] * at + 1e-6
+
+
+def test_bad_settings() -> None:
+    """Times of day, too large a share and limits that contradict are named at once."""
+    with pytest.raises(UsageError, match=r"(?s)end_ms.*share: 0.9.*breach_utilisation"):
+        TidalTimetable(end_ms=MS_PER_DAY + 1, share=0.9, breach_utilisation=NONE)
