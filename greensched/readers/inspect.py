@@ -187,7 +187,10 @@ def _day_profile(trace: Trace, over_time: dict[str, Any]) -> tuple[list[float], 
     services = trace.services
     if services is not None and services.load_cpu_m.size:
         total = services.load_cpu_m.sum(axis=0) / CPU_M_PER_CORE
-        at_ms = services.start_ms + services.step_ms * np.arange(len(total), dtype=np.int64)
+        parts = -(-services.step_ms // MS_PER_H)  # a step longer than an hour counts in each
+        total = np.repeat(total, parts)
+        step_ms = services.step_ms // parts
+        at_ms = services.start_ms + step_ms * np.arange(len(total), dtype=np.int64)
         shows = "cores of work that services want"
     elif over_time["cores_mean"]:
         total = np.array(over_time["cores_mean"])

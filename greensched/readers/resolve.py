@@ -9,10 +9,12 @@ import os
 import shutil
 import tempfile
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from greensched.errors import DataError, Finding
+from greensched.errors import DataError, Finding, UsageError
 from greensched.readers.files import checksum
 from greensched.readers.store import STORE_VERSION, is_store, open_store, write_store
 
@@ -32,16 +34,18 @@ def cache_folder() -> Path:
     return root / "greensched" / "traces"
 
 
-def import_cached(files: Sequence[Path], reader: Reader, options: ReadOptions) -> Trace:
+def import_cached(files: Sequence[Path], reader: Reader | str, options: ReadOptions) -> Trace:
     """Return the trace in `files`, from the cache where it was imported before.
 
-    A folder that is a trace store is opened as it is. The key is of contents and names, reader,
+    `reader` is a format's `read` function or the name of its module here. A folder that is a trace store is opened as it is. The key is of contents and names, reader,
     options, and the version of the store and of the readers' own code. Safe with several
     processes. Raises what `reader` raises.
     """
     files = [Path(f) for f in files]
     if len(files) == 1 and is_store(files[0]):
         return open_store(files[0])
+    if isinstance(reader, str):
+        reader = _named(reader)
     place = cache_folder() / _key(files, reader, options)
     if is_store(place):
         try:
@@ -59,6 +63,15 @@ def import_cached(files: Sequence[Path], reader: Reader, options: ReadOptions) -
         place = Path(folder) / "store"
         write_store(trace, place)
     return open_store(place)
+
+
+def _named(name: str) -> Reader:
+    found = find_spec(f"greensched.readers.{name}") if name.isidentifier() else None
+    read = getattr(import_module(found.name), "read", None) if found else None
+    if read is None:
+        raise UsageError(Finding(where="--reader", what=f"no trace format is called {name!r}"))
+    reader: Reader = read
+    return reader
 
 
 def _key(files: Sequence[Path], reader: Reader, options: ReadOptions) -> str:
