@@ -37,9 +37,10 @@ def cache_folder() -> Path:
 def import_cached(files: Sequence[Path], reader: Reader | str, options: ReadOptions) -> Trace:
     """Return the trace in `files`, from the cache where it was imported before.
 
-    `reader` is a format's `read` function or the name of its module here. A folder that is a trace store is opened as it is. The key is of contents and names, reader,
-    options, and the version of the store and of the readers' own code. Safe with several
-    processes. Raises what `reader` raises.
+    `reader` is a format's `read` function or the name of its module here. A folder that is a
+    trace store is opened as it is. The key is of contents and names, reader, options, and the
+    version of the store and of the readers' own code. Safe with several processes. Raises what
+    `reader` raises.
     """
     files = [Path(f) for f in files]
     if len(files) == 1 and is_store(files[0]):

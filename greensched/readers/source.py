@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 HEADER_BYTES_MAX = 2**16
 
-SHORT_OR_LONG = "short or long row"
 REJECTS = {
     "MISSING COLUMNS": "short row: fewer cells than the header",
     "TOO MANY COLUMNS": "long row: more cells than the header",

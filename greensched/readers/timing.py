@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from greensched.errors import DataError, Finding, UsageError
 from greensched.readers.cells import DURATION_MAX_MS, TIME_MAX_MS, Cell
 from greensched.readers.options import MS_PER_UNIT
-from greensched.readers.source import quote
+from greensched.readers.source import missing_column, quote
 from greensched.units import MS_PER_S
 
 if TYPE_CHECKING:
@@ -57,14 +57,7 @@ def time_cell(
     )
     out = f"{name}_ms"
     if column is None and empty is None:
-        there = ", ".join(list(source.columns)[:12])
-        raise DataError(
-            Finding(
-                where=source.label,
-                what=f"no column '{name}_s' (or {name}_ms)",
-                remedy=f"columns there: {there}; name one with --map {name}=COLUMN",
-            )
-        )
+        raise DataError(missing_column(source, f"{name}_s"))
     of_utc = False
     if column is not None and not unit:
         of_utc = not duration and _holds_stamps(source, column)
