@@ -135,7 +135,9 @@ def final(cell: Cell) -> str:
     if cell.kind in ("text", "flag"):
         result = column
     elif cell.is_integer:
-        limit = f"CASE WHEN abs({column}) < 9e18 THEN {column} END"
+        # What is out of range is found by its check; here it must not overflow what is derived.
+        inside = f"{column} BETWEEN {cell.low!r} AND {float(cell.high)!r}"
+        limit = f"CASE WHEN {inside} THEN {column} END"
         result = f"TRY_CAST(round_even({limit}, 0) AS BIGINT)"
         if cell.tick:
             result = f"CASE WHEN {column} > 0 AND {column} < 1 THEN 1 ELSE {result} END"
@@ -164,6 +166,7 @@ def checks(cell: Cell, *, has_zone: bool) -> list[Check]:
         return [*found, Check(when=unread, what=f"{called}: neither true nor false", shows=text)]
     if cell.kind == "time" and cell.of_utc:
         what = f"{called}: text where a timestamp belongs"
+        unread = f"{text} IS NOT NULL AND {quote('u_' + cell.name)}"
         found.append(Check(when=unread, what=what, shows=text))
         return [*found, *_zone_checks(cell, has_zone=has_zone)]
     shown = f"CAST({text} AS VARCHAR)"

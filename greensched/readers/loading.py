@@ -138,6 +138,7 @@ def _query(
     for i, cell in enumerate(stamps):
         v, o, z = (quote(p + cell.name) for p in ("v_", "o_", "z_"))
         shift = o
+        shifted += f", {v} IS NULL AS {quote('u_' + cell.name)}"
         if options.time_zone:
             joins += f" LEFT JOIN zone AS z{i} ON z{i}.quarter = floor({v} / {QUARTER_MS})"
             zoned += f", z{i}.state AS {z}"

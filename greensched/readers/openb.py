@@ -135,7 +135,7 @@ def _pods(
 
 
 def _ms(sql: str) -> str:
-    return f"CAST(round_even(({sql}) * {MS_PER_S}, 0) AS BIGINT)"
+    return f"TRY_CAST(round_even(({sql}) * {MS_PER_S}, 0) AS BIGINT)"
 
 
 def _never_ran(con: duckdb.DuckDBPyConnection, label: str) -> list[str]:

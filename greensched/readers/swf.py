@@ -134,13 +134,13 @@ def _derived() -> dict[str, str]:
     memory = "CASE WHEN memory_asked > 0 THEN memory_asked ELSE greatest(memory_used, 0) END"
     return {
         "cpu_m": str(CPU_M_PER_CORE),
-        "tasks": "CASE WHEN processors > 0 THEN CAST(processors AS BIGINT) "
-        "WHEN processors_asked > 0 THEN CAST(processors_asked AS BIGINT) ELSE 0 END",
+        "tasks": "CASE WHEN processors > 0 THEN TRY_CAST(processors AS BIGINT) "
+        "WHEN processors_asked > 0 THEN TRY_CAST(processors_asked AS BIGINT) ELSE 0 END",
         "duration_ms": f"CASE WHEN run < 0 THEN -1 WHEN run = 0 THEN 0 "
-        f"ELSE greatest(1, CAST(round_even(run * {MS_PER_S}, 0) AS BIGINT)) END",
+        f"ELSE greatest(1, TRY_CAST(round_even(run * {MS_PER_S}, 0) AS BIGINT)) END",
         "estimate_ms": f"CASE WHEN time_asked > 0 THEN "
-        f"CAST(round_even(time_asked * {MS_PER_S}, 0) AS BIGINT) ELSE -1 END",
-        "memory_mib": f"CAST(ceil(({memory}) / {KIB_PER_MIB}) AS BIGINT)",
+        f"TRY_CAST(round_even(time_asked * {MS_PER_S}, 0) AS BIGINT) ELSE -1 END",
+        "memory_mib": f"TRY_CAST(ceil(({memory}) / {KIB_PER_MIB}) AS BIGINT)",
     }
 
 

@@ -1,0 +1,1 @@
+"""Readers of trace formats, the store, the cache and inspection."""
