@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 UJ_PER_J: Final = 1e6
 UJ_PER_MWH: Final = 3_600_000  # microjoules in a milliwatt-hour
+CELL_LIMIT_J: Final = 9e12  # 2.5 GWh: more does not fit int64 microjoules, nor any building
 MW_PER_W: Final = 1_000.0  # milliwatts: times milliseconds they are microjoules
 
 
@@ -53,8 +54,7 @@ def account(usage: Usage, factors: Factors) -> Entries:
     rank = [0] * len(keys)
     for place, g in enumerate(keys):
         rank[g] = place
-    amounts_uj = np.rint(usage.energy_j * UJ_PER_J).astype(np.int64)
-    it_mwh = settle(amounts_uj, [UJ_PER_MWH] * len(rank), rank)
+    it_mwh = settle(_whole_uj(usage), [UJ_PER_MWH] * len(rank), rank)
     pricer = _Pricer(usage=usage, it_mwh=it_mwh, columns=columns, steps=steps, rank=rank)
     low_mg, mid_mg, high_mg = _embodied(usage, factors, rank)
     return Entries(
@@ -72,6 +72,14 @@ def account(usage: Usage, factors: Factors) -> Entries:
         cost_energy_micro=_cost_energy(pricer, factors),
         cost_machines_micro=_cost_machines(usage, factors, rank),
     )
+
+
+def _whole_uj(usage: Usage) -> IntArray:
+    """Return the energy as whole microjoules, the only place where a float is rounded."""
+    if float(usage.energy_j.max()) > CELL_LIMIT_J:
+        message = f"a group used more than {CELL_LIMIT_J:g} J in one interval"
+        raise InternalError(message)
+    return np.rint(usage.energy_j * UJ_PER_J).astype(np.int64)
 
 
 _ONE: Final = np.ones(1)

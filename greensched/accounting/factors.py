@@ -236,7 +236,7 @@ def machine_factors(
 
 
 def embodied_share_kg(
-    total_kg: float, held_ms: int, lifetime_ms: int = 4 * MS_PER_YEAR, reserved: float = 1.0
+    total_kg: float, held_ms: int, lifetime_ms: int = 4 * MS_PER_YEAR, reserved_share: float = 1.0
 ) -> float:
     """Return `TE x (TiR / EL) x (RR / ToR)` [kg CO2e], the embodied part of the SCI score.
 
@@ -244,4 +244,4 @@ def embodied_share_kg(
     """
     if lifetime_ms <= 0:
         raise ScenarioError(Finding(where="lifetime", what="is not above 0"))
-    return total_kg * held_ms / lifetime_ms * reserved
+    return total_kg * held_ms / lifetime_ms * reserved_share
