@@ -38,3 +38,15 @@ def bundled_path(name: str) -> Path:
             remedy="install greensched again, or write the samples: greensched trace sample",
         )
     )
+
+
+def bundled_zero_utc(path: Path) -> str:
+    """Return the instant of trace zero that a bundled sample carries (ISO 8601), or nothing."""
+    import duckdb
+
+    with duckdb.connect() as con:
+        rows = con.execute(
+            "SELECT value FROM parquet_kv_metadata(?) WHERE CAST(key AS VARCHAR) = 'zero_utc'",
+            [str(path)],
+        ).fetchall()
+    return bytes(rows[0][0]).decode() if rows else ""

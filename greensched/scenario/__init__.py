@@ -1,10 +1,10 @@
 """A scenario: a file that says fleet, demand, switches and baseline, checked as one.
 
-    load(path), loads(text)     -> Scenario, or ScenarioError with every finding of the file
-    schema()                    the JSON Schema of the file
-    init_text(trace)            a scenario that runs as it is
-    build_workload(scenario)    its traces in window time
-    fleet_types, sites, edges   its world, as the engine takes it
+load(path), loads(text)     -> Scenario, or ScenarioError with every finding of the file
+schema()                    the JSON Schema of the file
+init_text(trace)            a scenario that runs as it is
+build_workload(scenario)    its traces in window time
+fleet_types, sites, edges   its world, as the engine takes it
 """
 
 from __future__ import annotations

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from greensched import registry
 from greensched.errors import Finding, GreenschedError, ScenarioError
 from greensched.scenario.settings import setting_name, settings_model, values_of
-from greensched.scenario.source import Path, Source
 from greensched.scenario.spec import PolicySpec, ScenarioSpec, Tide, TraceSpec
-from greensched.scenario.types import Spec
 from greensched.scenario.words import Problem, frozen, near, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from greensched.scenario.source import Path, Source
+    from greensched.scenario.types import Spec
 
 
 def check(source: Source) -> tuple[ScenarioSpec, tuple[Any, ...]]:
@@ -114,9 +117,9 @@ def _crossed(tree: Mapping[str, Any]) -> list[Problem]:
         problems += _reader(entry, ("fleet", i))
     traces = tree.get("traces")
     for key in ("services", "jobs"):
-        entry = traces.get(key) if isinstance(traces, dict) else None
-        if isinstance(entry, dict):
-            problems += _trace(entry, ("traces", key))
+        part = traces.get(key) if isinstance(traces, dict) else None
+        if isinstance(part, dict):
+            problems += _trace(part, ("traces", key))
     return problems
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def curve_of(power: CurvePower | PointPower) -> PowerModel:
     """Return the power model; UsageError where its powers cannot be."""
     if isinstance(power, PointPower):
-        model: PowerModel = registry.load("power model", "piecewise")(watts_w=power.watts)
-        return model
+        points: PowerModel = registry.load("power model", "piecewise")(watts_w=power.watts)
+        return points
     extra = {k: v for k, v in (("r", power.r), ("alpha", power.alpha)) if v is not None}
     curve = registry.load("power model", power.model)
     unknown = [k for k in extra if k not in curve.__dataclass_fields__]
@@ -31,7 +31,7 @@ def curve_of(power: CurvePower | PointPower) -> PowerModel:
         raise ScenarioError(
             Finding(where=unknown[0], what=f"power model '{power.model}' has no '{unknown[0]}'")
         )
-    model = curve(idle_w=power.idle, peak_w=power.peak, **extra)
+    model: PowerModel = curve(idle_w=power.idle, peak_w=power.peak, **extra)
     return model
 
 
@@ -95,9 +95,7 @@ def machine_types(spec: FleetFile, machines: Machines, where: str) -> tuple[Mach
     return tuple(_from_trace(spec, key, count) for key, count in sorted(groups.items()))
 
 
-def _from_trace(
-    spec: FleetFile, key: tuple[int, int, int, str], count: int
-) -> MachineType:
+def _from_trace(spec: FleetFile, key: tuple[int, int, int, str], count: int) -> MachineType:
     """Return the machine type of one group of a trace's machines."""
     gpus, cpu_m, memory_mib, model = key
     peak_w = spec.power.per_core * cpu_m / CPU_M_PER_CORE

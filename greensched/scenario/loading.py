@@ -111,9 +111,9 @@ class Scenario:
         from ruamel.yaml import YAML
 
         yaml = YAML(typ="safe", pure=True)
-        yaml.default_flow_style = None
+        yaml.default_flow_style = None  # what has no parts of its own stands on one line
         yaml.width = 98
-        yaml.sort_base_mapping_type_on_output = False
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
         out = io.StringIO()
         yaml.dump(self.source.tree, out)
         return out.getvalue()
@@ -164,7 +164,7 @@ def loads(
     *,
     allow_outside: bool = False,
 ) -> Scenario:
-    """Return the scenario in `text`; as `load`, with paths relative to `folder` (default: here)."""
+    """Return the scenario in `text`; as `load`, with paths relative to `folder`, or to here."""
     source = read_text(text, name)
     if overrides:
         tree = with_overrides(source.tree, overrides)

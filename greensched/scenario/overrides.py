@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 # Parts with defaults: they may be overridden where the file does not write them.
 _PARTS = frozenset(
-    ("history", "slo", "baseline", "queue", "prices")
-    + ("boot", "sleep", "off", "reserved", "embodied", "gpu_power")
+    (
+        *("history", "slo", "baseline", "queue", "prices"),
+        *("boot", "sleep", "off", "reserved", "embodied", "gpu_power"),
+    )
 )
 _INDEX = re.compile(r"\[([^\]]*)\]")
 
@@ -30,7 +32,7 @@ def with_overrides(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> dic
     UsageError with every path that cannot be, and the nearest that can.
     """
     result = copy.deepcopy(dict(tree))
-    findings = []
+    findings: list[Finding] = []
     for text, value in overrides.items():
         try:
             _replace(result, text, read_scalar(value) if isinstance(value, str) else value)

@@ -37,7 +37,6 @@ _DEFINITIONS: Final = (
     "byte = [information] = B",
     "gram = [mass] = g",
     "tonne = 1000000 * gram = t",
-    "core = [processor]",
     "euro = [money_eur] = EUR",
     "dollar = [money_usd] = USD",
     "pound = [money_gbp] = GBP",
@@ -46,10 +45,12 @@ _DEFINITIONS: Final = (
 CURRENCIES: Final = ("EUR", "USD", "GBP", "CNY")
 COMMON_UNITS: Final = (
     *("ms", "s", "min", "h", "d", "w", "y", "W", "kW", "MW", "B", "MiB", "GiB", "TiB"),
-    *("MB", "GB", "TB", "g", "kg", "t", "kWh", "MWh", "Wh", "J", "g/kWh", "kg/MWh", "core"),
+    *("MB", "GB", "TB", "g", "kg", "t", "kWh", "MWh", "Wh", "J", "g/kWh", "kg/MWh"),
     *("EUR/kWh", "EUR/h", *CURRENCIES),
 )
-_TEXT = re.compile(r"([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-z][A-Za-z0-9]*(?:/[A-Za-z]+)?)")
+_TEXT = re.compile(
+    r"([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-z][A-Za-z0-9]*(?:/[A-Za-z]+)?)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +66,6 @@ class Kind:
 DURATION: Final = Kind(name="duration", unit="ms", example="300 s", integer=True)
 POWER: Final = Kind(name="power", unit="W", example="110 W")
 MEMORY: Final = Kind(name="amount of memory", unit="MiB", example="64 GiB", integer=True)
-PROCESSOR: Final = Kind(
-    name="number of cores", unit="millicore", example="4 cores", integer=True
-)
 INTENSITY: Final = Kind(name="carbon intensity", unit="g/kWh", example="500 g/kWh")
 
 
@@ -102,9 +100,7 @@ def _factor(unit: str, target: str) -> float | None:
 def convert(value: Any, kind: Kind) -> float:
     """Return `value` (text with a unit) in the unit of `kind`, or raise QuantityError."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise QuantityError(
-            f"{value:g} has no unit", f"write a unit too, like '{kind.example}'"
-        )
+        raise QuantityError(f"{value:g} has no unit", f"write a unit too, like '{kind.example}'")
     match = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise QuantityError(
@@ -118,9 +114,7 @@ def convert(value: Any, kind: Kind) -> float:
         remedy = f"did you mean '{near[0]}'?" if near else f"for example '{kind.example}'"
         raise QuantityError(f"unknown unit '{unit}'", remedy) from None
     if factor is None:
-        raise QuantityError(
-            f"'{value}' is not a {kind.name}", f"write it like '{kind.example}'"
-        )
+        raise QuantityError(f"'{value}' is not a {kind.name}", f"write it like '{kind.example}'")
     return float(f"{float(number) * factor:.14g}")  # 500 g/kWh is 500, not 500.00000000000006
 
 

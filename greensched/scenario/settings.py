@@ -1,28 +1,28 @@
 """Settings of policies and options of readers: the fields of their dataclass, with units.
 
-A field `horizon_ms` is the setting `horizon: 24 h`, `margin_cpu_m` is `margin_cpu: 2 cores`,
-`reserve_mib` is `reserve: 8 GiB`, `idle_w` is `idle: 110 W`; others keep their name. Fields whose
-name ends in `_at_ms` (and any duration) also take a time of day, `22:30`.
+A field `horizon_ms` is the setting `horizon: 24 h` (or a time of day, `22:30`), `replica_cpu_m` is
+`replica_cores: 2`, `reserve_mib` is `reserve: 8 GiB`, `idle_w` is `idle: 110 W`; others keep their
+name.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import typing
-from functools import cache
 from typing import Any
 
 from pydantic import create_model
 
-from greensched.scenario.types import Memory, Power, Processors, Spec, TimeOrDuration
+from greensched.scenario.types import Cores, Memory, Power, Spec, TimeOrDuration
 
 _SUFFIXES: tuple[tuple[str, str, Any], ...] = (
-    ("_cpu_m", "_cpu", Processors),
+    ("_cpu_m", "_cores", Cores),
     ("_mib", "", Memory),
     ("_ms", "", TimeOrDuration),
     ("_w", "", Power),
 )
-_BARE = {"cpu_m": ("cpu", Processors)}
+_MODELS: dict[type[Any], type[Spec]] = {}
+_BARE = {"cpu_m": ("cores", Cores)}
 
 
 def setting_name(field_name: str) -> str:
@@ -45,9 +45,15 @@ def _annotation(field_name: str, hint: Any) -> Any:
     return hint
 
 
-@cache
 def settings_model(settings_type: type[Any]) -> type[Spec]:
     """Return the model that checks the settings of the dataclass `settings_type`."""
+    if settings_type not in _MODELS:
+        _MODELS[settings_type] = _model(settings_type)
+    return _MODELS[settings_type]
+
+
+def _model(settings_type: type[Any]) -> type[Spec]:
+    """Return a new model of the settings of `settings_type`."""
     hints = typing.get_type_hints(settings_type)
     parts: dict[str, Any] = {}
     for field in dataclasses.fields(settings_type):

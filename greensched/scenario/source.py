@@ -7,9 +7,8 @@ infinity, more than 1 MiB, nesting deeper than 50, control characters.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -23,6 +22,9 @@ from ruamel.yaml.events import (
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from greensched.errors import Finding, ScenarioError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BYTES_MAX: Final = 1 << 20
 DEPTH_MAX: Final = 50
@@ -62,7 +64,9 @@ def read_text(text: str, name: str) -> Source:
     """Return the values of the YAML `text`, or raise ScenarioError with all that is wrong."""
     if len(text.encode("utf-8", "surrogatepass")) > BYTES_MAX:
         raise ScenarioError(
-            Finding(where=name, what="more than 1 MiB", remedy="a scenario is short; move data out")
+            Finding(
+                where=name, what="more than 1 MiB", remedy="a scenario is short; move data out"
+            )
         )
     try:
         _check_events(text, name)

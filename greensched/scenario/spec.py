@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from greensched.scenario.fleetspec import FleetEntry
+from greensched.scenario.fleetspec import FleetEntry  # noqa: TC001 pydantic reads it
 from greensched.scenario.quantity import INTENSITY, QuantityError, convert
 from greensched.scenario.types import (
     Duration,
@@ -171,6 +171,9 @@ class TraceSpec(Spec):
         default=None,
         alias="from",
         description="instant of the trace at the window's start: a date with offset, or '28 d'",
+    )
+    only: tuple[Name, ...] | None = Field(
+        default=None, description="names of the services kept; default: all"
     )
     repeat_noise: Share = Field(
         default=0.05, description="of load, where a series shorter than the window is repeated"

@@ -17,13 +17,14 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from greensched.scenario import quantity as q
-from greensched.units import MS_PER_H, MS_PER_MIN, S_PER_MIN
+from greensched.units import CPU_M_PER_CORE, MS_PER_H, MS_PER_MIN, S_PER_MIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 NAME_MAX: Final = 253
 HOURS_MAX: Final = 24
+CORES_MAX: Final = 1e9
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})")
 
 
@@ -35,8 +36,6 @@ class Spec(BaseModel):
         frozen=True,
         strict=True,
         allow_inf_nan=False,
-        validate_by_name=False,
-        validate_by_alias=True,
     )
 
 
@@ -65,7 +64,8 @@ def quantity_schema(kind: q.Kind) -> dict[str, Any]:
     return {
         "type": "string",
         "pattern": r"^\s*[+]?\d+(\.\d+)?([eE][+-]?\d+)?\s*[A-Za-z]+(/[A-Za-z]+)?\s*$",
-        "description": f"{kind.name} with its unit, such as '{kind.example}'",
+        "examples": [kind.example],
+        "x-unit": kind.unit,
     }
 
 
@@ -79,10 +79,25 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _millicores(value: Any) -> Any:
+    """Return a number of cores in millicores."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not 0 <= value < CORES_MAX
+    ):
+        raise problem(f"{value!r} is not a number of cores", "for example 4 or 0.5")
+    return round(value * CPU_M_PER_CORE)
+
+
 Duration: TypeAlias = Annotated[int, *_unit(q.DURATION)]  # [ms]
 Power: TypeAlias = Annotated[float, *_unit(q.POWER)]  # [W]
 Memory: TypeAlias = Annotated[int, *_unit(q.MEMORY)]  # [MiB]
-Processors: TypeAlias = Annotated[int, *_unit(q.PROCESSOR)]  # [millicores]
+Cores: TypeAlias = Annotated[  # [millicores]
+    int,
+    BeforeValidator(_millicores),
+    WithJsonSchema({"type": "number", "minimum": 0, "x-unit": "millicore"}),
+]
 Count: TypeAlias = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
 Share: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0)]
 Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=NAME_MAX)]
@@ -102,9 +117,7 @@ def _time_or_duration(value: Any) -> Any:
 TimeOrDuration: TypeAlias = Annotated[
     int,
     BeforeValidator(_time_or_duration),
-    WithJsonSchema(
-        {"type": "string", "description": "duration such as '300 s', or time of day as '22:30'"}
-    ),
+    WithJsonSchema({"type": "string", "examples": ["300 s", "22:30"], "x-unit": "ms"}),
 ]
 
 

@@ -1,21 +1,30 @@
-"""What a scenario's fields report, in words: what was found, what was expected, the nearest fix."""
+"""What a scenario's fields report, in words: what was found, what was expected, what to do."""
 
 from __future__ import annotations
 
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any, Final
 
 from pydantic import Tag, ValidationError
 
-from greensched.scenario.source import Path
 from greensched.scenario.types import Spec
 
+if typing.TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from greensched.scenario.source import Path
+
 _QUOTED = re.compile(r"'([^']*)'")
+_BOUNDS: Final = {
+    "greater_than": ("gt", "is not above"),
+    "greater_than_equal": ("ge", "is below"),
+    "less_than": ("lt", "is not below"),
+    "less_than_equal": ("le", "is above"),
+}
 _EXPECTED: Final = {
     "bool": "true or false",
     "int": "a whole number",
@@ -86,31 +95,30 @@ def _words(
     """Return what was found and the remedy for one of pydantic's kinds of error."""
     if kind == "scenario":
         return str(context["what"]), str(context["remedy"])
-    if kind == "missing":
-        return f"key '{key}' is missing", ""
     if kind == "literal_error":
         known = _QUOTED.findall(str(context.get("expected", "")))
         return f"unknown value {_shown(value)}", near(value, known)
-    bounds = {
-        "greater_than": ("gt", "is not above"),
-        "greater_than_equal": ("ge", "is below"),
-        "less_than": ("lt", "is not below"),
-        "less_than_equal": ("le", "is above"),
-    }
-    if kind in bounds:
-        limit, words = bounds[kind]
-        return f"{_shown(value)} {words} {_number(context[limit])}", ""
+    return _plainly(kind, value, context, key) or f"{_shown(value)}: {message}", ""
+
+
+def _plainly(kind: str, value: Any, context: Mapping[str, Any], key: str) -> str:
+    """Return what was found for the kinds of error that have no remedy but the obvious."""
+    if kind in _BOUNDS:
+        limit, words = _BOUNDS[kind]
+        return f"{_shown(value)} {words} {_number(context[limit])}"
     if kind in {"too_short", "too_long"}:
         limit = "min_length" if kind == "too_short" else "max_length"
-        return f"{context.get('actual_length')} items; {context.get(limit)} are expected", ""
-    if kind == "string_too_short":
-        return "empty text", ""
-    if kind == "string_pattern_mismatch":
-        return f"{_shown(value)} has other characters than letters, digits and '._-'", ""
-    expected = _EXPECTED.get(kind.split("_")[0])
+        return f"{context.get('actual_length')} items; {context.get(limit)} are expected"
+    fixed = {
+        "missing": f"key '{key}' is missing",
+        "string_too_short": "empty text",
+        "string_pattern_mismatch": f"{_shown(value)} has other characters than letters, "
+        "digits and '._-'",
+    }
+    expected = _EXPECTED.get(kind.split("_", maxsplit=1)[0])
     if expected and kind.endswith(("_type", "_parsing", "_from_float")):
-        return f"{_shown(value)} is not {expected}", ""
-    return f"{_shown(value)}: {message}", ""
+        return f"{_shown(value)} is not {expected}"
+    return fixed.get(kind, "")
 
 
 def _number(value: Any) -> str:

@@ -1,0 +1,174 @@
+"""Traces in window time: what is scored and what was before, jobs that already run included."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from greensched.errors import DataError, Finding
+from greensched.model import NONE, Jobs, Services
+from greensched.units import MS_PER_DAY
+
+if TYPE_CHECKING:
+    from greensched.model import BoolArray, IntArray
+
+
+def cut_services(
+    services: Services,
+    from_ms: int,
+    window_ms: int,
+    *,
+    noise: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> tuple[Services, bool]:
+    """Return the services on `[from_ms, from_ms + window_ms)`, and whether load was repeated.
+
+    The trace's instant `from_ms` becomes 0. Where the series ends before the window does, it is
+    repeated: from the same time of day where it holds a whole day, else from its first step, each
+    repeated step times 1 + `noise` x a standard normal draw of `rng`. Raises DataError where it
+    begins after `from_ms` or ends before it.
+    """
+    step_ms, steps = services.step_ms, services.load_cpu_m.shape[1]
+    first = (from_ms - services.start_ms) // step_ms
+    if first < 0 or first >= steps:
+        begin, end = services.start_ms, services.start_ms + steps * step_ms
+        what = f"load is known from {begin} to {end} ms of the trace, not at {from_ms} ms"
+        raise DataError(Finding(where="services", what=what, remedy="move 'from:'"))
+    start_ms = services.start_ms + first * step_ms - from_ms
+    wanted = -(-(window_ms - start_ms) // step_ms)
+    have = steps - first
+    load = services.load_cpu_m[:, first : first + min(wanted, have)]
+    if wanted > have:
+        load = _repeated(load, wanted, step_ms, noise, rng)
+    cut = replace(services, start_ms=int(start_ms), load_cpu_m=_readonly(load))
+    return cut, bool(wanted > have)
+
+
+def _repeated(
+    load: IntArray, wanted: int, step_ms: int, noise: float, rng: np.random.Generator | None
+) -> IntArray:
+    """Return `load` repeated to `wanted` steps, the repeated ones with noise."""
+    have = load.shape[1]
+    day = MS_PER_DAY // step_ms if MS_PER_DAY % step_ms == 0 else have
+    period = have // day * day if have >= day else have
+    index = np.arange(have, wanted)
+    index = (index - have) % period + (have - period)
+    more = load[:, index].astype(np.float64)
+    if noise and rng is not None:
+        more *= np.maximum(0.0, 1.0 + noise * rng.standard_normal(more.shape))
+    return np.concatenate([load, np.rint(more).astype(np.int64)], axis=1)
+
+
+def history_services(services: Services, from_ms: int, history_ms: int) -> Services | None:
+    """Return the services on at most `history_ms` before `from_ms`; None where there is none."""
+    step_ms = services.step_ms
+    last = (from_ms - services.start_ms) // step_ms
+    first = max(0, last - history_ms // step_ms)
+    last = min(last, services.load_cpu_m.shape[1])
+    if last <= first:
+        return None
+    start_ms = services.start_ms + first * step_ms - from_ms
+    load = _readonly(services.load_cpu_m[:, first:last])
+    return replace(services, start_ms=int(start_ms), load_cpu_m=load)
+
+
+def cut_jobs(jobs: Jobs, from_ms: int, window_ms: int) -> Jobs:
+    """Return the jobs of `[from_ms, from_ms + window_ms)` in window time.
+
+    Jobs that were submitted before and still run (started when they were submitted) begin at 0
+    with what remains of duration, estimate and use.
+    """
+    end_ms = jobs.submit_ms + jobs.duration_ms
+    running = (jobs.submit_ms < from_ms) & (end_ms > from_ms)
+    inside = (jobs.submit_ms >= from_ms) & (jobs.submit_ms < from_ms + window_ms)
+    keep = running | inside
+    elapsed = np.where(running, from_ms - jobs.submit_ms, 0)[keep]
+    cut = take_jobs(jobs, keep)
+    if not len(cut.submit_ms):
+        return cut
+    estimate = cut.estimate_ms
+    known = estimate != NONE
+    cut = replace(
+        cut,
+        submit_ms=_readonly(np.maximum(cut.submit_ms - from_ms, 0)),
+        duration_ms=_readonly(cut.duration_ms - elapsed),
+        estimate_ms=_readonly(np.where(known, np.maximum(estimate - elapsed, 1), NONE)),
+        deadline_ms=_readonly(np.where(cut.deadline_ms != NONE, cut.deadline_ms - from_ms, NONE)),
+    )
+    if len(cut.use_offsets) and elapsed.any():
+        cut = _use_after(cut, elapsed)
+    return cut
+
+
+def history_jobs(jobs: Jobs, from_ms: int, history_ms: int) -> Jobs | None:
+    """Return the jobs that were submitted within `history_ms` before `from_ms` and had ended."""
+    ended = jobs.submit_ms + jobs.duration_ms <= from_ms
+    kept = take_jobs(jobs, ended & (jobs.submit_ms >= from_ms - history_ms))
+    if not len(kept):
+        return None
+    deadline = np.where(kept.deadline_ms != NONE, kept.deadline_ms - from_ms, NONE)
+    return replace(
+        kept,
+        submit_ms=_readonly(kept.submit_ms - from_ms),
+        deadline_ms=_readonly(deadline),
+    )
+
+
+def take_jobs(jobs: Jobs, keep: BoolArray) -> Jobs:
+    """Return the rows of `jobs` where `keep` holds, in order."""
+    if keep.all():
+        return jobs
+    rows = np.flatnonzero(keep)
+    part = replace(
+        jobs,
+        **{
+            name: _readonly(getattr(jobs, name)[rows])
+            for name in (
+                *("submit_ms", "duration_ms", "cpu_m", "memory_mib", "gpu_m", "tasks"),
+                *("estimate_ms", "deadline_ms", "job_class"),
+            )
+        },
+        ids=_ids(jobs, rows),
+    )
+    if not len(jobs.use_offsets):
+        return part
+    counts = np.diff(jobs.use_offsets)
+    steps = np.repeat(keep, counts)
+    offsets = np.concatenate([[0], np.cumsum(counts[rows])]).astype(np.int64)
+    return replace(
+        part,
+        use_offsets=_readonly(offsets),
+        use_until_ms=_readonly(np.asarray(jobs.use_until_ms)[steps]),
+        use_cpu_m=_readonly(np.asarray(jobs.use_cpu_m)[steps]),
+    )
+
+
+def _ids(jobs: Jobs, rows: IntArray) -> list[str] | None:
+    """Return the ids of `rows`: the row numbers of the whole trace where it has no ids."""
+    if jobs.ids is None:
+        return [str(r) for r in rows]
+    return [str(jobs.ids[int(r)]) for r in rows]
+
+
+def _use_after(jobs: Jobs, elapsed_ms: IntArray) -> Jobs:
+    """Return `jobs` with the use steps that lie before `elapsed_ms` of each job dropped."""
+    counts = np.diff(jobs.use_offsets)
+    shift = np.repeat(elapsed_ms, counts)
+    until = np.asarray(jobs.use_until_ms) - shift
+    keep = until > 0
+    owner = np.repeat(np.arange(len(jobs)), counts)[keep]
+    left = np.bincount(owner, minlength=len(jobs))
+    return replace(
+        jobs,
+        use_offsets=_readonly(np.concatenate([[0], np.cumsum(left)]).astype(np.int64)),
+        use_until_ms=_readonly(until[keep]),
+        use_cpu_m=_readonly(np.asarray(jobs.use_cpu_m)[keep]),
+    )
+
+
+def _readonly(array: Any) -> Any:
+    """Return `array`, no longer writable."""
+    array.setflags(write=False)
+    return array

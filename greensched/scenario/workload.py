@@ -1,0 +1,323 @@
+"""`build_workload`: a scenario's traces, read once, in the time of its window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from greensched import registry
+from greensched.errors import DataError, Finding, ScenarioError
+from greensched.model import Jobs, Services, Trace
+from greensched.scenario import cut, derived
+from greensched.scenario.check import built, options_of
+from greensched.scenario.paths import BUNDLED, resolved
+from greensched.scenario.quantity import DURATION, QuantityError, convert_integer
+from greensched.scenario.spec import TraceSpec
+from greensched.scenario.words import near
+from greensched.units import MS_PER_DAY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from greensched.model import MachineType
+    from greensched.readers.options import ReadOptions
+    from greensched.scenario.loading import Scenario
+    from greensched.scenario.spec import Population
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NOISE = 3  # stream of the seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """Demand in window time: what is scored, and what policies may have seen before.
+
+    `checksums` are pairs (source as written, checksum). Times of the history are negative.
+    """
+
+    services: Services | None = None
+    jobs: Jobs | None = None
+    history_services: Services | None = None
+    history_jobs: Jobs | None = None
+    synthetic: bool = False
+    checksums: tuple[tuple[str, str], ...] = ()
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """One part of the demand: what the file says, its trace and files, its place."""
+
+    spec: TraceSpec
+    trace: Trace
+    paths: list[Path]
+    where: str
+
+
+def build_trace(scenario: Scenario) -> Trace:
+    """Return the scored part of the scenario's demand in window time; as `build_workload`."""
+    made = build_workload(scenario)
+    return Trace(
+        services=made.services,
+        jobs=made.jobs,
+        zero_utc=scenario.spec.window.start.isoformat(),
+        synthetic=made.synthetic,
+        checksum="+".join(c for _, c in made.checksums),
+        findings=made.findings,
+    )
+
+
+def build_workload(scenario: Scenario) -> Workload:
+    """Return services and jobs of the window and of the history before it.
+
+    Files are imported on first use into the user's cache. Raises ScenarioError for sources that
+    are not there or do not cover the window, DataError for files that cannot be trusted.
+    """
+    made = Workload()
+    traces = scenario.spec.traces
+    for key, given in (("services", traces.services), ("jobs", traces.jobs)):
+        if given is None:
+            continue
+        spec = TraceSpec(file=given) if isinstance(given, str) else given
+        where = scenario.source.where(("traces", key))
+        trace, paths = _read(scenario, spec, where)
+        part = _Part(spec=spec, trace=trace, paths=paths, where=where)
+        made = (_services if key == "services" else _jobs)(scenario, part, made)
+        made = replace(
+            made,
+            synthetic=made.synthetic or trace.synthetic or spec.sources[0].startswith(BUNDLED),
+            checksums=(*made.checksums, (" ".join(spec.sources), trace.checksum)),
+            findings=tuple(dict.fromkeys((*made.findings, *trace.findings))),
+        )
+    return made
+
+
+def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Finding, ...]:
+    """Return a finding for what is larger than every machine: replicas and jobs."""
+    findings = []
+    services, jobs = workload.services, workload.jobs
+    if services is not None:
+        fits = _fits(
+            fleet, services.replica_cpu_m, services.replica_memory_mib, services.replica_gpu_m
+        )
+        names = [services.names[i] for i in np.flatnonzero(~fits)]
+        if names:
+            what = f"{len(names)} services have replicas larger than every machine: {names[0]}"
+            findings.append(Finding(where="traces.services", what=what))
+    if jobs is not None and len(jobs):
+        fits = _fits(fleet, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m)
+        bad = np.flatnonzero(~fits)
+        if len(bad):
+            what = f"{len(bad):,} jobs are larger than every machine, first row {int(bad[0]):,}"
+            findings.append(
+                Finding(where="traces.jobs", what=what, remedy="drop them with --on-bad=drop")
+            )
+    return tuple(findings)
+
+
+def _fits(fleet: tuple[MachineType, ...], cpu_m: Any, memory_mib: Any, gpu_m: Any) -> Any:
+    """Return whether each size fits on an empty machine of some type."""
+    fits = np.zeros(len(cpu_m), np.bool_)
+    for kind in fleet:
+        if kind.count:
+            fits |= (
+                (cpu_m <= kind.cpu_m - kind.reserved_cpu_m)
+                & (memory_mib <= kind.memory_mib - kind.reserved_memory_mib)
+                & (gpu_m <= kind.gpus * 1000)
+            )
+    return fits
+
+
+def _read(scenario: Scenario, spec: TraceSpec, where: str) -> tuple[Trace, list[Path]]:
+    """Return the trace of a part of the scenario, and its files."""
+    from greensched.readers.bundled import bundled_zero_utc
+
+    paths = [resolved(scenario, s, where) for s in spec.sources]
+    options = _options(spec.options)
+    if spec.sources[0].startswith(BUNDLED) and not options.zero_utc:
+        options = replace(options, zero_utc=bundled_zero_utc(paths[0]))
+    return imported(paths, spec.reader or "canonical", options), paths
+
+
+def imported(paths: Sequence[Path], reader: str, options: ReadOptions) -> Trace:
+    """Return the trace in `paths`, imported on first use into the user's cache."""
+    from greensched.readers.resolve import import_cached
+
+    return import_cached(paths, registry.load("reader", reader), options)
+
+
+def _options(given: dict[str, Any]) -> ReadOptions:
+    """Return a reader's options, which were checked when the scenario was."""
+    from greensched.readers.options import ReadOptions
+
+    options, problems = built(ReadOptions, options_of(given), ())
+    if problems:
+        raise ScenarioError(*(Finding(where="", what=p.what, remedy=p.remedy) for p in problems))
+    result: ReadOptions = options
+    return result
+
+
+def _services(scenario: Scenario, part: _Part, made: Workload) -> Workload:
+    """Return `made` with the services of the part's trace."""
+    spec, trace, where = part.spec, part.trace, part.where
+    services = trace.services
+    if services is None:
+        raise DataError(Finding(where=where, what="the trace has no services"))
+    if spec.only is not None:
+        services = _kept(services, spec.only, where)
+    noise = np.random.default_rng([scenario.seed, NOISE])
+    if spec.population is not None:
+        share, step_ms, trace = _tide(scenario, spec.population, where)
+        services = derived.living(services, share, step_ms)
+        made = replace(made, findings=(*made.findings, *trace.findings))
+    elif not trace.timeline:
+        raise DataError(_no_timeline(where, "population: {tide: {file: ...}}"))
+    from_ms = _from_ms(scenario, spec, trace, services.start_ms, where)
+    window, repeated = cut.cut_services(
+        services, from_ms, scenario.window_ms, noise=spec.repeat_noise, rng=noise
+    )
+    history_ms = round(scenario.spec.history.days * MS_PER_DAY)
+    findings = made.findings
+    if repeated:
+        findings = (*findings, "load is repeated with noise: its series ends before the window")
+    return replace(
+        made,
+        services=window,
+        history_services=cut.history_services(services, from_ms, history_ms),
+        synthetic=made.synthetic or repeated,
+        findings=findings,
+    )
+
+
+def _kept(services: Services, only: tuple[str, ...], where: str) -> Services:
+    """Return the services named in `only`."""
+    missing = [n for n in only if n not in services.names]
+    if missing:
+        raise DataError(
+            *(
+                Finding(
+                    where=f"{where}.only",
+                    what=f"no service '{n}'",
+                    remedy=near(n, services.names[:20]),
+                )
+                for n in missing
+            )
+        )
+    rows = [i for i, n in enumerate(services.names) if n in only]
+    columns = {
+        f.name: getattr(services, f.name)[rows]
+        for f in fields(services)
+        if isinstance(getattr(services, f.name), np.ndarray)
+    }
+    return replace(services, names=tuple(services.names[i] for i in rows), **columns)
+
+
+def _tide(scenario: Scenario, population: Population, where: str) -> tuple[Any, int, Trace]:
+    """Return the tide [1] of each step, the step [ms] and the trace it is from."""
+    tide = population.tide
+    path = resolved(scenario, tide.file, where)
+    options = replace(_options(dict(tide.model_extra or {})), cpu_m=100_000)
+    trace = imported([path], "series", options)
+    if trace.services is None or len(trace.services) != 1:
+        raise DataError(Finding(where=where, what=f"'{tide.file}' is not one series"))
+    share = trace.services.load_cpu_m[0] / 100_000
+    return share, trace.services.step_ms, trace
+
+
+def _jobs(scenario: Scenario, part: _Part, made: Workload) -> Workload:
+    """Return `made` with the jobs of the part's trace."""
+    spec, trace, where = part.spec, part.trace, part.where
+    jobs = trace.jobs
+    if jobs is None:
+        raise DataError(Finding(where=where, what="the trace has no jobs"))
+    if spec.draw is not None:
+        from greensched.readers.population import requested_cpu_m
+
+        requested = requested_cpu_m(part.paths, _options(spec.options))
+        if spec.draw.of not in requested:
+            what = f"no pod of class '{spec.draw.of}'"
+            raise DataError(
+                Finding(where=where, what=what, remedy=f"classes: {', '.join(requested)}")
+            )
+        demand_cpu_m = spec.draw.share * requested[spec.draw.of]
+        batch = derived.drawn(jobs, demand_cpu_m, scenario.window_ms, scenario.seed, spec.draw.of)
+        text = derived.demand_text(demand_cpu_m, batch, spec.draw.of)
+        return replace(made, jobs=batch, findings=(*made.findings, text), synthetic=True)
+    if not trace.timeline:
+        raise DataError(_no_timeline(where, "draw: {of: BE, share: 0.5}"))
+    first_ms = int(jobs.submit_ms[0]) if len(jobs) else 0
+    from_ms = _from_ms(scenario, spec, trace, first_ms, where)
+    history_ms = round(scenario.spec.history.days * MS_PER_DAY)
+    return replace(
+        made,
+        jobs=cut.cut_jobs(jobs, from_ms, scenario.window_ms),
+        history_jobs=cut.history_jobs(jobs, from_ms, history_ms),
+    )
+
+
+def _no_timeline(where: str, remedy: str) -> Finding:
+    """Return the finding for a population that is used as a record over time."""
+    what = "the trace is a population to pack, not a record over time"
+    return Finding(where=where, what=what, remedy=f"add '{remedy}'")
+
+
+def _from_ms(scenario: Scenario, spec: TraceSpec, trace: Trace, first_ms: int, where: str) -> int:
+    """Return the time of the trace [ms] that is the window's start.
+
+    Given: `from:`. Else the window's own start where the trace has a calendar and reaches it,
+    and the trace's first instant where it has none.
+    """
+    if spec.since is None:
+        if not trace.zero_utc:
+            return first_ms
+        from_ms = scenario.start_utc_ms - _utc_ms(trace.zero_utc)
+        last_ms = _last_ms(trace)
+        if not first_ms - MS_PER_DAY <= from_ms < last_ms:
+            begin = (_utc(trace.zero_utc) + timedelta(milliseconds=first_ms)).isoformat()
+            end = (_utc(trace.zero_utc) + timedelta(milliseconds=last_ms)).isoformat()
+            what = f"the trace runs from {begin} to {end}, the window starts elsewhere"
+            raise ScenarioError(Finding(where=where, what=what, remedy=f"add 'from: {begin}'"))
+        return from_ms
+    try:
+        return convert_integer(spec.since, DURATION)
+    except QuantityError:
+        instant = _instant(spec.since)
+    if instant is None or instant.tzinfo is None:
+        what = f"'{spec.since}' is no instant of the trace"
+        remedy = "write a date with its offset, or the time since the trace's zero, like '28 d'"
+        raise ScenarioError(Finding(where=f"{where}.from", what=what, remedy=remedy))
+    if not trace.zero_utc:
+        what = "the trace has no calendar"
+        remedy = "give the time since its zero, like '28 d'"
+        raise ScenarioError(Finding(where=f"{where}.from", what=what, remedy=remedy))
+    return (instant - _utc(trace.zero_utc)) // timedelta(milliseconds=1)
+
+
+def _instant(text: str) -> datetime | None:
+    """Return the instant that `text` writes, None where it is none."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _utc(text: str) -> datetime:
+    """Return an ISO 8601 instant."""
+    return datetime.fromisoformat(text)
+
+
+def _utc_ms(text: str) -> int:
+    """Return an ISO 8601 instant in ms since 1970."""
+    return (_utc(text) - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _last_ms(trace: Trace) -> int:
+    """Return the end of what the trace knows [ms]."""
+    if trace.services is not None:
+        services = trace.services
+        return int(services.start_ms + services.step_ms * services.load_cpu_m.shape[1])
+    return int(trace.jobs.submit_ms[-1]) + 1 if trace.jobs is not None and len(trace.jobs) else 0

@@ -1,0 +1,114 @@
+"""A scenario's world as the engine takes it: fleet, sites, policies, intensity, breakpoints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from greensched import registry
+from greensched.errors import Finding, ScenarioError
+from greensched.scenario import convert
+from greensched.scenario.fleetspec import MachineSpec
+from greensched.scenario.paths import resolved
+from greensched.units import MS_PER_MIN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from greensched.carbon import CarbonIntensity
+    from greensched.model import IntArray, MachineType, Policy, Site
+    from greensched.scenario.fleetspec import FleetFile
+    from greensched.scenario.loading import Scenario
+    from greensched.scenario.spec import SiteSpec
+
+GRID_MS: Final = 5 * MS_PER_MIN  # usage is kept in intervals of at most this length
+
+
+def sites(scenario: Scenario) -> tuple[Site, ...]:
+    """Return the sites that have machines, in the file's order."""
+    return convert.sites(scenario.spec)
+
+
+def policies(scenario: Scenario) -> tuple[Policy, ...]:
+    """Return the switches that are on, in the file's order."""
+    return scenario.policies
+
+
+def fleet_types(scenario: Scenario) -> tuple[MachineType, ...]:
+    """Return the machine types, in the file's order; machines of a trace are read here.
+
+    Raises ScenarioError where two types have one name, DataError for a trace that is not good.
+    """
+    types: list[MachineType] = []
+    for i, entry in enumerate(scenario.spec.fleet):
+        if isinstance(entry, MachineSpec):
+            types.append(convert.machine_type(entry))
+        else:
+            types += _from_file(scenario, entry, scenario.source.where(("fleet", i)))
+    names = [t.name for t in types]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        where = scenario.source.where(("fleet",))
+        raise ScenarioError(
+            *(Finding(where=where, what=f"machine type '{n}' is there twice") for n in twice)
+        )
+    return tuple(types)
+
+
+def _from_file(scenario: Scenario, entry: FleetFile, where: str) -> tuple[MachineType, ...]:
+    """Return the machine types of a trace's machines."""
+    from greensched.readers.options import ReadOptions
+    from greensched.scenario.workload import imported
+
+    path = resolved(scenario, entry.source, f"{where}.from")
+    trace = imported([path], entry.reader or "canonical", ReadOptions())
+    if trace.machines is None or not len(trace.machines):
+        what = f"'{entry.source}' has no machines"
+        raise ScenarioError(Finding(where=f"{where}.from", what=what))
+    return convert.machine_types(entry, trace.machines, where)
+
+
+def intensities(scenario: Scenario) -> dict[str, CarbonIntensity]:
+    """Return the carbon intensity of each site that has machines, by the site's name.
+
+    Raises ScenarioError and DataError with the findings of all sites together.
+    """
+    used = {s.name for s in sites(scenario)}
+    result: dict[str, CarbonIntensity] = {}
+    for i, site in enumerate(scenario.spec.sites):
+        if site.name in used:
+            result[site.name] = _intensity(scenario, site, i)
+            result[site.name].window(scenario.start_utc_ms, scenario.window_ms)  # covers it all
+    return result
+
+
+def _intensity(scenario: Scenario, site: SiteSpec, index: int) -> CarbonIntensity:
+    """Return one site's carbon intensity."""
+    from greensched.carbon import Fill, Labels
+
+    source = convert.intensity_source(site)
+    series: CarbonIntensity
+    if isinstance(source, float):
+        series = registry.load("provider", "constant")(site.zone, source)
+        return series
+    path = resolved(scenario, source.source, scenario.source.where(("sites", index, "intensity")))
+    fill = Fill(kind=source.fill, longest_ms=source.fill_longest) if source.fill else None
+    labels = Labels(basis=source.basis, synthetic=source.source.startswith("bundled:"))
+    series = registry.load("provider", "files")(
+        path, source.zone or site.zone, time_zone=source.time_zone, fill=fill, labels=labels
+    )
+    return series
+
+
+def edges(scenario: Scenario, series: Sequence[CarbonIntensity] | None = None) -> IntArray:
+    """Return the breakpoints of the window [ms since its start], 0 and its end included.
+
+    The union of every change of intensity at a site and a grid of five minutes; PUE is constant
+    in time (its fixed part and slope do not change), so it adds none.
+    """
+    start_ms, window_ms = scenario.start_utc_ms, scenario.window_ms
+    grid = np.append(np.arange(0, window_ms, GRID_MS), window_ms).astype(np.int64)
+    known = intensities(scenario).values() if series is None else series
+    changes = [one.window(start_ms, window_ms)[0] for one in known]
+    return np.unique(np.concatenate([grid, *changes]))
