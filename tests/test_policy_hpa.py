@@ -104,6 +104,12 @@ def test_starting_counts_as_present() -> None:
     assert [10] == wanted([5_000.0], 4, starting=3, pending=3)
 
 
+def test_pending_is_given_up_on_target() -> None:
+    """Replicas that found no room are not held on to once what serves is on target."""
+    assert [10] == wanted([5_000.0], 10, pending=3, stabilisation_ms=0)
+    assert [11] == wanted([5_400.0], 10, pending=3, stabilisation_ms=0)
+
+
 def test_limits() -> None:
     """Minimum and maximum hold against the load and against the steps."""
     assert [3] == wanted([0.0], 3, limits=(3, 9))

@@ -25,7 +25,9 @@ from greensched.model import (
 from greensched.policies.tidal import TidalTimetable
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 from tests.properties.strategies import snapshots
-from tests.snapshots import machine, service, snapshot, waiting
+from tests.snapshots import EMPTY_QUEUE, machine, service, snapshot, waiting
+
+WORK = waiting(100_000)  # enough for ten machines
 
 
 def decided(*wakes: Snapshot, **settings: Any) -> tuple[Action, ...]:
@@ -55,6 +57,7 @@ def night(minute: int, *, load: float = 1_000.0, lent: int = 0, **world: Any) ->
     rows = [(0, m, state) for m, state in enumerate(states)]
     machines = [machine(lending=OWN if s == "online" else LENT) for s in states]
     machines += world.pop("others", [])
+    world.setdefault("queue", EMPTY_QUEUE if lent else WORK)
     return snapshot(
         machines,
         [service(load_cpu_m=load) | world.pop("service", {})],
@@ -104,24 +107,44 @@ def test_minimum_stays() -> None:
     """A service keeps its minimum, and half of its replicas rounded up."""
     assert 2 == len(machines_of(decided(night(0, service={"replicas_min": 8})), Lend))
     rows = [(0, m, "online") for m in range(3)]
-    odd = snapshot([machine()] * 6, [service()], rows)
+    odd = snapshot([machine()] * 6, [service()], rows, queue=WORK)
     assert [3, 4, 5] == machines_of(decided(odd), Lend)
-    assert [0] == machines_of(decided(snapshot([machine()] * 3, [service()], rows)), Lend)
+    even = snapshot([machine()] * 3, [service()], rows, queue=WORK)
+    assert [0] == machines_of(decided(even), Lend)
+
+
+def test_no_more_than_batch_can_use() -> None:
+    """No more is lent than holds 1.5 times the work there is; without work, nothing."""
+    assert not decided(night(0, queue=EMPTY_QUEUE))
+    assert 3 == len(machines_of(decided(night(0, queue=waiting(20_000))), Lend))
+    held = machine(role="batch", jobs=3, batch_cpu_m=10_000)
+    mixed = night(0, queue=waiting(5_000), others=[held])
+    assert 3 == len(machines_of(decided(mixed), Lend))
+    assert 5 == len(machines_of(decided(mixed, demand_factor=0.0), Lend))
 
 
 def test_one_service_does_not_block_others() -> None:
     """A service at its minimum keeps its machines; those of others go in their place."""
     bound, free = service(replicas_min=2), service(replicas_min=0)
     rows = [(0, 0, "online"), (0, 1, "online"), *[(1, m, "online") for m in (2, 3, 4, 5)]]
-    world = snapshot([machine()] * 6, [bound, free], rows)
+    world = snapshot([machine()] * 6, [bound, free], rows, queue=WORK)
     assert [2, 3] == machines_of(decided(world), Lend)
+
+
+def test_blocked_machines_use_up_no_allowance() -> None:
+    """A machine that cannot go does not keep those after it from going."""
+    bound, free = service(replicas_min=1), service(replicas_min=0)
+    rows = [(0, 0, "online"), (1, 0, "online"), (1, 1, "online"), (1, 1, "online")]
+    world = snapshot([machine()] * 2, [bound, free], rows, queue=WORK)
+    assert not decided(world, share=0.4)
+    assert [1] == machines_of(decided(world, share=0.7), Lend)
 
 
 def test_nothing_goes_while_replicas_wait() -> None:
     """No machine is lent while a replica finds no room, nor one on which a replica starts."""
     assert not decided(night(0, service={"pending": 1}))
     rows = [(0, 0, "starting"), *[(0, m, "online") for m in (1, 2, 3)]]
-    world = snapshot([machine()] * 4, [service()], rows)
+    world = snapshot([machine()] * 4, [service()], rows, queue=WORK)
     assert [1] == machines_of(decided(world), Lend)
 
 

@@ -55,8 +55,10 @@ def recommended(view: ServiceView, rule: HpaRule, *, measured: bool) -> IntArray
     if measured:
         need = view.load_cpu_m / (np.maximum(view.replica_cpu_m, 1) * rule.target)
         serving = view.online + view.starting
+        asked = np.ceil(need - ROUNDING).astype(np.int64)
         off_target = np.abs(need - serving) > rule.tolerance * serving
-        wanted = np.where(off_target, np.ceil(need - ROUNDING).astype(np.int64), current)
+        # On target, what serves stays; what found no room is given up unless it is needed.
+        wanted = np.where(off_target, asked, np.minimum(current, np.maximum(serving, asked)))
     return _within_limits(view, wanted)
 
 

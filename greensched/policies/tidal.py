@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ from greensched.units import MS_PER_DAY
 if TYPE_CHECKING:
     from greensched.model import Action, BoolArray, IntArray, Snapshot
 
-PASSES_MAX = 8  # of choosing machines to lend; each takes at least one more or is the last
+PASSES_MAX = 64  # of choosing machines to lend; each takes at least one, or is the last
 LENT_SHARE_MAX = 0.7  # of the machines that serve
 
 
@@ -62,11 +63,12 @@ class TidalTimetable:
     standby). Recall begins `lead_ms` + `grace_ms` + `warm_ms` before the end, so that replicas
     serve again `lead_ms` before it. Each service keeps at least its minimum, its share of
     replicas that is not lent, and enough that its load stays within `max_utilisation` of what
-    serves: fewer machines are lent then, and more are tried every `step_ms`. When a service's
-    load passes `breach_utilisation` of its remaining replicas, its machines are recalled at
-    once and nothing more is lent in that window. While machines are lent, dedicated batch
-    machines empty for `sleep_idle_ms` sleep; they wake for waiting jobs, and before recall
-    for the jobs on lent machines.
+    serves: fewer machines are lent then, and more are tried every `step_ms`. Nor is more lent
+    than `demand_factor` times what jobs reserve and wait for: a machine lent for nothing could
+    sleep. When a service's load passes `breach_utilisation` of its remaining replicas, its
+    machines are recalled at once and nothing more is lent in that window. While machines are
+    lent, dedicated batch machines empty for `sleep_idle_ms` sleep; they wake for waiting jobs,
+    and before recall for the jobs on lent machines.
 
     Sources: the fixed timetable 00:00-08:00, 50 %, that published tidal (time-slice)
     co-location starts from; lead 5 min, grace 30 s, warm 60 s, least lend 60 min, breach at
@@ -83,6 +85,7 @@ class TidalTimetable:
     warm_ms: int = 60_000
     min_lend_ms: int = 3_600_000
     step_ms: int = 900_000
+    demand_factor: float = 1.5  # lend for so much times what jobs hold and wait for; 0: the share
     max_utilisation: float = 0.7
     breach_utilisation: float = 0.85
     sleep_idle_ms: int = 1_800_000
@@ -123,6 +126,7 @@ class TidalTimetable:
                 "warm_ms",
                 "min_lend_ms",
                 "step_ms",
+                "demand_factor",
                 "sleep_idle_ms",
                 "wake_lead_ms",
                 "patience_ms",
@@ -202,6 +206,7 @@ class TidalTimetable:
         own = serves & (m.state == ON) & ours(m)
         serving = int(own.sum()) + int((m.lending != OWN).sum())
         count = int(self.share * serving) - int(lent.sum())
+        count = min(count, self._usable(snapshot, lent, own))
         if count <= 0:
             return NOTHING
         candidates = own
@@ -211,6 +216,21 @@ class TidalTimetable:
         chosen = _within(snapshot, order, self._allowance(snapshot), count)
         chosen.sort()
         return chosen
+
+    def _usable(self, snapshot: Snapshot, lent: BoolArray, own: BoolArray) -> int:
+        """Return how many more machines of average size batch has work for."""
+        m, queue = snapshot.machines, snapshot.queue
+        if self.demand_factor == 0:
+            return len(m.state)
+        most = 0
+        for size, reserved, waits in (
+            (m.cpu_m, m.batch_cpu_m, queue.cpu_m),
+            (m.memory_mib, m.batch_memory_mib, queue.memory_mib),
+        ):
+            wanted = self.demand_factor * (int(reserved.sum()) + waits) - int(size @ lent)
+            average = max(1.0, int(size @ own) / max(1, int(own.sum())))
+            most = max(most, math.ceil(wanted / average))
+        return most
 
     def _allowance(self, snapshot: Snapshot) -> IntArray:
         """Return how many more replicas of each service may go to standby."""
@@ -261,8 +281,9 @@ class TidalTimetable:
 def _within(snapshot: Snapshot, order: IntArray, allowed: IntArray, count: int) -> IntArray:
     """Return up to `count` machines, first come first, that take no service below its floor.
 
-    Each pass ranks the replicas of a service along the order; machines with none beyond the
-    allowance go, the rest is tried again with what they left of it.
+    Machines that would on their own take a service below it are left out; each pass then ranks
+    the replicas of a service along the order and takes the machines with none beyond the
+    allowance, so at least the first one; the rest is tried again with what they left of it.
     """
     replicas, machines = snapshot.replicas, len(snapshot.machines.state)
     chosen = NOTHING
@@ -273,16 +294,25 @@ def _within(snapshot: Snapshot, order: IntArray, allowed: IntArray, count: int) 
         at, service = at[at >= 0], replicas.service[at >= 0].astype(np.int64)
         by = np.lexsort((at, service))
         at, service = at[by], service[by]
-        first = np.concatenate([[True], service[1:] != service[:-1]])[: len(service)]
-        begin = np.maximum.accumulate(np.where(first, np.arange(len(service)), 0))
-        beyond = np.arange(len(service)) - begin >= allowed[service]
-        free = np.ones(len(order), np.bool_)
-        free[at[beyond]] = False
+        able = np.ones(len(order), np.bool_)
+        able[at[_rank(service * machines + at) >= allowed[service]]] = False
+        at, service = at[able[at]], service[able[at]]
+        free = able.copy()
+        free[at[_rank(service) >= allowed[service]]] = False
         taken = np.flatnonzero(free)[: count - len(chosen)]
         chosen = np.concatenate([chosen, order[taken]])
         if not taken.size or len(chosen) == count:
             break
         gone = service[np.isin(at, taken)]
         allowed = allowed - np.bincount(gone, minlength=len(allowed))
-        order = order[~free]
+        order = order[able & ~free]
     return chosen
+
+
+def _rank(keys: IntArray) -> IntArray:
+    """Return the place of each element among its equals; `keys` are sorted."""
+    place = np.arange(len(keys))
+    first = np.ones(len(keys), np.bool_)
+    first[1:] = keys[1:] != keys[:-1]
+    rank: IntArray = place - np.maximum.accumulate(np.where(first, place, 0))
+    return rank
