@@ -1,87 +1,44 @@
-"""The account against hand-computed and published numbers, and what it refuses."""
+"""The account against hand-computed and published numbers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from greensched.accounting import (
-    Baseline,
-    Factors,
     Group,
-    MachineFactors,
     Pue,
-    SiteFactors,
     Usage,
     account,
-    apportion,
-    baseline_of,
     constant_pue,
     embodied_share_kg,
     machine_factors,
     rows,
-    savings,
     scope2_label,
     site_factors,
     total,
     totals,
     usage_edges,
 )
-from greensched.accounting.savings import canonical_json
 from greensched.accounting.usage import GroupRole, machine_on_ms
 from greensched.carbon import Fill, Labels, from_samples
 from greensched.errors import DataError, InternalError, ScenarioError
 from greensched.model import MachineType, Site
 from greensched.power import Linear
 from greensched.units import MS_PER_H, MS_PER_YEAR
-
-HOURS = np.array([0, MS_PER_H, 2 * MS_PER_H], np.int64)
-ONLINE = Group(site="hz", machine_type="gen8", role="online")
-BATCH = Group(site="hz", machine_type="gen8", role="batch")
-OFF = Group(site="hz", machine_type="gen8", role="off")
-
-
-def usage_of(groups: tuple[Group, ...], watts: Any, machines: Any) -> Usage:
-    """Return two hours of usage at `watts` [W] with `machines` held."""
-    return Usage(
-        edges_ms=HOURS,
-        groups=groups,
-        energy_j=np.array(watts, np.float64) * 3_600.0,
-        machine_ms=np.array(machines, np.int64) * MS_PER_H,
-    )
-
-
-def site_of(**changes: Any) -> SiteFactors:
-    """Return a site at 400 g/kWh, then 600."""
-    grams = np.array([400.0, 600.0])
-    site = SiteFactors(site="hz", edges_ms=HOURS, intensity_g_per_kwh=grams)
-    return replace(site, **changes)
-
-
-def machine_of(**changes: Any) -> MachineFactors:
-    """Return a type that embodies 1,000 kg (800 .. 1,500) over four years."""
-    machine = MachineFactors(
-        machine_type="gen8",
-        embodied_kg=1_000.0,
-        embodied_low_kg=800.0,
-        embodied_high_kg=1_500.0,
-        lifetime_ms=4 * MS_PER_YEAR,
-    )
-    return replace(machine, **changes)
-
-
-def factors_of(site: SiteFactors | None = None, machine: MachineFactors | None = None) -> Factors:
-    """Return the factors of one site and one type."""
-    return Factors(
-        sites=(site or site_of(),), machine_types=(machine or machine_of(),), currency="EUR"
-    )
-
-
-DAY = usage_of((ONLINE, BATCH, OFF), [[1_000, 500, 5], [2_000, 0, 10]], [[3, 2, 1], [4, 0, 2]])
-
+from tests.accounting_cases import (
+    BATCH,
+    DAY,
+    HOURS,
+    OFF,
+    ONLINE,
+    factors_of,
+    machine_of,
+    site_of,
+    usage_of,
+)
 
 # ------------------------------------------------------------------------------------------
 # Numbers
@@ -307,208 +264,3 @@ def test_machines_on() -> None:
     groups = tuple(Group(site="hz", machine_type="gen8", role=r) for r in roles)
     usage = usage_of(groups, [[0] * 4, [0] * 4], [[1, 2, 4, 8], [1, 2, 4, 8]])
     assert [MS_PER_H, MS_PER_H] == machine_on_ms(usage).tolist()
-
-
-# ------------------------------------------------------------------------------------------
-# What it refuses
-# ------------------------------------------------------------------------------------------
-
-
-def test_interval_across_a_breakpoint_is_a_bug() -> None:
-    """An interval that crosses a change of intensity or PUE is refused."""
-    edges = np.array([0, MS_PER_H // 2, 2 * MS_PER_H], np.int64)
-    with pytest.raises(InternalError, match="crosses a breakpoint of intensity of hz"):
-        account(DAY, factors_of(site_of(edges_ms=edges)))
-    pue = Pue(slope=np.array([1.0, 2.0]), fixed_w=np.zeros(2), edges_ms=edges)
-    with pytest.raises(InternalError, match="crosses a breakpoint of PUE of hz"):
-        account(DAY, factors_of(site_of(pue=pue)))
-
-
-@pytest.mark.parametrize("edges", [[1, MS_PER_H, 2 * MS_PER_H], [0, MS_PER_H, 2 * MS_PER_H - 1]])
-def test_factors_that_do_not_cover_usage_are_a_bug(edges: list[int]) -> None:
-    """Factors that begin after the usage or end before it are refused."""
-    with pytest.raises(InternalError, match="intensity of hz covers"):
-        account(DAY, factors_of(site_of(edges_ms=np.array(edges, np.int64))))
-
-
-def test_marginal_intensity_is_refused() -> None:
-    """Marginal factors have no place in a location-based inventory."""
-    with pytest.raises(ScenarioError, match="marginal factors are not allowed"):
-        account(DAY, factors_of(site_of(signal="marginal")))
-
-
-def test_missing_and_double_factors_are_a_bug() -> None:
-    """All sites and types that factors lack or name twice are told at once."""
-    strange = usage_of(
-        (Group(site="sh", machine_type="gen9", role="off"),), [[0], [0]], [[1], [1]]
-    )
-    twice = Factors(sites=(site_of(),) * 2, machine_types=(machine_of(),) * 2)
-    with pytest.raises(InternalError) as caught:
-        account(strange, twice)
-    assert [
-        "no factors for site 'sh'",
-        "no factors for machine type 'gen9'",
-        "factors name 'hz' twice",
-        "factors name 'gen8' twice",
-    ] == [f.what for f in caught.value.findings]
-
-
-def test_fixed_power_is_never_lost() -> None:
-    """Fixed power of a site without machines in the usage is refused, not dropped."""
-    empty = site_of(site="sh", pue=constant_pue(1.0, 5.0))
-    with pytest.raises(InternalError, match="site 'sh' has fixed power but no machines"):
-        account(DAY, Factors(sites=(site_of(), empty), machine_types=(machine_of(),)))
-    dark = site_of(site="sh")
-    lit = total(account(DAY, Factors(sites=(site_of(), dark), machine_types=(machine_of(),))))
-    assert total(account(DAY, factors_of())) == lit
-
-
-def test_usage_without_groups_is_a_bug() -> None:
-    """Usage of nothing is refused."""
-    with pytest.raises(InternalError, match="no groups"):
-        account(usage_of((), [[], []], [[], []]), factors_of())
-
-
-def test_prices_for_some_are_refused() -> None:
-    """A price for one site but not for another is refused: the bill would lack a part."""
-    sites = (site_of(price_per_kwh=0.1), site_of(site="sh"))
-    with pytest.raises(ScenarioError, match="price of sh: no price per kWh"):
-        account(DAY, Factors(sites=sites, machine_types=(machine_of(),)))
-
-
-@pytest.mark.parametrize("joules", [-1.0, np.nan, np.inf])
-def test_impossible_energy_is_a_bug(joules: float) -> None:
-    """Energy that is negative or not a number is refused with its group and interval."""
-    with pytest.raises(InternalError, match=r"role='online'.* in interval 1"):
-        replace(usage_of((ONLINE,), [[0], [0]], [[1], [1]]), energy_j=np.array([[0.0], [joules]]))
-
-
-def test_usage_of_wrong_shape_is_a_bug() -> None:
-    """Tables that do not match, edges that do not rise and groups named twice are refused."""
-    good = usage_of((ONLINE,), [[0], [0]], [[1], [1]])
-    assert 2 * MS_PER_H == good.window_ms
-    with pytest.raises(InternalError, match="2 intervals and 1 groups"):
-        replace(good, energy_j=np.zeros((2, 2)))
-    with pytest.raises(InternalError, match="do not rise"):
-        replace(good, edges_ms=np.array([0, 0, 1], np.int64))
-    with pytest.raises(InternalError, match="do not rise"):
-        Usage(
-            edges_ms=np.array([0], np.int64),
-            groups=(),
-            energy_j=np.zeros((0, 0)),
-            machine_ms=np.zeros((0, 0), np.int64),
-        )
-    with pytest.raises(InternalError, match="twice"):
-        usage_of((ONLINE, ONLINE), [[0, 0], [0, 0]], [[1, 1], [1, 1]])
-    with pytest.raises(InternalError, match="negative"):
-        replace(good, machine_ms=np.array([[1], [-1]], np.int64))
-
-
-def test_bad_factors_are_refused() -> None:
-    """Intensities, prices, PUEs and embodied ranges that cannot be are refused by name."""
-    with pytest.raises(ScenarioError, match="not above 0") as caught:
-        site_of(intensity_g_per_kwh=np.array([0.0, 1.0]), edges_ms=HOURS[::-1], price_per_kwh=-1.0)
-    assert 3 == len(caught.value.findings)
-    with pytest.raises(ScenarioError, match="do not rise from 0") as caught:
-        machine_of(embodied_low_kg=2_000.0, price_per_machine_h=np.inf, lifetime_ms=0)
-    assert 3 == len(caught.value.findings)
-    with pytest.raises(ScenarioError, match=r"0\.9 is below 1\.0; PUE is facility energy"):
-        constant_pue(0.9)
-    with pytest.raises(ScenarioError, match=r"125 is not in 1 \.\. 3"):
-        constant_pue(125.0)
-    with pytest.raises(ScenarioError, match=r"-1\.0 W is not in 0"):
-        constant_pue(1.0, -1.0)
-    with pytest.raises(ScenarioError, match="edges do not match"):
-        Pue(slope=np.ones(1), fixed_w=np.zeros(2))
-
-
-# ------------------------------------------------------------------------------------------
-# Savings, baselines, parts
-# ------------------------------------------------------------------------------------------
-
-STATIC = Baseline(kind="static-peak", text="All machines always on.", sha256="0" * 64)
-
-
-def test_saving_by_hand() -> None:
-    """Two machines fewer on for an hour, 1 kWh less: the saving, part by part."""
-    before = account(
-        usage_of((ONLINE, OFF), [[2_000, 0], [2_000, 0]], [[4, 0], [4, 0]]), factors_of()
-    )
-    after = account(
-        usage_of((ONLINE, OFF), [[2_000, 0], [1_000, 0]], [[4, 0], [2, 2]]), factors_of()
-    )
-    saved = savings(STATIC, before, after).totals()
-    assert (1.0, 0, 1.0, 1.0) == (
-        saved["machines_on_mean"],
-        saved["machines_on_peak"],
-        saved["energy_it_kwh"],
-        saved["energy_facility_kwh"],
-    )
-    assert (0.6, 0.0, None) == (saved["scope2_location_kg"], saved["embodied_kg"], saved["cost"])
-    assert ("static-peak-000000000000", "0" * 64) == (
-        savings(STATIC, before, after).baseline_id,
-        savings(STATIC, before, after).baseline_sha256,
-    )
-
-
-def test_other_questions_are_refused() -> None:
-    """A saving between other windows, factors or fleets is refused, each named."""
-    before = account(DAY, factors_of())
-    shorter = Usage(
-        edges_ms=HOURS[:2],
-        groups=DAY.groups,
-        energy_j=DAY.energy_j[:1],
-        machine_ms=DAY.machine_ms[:1],
-    )
-    cut = site_of(edges_ms=HOURS[:2], intensity_g_per_kwh=np.array([400.0]))
-    with pytest.raises(InternalError) as caught:
-        savings(STATIC, before, account(shorter, factors_of(cut)))
-    assert 3 == len(caught.value.findings)
-
-
-def test_baseline_is_named_by_its_setting() -> None:
-    """Equal settings have one hash whatever the order of keys; another setting has another."""
-    first = baseline_of("autoscaled", "HPA", {"a": 1, "b": (1.5, None, True)})
-    assert (
-        first.sha256 == baseline_of("autoscaled", "HPA", {"b": [1.5, None, True], "a": 1}).sha256
-    )
-    assert (
-        first.sha256 != baseline_of("autoscaled", "HPA", {"a": 2, "b": [1.5, None, True]}).sha256
-    )
-    assert f"autoscaled-{first.sha256[:12]}" == first.id
-
-
-def test_canonical_form() -> None:
-    """Dataclasses carry their name, arrays a digest, large integers become strings."""
-    assert b'{"":"Fill","kind":"hold","longest_ms":5}' == canonical_json(
-        Fill(kind="hold", longest_ms=5)
-    )
-    assert b'["9007199254740993",3,"\\u00e9"]' == canonical_json([2**53 + 1, np.int64(3), "é"])
-    digest = canonical_json(np.array([1, 2], np.int64))
-    assert digest.startswith(b'{"dtype":"<i8","sha256":"')
-    assert digest.endswith(b'"shape":[2]}')
-    assert b'["a","b"]' == canonical_json(np.array(["a", "b"], object))
-    with pytest.raises(InternalError, match="no canonical form"):
-        canonical_json(float("nan"))
-    with pytest.raises(InternalError, match="no canonical form of set"):
-        canonical_json({1})
-
-
-def test_parts_by_hand() -> None:
-    """Three parts of a third of a mWh and 1 mWh: one unit to the first, the rest unallocated."""
-    shares, unallocated = apportion(np.array([1.2, 1.2, 1.2, 3.6]), 5)
-    assert ([1, 0, 0, 1], 3) == (shares.tolist(), unallocated)
-
-
-def test_parts_that_exceed_by_rounding_are_fitted() -> None:
-    """Parts that exceed their total by the rounding of floats are fitted into it."""
-    shares, unallocated = apportion(np.array([3.6, 7.2]), 2)
-    assert (2, 0) == (int(shares.sum()), unallocated)
-    assert ([0], 0) == (apportion(np.array([3.6]), 0)[0].tolist(), 0)
-
-
-@pytest.mark.parametrize("parts", [[3.6, -1.0], [np.nan], [36.0]])
-def test_parts_that_cannot_be_are_a_bug(parts: list[float]) -> None:
-    """Negative parts, parts that are no number and parts beyond their total are refused."""
-    with pytest.raises(InternalError):
-        apportion(np.array(parts), 2)

@@ -152,10 +152,10 @@ def apportion(parts_j: FloatArray, total_mwh: int) -> tuple[IntArray, int]:
     order = np.argsort(-(exact - parts), kind="stable")
     if missing >= 0:
         parts[order[:missing]] += 1
-    else:
-        take = [i for i in order[::-1] if parts[i] > 0][:-missing]
-        parts[take] -= 1
-    if int(parts.sum()) != target:
-        message = f"parts of {sum_mwh:,.3f} mWh cannot be fitted to {total_mwh:,} mWh"
-        raise InternalError(message)
+    for i in order[::-1]:  # floats that exceed the total by their rounding give units back
+        if missing >= 0:
+            break
+        back = min(int(parts[i]), -missing)
+        parts[i] -= back
+        missing += back
     return parts, total_mwh - target

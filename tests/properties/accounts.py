@@ -17,11 +17,13 @@ from greensched.accounting import (
     Usage,
 )
 from greensched.accounting.usage import ROLES
+from greensched.model import MachineType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from greensched.accounting import Entries
+    from greensched.model import PowerModel
 
 SITES = ("hz", "sh")
 TYPES = ("gen7", "gen8", "gen9")
@@ -119,3 +121,12 @@ def accounts(
 def with_sites(factors: Factors, change: Callable[[SiteFactors], SiteFactors]) -> Factors:
     """Return `factors` with every site changed."""
     return replace(factors, sites=tuple(change(site) for site in factors.sites))
+
+
+def gen8(power: PowerModel) -> dict[str, MachineType]:
+    """Return one machine type by its name."""
+    return {
+        "gen8": MachineType(
+            name="gen8", site="hz", count=1, cpu_m=1_000, memory_mib=1, power=power, boot_w=80.0
+        )
+    }
