@@ -109,7 +109,7 @@ def test_parts_that_exceed_by_rounding_are_fitted() -> None:
     shares, unallocated = apportion(np.array([3.6, 7.2]), 2)
     assert (2, 0) == (int(shares.sum()), unallocated)
     assert ([0], 0) == (apportion(np.array([3.6]), 0)[0].tolist(), 0)
-    assert [0, 7] == apportion(np.array([0.36, 32.4]), 7)[0].tolist()
+    assert [0, 7] == apportion(np.array([0.36, 31.68]), 7)[0].tolist()
 
 
 @pytest.mark.parametrize("parts", [[3.6, -1.0], [np.nan], [36.0]])
