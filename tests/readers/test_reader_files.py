@@ -18,10 +18,15 @@ from greensched.readers.options import ReadOptions
 from tests.readers.builders import JOBS_HEADER, parquet, refusal, write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 CSV = f"{JOBS_HEADER}\na,0,10,1000\nb,5,10,2000\n".encode()
-PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+}
 LOAD = ReadOptions(column="load", time_column="t_s", unit="cores")
 
 
