@@ -1,0 +1,287 @@
+"""What policies decide, carried out: scale, power, lend, recall, limit."""
+
+from __future__ import annotations
+
+from greensched.engine.kernels.batch import evict_newest
+from greensched.engine.kernels.compiling import entry, inner
+from greensched.engine.kernels.heaps import timer_push
+from greensched.engine.kernels.index import (
+    batch_limit_cpu,
+    batch_limit_memory,
+    reindex,
+)
+from greensched.engine.kernels.layout import (
+    A_ARRIVING,
+    A_ONLINE,
+    A_STANDBY,
+    A_STARTING,
+    T_BOOT,
+    T_GRACE,
+    T_LENT,
+    T_WARM,
+)
+from greensched.engine.kernels.memory import (
+    lane_of,
+    mach_of,
+    rep_of,
+    svc_of,
+    timer_of,
+    w_of,
+)
+from greensched.engine.kernels.meter import note_empty, refresh, sync
+from greensched.engine.kernels.queue import forget_failures
+from greensched.engine.kernels.replicas import (
+    add_replica,
+    drop_replica,
+    park_replica,
+    pick_victim,
+    rest_if_drained,
+    start_move,
+    unpark_replica,
+)
+from greensched.model import BOOTING, DRAIN, DRAINING, LENT, OFF, ON, OWN, RECALL, SLEEPING, WARM
+
+
+@inner
+def _changed(world, m):
+    """Bring index, power and queue up to date after machine m changed its state."""
+    w = w_of(world)
+    w[0].wants_dispatch = 1
+    reindex(world, m)
+    refresh(world, m)
+
+
+@inner
+def _enter(world, m):
+    """Prepare machine m for a change of state at this instant."""
+    sync(world, m)
+
+
+@inner
+def place_pending(world, jobs, s):
+    """Place wanted replicas of service s that found no room before."""
+    while svc_of(world)[s].n_pending > 0:
+        if not add_replica(world, jobs, s, False):
+            return
+        svc_of(world)[s].n_pending -= 1
+        w_of(world)[0].n_pending -= 1
+
+
+@entry
+def apply_scale(world, jobs, services, wanted, serve_now):
+    """Bring each service to the wanted number of replicas (starting and pending included)."""
+    w, svc = w_of(world), svc_of(world)
+    for i in range(len(services)):
+        s = services[i]
+        present = svc[s].n_online + svc[s].n_starting + svc[s].n_pending
+        while present < wanted[i]:
+            if not add_replica(world, jobs, s, serve_now):
+                svc[s].n_pending += wanted[i] - present
+                w[0].n_pending += wanted[i] - present
+                break
+            present += 1
+        while present > wanted[i]:
+            if svc[s].n_pending > 0:
+                svc[s].n_pending -= 1
+                w[0].n_pending -= 1
+            else:
+                drop_replica(world, pick_victim(world, s))
+            present -= 1
+
+
+@inner
+def _wake(world, m):
+    """Begin to switch machine m on, or let it off draining."""
+    w, b = w_of(world), mach_of(world)[m]
+    if b.state == DRAINING:
+        _enter(world, m)
+        b.state = ON
+        b.gen += 1
+        _changed(world, m)
+        w[0].wants_replicas = 1
+        return True
+    if (b.state != SLEEPING and b.state != OFF) or b.surplus != 0:
+        return False
+    _enter(world, m)
+    took_ms = b.wake_ms if b.state == SLEEPING else b.boot_ms
+    b.state = BOOTING
+    b.gen += 1
+    w[0].n_on += 1
+    if w[0].n_on > w[0].n_on_peak:
+        w[0].n_on_peak, w[0].n_on_peak_ms = w[0].n_on, w[0].now_ms
+    timer_push(w, timer_of(world), w[0].now_ms + took_ms, T_BOOT, m, b.gen)
+    _changed(world, m)
+    return True
+
+
+@inner
+def _rest(world, m, target, moves_left):
+    """Begin to empty machine m for sleep or off; return the moves used, or -1 when refused."""
+    mach, rep = mach_of(world), rep_of(world)
+    b = mach[m]
+    if b.state != ON or b.lending != OWN or b.surplus != 0 or b.n_standby > 0:
+        return -1
+    _enter(world, m)
+    b.state, b.sleep_to = DRAINING, target
+    b.gen += 1
+    _changed(world, m)
+    used = 0
+    r = b.rep_head
+    while r >= 0:
+        moving = rep[r].state == A_ONLINE and rep[r].source >= 0
+        if not moving:
+            if rep[r].state != A_ONLINE or used >= moves_left or not start_move(world, r):
+                b.state = ON
+                _changed(world, m)
+                return used
+            used += 1
+        r = rep[r].machine_next
+    rest_if_drained(world, m)
+    return used
+
+
+@entry
+def apply_power(world, machines, target, moves_max):
+    """Switch machines on (target ON) or empty them for sleep or off."""
+    w = w_of(world)
+    left = moves_max
+    for i in range(len(machines)):
+        if target == ON:
+            if not _wake(world, machines[i]):
+                w[0].n_rejected += 1
+        else:
+            used = _rest(world, machines[i], target, left)
+            if used < 0:
+                w[0].n_rejected += 1
+            else:
+                left -= used
+
+
+@inner
+def _park_all(world, jobs, m):
+    """Send machine m's replicas to standby; those not serving yet start elsewhere."""
+    mach, rep, svc, w = mach_of(world), rep_of(world), svc_of(world), w_of(world)
+    r = mach[m].rep_head
+    while r >= 0:
+        after = rep[r].machine_next
+        if rep[r].state == A_ONLINE:
+            if rep[r].source >= 0:  # on its way out: let it go at once
+                twin = rep[r].source
+                rep[r].source, rep[twin].source = -1, -1
+                drop_replica(world, twin)
+            park_replica(world, r)
+        elif rep[r].state == A_STARTING:
+            s = rep[r].service
+            drop_replica(world, r)
+            svc[s].n_pending += 1
+            w[0].n_pending += 1
+            place_pending(world, jobs, s)
+        elif rep[r].state == A_ARRIVING:
+            rep[rep[r].source].source = -1
+            drop_replica(world, r)
+        r = after
+
+
+@entry
+def apply_lend(world, jobs, machines, drain_ms):
+    """Take machines from services and give them to batch after `drain_ms`."""
+    w = w_of(world)
+    for i in range(len(machines)):
+        m = machines[i]
+        b = mach_of(world)[m]
+        if b.state != ON or b.lending != OWN or b.surplus != 0:
+            w[0].n_rejected += 1
+            continue
+        _enter(world, m)
+        b.lending = DRAIN
+        b.gen += 1
+        _changed(world, m)
+        _park_all(world, jobs, m)
+        timer_push(w, timer_of(world), w[0].now_ms + drain_ms, T_LENT, m, b.gen)
+
+
+@inner
+def warm(world, m, warm_ms):
+    """Let machine m's standby replicas come back in `warm_ms`."""
+    w, b = w_of(world), mach_of(world)[m]
+    _enter(world, m)
+    b.lending = WARM
+    b.gen += 1
+    _changed(world, m)
+    timer_push(w, timer_of(world), w[0].now_ms + warm_ms, T_WARM, m, b.gen)
+
+
+@entry
+def apply_recall(world, machines, grace_ms, warm_ms):
+    """Take lent machines back: jobs get `grace_ms`, replicas `warm_ms`."""
+    w = w_of(world)
+    for i in range(len(machines)):
+        m = machines[i]
+        b = mach_of(world)[m]
+        if b.lending != LENT and b.lending != DRAIN:
+            w[0].n_rejected += 1
+            continue
+        b.limit_cpu_m = 0
+        b.warm_ms = warm_ms
+        if b.n_jobs == 0:
+            warm(world, m, warm_ms)
+            continue
+        _enter(world, m)
+        b.lending = RECALL
+        b.gen += 1
+        _changed(world, m)
+        timer_push(w, timer_of(world), w[0].now_ms + grace_ms, T_GRACE, m, b.gen)
+
+
+@inner
+def recall_due(world, jobs, m):
+    """End the grace of machine m: evict what may be evicted, and warm once it is empty."""
+    while evict_newest(world, jobs, m):
+        pass
+    if mach_of(world)[m].n_jobs == 0:
+        warm(world, m, mach_of(world)[m].warm_ms)
+
+
+@inner
+def back_home(world, m):
+    """Let machine m's replicas serve again."""
+    b, rep = mach_of(world)[m], rep_of(world)
+    _enter(world, m)
+    b.lending = OWN
+    b.gen += 1
+    r = b.rep_head
+    while r >= 0:
+        after = rep[r].machine_next
+        if rep[r].state == A_STANDBY:
+            unpark_replica(world, r)
+        r = after
+    w_of(world)[0].wants_replicas = 1
+    note_empty(mach_of(world), m, w_of(world)[0].now_ms)
+    _changed(world, m)
+
+
+@entry
+def apply_limit(world, jobs, machines, cpu_m, memory_mib, use_share, enforce):
+    """Set what batch may reserve and use of each machine; `enforce` evicts what is above."""
+    for i in range(len(machines)):
+        m = machines[i]
+        b = mach_of(world)[m]
+        if b.limit_cpu_m == cpu_m[i] and b.limit_memory_mib == memory_mib[i]:
+            if b.use_share == use_share and not enforce:
+                continue
+        _enter(world, m)
+        b.limit_cpu_m, b.limit_memory_mib, b.use_share = cpu_m[i], memory_mib[i], use_share
+        _changed(world, m)
+        if enforce and b.lending == OWN:
+            while (b.batch_cpu_m > batch_limit_cpu(mach_of(world), m)
+                   or b.batch_memory_mib > batch_limit_memory(mach_of(world), m)):
+                if not evict_newest(world, jobs, m):
+                    break
+
+
+@entry
+def capacity_changed(world):
+    """Let every waiting job be tried again."""
+    forget_failures(lane_of(world), 0)
+    forget_failures(lane_of(world), 1)
+    w_of(world)[0].wants_dispatch = 1

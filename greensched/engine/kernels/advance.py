@@ -1,0 +1,265 @@
+"""The data plane between two wake-ups of the control plane."""
+
+from __future__ import annotations
+
+from greensched.engine.kernels.actions import (
+    _changed,
+    back_home,
+    place_pending,
+    recall_due,
+    warm,
+)
+from greensched.engine.kernels.batch import finish_task, next_step, settle_slot
+from greensched.engine.kernels.compiling import entry, inner
+from greensched.engine.kernels.dispatch import (
+    backfill_one,
+    dispatch,
+    reserve_for_head,
+    start_entry,
+)
+from greensched.engine.kernels.heaps import timer_pop, tour_first
+from greensched.engine.kernels.index import reindex
+from greensched.engine.kernels.layout import (
+    A_ARRIVING,
+    A_ONLINE,
+    A_STARTING,
+    BACKFILL_DEPTH,
+    DONE,
+    EASY,
+    GROW,
+    INF,
+    PRIORITY,
+    SHORTEST,
+    T_BOOT,
+    T_GRACE,
+    T_LENT,
+    T_MOVED,
+    T_READY,
+    T_WARM,
+)
+from greensched.engine.kernels.memory import (
+    cls_of,
+    edges_of,
+    lane_of,
+    learnt_of,
+    mach_of,
+    next_ms_of,
+    queue_of,
+    rep_of,
+    slot_of,
+    submit_ms_of,
+    svc_of,
+    timer_of,
+    tour_of,
+    w_of,
+    wait_of,
+)
+from greensched.engine.kernels.meter import note_empty, refresh, sync
+from greensched.engine.kernels.queue import forget_failures, queue_push, wait_free, wait_new
+from greensched.engine.kernels.replicas import (
+    change_online,
+    finish_move,
+    load_step,
+    rest_if_drained,
+    service_sync,
+    settle_replica,
+)
+from greensched.model import BOOTING, DRAINING, LENT, ON, RECALL
+
+
+@inner
+def settle_all(world):
+    """Integrate every machine and service up to now."""
+    now = w_of(world)[0].now_ms
+    for m in range(len(mach_of(world))):
+        sync(world, m)
+    for s in range(len(svc_of(world))):
+        service_sync(world, s)
+
+
+@inner
+def _edge(world):
+    """Close the current interval of usage and open the next."""
+    w = w_of(world)
+    settle_all(world)
+    w[0].bucket += 1
+    k = w[0].bucket + 1
+    w[0].edge_next_ms = edges_of(world)[k] if k < len(edges_of(world)) else INF
+
+
+@inner
+def _machine_event(world, jobs, m):
+    """Finish or step the jobs of machine m that are due now."""
+    w, mach, slot = w_of(world), mach_of(world), slot_of(world)
+    sync(world, m)
+    freed = False
+    while mach[m].heap_root >= 0 and slot[mach[m].heap_root].key <= mach[m].virtual:
+        s = mach[m].heap_root
+        if slot[s].last != 0:
+            finish_task(world, jobs, s)
+            freed = True
+        else:
+            next_step(mach, slot, jobs, s)
+    if freed:
+        reindex(world, m)
+        forget_failures(lane_of(world), 0)
+        forget_failures(lane_of(world), 1)
+        w[0].wants_dispatch = 1
+    refresh(world, m)
+    if freed and mach[m].n_jobs == 0:
+        if mach[m].state == DRAINING:
+            rest_if_drained(world, m)
+        elif mach[m].lending == RECALL:
+            warm(world, m, mach[m].warm_ms)
+
+
+@inner
+def _timer(world, jobs):
+    """Carry out the first timer; stale ones (another generation) do nothing."""
+    w, mach, rep, timer = w_of(world), mach_of(world), rep_of(world), timer_of(world)
+    kind, who, gen = timer[0].kind, timer[0].who, timer[0].gen
+    timer_pop(w, timer)
+    if kind == T_READY or kind == T_MOVED:
+        if rep[who].gen != gen:
+            return
+        if kind == T_MOVED and rep[who].state == A_ARRIVING:
+            finish_move(world, who)
+        elif kind == T_READY and rep[who].state == A_STARTING:
+            rep[who].state = A_ONLINE
+            svc_of(world)[rep[who].service].n_starting -= 1
+            change_online(world, rep[who].service, 1)
+        return
+    if mach[who].gen != gen:
+        return
+    sync(world, who)
+    if kind == T_BOOT and mach[who].state == BOOTING:
+        mach[who].state = ON
+        mach[who].empty_since_ms = w[0].now_ms
+        w[0].wants_replicas = 1
+    elif kind == T_LENT:
+        mach[who].lending = LENT
+    elif kind == T_GRACE:
+        recall_due(world, jobs, who)
+        return
+    elif kind == T_WARM:
+        back_home(world, who)
+        return
+    forget_failures(lane_of(world), 0)
+    forget_failures(lane_of(world), 1)
+    _changed(world, who)
+
+
+@inner
+def _arrive(world, jobs, j):
+    """Let job j start at once where its discipline lets it, or wait."""
+    w, lane, wait = w_of(world), lane_of(world), wait_of(world)
+    e = wait_new(w, wait, jobs, cls_of(world), learnt_of(world), j, 0)
+    i = wait[e].lane
+    started = False
+    if lane[i].n == 0:
+        started = start_entry(world, jobs, e, -1)
+    elif w[0].discipline == EASY and lane[i].n < BACKFILL_DEPTH:
+        if reserve_for_head(world, i):
+            started = backfill_one(world, jobs, i, e)
+    if started:
+        wait_free(w, wait, e)
+        return
+    queue_push(w, lane, queue_of(world), wait, e)
+    if w[0].status == GROW or w[0].discipline == PRIORITY or w[0].discipline == SHORTEST:
+        w[0].wants_dispatch = 1
+
+
+@inner
+def _dispatch_all(world, jobs):
+    """Place replicas that found no room, then start waiting jobs."""
+    w = w_of(world)
+    if w[0].wants_replicas != 0:
+        w[0].wants_replicas = 0
+        if w[0].n_pending > 0:
+            for s in range(len(svc_of(world))):
+                place_pending(world, jobs, s)
+    w[0].wants_dispatch = 0
+    for i in range(2):
+        if lane_of(world)[i].n > 0:
+            dispatch(world, jobs, i)
+
+
+@inner
+def _short_of_room(world):
+    """Say whether the next event might not find room in the pools of records."""
+    w = w_of(world)
+    waiting = w[0].n_waiting + w[0].n_running + 64
+    timers = w[0].timer_n + 4 * len(mach_of(world)) + w[0].n_pending + 64
+    replicas = w[0].n_alive + w[0].n_pending + 8
+    return (len(wait_of(world)) <= waiting or len(slot_of(world)) <= w[0].n_running + 64
+            or len(timer_of(world)) <= timers or len(rep_of(world)) <= replicas
+            or queue_of(world).shape[1] <= waiting)
+
+
+@entry
+def advance(world, jobs, until, closing):
+    """Bring the data plane to `until`; events at `until` itself wait unless `closing` is 1.
+
+    At one instant: usage interval, load, jobs that end or step, timers, then waiting work,
+    then arrivals. Returns DONE, or GROW when a pool of records must grow first.
+    """
+    w = w_of(world)
+    n = len(submit_ms_of(jobs))
+    while True:
+        if w[0].status == GROW or _short_of_room(world):
+            w[0].status = DONE
+            return GROW
+        m = tour_first(tour_of(world), next_ms_of(world))
+        job_ms = next_ms_of(world)[m] if m >= 0 else INF
+        timer_ms = timer_of(world)[0].at_ms if w[0].timer_n > 0 else INF
+        event = min(min(job_ms, timer_ms), min(w[0].load_next_ms, w[0].edge_next_ms))
+        if event > w[0].now_ms and (w[0].wants_dispatch != 0 or w[0].wants_replicas != 0):
+            _dispatch_all(world, jobs)
+            if w[0].status == GROW:
+                w[0].wants_dispatch = 1
+            continue
+        arrival = INF
+        if w[0].cursor < n and submit_ms_of(jobs)[w[0].cursor] < w[0].arrivals_until_ms:
+            arrival = max(w[0].now_ms, submit_ms_of(jobs)[w[0].cursor])
+        if min(event, arrival) >= until + closing:
+            w[0].now_ms = until
+            settle_all(world)
+            return DONE
+        if arrival < event:
+            w[0].now_ms = arrival
+            _arrive(world, jobs, w[0].cursor)
+            w[0].cursor += 1
+            continue
+        w[0].now_ms = event
+        if event == w[0].edge_next_ms:
+            _edge(world)
+        elif event == w[0].load_next_ms:
+            load_step(world)
+        elif event == job_ms:
+            _machine_event(world, jobs, m)
+        else:
+            _timer(world, jobs)
+
+
+@entry
+def settle_tenants(world, running_j):
+    """Settle every replica, and add what running tasks took so far to `running_j` [jobs]."""
+    mach, slot = mach_of(world), slot_of(world)
+    for r in range(w_of(world)[0].n_reps):
+        if rep_of(world)[r].state == A_ONLINE:
+            settle_replica(mach, svc_of(world), rep_of(world), r)
+    for m in range(len(mach)):
+        s = mach[m].job_head
+        while s >= 0:
+            settle_slot(mach, slot, s)
+            running_j[slot[s].job] += slot[s].energy / 1000.0
+            s = slot[s].machine_next
+
+
+@entry
+def open_world(world):
+    """Put every machine into the index and work out what it draws at the start."""
+    for m in range(len(mach_of(world))):
+        note_empty(mach_of(world), m, 0)
+        reindex(world, m)
+        refresh(world, m)

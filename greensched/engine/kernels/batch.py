@@ -1,0 +1,259 @@
+"""Jobs on machines: starting, finishing and evicting their tasks."""
+
+from __future__ import annotations
+
+from greensched.engine.kernels.compiling import inner
+from greensched.engine.kernels.heaps import pair_insert, pair_remove
+from greensched.engine.kernels.index import find_devices, reindex, take_devices
+from greensched.engine.kernels.layout import INF, RATE_ONE, SHARE_ONE
+from greensched.engine.kernels.memory import (
+    cls_of,
+    duration_ms_of,
+    gpu_free_of,
+    job_class_of,
+    lane_of,
+    learnt_of,
+    mach_of,
+    out_of,
+    queue_of,
+    size_of,
+    slot_of,
+    tasks_of,
+    use_cpu_m_of,
+    use_offsets_of,
+    use_until_ms_of,
+    w_of,
+    wait_of,
+)
+from greensched.engine.kernels.meter import note_empty, refresh, sync
+from greensched.engine.kernels.queue import queue_push, wait_new
+
+
+@inner
+def reserved_share(mach, m, cpu_m, memory_mib, gpu_m):
+    """Return the dominant reserved share of machine m, in 1/SHARE_ONE (integer)."""
+    share = cpu_m * SHARE_ONE // mach[m].full_cpu_m
+    share = max(share, memory_mib * SHARE_ONE // max(1, mach[m].full_memory_mib))
+    if gpu_m > 0:
+        share = max(share, gpu_m * SHARE_ONE // (1000 * mach[m].n_gpus))
+    return share
+
+
+@inner
+def _set_step(slot, jobs, s, done_ms):
+    """Set slot s to the use step that holds at progress `done_ms`."""
+    j = slot[s].job
+    if len(use_offsets_of(jobs)) == 0:
+        slot[s].use_m = slot[s].cpu_m
+        slot[s].until_ms = duration_ms_of(jobs)[j]
+        slot[s].last = 1
+        return
+    row, end = use_offsets_of(jobs)[j], use_offsets_of(jobs)[j + 1]
+    while row + 1 < end and use_until_ms_of(jobs)[row] <= done_ms:
+        row += 1
+    slot[s].use_row = row
+    if row < end:
+        slot[s].use_m = use_cpu_m_of(jobs)[row]
+        slot[s].last = 1 if row + 1 == end else 0
+        slot[s].until_ms = duration_ms_of(jobs)[j] if row + 1 == end else use_until_ms_of(jobs)[row]
+    else:  # a job without steps
+        slot[s].use_m = slot[s].cpu_m
+        slot[s].last = 1
+        slot[s].until_ms = duration_ms_of(jobs)[j]
+
+
+@inner
+def start_task(world, jobs, e, m, gang):
+    """Start one task of waiting entry e on machine m and return its slot; `gang`: its mates."""
+    w, mach, slot, wait = w_of(world), mach_of(world), slot_of(world), wait_of(world)
+    now = w[0].now_ms
+    s = w[0].slot_free
+    w[0].slot_free = slot[s].next_free
+    sync(world, m)
+    r = mach[m]
+    t = slot[s]
+    t.job, t.machine, t.started_ms = wait[e].job, m, now
+    t.cpu_m, t.memory_mib, t.gpu_m = wait[e].cpu_m, wait[e].memory_mib, wait[e].gpu_m
+    t.share = reserved_share(mach, m, t.cpu_m, t.memory_mib, t.gpu_m)
+    t.virtual_zero = r.virtual - wait[e].done_ms * RATE_ONE
+    t.energy = 0.0
+    t.estimate_end_ms = now + wait[e].estimate_ms
+    t.prefix_idle, t.prefix_batch, t.prefix_gpu = r.prefix_idle, r.prefix_batch, r.prefix_gpu
+    t.devices = 0
+    if t.gpu_m > 0:
+        t.devices = find_devices(mach, gpu_free_of(world), m, t.gpu_m)
+        take_devices(mach, gpu_free_of(world), m, t.devices, t.gpu_m)
+    _set_step(slot, jobs, s, wait[e].done_ms)
+    t.key = t.virtual_zero + t.until_ms * RATE_ONE
+    t.gang_next = s
+    if gang >= 0:
+        t.gang_next = slot[gang].gang_next
+        slot[gang].gang_next = s
+    r.heap_root = pair_insert(slot, r.heap_root, s)
+    t.machine_prev, t.machine_next = -1, r.job_head
+    if r.job_head >= 0:
+        slot[r.job_head].machine_prev = s
+    r.job_head = s
+    r.n_jobs += 1
+    r.batch_cpu_m += t.cpu_m
+    r.batch_memory_mib += t.memory_mib
+    r.batch_gpu_m += t.gpu_m
+    r.batch_use_m += t.use_m
+    r.share_sum += t.share
+    r.empty_since_ms = -1
+    w[0].n_running += 1
+    reindex(world, m)
+    refresh(world, m)
+    return s
+
+
+@inner
+def settle_slot(mach, slot, s):
+    """Add what slot s took since its last settling to its energy [J x 1000]."""
+    t = slot[s]
+    r = mach[t.machine]
+    t.energy += (r.prefix_idle - t.prefix_idle) * t.share / SHARE_ONE
+    t.energy += (r.prefix_batch - t.prefix_batch) * t.use_m
+    gpu_w = (r.gpu_peak_w - r.gpu_idle_w) / 1000.0
+    t.energy += (r.prefix_gpu - t.prefix_gpu) * t.gpu_m * gpu_w
+    t.prefix_idle, t.prefix_batch, t.prefix_gpu = r.prefix_idle, r.prefix_batch, r.prefix_gpu
+
+
+@inner
+def next_step(mach, slot, jobs, s):
+    """Move a running slot to its next use step; its machine is synced and refreshed after."""
+    settle_slot(mach, slot, s)
+    t = slot[s]
+    r = mach[t.machine]
+    r.heap_root = pair_remove(slot, r.heap_root, s)
+    row = t.use_row + 1
+    t.use_row = row
+    r.batch_use_m += use_cpu_m_of(jobs)[row] - t.use_m
+    t.use_m = use_cpu_m_of(jobs)[row]
+    end = use_offsets_of(jobs)[t.job + 1]
+    t.last = 1 if row + 1 == end else 0
+    t.until_ms = duration_ms_of(jobs)[t.job] if row + 1 == end else use_until_ms_of(jobs)[row]
+    t.key = t.virtual_zero + t.until_ms * RATE_ONE
+    r.heap_root = pair_insert(slot, r.heap_root, s)
+
+
+@inner
+def _leave(world, s):
+    """Take slot s off its (synced) machine; its energy is settled."""
+    mach, slot = mach_of(world), slot_of(world)
+    settle_slot(mach, slot, s)
+    t = slot[s]
+    r = mach[t.machine]
+    r.heap_root = pair_remove(slot, r.heap_root, s)
+    if t.machine_prev >= 0:
+        slot[t.machine_prev].machine_next = t.machine_next
+    else:
+        r.job_head = t.machine_next
+    if t.machine_next >= 0:
+        slot[t.machine_next].machine_prev = t.machine_prev
+    r.n_jobs -= 1
+    r.batch_cpu_m -= t.cpu_m
+    r.batch_memory_mib -= t.memory_mib
+    r.batch_gpu_m -= t.gpu_m
+    r.batch_use_m -= t.use_m
+    r.share_sum -= t.share
+    if t.gpu_m > 0:
+        take_devices(mach, gpu_free_of(world), t.machine, t.devices, -t.gpu_m)
+    w_of(world)[0].n_running -= 1
+    w_of(world)[0].wants_dispatch = 1
+    note_empty(mach, t.machine, w_of(world)[0].now_ms)
+
+
+@inner
+def _free(w, slot, s):
+    """Give slot s back."""
+    slot[s].next_free = w[0].slot_free
+    w[0].slot_free = s
+
+
+@inner
+def finish_task(world, jobs, s):
+    """End slot s; its machine is synced, and reindexed and refreshed by the caller."""
+    w, slot, out = w_of(world), slot_of(world), out_of(world)
+    _leave(world, s)
+    j = slot[s].job
+    out[j].energy_j += slot[s].energy / 1000.0
+    if slot[s].gang_next == s:
+        out[j].end_ms = w[0].now_ms
+        out[j].machine = slot[s].machine
+        w[0].n_completed += 1
+        if len(size_of(jobs)) > 0:
+            learnt_of(world)[size_of(jobs)[j], 0] += 1
+            learnt_of(world)[size_of(jobs)[j], 1] += duration_ms_of(jobs)[j]
+    else:  # leave the ring of mates that still run
+        before = slot[s].gang_next
+        while slot[before].gang_next != s:
+            before = slot[before].gang_next
+        slot[before].gang_next = slot[s].gang_next
+    _free(w, slot, s)
+
+
+@inner
+def _progress_ms(world, s):
+    """Return how far [ms] slot s has come."""
+    t = slot_of(world)[s]
+    done = (mach_of(world)[t.machine].virtual - t.virtual_zero) // RATE_ONE
+    return max(0, min(done, t.until_ms if t.last else INF))
+
+
+@inner
+def undo_start(world, s):
+    """Take back a task that was started at this very instant."""
+    m = slot_of(world)[s].machine
+    _leave(world, s)
+    _free(w_of(world), slot_of(world), s)
+    reindex(world, m)
+    refresh(world, m)
+
+
+@inner
+def evict(world, jobs, s):
+    """Evict slot s and its mates; the job waits again with what its checkpoints kept."""
+    w, mach, slot, wait, out = w_of(world), mach_of(world), slot_of(world), wait_of(world), out_of(world)
+    now = w[0].now_ms
+    j = slot[s].job
+    c = cls_of(world)[job_class_of(jobs)[j]]
+    kept, done_sum, tasks = INF, 0, 0
+    t = s
+    while True:
+        after = slot[t].gang_next
+        m = slot[t].machine
+        sync(world, m)
+        done = _progress_ms(world, t)
+        kept = min(kept, done)
+        done_sum += done
+        tasks += 1
+        _leave(world, t)
+        out[j].energy_j += slot[t].energy / 1000.0
+        reindex(world, m)
+        refresh(world, m)
+        _free(w, slot, t)
+        t = after
+        if t == s:
+            break
+    if c.checkpoint_ms > 0:
+        kept = max(0, kept // c.checkpoint_ms * c.checkpoint_ms - c.checkpoint_cost_ms)
+    else:
+        kept = 0
+    out[j].wasted_ms += done_sum - kept * tasks_of(jobs)[j]
+    out[j].evictions += 1
+    w[0].n_evictions += 1
+    e = wait_new(w, wait, jobs, cls_of(world), learnt_of(world), j, kept)
+    queue_push(w, lane_of(world), queue_of(world), wait, e)
+
+
+@inner
+def evict_newest(world, jobs, m):
+    """Evict machine m's newest evictable job and say whether there was one."""
+    s = mach_of(world)[m].job_head
+    while s >= 0:
+        if cls_of(world)[job_class_of(jobs)[slot_of(world)[s].job]].evictable != 0:
+            evict(world, jobs, s)
+            return True
+        s = slot_of(world)[s].machine_next
+    return False

@@ -1,0 +1,12 @@
+"""How kernels are compiled: `entry` is called from Python and cached, `inner` only by kernels.
+
+Nothing in a kernel makes or keeps an array, so reference counting is switched off: it would cost
+two atomic operations an array a call.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+entry = njit(cache=True, error_model="numpy", _nrt=False)
+inner = njit(error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)

@@ -1,0 +1,269 @@
+"""Who starts next: strict order, EASY backfill, preemption by class."""
+
+from __future__ import annotations
+
+from greensched.engine.kernels.batch import evict, start_task, undo_start
+from greensched.engine.kernels.compiling import inner
+from greensched.engine.kernels.index import (
+    batch_free_cpu,
+    batch_limit_cpu,
+    batch_limit_memory,
+    find,
+    fits_batch,
+)
+from greensched.engine.kernels.layout import (
+    BACKFILL_DEPTH,
+    EASY,
+    GROW,
+    INF,
+    LEVELS,
+    P_BATCH,
+    PRIORITY,
+    SHADOW_MACHINES,
+)
+from greensched.engine.kernels.memory import (
+    cls_of,
+    head_of,
+    job_class_of,
+    lane_of,
+    mach_of,
+    out_of,
+    queue_of,
+    slot_of,
+    w_of,
+    wait_of,
+)
+from greensched.engine.kernels.queue import (
+    queue_first,
+    queue_remove,
+    wait_free,
+)
+
+OVERRUN_MS = 60_000  # a job past its estimate is expected to need this much more
+
+
+@inner
+def _known_to_fail(lane, wait, e):
+    """Say whether a request no larger than entry e has found no room since capacity changed."""
+    i = wait[e].lane
+    return (
+        wait[e].cpu_m >= lane[i].failed_cpu_m
+        and wait[e].memory_mib >= lane[i].failed_memory_mib
+        and wait[e].gpu_m >= lane[i].failed_gpu_m
+    )
+
+
+@inner
+def _note_failure(lane, wait, e):
+    """Remember that entry e, which any machine type would suit, found no room."""
+    i = wait[e].lane
+    if wait[e].types == -1 and (
+        lane[i].failed_cpu_m == INF
+        or (
+            wait[e].cpu_m <= lane[i].failed_cpu_m
+            and wait[e].memory_mib <= lane[i].failed_memory_mib
+            and wait[e].gpu_m <= lane[i].failed_gpu_m
+        )
+    ):
+        lane[i].failed_cpu_m = wait[e].cpu_m
+        lane[i].failed_memory_mib = wait[e].memory_mib
+        lane[i].failed_gpu_m = wait[e].gpu_m
+
+
+@inner
+def start_entry(world, jobs, e, but):
+    """Start all tasks of entry e at once, never on machine `but`; say whether they fitted."""
+    w, mach, wait, lane = w_of(world), mach_of(world), wait_of(world), lane_of(world)
+    if len(slot_of(world)) - w[0].n_running <= wait[e].tasks:
+        w[0].status = GROW
+        return False
+    if but < 0 and _known_to_fail(lane, wait, e):
+        return False
+    gang = -1
+    for _ in range(wait[e].tasks):
+        m = find(world, False,
+                 wait[e].cpu_m, wait[e].memory_mib, wait[e].gpu_m, wait[e].types, but)
+        if m < 0:
+            break
+        gang = start_task(world, jobs, e, m, gang)
+    else:
+        j = wait[e].job
+        if out_of(world)[j].start_ms < 0:
+            out_of(world)[j].start_ms = w[0].now_ms
+        return True
+    if gang < 0:
+        if but < 0:
+            _note_failure(lane, wait, e)
+        return False
+    s = slot_of(world)[gang].gang_next  # roll the gang's first tasks back
+    while s != gang:
+        after = slot_of(world)[s].gang_next
+        undo_start(world, s)
+        s = after
+    undo_start(world, gang)
+    return False
+
+
+@inner
+def _fit_time(world, m, e):
+    """Return when machine m is expected to have room for entry e, or INF."""
+    w, mach, slot, wait = w_of(world), mach_of(world), slot_of(world), wait_of(world)
+    if (mach[m].type_bit & wait[e].types) == 0 or batch_limit_cpu(mach, m) < wait[e].cpu_m:
+        return INF
+    if batch_limit_memory(mach, m) < wait[e].memory_mib:
+        return INF
+    if mach[m].n_gpus * 1000 < wait[e].gpu_m:
+        return INF
+    cpu_m = batch_free_cpu(mach, m)
+    memory_mib = batch_limit_memory(mach, m) - mach[m].batch_memory_mib
+    gpu_m = mach[m].gpu_free_m
+    at = now = w[0].now_ms
+    while (cpu_m < wait[e].cpu_m or memory_mib < wait[e].memory_mib or gpu_m < wait[e].gpu_m):
+        later = INF  # the next expected end after `at`, and all that it frees
+        s = mach[m].job_head
+        while s >= 0:
+            end = max(slot[s].estimate_end_ms, now + OVERRUN_MS)
+            if at < end < later:
+                later = end
+            s = slot[s].machine_next
+        if later == INF:
+            return INF
+        s = mach[m].job_head
+        while s >= 0:
+            if max(slot[s].estimate_end_ms, now + OVERRUN_MS) == later:
+                cpu_m += slot[s].cpu_m
+                memory_mib += slot[s].memory_mib
+                gpu_m += slot[s].gpu_m
+            s = slot[s].machine_next
+        at = later
+    return at
+
+
+@inner
+def _reserve(world, i, e):
+    """Reserve for a blocked head: the earliest of the few machines with most free capacity."""
+    lane, mach = lane_of(world), mach_of(world)
+    lane[i].shadow_for, lane[i].shadow_machine, lane[i].shadow_ms = e, -1, INF
+    seen = 0
+    for gpu in range(i, 2):
+        level = LEVELS
+        while level >= 0 and seen < SHADOW_MACHINES:
+            m = head_of(world)[P_BATCH + gpu, level]
+            while m >= 0 and seen < SHADOW_MACHINES:
+                at = _fit_time(world, m, e)
+                if at < lane[i].shadow_ms:
+                    lane[i].shadow_ms, lane[i].shadow_machine = at, m
+                if at < INF:
+                    seen += 1
+                m = mach[m].batch_next
+            level -= 1
+
+
+@inner
+def backfill_one(world, jobs, i, e):
+    """Start entry e if that does not delay lane i's reservation; say whether it started."""
+    lane, wait = lane_of(world), wait_of(world)
+    late = w_of(world)[0].now_ms + wait[e].estimate_ms > lane[i].shadow_ms
+    return start_entry(world, jobs, e, lane[i].shadow_machine if late else -1)
+
+
+@inner
+def reserve_for_head(world, i):
+    """Make lane i's reservation valid; say whether other jobs may overtake its head."""
+    head, lane = lane_of(world)[i].head, lane_of(world)
+    if wait_of(world)[head].tasks > 1:
+        return False  # a gang's start cannot be foretold: nothing overtakes it
+    if lane[i].shadow_for != head or lane[i].shadow_ms <= w_of(world)[0].now_ms:
+        _reserve(world, i, head)
+    return True
+
+
+@inner
+def _backfill(world, jobs, i):
+    """Start entries behind lane i's blocked head that do not delay it."""
+    w, lane, wait = w_of(world), lane_of(world), wait_of(world)
+    head = lane[i].head
+    if not reserve_for_head(world, i):
+        return
+    least_cpu_m, least_memory_mib, least_gpu_m = INF, INF, INF  # of what failed in this pass
+    e = wait[head].next
+    for _ in range(BACKFILL_DEPTH):
+        if e < 0 or w[0].status == GROW:
+            return
+        after = wait[e].next
+        hopeless = (wait[e].cpu_m >= least_cpu_m and wait[e].memory_mib >= least_memory_mib
+                    and wait[e].gpu_m >= least_gpu_m)
+        if not hopeless:
+            if backfill_one(world, jobs, i, e):
+                queue_remove(w, lane, queue_of(world), wait, e)
+                wait_free(w, wait, e)
+            elif wait[e].types == -1 and wait[e].tasks == 1 and wait[e].cpu_m <= least_cpu_m:
+                late = w[0].now_ms + wait[e].estimate_ms > lane[i].shadow_ms
+                if not late:  # without the reserved machine less may fit than with it
+                    least_cpu_m = wait[e].cpu_m
+                    least_memory_mib, least_gpu_m = wait[e].memory_mib, wait[e].gpu_m
+        e = after
+
+
+@inner
+def _preempt(world, jobs, e):
+    """Evict jobs of lower priority where that makes room for entry e; say whether it did."""
+    mach, slot, wait = mach_of(world), slot_of(world), wait_of(world)
+    best, best_n = -1, INF
+    for m in range(len(mach)):
+        cpu_m = batch_free_cpu(mach, m)
+        memory_mib = batch_limit_memory(mach, m) - mach[m].batch_memory_mib
+        gpu_m, n = mach[m].gpu_free_m, 0
+        s = mach[m].job_head
+        while s >= 0 and (cpu_m < wait[e].cpu_m or memory_mib < wait[e].memory_mib
+                          or gpu_m < wait[e].gpu_m):
+            if _yields(world, jobs, s, e):
+                cpu_m += slot[s].cpu_m
+                memory_mib += slot[s].memory_mib
+                gpu_m += slot[s].gpu_m
+                n += 1
+            s = slot[s].machine_next
+        room = (cpu_m >= wait[e].cpu_m and memory_mib >= wait[e].memory_mib
+                and gpu_m >= wait[e].gpu_m and (mach[m].type_bit & wait[e].types) != 0)
+        if room and n < best_n:
+            best, best_n = m, n
+    if best < 0 or best_n == 0:
+        return False
+    s = mach[best].job_head
+    while s >= 0 and not fits_batch(mach, best, wait[e].cpu_m, wait[e].memory_mib,
+                                    wait[e].gpu_m, wait[e].types):
+        after = slot[s].machine_next
+        if _yields(world, jobs, s, e):
+            evict(world, jobs, s)
+            after = mach[best].job_head  # mates on this machine may be gone as well
+        s = after
+    return True
+
+
+@inner
+def _yields(world, jobs, s, e):
+    """Say whether running slot s gives way to waiting entry e."""
+    c = cls_of(world)[job_class_of(jobs)[slot_of(world)[s].job]]
+    return c.evictable != 0 and -c.priority > wait_of(world)[e].key
+
+
+@inner
+def dispatch(world, jobs, i):
+    """Start what may start in lane i now."""
+    w, lane, wait, queue = w_of(world), lane_of(world), wait_of(world), queue_of(world)
+    while w[0].status != GROW:
+        e = queue_first(w, lane, queue, i)
+        if e < 0:
+            return
+        started = start_entry(world, jobs, e, -1)
+        if not started and w[0].discipline == PRIORITY and w[0].status != GROW:
+            if wait[e].tasks == 1 and _preempt(world, jobs, e):
+                lane[i].failed_cpu_m = INF
+                e = queue_first(w, lane, queue, i)
+                started = start_entry(world, jobs, e, -1)
+        if not started:
+            if w[0].discipline == EASY and w[0].status != GROW:
+                _backfill(world, jobs, i)
+            return
+        queue_remove(w, lane, queue, wait, e)
+        wait_free(w, wait, e)

@@ -1,0 +1,335 @@
+"""Which machine takes this: an index over free capacity, with filters and weighers.
+
+Machines of a pool hang in doubly linked lists, one a level of free capacity (1/1024 of the
+largest machine: CPU where a pool has no GPUs, GPUs otherwise), newest first. Best-fit walks up
+from the level that is needed, worst-fit down from the top; first-fit and spread descend a tree
+of the greatest free CPU.
+"""
+
+from __future__ import annotations
+
+from greensched.engine.kernels.compiling import inner
+from greensched.engine.kernels.layout import (
+    BEST_FIT,
+    BLOCK,
+    FIRST_FIT,
+    LEVELS,
+    P_BATCH,
+    P_ONLINE,
+    WORST_FIT,
+)
+from greensched.engine.kernels.memory import (
+    block_of,
+    gpu_free_of,
+    head_of,
+    mach_of,
+    tree_of,
+    w_of,
+)
+from greensched.model import LENT, ON, OWN, ROLE_CODES
+
+_BATCH_ROLE = ROLE_CODES["batch"]
+_ONLINE_ROLE = ROLE_CODES["online"]
+
+
+@inner
+def batch_limit_cpu(mach, m):
+    """Return how much CPU [millicores] batch may reserve on machine m in all."""
+    r = mach[m]
+    if r.state != ON:
+        return 0
+    if r.lending == LENT:
+        return r.cpu_m
+    if r.lending != OWN:
+        return 0
+    if r.role == _BATCH_ROLE:
+        return r.cpu_m
+    if r.role != _ONLINE_ROLE and r.n_reps == 0:
+        return r.cpu_m
+    return min(r.limit_cpu_m, r.cpu_m)
+
+
+@inner
+def batch_limit_memory(mach, m):
+    """Return how much memory [MiB] batch may reserve on machine m in all."""
+    r = mach[m]
+    free = r.memory_mib - r.online_memory_mib
+    if r.lending == OWN and r.role != _BATCH_ROLE and (r.role == _ONLINE_ROLE or r.n_reps > 0):
+        return min(free, r.limit_memory_mib)
+    return free
+
+
+@inner
+def batch_free_cpu(mach, m):
+    """Return the CPU [millicores] that batch may still reserve on machine m."""
+    return batch_limit_cpu(mach, m) - mach[m].batch_cpu_m
+
+
+@inner
+def online_free_cpu(mach, m):
+    """Return the CPU [millicores] that replicas may still reserve, or -1 where none may."""
+    r = mach[m]
+    if r.state != ON or r.lending != OWN or r.role == _BATCH_ROLE:
+        return -1
+    if r.role != _ONLINE_ROLE and r.n_reps == 0 and r.n_jobs > 0:
+        return -1
+    return r.cpu_m - r.online_cpu_m
+
+
+@inner
+def fits_online(mach, m, cpu_m, memory_mib, gpu_m):
+    """Say whether a replica of this size fits machine m now."""
+    r = mach[m]
+    if online_free_cpu(mach, m) < cpu_m:
+        return False
+    if r.memory_mib - r.online_memory_mib - r.batch_memory_mib < memory_mib:
+        return False
+    if r.pods_max > 0 and r.n_reps + r.n_jobs >= r.pods_max:
+        return False
+    return r.gpu_free_m >= gpu_m
+
+
+@inner
+def fits_batch(mach, m, cpu_m, memory_mib, gpu_m, types):
+    """Say whether a task of this size fits machine m now."""
+    r = mach[m]
+    if (types & r.type_bit) == 0 or batch_free_cpu(mach, m) < cpu_m:
+        return False
+    if batch_limit_memory(mach, m) - r.batch_memory_mib < memory_mib:
+        return False
+    if r.pods_max > 0 and r.n_reps + r.n_jobs >= r.pods_max:
+        return False
+    return r.gpu_free_m >= gpu_m
+
+
+@inner
+def find_devices(mach, gpu_free, m, gpu_m):
+    """Return the bits of the devices that a request takes, or -1; a fraction takes the fullest."""
+    base, n = mach[m].gpu_base, mach[m].n_gpus
+    if gpu_m < 1000:
+        best, best_free = -1, 1001
+        for d in range(n):
+            free = gpu_free[base + d]
+            if gpu_m <= free < best_free:
+                best, best_free = d, free
+        return -1 if best < 0 else 1 << best
+    bits, left = 0, gpu_m // 1000
+    for d in range(n):
+        if left > 0 and gpu_free[base + d] == 1000:
+            bits |= 1 << d
+            left -= 1
+    return bits if left == 0 else -1
+
+
+@inner
+def take_devices(mach, gpu_free, m, bits, gpu_m):
+    """Reserve the devices in `bits` (gpu_m > 0) or give them back (gpu_m < 0)."""
+    base = mach[m].gpu_base
+    whole = abs(gpu_m) >= 1000
+    for d in range(mach[m].n_gpus):
+        if (bits >> d) & 1:
+            change = (1000 if gpu_m > 0 else -1000) if whole else gpu_m
+            gpu_free[base + d] -= change
+    mach[m].gpu_free_m -= gpu_m
+
+
+@inner
+def _level(mach, m, free_cpu_m):
+    """Return the level of machine m in a pool of its kind, or -1 when it has no room."""
+    if free_cpu_m <= 0:
+        return -1
+    if mach[m].n_gpus > 0:
+        return min(LEVELS, int(mach[m].gpu_free_m / mach[m].gpu_quantum))
+    return min(LEVELS, int(free_cpu_m / mach[m].quantum))
+
+
+@inner
+def _set_online(mach, head, block, pool, m, level):
+    """Move machine m to `level` (-1: out) of an online pool."""
+    old = mach[m].online_level
+    if old == level:
+        return
+    if old >= 0:
+        before, after = mach[m].online_prev, mach[m].online_next
+        if before >= 0:
+            mach[before].online_next = after
+        else:
+            head[pool, old] = after
+        if after >= 0:
+            mach[after].online_prev = before
+        block[pool, old // BLOCK] -= 1
+    mach[m].online_level = level
+    if level >= 0:
+        first = head[pool, level]
+        mach[m].online_prev = -1
+        mach[m].online_next = first
+        if first >= 0:
+            mach[first].online_prev = m
+        head[pool, level] = m
+        block[pool, level // BLOCK] += 1
+
+
+@inner
+def _set_batch(mach, head, block, pool, m, level):
+    """Move machine m to `level` (-1: out) of a batch pool."""
+    old = mach[m].batch_level
+    if old == level:
+        return
+    if old >= 0:
+        before, after = mach[m].batch_prev, mach[m].batch_next
+        if before >= 0:
+            mach[before].batch_next = after
+        else:
+            head[pool, old] = after
+        if after >= 0:
+            mach[after].batch_prev = before
+        block[pool, old // BLOCK] -= 1
+    mach[m].batch_level = level
+    if level >= 0:
+        first = head[pool, level]
+        mach[m].batch_prev = -1
+        mach[m].batch_next = first
+        if first >= 0:
+            mach[first].batch_prev = m
+        head[pool, level] = m
+        block[pool, level // BLOCK] += 1
+
+
+@inner
+def _tree_set(tree, pool, size, m, value):
+    """Write machine m's free CPU into a pool's tree."""
+    i = m + size
+    tree[pool, i] = value
+    i >>= 1
+    while i >= 1:
+        tree[pool, i] = max(tree[pool, 2 * i], tree[pool, 2 * i + 1])
+        i >>= 1
+
+
+@inner
+def reindex(world, m):
+    """Bring the index up to date after machine m's free capacity or state changed."""
+    w, mach, head, block = w_of(world), mach_of(world), head_of(world), block_of(world)
+    gpu = 1 if mach[m].n_gpus > 0 else 0
+    online, batch = online_free_cpu(mach, m), batch_free_cpu(mach, m)
+    _set_online(mach, head, block, P_ONLINE + gpu, m, _level(mach, m, online))
+    _set_batch(mach, head, block, P_BATCH + gpu, m, _level(mach, m, batch))
+    size = w[0].tree_size
+    if size > 0:
+        _tree_set(tree_of(world), P_ONLINE + gpu, size, m, online)
+        _tree_set(tree_of(world), P_BATCH + gpu, size, m, batch)
+
+
+@inner
+def _fits(mach, gpu_free, pool, m, cpu_m, memory_mib, gpu_m, types, but):
+    """Say whether the request fits machine m of this pool, devices included; never `but`."""
+    if m == but:
+        return False
+    if pool < P_BATCH:
+        if not fits_online(mach, m, cpu_m, memory_mib, gpu_m):
+            return False
+    elif not fits_batch(mach, m, cpu_m, memory_mib, gpu_m, types):
+        return False
+    return gpu_m == 0 or find_devices(mach, gpu_free, m, gpu_m) >= 0
+
+
+@inner
+def _find_level(mach, head, block, gpu_free, pool, down, cpu_m, memory_mib, gpu_m, types, but):
+    """Walk the levels up from the need (best-fit) or down from the top (worst-fit)."""
+    step = -1 if down else 1
+    level = LEVELS if down else 0
+    while 0 <= level <= LEVELS:
+        if block[pool, level // BLOCK] == 0:  # skip what is left of an empty block
+            level = (level // BLOCK) * BLOCK - 1 if down else (level // BLOCK + 1) * BLOCK
+            continue
+        m = head[pool, level]
+        while m >= 0:
+            if _fits(mach, gpu_free, pool, m, cpu_m, memory_mib, gpu_m, types, but):
+                return m
+            m = mach[m].online_next if pool < P_BATCH else mach[m].batch_next
+        level += step
+    return -1
+
+
+@inner
+def _find_from(mach, head, block, gpu_free, pool, level, cpu_m, memory_mib, gpu_m, types, but):
+    """Walk the levels up from `level` and return the first machine that fits, or -1."""
+    while level <= LEVELS:
+        if block[pool, level // BLOCK] == 0:
+            level = (level // BLOCK + 1) * BLOCK
+            continue
+        m = head[pool, level]
+        while m >= 0:
+            if _fits(mach, gpu_free, pool, m, cpu_m, memory_mib, gpu_m, types, but):
+                return m
+            m = mach[m].online_next if pool < P_BATCH else mach[m].batch_next
+        level += 1
+    return -1
+
+
+@inner
+def _tree_next(tree, pool, size, start, need):
+    """Return the first leaf at or after `start` with at least `need`, or -1."""
+    i = start + size
+    if tree[pool, i] >= need:
+        return start
+    while i > 1:  # climb until a right neighbour holds enough, then descend
+        if i % 2 == 0 and tree[pool, i + 1] >= need:
+            i += 1
+            while i < size:
+                i = 2 * i if tree[pool, 2 * i] >= need else 2 * i + 1
+            return i - size
+        i >>= 1
+    return -1
+
+
+@inner
+def _find_tree(mach, tree, gpu_free, pool, size, start, cpu_m, memory_mib, gpu_m, types, but):
+    """Return the first machine at or after `start` that fits, or -1."""
+    m = start
+    need = max(cpu_m, 1)
+    while m < len(mach):
+        m = _tree_next(tree, pool, size, m, need)
+        if m < 0:
+            return -1
+        if _fits(mach, gpu_free, pool, m, cpu_m, memory_mib, gpu_m, types, but):
+            return m
+        m += 1
+    return -1
+
+
+@inner
+def find(world, online, cpu_m, memory_mib, gpu_m, types, but):
+    """Return the machine that takes a request, or -1; never machine `but`.
+
+    Work without GPUs tries machines without GPUs first, then those with the fewest free.
+    """
+    w, mach, head, block = w_of(world), mach_of(world), head_of(world), block_of(world)
+    tree, gpu_free = tree_of(world), gpu_free_of(world)
+    first = P_ONLINE if online else P_BATCH
+    weigher = w[0].weigher
+    for gpu in range(2):
+        if gpu == 0 and gpu_m > 0:
+            continue
+        pool = first + gpu
+        if weigher == BEST_FIT:
+            quantum = w[0].gpu_quantum if gpu else w[0].quantum
+            need = gpu_m if gpu else cpu_m
+            m = _find_from(mach, head, block, gpu_free, pool, min(LEVELS, int(need / quantum)),
+                           cpu_m, memory_mib, gpu_m, types, but)
+        elif weigher == WORST_FIT:
+            m = _find_level(mach, head, block, gpu_free, pool, True, cpu_m, memory_mib,
+                            gpu_m, types, but)
+        else:
+            size = w[0].tree_size
+            start = 0 if weigher == FIRST_FIT else w[0].spread_cursor
+            m = _find_tree(mach, tree, gpu_free, pool, size, start, cpu_m, memory_mib,
+                           gpu_m, types, but)
+            if m < 0 and start > 0:
+                m = _find_tree(mach, tree, gpu_free, pool, size, 0, cpu_m, memory_mib,
+                               gpu_m, types, but)
+            if m >= 0 and weigher != FIRST_FIT:
+                w[0].spread_cursor = (m + 1) % len(mach)
+        if m >= 0:
+            return m
+    return -1

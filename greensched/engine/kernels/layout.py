@@ -1,0 +1,155 @@
+"""The world's memory: one record array an entity, as all kernels share it.
+
+Fields whose name begins with `n_` are counts; `prefix_` are integrals over time, kept for each
+machine so that what a job or replica took is a difference of two values.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+INF = np.int64(1) << np.int64(62)
+LEVELS = 1024  # of free capacity in the placement index
+BLOCK = 32  # levels a block of the index
+RATE_ONE = np.int64(1) << np.int64(20)  # progress of an undisturbed job in one millisecond
+SHARE_ONE = 1_000_000  # a whole machine, in the unit of reserved shares
+BACKFILL_DEPTH = 100  # waiting jobs looked at behind a blocked head
+SHADOW_MACHINES = 4  # machines looked at for a blocked head's reservation
+
+# roles of a machine in the usage table
+R_ONLINE, R_SHARED, R_LENT, R_BATCH, R_BOOTING, R_SLEEPING, R_OFF, R_SURPLUS = range(8)
+ROLES = 8
+
+# placement pools: online / batch work, on machines without / with GPUs
+P_ONLINE, P_ONLINE_GPU, P_BATCH, P_BATCH_GPU = range(4)
+
+# queue disciplines and weighers, in the order of model.Discipline and model.Weigher
+FIFO, PRIORITY, SHORTEST, EASY = range(4)
+BEST_FIT, FIRST_FIT, WORST_FIT, SPREAD = range(4)
+
+# timers
+T_BOOT, T_READY, T_LENT, T_GRACE, T_WARM, T_MOVED = range(6)
+
+# replica states
+A_FREE, A_STARTING, A_ONLINE, A_STANDBY, A_ARRIVING = range(5)
+
+# why a call of `advance` came back
+DONE, GROW = range(2)
+
+
+def _dtype(text: str) -> np.dtype[Any]:
+    """Return an aligned record type from lines `code: name name ...`."""
+    fields = []
+    for line in text.strip().splitlines():
+        code, names = line.split(":")
+        fields += [(name, code.strip()) for name in names.split()]
+    return np.dtype(fields, align=True)
+
+
+SCALARS = _dtype("""
+i8: now_ms bucket cursor load_step load_next_ms arrivals_until_ms edge_next_ms
+i8: n_on n_on_peak n_on_peak_ms n_running n_waiting n_completed n_evictions n_moves n_rejected
+i8: slot_free wait_free rep_free n_reps timer_n timer_seq status spread_cursor tree_size
+i8: load_start_ms load_step_ms wants_dispatch tour_size discipline weigher n_power_cycles n_pending n_alive wants_replicas
+f8: standby_share move_energy_j move_j_per_mib move_ms_per_mib quantum gpu_quantum
+""")
+MACHINE = _dtype("""
+i8: cpu_m memory_mib full_cpu_m full_memory_mib n_gpus gpu_base pods_max boot_ms wake_ms
+i8: online_cpu_m online_memory_mib batch_cpu_m batch_memory_mib batch_use_m batch_gpu_m
+i8: limit_cpu_m limit_memory_mib n_reps n_standby n_jobs share_sum empty_since_ms
+i8: virtual rate last_ms gpu_free_m type_bit warm_ms
+i8: state lending role machine_type group role_now power_kind power_row sleep_to surplus
+i8: heap_root job_head rep_head gen
+i8: online_level online_prev online_next batch_level batch_prev batch_next
+f8: idle_w boot_w sleep_w off_w gpu_idle_w gpu_peak_w watts use_share quantum gpu_quantum
+f8: online_use_m online_gpu_use_m rate_f idle_rate dynamic_rate
+f8: prefix_idle prefix_dynamic prefix_batch prefix_gpu use_integral
+""")
+SLOT = _dtype("""
+i8: key virtual_zero started_ms until_ms estimate_end_ms
+i8: job machine share use_m cpu_m memory_mib gpu_m use_row devices
+i8: child sibling previous machine_prev machine_next gang_next next_free last
+f8: prefix_idle prefix_batch prefix_gpu energy
+""")
+WAIT = _dtype("""
+i8: key submit_ms estimate_ms done_ms
+i8: job cpu_m memory_mib gpu_m tasks previous next lane
+i8: types
+f8: energy
+""")
+LANE = _dtype("""
+i8: head tail n cpu_m memory_mib gpu_m shadow_ms shadow_machine shadow_for heap_n
+i8: failed_cpu_m failed_memory_mib failed_gpu_m
+""")
+REPLICA = _dtype("""
+i8: since_ms
+i8: state service machine devices gen source share
+i8: service_prev service_next machine_prev machine_next next_free
+f8: use_m gpu_use_m prefix_idle prefix_dynamic
+""")
+SERVICE = _dtype("""
+i8: cpu_m memory_mib gpu_m startup_ms n_online n_starting n_standby n_pending since_ms
+i8: rep_head
+f8: load_m use_m energy load_integral shortage_integral
+""")
+CLASS = _dtype("""
+i8: priority evictable checkpoint_ms checkpoint_cost_ms types
+""")
+TIMER = _dtype("""
+i8: at_ms seq kind who gen
+""")
+OUTCOME = _dtype("""
+i8: start_ms end_ms wasted_ms
+f8: energy_j
+i8: evictions machine
+""")
+
+
+class World(NamedTuple):
+    """All arrays of one run; shapes in brackets (M machines, S services, K intervals)."""
+
+    w: NDArray[Any]  # SCALARS [1]
+    mach: NDArray[Any]  # MACHINE [M]
+    slot: NDArray[Any]  # SLOT, running tasks
+    wait: NDArray[Any]  # WAIT, waiting jobs
+    lane: NDArray[Any]  # LANE [2]: jobs without, with GPUs
+    queue: NDArray[np.int64]  # [2, capacity] heaps of the ordered disciplines
+    rep: NDArray[Any]  # REPLICA
+    svc: NDArray[Any]  # SERVICE [S]
+    cls: NDArray[Any]  # CLASS
+    timer: NDArray[Any]  # TIMER, a binary heap
+    head: NDArray[np.int64]  # [4, LEVELS + 1] first machine of a level
+    block: NDArray[np.int64]  # [4, LEVELS / BLOCK + 1] machines in a block of levels
+    tree: NDArray[np.int64]  # [4, 2 size] greatest free capacity (first-fit, spread)
+    next_ms: NDArray[np.int64]  # [M] next event of the machine's jobs
+    tour: NDArray[np.int64]  # [2 size] tournament over next_ms
+    gpu_free_m: NDArray[np.int64]  # [devices]
+    curve: NDArray[np.float64]  # [types, 11] power curve parameters
+    load: NDArray[np.int64]  # [S, steps]
+    edges: NDArray[np.int64]  # [K + 1]
+    energy: NDArray[np.float64]  # [K, groups] joules x 1000
+    machine_ms: NDArray[np.int64]  # [K, groups]
+    online_ms: NDArray[np.int64]  # [steps, S] replica-milliseconds online
+    short_ms: NDArray[np.int64]  # [steps, S] time in which load reached capacity
+    out: NDArray[Any]  # OUTCOME [jobs]
+    learnt: NDArray[np.int64]  # [sizes, 2] count and sum of finished jobs' durations [ms]
+
+
+class JobTable(NamedTuple):
+    """The columns of model.Jobs that the kernels read."""
+
+    submit_ms: NDArray[np.int64]
+    duration_ms: NDArray[np.int64]
+    cpu_m: NDArray[np.int32]
+    memory_mib: NDArray[np.int32]
+    gpu_m: NDArray[np.int32]
+    tasks: NDArray[np.int32]
+    estimate_ms: NDArray[np.int64]
+    job_class: NDArray[np.int32]
+    size: NDArray[np.int32]  # row of `learnt`; empty where every job has an estimate
+    use_offsets: NDArray[np.int64]
+    use_until_ms: NDArray[np.int64]
+    use_cpu_m: NDArray[np.int32]

@@ -1,0 +1,145 @@
+"""Power and energy of one machine: what it draws now, and its exact integral until now."""
+
+from __future__ import annotations
+
+from greensched.engine.kernels.compiling import inner
+from greensched.engine.kernels.heaps import tour_update
+from greensched.engine.kernels.layout import (
+    INF,
+    R_BATCH,
+    R_BOOTING,
+    R_LENT,
+    R_OFF,
+    R_ONLINE,
+    R_SHARED,
+    R_SLEEPING,
+    R_SURPLUS,
+    RATE_ONE,
+    ROLES,
+    SHARE_ONE,
+)
+from greensched.engine.kernels.memory import (
+    curve_of,
+    energy_of,
+    mach_of,
+    machine_ms_of,
+    next_ms_of,
+    slot_of,
+    tour_of,
+    w_of,
+)
+from greensched.model import BOOTING, OFF, OWN, ROLE_CODES, SLEEPING
+from greensched.power import curve_watts as _curve_watts
+
+curve_watts = inner(_curve_watts)
+_BATCH_ROLE = ROLE_CODES["batch"]
+_ONLINE_ROLE = ROLE_CODES["online"]
+
+
+@inner
+def sync(world, m):
+    """Integrate machine m's power and the shares of its tenants up to now."""
+    w, r = w_of(world), mach_of(world)[m]
+    now = w[0].now_ms
+    dt = now - r.last_ms
+    if dt <= 0:
+        return
+    k = w[0].bucket
+    energy_of(world)[k, r.group] += r.watts * dt
+    machine_ms_of(world)[k, r.group] += dt
+    if r.n_jobs > 0 or r.n_reps > 0:
+        r.prefix_idle += r.idle_rate * dt
+        dynamic = r.dynamic_rate * dt
+        r.prefix_dynamic += dynamic
+        if r.n_jobs > 0:
+            r.prefix_batch += dynamic * r.rate_f
+            r.prefix_gpu += r.rate_f * dt
+            r.virtual += r.rate * dt
+        r.use_integral += r.online_use_m * dt
+    r.last_ms = now
+
+
+@inner
+def role_of(mach, m):
+    """Return machine m's role in the usage table."""
+    r = mach[m]
+    if r.surplus != 0:
+        return R_SURPLUS
+    if r.state == OFF:
+        return R_OFF
+    if r.state == SLEEPING:
+        return R_SLEEPING
+    if r.state == BOOTING:
+        return R_BOOTING
+    if r.lending != OWN:
+        return R_LENT
+    if r.role == _BATCH_ROLE:
+        return R_BATCH
+    if r.n_jobs == 0:
+        return R_ONLINE
+    return R_SHARED if r.n_reps > 0 or r.role == _ONLINE_ROLE else R_BATCH
+
+
+@inner
+def _progress_rate(mach, m):
+    """Return the progress of machine m's jobs in a millisecond, in 1/RATE_ONE (integer).
+
+    Services get CPU first; jobs share what is left in proportion to what they would use.
+    """
+    r = mach[m]
+    if r.n_jobs == 0 or r.batch_use_m == 0:
+        return RATE_ONE
+    rest = min(r.cpu_m * r.use_share, float(r.cpu_m)) - r.online_use_m
+    if rest >= r.batch_use_m:
+        return RATE_ONE
+    if rest <= 0.0:
+        return 0
+    return int(rest * RATE_ONE / r.batch_use_m)
+
+
+@inner
+def _watts_on(mach, curve, m):
+    """Set power and the rates of its split among tenants of a machine that is on."""
+    r = mach[m]
+    use = r.online_use_m + r.rate_f * r.batch_use_m
+    watts = curve_watts(r.power_kind, curve[r.power_row], min(1.0, use / r.full_cpu_m))
+    idle = r.idle_w + r.n_gpus * r.gpu_idle_w
+    r.dynamic_rate = (watts - r.idle_w) / use if use > 0.0 else 0.0
+    r.idle_rate = idle / max(1.0, r.share_sum / SHARE_ONE)
+    gpus = (r.online_gpu_use_m + r.rate_f * r.batch_gpu_m) * (r.gpu_peak_w - r.gpu_idle_w)
+    r.watts = watts + r.n_gpus * r.gpu_idle_w + gpus / 1000.0
+
+
+@inner
+def refresh(world, m):
+    """Recompute machine m's power, role and next job event; it has been synced to now."""
+    mach, slot, next_ms = mach_of(world), slot_of(world), next_ms_of(world)
+    r = mach[m]
+    r.role_now = role_of(mach, m)
+    r.group = r.machine_type * ROLES + r.role_now
+    r.rate = _progress_rate(mach, m)
+    r.rate_f = r.rate / RATE_ONE
+    if r.state == OFF:
+        r.watts = r.off_w
+    elif r.state == SLEEPING:
+        r.watts = r.sleep_w
+    elif r.state == BOOTING:
+        r.watts = r.boot_w
+    else:
+        _watts_on(mach, curve_of(world), m)
+    event = INF
+    if r.heap_root >= 0 and r.rate > 0:
+        left = slot[r.heap_root].key - r.virtual
+        event = r.last_ms + max(0, -((-left) // r.rate))
+    if event != next_ms[m]:
+        next_ms[m] = event
+        tour_update(tour_of(world), next_ms, w_of(world)[0].tour_size, m)
+
+
+@inner
+def note_empty(mach, m, now):
+    """Remember since when nothing runs on machine m."""
+    if mach[m].n_reps + mach[m].n_standby + mach[m].n_jobs > 0:
+        mach[m].empty_since_ms = -1
+    elif mach[m].empty_since_ms < 0:
+        mach[m].empty_since_ms = now

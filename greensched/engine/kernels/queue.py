@@ -1,0 +1,170 @@
+"""Waiting jobs: a list in order of submission, or a heap for the ordered disciplines."""
+
+from __future__ import annotations
+
+from greensched.engine.kernels.compiling import inner
+from greensched.engine.kernels.layout import EASY, FIFO, INF, PRIORITY, SHORTEST
+from greensched.engine.kernels.memory import (
+    cpu_m_of,
+    estimate_ms_of,
+    gpu_m_of,
+    job_class_of,
+    memory_mib_of,
+    size_of,
+    submit_ms_of,
+    tasks_of,
+)
+
+UNKNOWN_MS = 3_600_000  # a job's estimate until one of its size has finished
+
+
+@inner
+def estimate_of(jobs, learnt, j):
+    """Return job j's estimated duration [ms]: given, else the mean of its size, else 1 h."""
+    if estimate_ms_of(jobs)[j] >= 0 or len(size_of(jobs)) == 0:
+        return max(1, estimate_ms_of(jobs)[j])
+    row = size_of(jobs)[j]
+    return max(1, learnt[row, 1] // learnt[row, 0]) if learnt[row, 0] > 0 else UNKNOWN_MS
+
+
+@inner
+def wait_new(w, wait, jobs, cls, learnt, j, done_ms):
+    """Return a waiting entry for job j of which `done_ms` is done."""
+    discipline = w[0].discipline
+    e = w[0].wait_free
+    w[0].wait_free = wait[e].next
+    t = wait[e]
+    t.job, t.submit_ms, t.done_ms = j, submit_ms_of(jobs)[j], done_ms
+    t.cpu_m, t.memory_mib, t.gpu_m = cpu_m_of(jobs)[j], memory_mib_of(jobs)[j], gpu_m_of(jobs)[j]
+    t.tasks = tasks_of(jobs)[j]
+    t.types = cls[job_class_of(jobs)[j]].types
+    t.lane = 1 if t.gpu_m > 0 else 0
+    t.estimate_ms = max(1, estimate_of(jobs, learnt, j) - done_ms)
+    t.key = 0
+    if discipline == PRIORITY:
+        t.key = -cls[job_class_of(jobs)[j]].priority
+    elif discipline == SHORTEST:
+        t.key = t.estimate_ms
+    return e
+
+
+@inner
+def wait_free(w, wait, e):
+    """Give a waiting entry back."""
+    wait[e].next = w[0].wait_free
+    w[0].wait_free = e
+
+
+@inner
+def _before(wait, a, b):
+    """Say whether entry a goes before entry b."""
+    if wait[a].key != wait[b].key:
+        return wait[a].key < wait[b].key
+    if wait[a].submit_ms != wait[b].submit_ms:
+        return wait[a].submit_ms < wait[b].submit_ms
+    return wait[a].job < wait[b].job
+
+
+@inner
+def _heap_push(lane, queue, wait, i, e):
+    """Put entry e into lane i's heap."""
+    k = lane[i].heap_n
+    lane[i].heap_n += 1
+    queue[i, k] = e
+    while k > 0 and _before(wait, queue[i, k], queue[i, (k - 1) // 2]):
+        parent = (k - 1) // 2
+        queue[i, k], queue[i, parent] = queue[i, parent], queue[i, k]
+        k = parent
+
+
+@inner
+def _heap_pop(lane, queue, wait, i):
+    """Remove the first entry of lane i's heap."""
+    lane[i].heap_n -= 1
+    n = lane[i].heap_n
+    queue[i, 0] = queue[i, n]
+    k = 0
+    while True:
+        child = 2 * k + 1
+        if child >= n:
+            return
+        if child + 1 < n and _before(wait, queue[i, child + 1], queue[i, child]):
+            child += 1
+        if not _before(wait, queue[i, child], queue[i, k]):
+            return
+        queue[i, k], queue[i, child] = queue[i, child], queue[i, k]
+        k = child
+
+
+@inner
+def _list_insert(lane, wait, i, e):
+    """Put entry e into lane i's list, in order, searching from the tail."""
+    before = lane[i].tail
+    while before >= 0 and _before(wait, e, before):
+        before = wait[before].previous
+    after = lane[i].head if before < 0 else wait[before].next
+    wait[e].previous, wait[e].next = before, after
+    if before >= 0:
+        wait[before].next = e
+    else:
+        lane[i].head = e
+    if after >= 0:
+        wait[after].previous = e
+    else:
+        lane[i].tail = e
+
+
+@inner
+def queue_push(w, lane, queue, wait, e):
+    """Let entry e wait in its lane."""
+    i = wait[e].lane
+    if w[0].discipline == FIFO or w[0].discipline == EASY:
+        _list_insert(lane, wait, i, e)
+    else:
+        _heap_push(lane, queue, wait, i, e)
+    lane[i].n += 1
+    lane[i].cpu_m += wait[e].cpu_m * wait[e].tasks
+    lane[i].memory_mib += wait[e].memory_mib * wait[e].tasks
+    lane[i].gpu_m += wait[e].gpu_m * wait[e].tasks
+    w[0].n_waiting += 1
+
+
+@inner
+def queue_first(w, lane, queue, i):
+    """Return lane i's first entry, or -1."""
+    if w[0].discipline == FIFO or w[0].discipline == EASY:
+        return lane[i].head
+    return queue[i, 0] if lane[i].heap_n > 0 else -1
+
+
+@inner
+def queue_remove(w, lane, queue, wait, e):
+    """Take entry e (the first one, or any of a list) out of its lane."""
+    i = wait[e].lane
+    if w[0].discipline == FIFO or w[0].discipline == EASY:
+        before, after = wait[e].previous, wait[e].next
+        if before >= 0:
+            wait[before].next = after
+        else:
+            lane[i].head = after
+        if after >= 0:
+            wait[after].previous = before
+        else:
+            lane[i].tail = before
+    else:
+        _heap_pop(lane, queue, wait, i)
+    lane[i].n -= 1
+    lane[i].cpu_m -= wait[e].cpu_m * wait[e].tasks
+    lane[i].memory_mib -= wait[e].memory_mib * wait[e].tasks
+    lane[i].gpu_m -= wait[e].gpu_m * wait[e].tasks
+    w[0].n_waiting -= 1
+    if lane[i].shadow_for == e:
+        lane[i].shadow_for = -1
+
+
+@inner
+def forget_failures(lane, i):
+    """Forget which sizes found no room in lane i."""
+    lane[i].failed_cpu_m = INF
+    lane[i].failed_memory_mib = INF
+    lane[i].failed_gpu_m = INF

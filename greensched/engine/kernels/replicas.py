@@ -1,0 +1,393 @@
+"""Services on machines: replicas placed, moved, parked; their load and what it lacked."""
+
+from __future__ import annotations
+
+from greensched.engine.kernels.batch import evict_newest, reserved_share
+from greensched.engine.kernels.compiling import inner
+from greensched.engine.kernels.heaps import timer_push
+from greensched.engine.kernels.index import (
+    find,
+    find_devices,
+    fits_online,
+    online_free_cpu,
+    reindex,
+    take_devices,
+)
+from greensched.engine.kernels.layout import (
+    A_ARRIVING,
+    A_FREE,
+    A_ONLINE,
+    A_STANDBY,
+    A_STARTING,
+    INF,
+    SHARE_ONE,
+    T_MOVED,
+    T_READY,
+)
+from greensched.engine.kernels.memory import (
+    energy_of,
+    gpu_free_of,
+    load_of,
+    mach_of,
+    online_ms_of,
+    rep_of,
+    short_ms_of,
+    svc_of,
+    timer_of,
+    w_of,
+)
+from greensched.engine.kernels.meter import note_empty, refresh, sync
+from greensched.model import DRAINING, OFF, SLEEPING
+
+
+@inner
+def settle_replica(mach, svc, rep, r):
+    """Add what replica r took since its last settling to its service's energy [J x 1000]."""
+    a = rep[r]
+    m = mach[a.machine]
+    taken = (m.prefix_idle - a.prefix_idle) * a.share / SHARE_ONE
+    taken += (m.prefix_dynamic - a.prefix_dynamic) * a.use_m
+    taken += a.gpu_use_m * (m.gpu_peak_w - m.gpu_idle_w) / 1000.0 * (m.last_ms - a.since_ms)
+    svc[a.service].energy += taken
+    a.prefix_idle, a.prefix_dynamic, a.since_ms = m.prefix_idle, m.prefix_dynamic, m.last_ms
+
+
+@inner
+def service_sync(world, s):
+    """Account service s's replicas and shortage up to now."""
+    w, c = w_of(world), svc_of(world)[s]
+    dt = w[0].now_ms - c.since_ms
+    if dt <= 0:
+        return
+    k = w[0].load_step
+    online_ms_of(world)[k, s] += c.n_online * dt
+    c.load_integral += c.load_m * dt
+    room = float(c.n_online * c.cpu_m)
+    if c.load_m > room:
+        c.shortage_integral += (c.load_m - room) * dt
+        short_ms_of(world)[k, s] += dt
+    c.since_ms = w[0].now_ms
+
+
+@inner
+def _set_use(mach, svc, rep, r):
+    """Give replica r its part of its service's load; its machine is synced and settled."""
+    a = rep[r]
+    c = svc[a.service]
+    m = mach[a.machine]
+    gpu = c.gpu_m * c.use_m / c.cpu_m
+    m.online_use_m = max(0.0, m.online_use_m + c.use_m - a.use_m)
+    m.online_gpu_use_m = max(0.0, m.online_gpu_use_m + gpu - a.gpu_use_m)
+    a.use_m, a.gpu_use_m = c.use_m, gpu
+
+
+@inner
+def _part_of_load(svc, s):
+    """Set what each online replica of service s uses."""
+    c = svc[s]
+    c.use_m = min(c.load_m / c.n_online, float(c.cpu_m)) if c.n_online > 0 else 0.0
+
+
+@inner
+def change_online(world, s, change):
+    """Change the number of replicas of service s that serve, and spread its load anew."""
+    w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
+    service_sync(world, s)
+    svc[s].n_online += change
+    _part_of_load(svc, s)
+    r = svc[s].rep_head
+    while r >= 0:
+        if rep[r].state == A_ONLINE:
+            m = rep[r].machine
+            sync(world, m)
+            settle_replica(mach, svc, rep, r)
+            _set_use(mach, svc, rep, r)
+            refresh(world, m)
+        r = rep[r].service_next
+
+
+@inner
+def load_step(world):
+    """Give every service the load of its next step."""
+    w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
+    now = w[0].now_ms
+    for s in range(len(svc)):
+        service_sync(world, s)
+    steps = load_of(world).shape[1]
+    w[0].load_step = min(w[0].load_step + 1, steps)
+    w[0].load_next_ms = INF
+    if w[0].load_step < steps:
+        w[0].load_next_ms = w[0].load_start_ms + (w[0].load_step + 1) * w[0].load_step_ms
+        for s in range(len(svc)):
+            svc[s].load_m = load_of(world)[s, w[0].load_step]
+            _part_of_load(svc, s)
+    for m in range(len(mach)):
+        if mach[m].n_reps > 0:
+            sync(world, m)
+            mach[m].online_use_m = 0.0
+            mach[m].online_gpu_use_m = 0.0
+    for r in range(w[0].n_reps):
+        if rep[r].state == A_ONLINE:
+            settle_replica(mach, svc, rep, r)
+            rep[r].use_m, rep[r].gpu_use_m = 0.0, 0.0
+            _set_use(mach, svc, rep, r)
+    for m in range(len(mach)):
+        if mach[m].n_reps > 0:
+            refresh(world, m)
+
+
+@inner
+def attach(world, s, m, state):
+    """Make a replica of service s on machine m in `state` (not yet serving) and return it."""
+    w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
+    r = w[0].rep_free
+    w[0].rep_free = rep[r].next_free
+    w[0].n_reps = max(w[0].n_reps, r + 1)
+    w[0].n_alive += 1
+    sync(world, m)
+    a, b, c = rep[r], mach[m], svc[s]
+    a.state, a.service, a.machine, a.source = state, s, m, -1
+    a.use_m, a.gpu_use_m, a.since_ms = 0.0, 0.0, w[0].now_ms
+    a.prefix_idle, a.prefix_dynamic = b.prefix_idle, b.prefix_dynamic
+    a.share = reserved_share(mach, m, c.cpu_m, c.memory_mib, c.gpu_m)
+    a.devices = 0
+    if c.gpu_m > 0:
+        a.devices = find_devices(mach, gpu_free_of(world), m, c.gpu_m)
+        take_devices(mach, gpu_free_of(world), m, a.devices, c.gpu_m)
+    a.service_prev, a.service_next = -1, c.rep_head
+    if c.rep_head >= 0:
+        rep[c.rep_head].service_prev = r
+    c.rep_head = r
+    a.machine_prev, a.machine_next = -1, b.rep_head
+    if b.rep_head >= 0:
+        rep[b.rep_head].machine_prev = r
+    b.rep_head = r
+    b.n_reps += 1
+    b.online_cpu_m += c.cpu_m
+    b.online_memory_mib += c.memory_mib
+    b.share_sum += a.share
+    b.empty_since_ms = -1
+    reindex(world, m)
+    refresh(world, m)
+    return r
+
+
+@inner
+def detach(world, r):
+    """Take replica r off its machine; the caller counts it and spreads its service's load."""
+    w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
+    a = rep[r]
+    m = a.machine
+    b, c = mach[m], svc[a.service]
+    sync(world, m)
+    settle_replica(mach, svc, rep, r)
+    b.online_use_m = max(0.0, b.online_use_m - a.use_m)
+    b.online_gpu_use_m = max(0.0, b.online_gpu_use_m - a.gpu_use_m)
+    if a.state == A_STANDBY:
+        b.n_standby -= 1
+        b.online_memory_mib -= int(c.memory_mib * w[0].standby_share)
+    else:
+        b.n_reps -= 1
+        b.online_cpu_m -= c.cpu_m
+        b.online_memory_mib -= c.memory_mib
+        b.share_sum -= a.share
+        if c.gpu_m > 0:
+            take_devices(mach, gpu_free_of(world), m, a.devices, -c.gpu_m)
+    if a.service_prev >= 0:
+        rep[a.service_prev].service_next = a.service_next
+    else:
+        c.rep_head = a.service_next
+    if a.service_next >= 0:
+        rep[a.service_next].service_prev = a.service_prev
+    if a.machine_prev >= 0:
+        rep[a.machine_prev].machine_next = a.machine_next
+    else:
+        b.rep_head = a.machine_next
+    if a.machine_next >= 0:
+        rep[a.machine_next].machine_prev = a.machine_prev
+    if b.n_reps == 0:
+        b.online_use_m, b.online_gpu_use_m = 0.0, 0.0
+    a.state = A_FREE
+    a.gen += 1
+    a.next_free = w[0].rep_free
+    w[0].rep_free = r
+    w[0].n_alive -= 1
+    w[0].wants_replicas = 1
+    w[0].wants_dispatch = 1
+    note_empty(mach, m, w[0].now_ms)
+    reindex(world, m)
+    refresh(world, m)
+    rest_if_drained(world, m)
+
+
+@inner
+def rest_if_drained(world, m):
+    """Put a draining machine on which nothing is left to sleep or off."""
+    w, b = w_of(world), mach_of(world)[m]
+    if b.state != DRAINING or b.n_reps + b.n_standby + b.n_jobs > 0:
+        return
+    sync(world, m)
+    b.state = SLEEPING if b.sleep_to == SLEEPING else OFF
+    b.gen += 1
+    w[0].n_on -= 1
+    w[0].n_power_cycles += 1
+    reindex(world, m)
+    refresh(world, m)
+
+
+@inner
+def _make_room(world, jobs, s):
+    """Evict batch where that lets a replica of service s in; return the machine, or -1."""
+    mach, c = mach_of(world), svc_of(world)[s]
+    best, best_n = -1, INF
+    for m in range(len(mach)):
+        b = mach[m]
+        if b.n_jobs == 0 or b.n_jobs >= best_n or online_free_cpu(mach, m) < c.cpu_m:
+            continue
+        if b.memory_mib - b.online_memory_mib < c.memory_mib or b.n_gpus * 1000 < c.gpu_m:
+            continue
+        best, best_n = m, b.n_jobs
+    while best >= 0 and not fits_online(mach, best, c.cpu_m, c.memory_mib, c.gpu_m):
+        if not evict_newest(world, jobs, best):
+            return -1
+    if best >= 0 and c.gpu_m > 0 and find_devices(mach, gpu_free_of(world), best, c.gpu_m) < 0:
+        return -1
+    return best
+
+
+@inner
+def find_for_replica(world, s, but):
+    """Return a machine with room for a replica of service s, never `but`, or -1."""
+    c = svc_of(world)[s]
+    return find(world, True, c.cpu_m, c.memory_mib, c.gpu_m, -1, but)
+
+
+@inner
+def add_replica(world, jobs, s, serve_now):
+    """Place one more replica of service s; it serves now or after its start-up time."""
+    w, svc, rep = w_of(world), svc_of(world), rep_of(world)
+    m = find_for_replica(world, s, -1)
+    if m < 0:
+        m = _make_room(world, jobs, s)
+    if m < 0:
+        return False
+    if serve_now or svc[s].startup_ms <= 0:
+        r = attach(world, s, m, A_ONLINE)
+        change_online(world, s, 1)
+    else:
+        r = attach(world, s, m, A_STARTING)
+        svc[s].n_starting += 1
+        timer_push(w, timer_of(world), w[0].now_ms + svc[s].startup_ms, T_READY, r, rep[r].gen)
+    return True
+
+
+@inner
+def drop_replica(world, r):
+    """Remove replica r for good, whatever its state."""
+    svc, rep = svc_of(world), rep_of(world)
+    state, s, moving = rep[r].state, rep[r].service, rep[r].source
+    if moving >= 0 and state == A_ONLINE:  # its twin that is arriving goes as well
+        detach(world, moving)
+    detach(world, r)
+    if state == A_ONLINE:
+        change_online(world, s, -1)
+    elif state == A_STARTING:
+        svc[s].n_starting -= 1
+    elif state == A_STANDBY:
+        svc[s].n_standby -= 1
+
+
+@inner
+def pick_victim(world, s):
+    """Return the replica of service s to remove: starting ones, then on the emptiest machine."""
+    mach, rep = mach_of(world), rep_of(world)
+    best, best_key = -1, INF
+    r = svc_of(world)[s].rep_head
+    while r >= 0:
+        key = INF
+        if rep[r].state == A_STARTING:
+            key = -1
+        elif rep[r].state == A_ONLINE:
+            m = rep[r].machine
+            key = 0 if mach[m].state == DRAINING else 1 + mach[m].online_cpu_m
+        if key < best_key or (key == best_key and key < INF and r < best):
+            best, best_key = r, key
+        r = rep[r].service_next
+    return best
+
+
+@inner
+def park_replica(world, r):
+    """Turn serving replica r to standby: no traffic, CPU given back, memory kept in part."""
+    w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
+    a = rep[r]
+    s, m = a.service, a.machine
+    b, c = mach[m], svc[s]
+    sync(world, m)
+    settle_replica(mach, svc, rep, r)
+    b.online_use_m = max(0.0, b.online_use_m - a.use_m)
+    b.online_gpu_use_m = max(0.0, b.online_gpu_use_m - a.gpu_use_m)
+    a.use_m, a.gpu_use_m, a.state = 0.0, 0.0, A_STANDBY
+    b.n_reps -= 1
+    b.n_standby += 1
+    b.online_cpu_m -= c.cpu_m
+    b.online_memory_mib -= c.memory_mib - int(c.memory_mib * w[0].standby_share)
+    b.share_sum -= a.share
+    if c.gpu_m > 0:
+        take_devices(mach, gpu_free_of(world), m, a.devices, -c.gpu_m)
+    c.n_standby += 1
+    change_online(world, s, -1)
+
+
+@inner
+def unpark_replica(world, r):
+    """Let standby replica r serve again; its machine has been cleared of batch."""
+    w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
+    a = rep[r]
+    s, m = a.service, a.machine
+    b, c = mach[m], svc[s]
+    sync(world, m)
+    b.n_reps += 1
+    b.n_standby -= 1
+    b.online_cpu_m += c.cpu_m
+    b.online_memory_mib += c.memory_mib - int(c.memory_mib * w[0].standby_share)
+    b.share_sum += a.share
+    if c.gpu_m > 0:
+        a.devices = find_devices(mach, gpu_free_of(world), m, c.gpu_m)
+        take_devices(mach, gpu_free_of(world), m, a.devices, c.gpu_m)
+    a.prefix_idle, a.prefix_dynamic, a.since_ms = b.prefix_idle, b.prefix_dynamic, b.last_ms
+    a.state = A_ONLINE
+    c.n_standby -= 1
+    change_online(world, s, 1)
+
+
+@inner
+def start_move(world, r):
+    """Begin to move serving replica r elsewhere and say whether room was found."""
+    w, rep, svc = w_of(world), rep_of(world), svc_of(world)
+    s = rep[r].service
+    m = find_for_replica(world, s, rep[r].machine)
+    if m < 0:
+        return False
+    twin = attach(world, s, m, A_ARRIVING)
+    rep[twin].source, rep[r].source = r, twin
+    took_ms = max(1, int(svc[s].memory_mib * w[0].move_ms_per_mib))
+    timer_push(w, timer_of(world), w[0].now_ms + took_ms, T_MOVED, twin, rep[twin].gen)
+    return True
+
+
+@inner
+def finish_move(world, twin):
+    """Let the arrived twin serve in place of its source."""
+    w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
+    s, source, m = rep[twin].service, rep[twin].source, rep[twin].machine
+    rep[twin].source = -1
+    detach(world, source)
+    rep[twin].state = A_ONLINE
+    joules = svc[s].memory_mib * w[0].move_j_per_mib
+    sync(world, m)
+    energy_of(world)[w[0].bucket, mach[m].group] += joules * 1000.0
+    svc[s].energy += joules * 1000.0
+    w[0].move_energy_j += joules
+    w[0].n_moves += 1
+    change_online(world, s, 0)

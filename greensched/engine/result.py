@@ -1,0 +1,119 @@
+"""What one run measured, copied out of the world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from greensched.accounting.usage import ROLES, Group, Usage
+from greensched.engine.kernels import advance as data_plane
+from greensched.errors import InternalError
+
+if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import World
+    from greensched.model import FloatArray, Int32Array, IntArray, Setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOutcome:
+    """Services, one row (or column) each; S services, T load steps and one row for the drain."""
+
+    names: tuple[str, ...]
+    online_ms: IntArray  # [T + 1, S] replica-milliseconds that served
+    short_ms: IntArray  # [T + 1, S] time in which load was above capacity
+    work_core_s: FloatArray  # wanted
+    shortage_core_s: FloatArray  # wanted and not served
+    energy_j: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOutcome:
+    """Jobs, one row each, in the order of the trace; NONE: not yet."""
+
+    start_ms: IntArray  # of the first attempt
+    end_ms: IntArray
+    wasted_ms: IntArray  # task-milliseconds done and lost
+    evictions: Int32Array
+    machine: Int32Array  # of the task that ended last
+    energy_j: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """One run: usage for the account, outcomes for the service levels, and counts."""
+
+    name: str
+    end_ms: int
+    usage: Usage
+    services: ServiceOutcome
+    jobs: JobOutcome
+    machines_on_peak: int
+    machines_on_peak_ms: int
+    counts: dict[str, int]
+    move_energy_j: float
+
+
+COUNTS = ("n_completed", "n_waiting", "n_running", "n_evictions", "n_moves", "n_rejected",
+          "n_power_cycles", "n_pending")
+
+
+def _usage(setting: Setting, world: World, end_ms: int) -> Usage:
+    """Return the usage until `end_ms`, groups that never held a machine left out."""
+    k = int(np.searchsorted(world.edges, end_ms))
+    edges = world.edges[: k + 1].copy()
+    edges[-1] = end_ms
+    used = np.flatnonzero(world.machine_ms[:k].any(axis=0))
+    groups = tuple(
+        Group(site=kind.site, machine_type=kind.name, role=role)
+        for kind in setting.fleet for role in ROLES
+    )
+    return Usage(
+        edges_ms=edges,
+        groups=tuple(groups[g] for g in used),
+        energy_j=world.energy[:k, used] / 1000.0,
+        machine_ms=world.machine_ms[:k, used].copy(),
+    )
+
+
+def collect(setting: Setting, world: World, pages: Any, end_ms: int) -> RunResult:
+    """Return the result of a run that stands at `end_ms`."""
+    w: Any = world.w[0]
+    if int(w["now_ms"]) != end_ms:
+        message = f"the world stands at {w['now_ms']} ms, not at {end_ms} ms"
+        raise InternalError(message)
+    running = np.zeros(len(world.out))
+    data_plane.settle_tenants(pages, running)
+    usage = _usage(setting, world, end_ms)
+    total_ms = len(world.mach) * end_ms
+    if int(usage.machine_ms.sum()) != total_ms:
+        message = f"machine time {usage.machine_ms.sum()} ms is not the fleet's {total_ms} ms"
+        raise InternalError(message)
+    names = () if setting.services is None else setting.services.names
+    out = world.out
+    return RunResult(
+        name=setting.name,
+        end_ms=end_ms,
+        usage=usage,
+        services=ServiceOutcome(
+            names=names,
+            online_ms=world.online_ms.copy(),
+            short_ms=world.short_ms.copy(),
+            work_core_s=world.svc["load_integral"] / 1e6,
+            shortage_core_s=world.svc["shortage_integral"] / 1e6,
+            energy_j=world.svc["energy"] / 1000.0,
+        ),
+        jobs=JobOutcome(
+            start_ms=out["start_ms"].copy(),
+            end_ms=out["end_ms"].copy(),
+            wasted_ms=out["wasted_ms"].copy(),
+            evictions=out["evictions"].copy(),
+            machine=out["machine"].copy(),
+            energy_j=out["energy_j"] + running,
+        ),
+        machines_on_peak=int(w["n_on_peak"]),
+        machines_on_peak_ms=int(w["n_on_peak_ms"]),
+        counts={name.removeprefix("n_"): int(w[name]) for name in COUNTS},
+        move_energy_j=float(w["move_energy_j"]),
+    )

@@ -1,0 +1,187 @@
+"""The clock: SimPy wakes each policy at its period; kernels run in between.
+
+    run = Simulation(setting)
+    run.finish()
+    run.result()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import simpy
+
+from greensched.engine.kernels import actions as act
+from greensched.engine.kernels import advance as data_plane
+from greensched.engine.kernels.layout import GROW, World
+from greensched.engine.kernels.memory import JOB_DTYPES, WORLD_DTYPES, book
+from greensched.engine.result import RunResult, collect
+from greensched.engine.snapshot import Sight, indices
+from greensched.engine.world import build, grown, more_intervals
+from greensched.errors import InternalError
+from greensched.model import (
+    OFF,
+    ON,
+    SLEEPING,
+    Action,
+    BatchLimit,
+    Lend,
+    Policy,
+    Power,
+    Recall,
+    Scale,
+    Setting,
+)
+from greensched.units import MS_PER_DAY, MS_PER_MIN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+STEP_MS = 5 * MS_PER_MIN  # intervals of usage beyond the window
+DRAIN_LIMIT_WINDOWS = 4  # a drain is cut after so many windows more
+PULSES = 200  # how often a run without policies comes up for air
+_TARGETS = {"on": ON, "sleep": SLEEPING, "off": OFF}
+
+
+class Simulation:
+    """One run of a setting; can be continued beyond its end to match a longer one."""
+
+    def __init__(
+        self, setting: Setting, progress: Callable[[float], None] | None = None
+    ) -> None:
+        """Build the world and place the first replicas."""
+        self.setting = setting
+        world, self._table = build(setting)
+        self._jobs = book(self._table, JOB_DTYPES)
+        self._use(world)
+        data_plane.open_world(self._book)
+        self._sight = Sight(setting, self.world)
+        self._progress = progress
+        self._env = simpy.Environment()
+        self.end_ms = 0
+        self._place_first()
+        for policy in setting.policies:
+            self._env.process(self._control(policy))
+        self._env.process(self._pulse(max(1, setting.window_ms // PULSES)))
+
+    def _use(self, world: World) -> None:
+        """Take a world whose arrays may be new."""
+        self.world = world
+        self._book = book(world, WORLD_DTYPES)
+
+    def _place_first(self) -> None:
+        """Let the services' first replicas serve from the start."""
+        services = self.setting.services
+        if services is None:
+            return
+        wanted = self.setting.replicas
+        wanted = services.replicas if wanted is None else wanted
+        numbers = np.arange(len(services))
+        self._room(int(np.maximum(wanted, 0).sum()))
+        act.apply_scale(self._book, self._jobs, numbers, indices(np.maximum(wanted, 1)), True)
+
+    def _room(self, replicas: int) -> None:
+        """Make sure that `replicas` more fit the pools of records."""
+        free = len(self.world.rep) - int(self.world.w[0]["n_alive"])
+        timers = len(self.world.timer) - int(self.world.w[0]["timer_n"])
+        if free <= replicas + 8 or timers <= replicas + 8 + len(self.world.mach):
+            self._use(grown(self.world, self._table, replicas + len(self.world.mach)))
+
+    def _advance(self, until_ms: int, *, closing: bool = False) -> None:
+        """Run the data plane up to `until_ms`."""
+        if until_ms >= self.world.edges[-1]:
+            last = int(self.world.edges[-1])
+            more = np.arange(last + STEP_MS, until_ms + 2 * STEP_MS, STEP_MS)
+            self._use(more_intervals(self.world, np.append(self.world.edges, more)))
+        while data_plane.advance(self._book, self._jobs, until_ms, int(closing)) == GROW:
+            self._use(grown(self.world, self._table))
+
+    def _pulse(self, period_ms: int) -> Generator[simpy.Event, None, None]:
+        """Come up for air: progress, and a chance to be interrupted."""
+        while True:
+            yield self._env.timeout(period_ms)
+            self._advance(int(self._env.now))
+            if self._progress is not None:
+                self._progress(min(1.0, self._env.now / self.setting.window_ms))
+
+    def _control(self, policy: Policy) -> Generator[simpy.Event, None, None]:
+        """Wake one policy at its period."""
+        memory = policy.first_memory()
+        meter = self._sight.meter(self.world)
+        while True:
+            self._advance(int(self._env.now))
+            decided, memory = policy.decide(self._sight.look(self.world, meter), memory)
+            if decided:
+                for action in decided:
+                    self._apply(action)
+                act.capacity_changed(self._book)
+            yield self._env.timeout(policy.period_ms)
+
+    def _apply(self, action: Action) -> None:
+        """Carry one action out."""
+        match action:
+            case Scale():
+                self._room(int(action.replicas.sum()))
+                act.apply_scale(self._book, self._jobs, indices(action.services),
+                                indices(action.replicas), False)
+            case Power():
+                self._room(action.moves_max + len(action.machines))
+                act.apply_power(self._book, indices(action.machines), _TARGETS[action.to],
+                                action.moves_max)
+            case Lend():
+                self._room(int(self.world.w[0]["n_alive"]))
+                act.apply_lend(self._book, self._jobs, indices(action.machines), action.drain_ms)
+            case Recall():
+                self._room(len(action.machines))
+                act.apply_recall(self._book, indices(action.machines), action.grace_ms,
+                                 action.warm_ms)
+            case BatchLimit():
+                self._limit(action)
+            case _:
+                message = f"the engine cannot carry out {type(action).__name__} yet"
+                raise InternalError(message)
+
+    def _limit(self, action: BatchLimit) -> None:
+        """Carry a limit out; evicted jobs need room to wait."""
+        self._use(grown(self.world, self._table))
+        act.apply_limit(self._book, self._jobs, indices(action.machines), indices(action.cpu_m),
+                        indices(action.memory_mib), float(action.use_share), action.evict)
+
+    def finish(self) -> Simulation:
+        """Run the window and, unless cut, until all admitted work has finished."""
+        window_ms = self.setting.window_ms
+        self._env.run(until=window_ms)
+        self._advance(window_ms, closing=True)
+        end_ms = window_ms
+        limit_ms = window_ms * (1 + DRAIN_LIMIT_WINDOWS) + MS_PER_DAY
+        while self.setting.end == "drain" and self._open_jobs() and end_ms < limit_ms:
+            end_ms += STEP_MS
+            self._env.run(until=end_ms)
+            self._advance(end_ms, closing=True)
+        self.end_ms = end_ms
+        return self
+
+    def extend(self, end_ms: int) -> Simulation:
+        """Go on to `end_ms`, services held at their last level, so that two runs compare."""
+        if end_ms > self.end_ms:
+            self._env.run(until=end_ms)
+            self._advance(end_ms, closing=True)
+            self.end_ms = end_ms
+        return self
+
+    def _open_jobs(self) -> int:
+        """Return how many jobs wait or run."""
+        w: Any = self.world.w[0]
+        return int(w["n_waiting"]) + int(w["n_running"])
+
+    def result(self) -> RunResult:
+        """Return what was measured until now."""
+        return collect(self.setting, self.world, self._book, self.end_ms)
+
+
+def simulate(
+    setting: Setting, progress: Callable[[float], None] | None = None
+) -> RunResult:
+    """Run a setting to its end."""
+    return Simulation(setting, progress).finish().result()

@@ -1,0 +1,303 @@
+"""From a setting (types, services, jobs) to the arrays that the kernels work on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from greensched.engine import kernels
+from greensched.engine.kernels import layout, memory
+from greensched.errors import Finding, ScenarioError
+from greensched.model import (
+    NONE,
+    OFF,
+    ON,
+    ROLE_CODES,
+    Discipline,
+    JobClass,
+    Jobs,
+    Services,
+    Setting,
+    Weigher,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Live migration, Liu et al. 2013 (Cluster Computing 16:249-264, doi 10.1007/s10586-011-0194-3):
+# E [J] = 0.512 x moved data [MB] + 20.165; the constant is spread over a typical 1 GiB.
+MOVE_J_PER_MIB = 0.512 * 1.048576 + 20.165 / 1024
+MOVE_MS_PER_MIB = 1.048576 * 8 / 10  # over a 10 Gbit/s network: 0.84 ms a MiB
+STANDBY_MEMORY_SHARE = 0.15 * 0.3 + 0.85  # 15 % of it swapped out to 0.3 of its size
+MACHINE_TYPES_MAX = 62  # a machine type is one bit of an int64
+DEVICES_MAX = 31
+
+
+def _records(dtype: np.dtype[Any], n: int) -> NDArray[Any]:
+    """Return `n` zeroed records; with attribute access where the compiler is off."""
+    array = np.zeros(n, dtype)
+    return array if kernels.COMPILED else array.view(np.recarray)
+
+
+def free_list(array: NDArray[Any], field: str, first: int) -> None:
+    """Chain records `first`.. through `field`; the last ends with -1."""
+    array[field][first:] = np.arange(first + 1, len(array) + 1)
+    array[field][-1] = NONE
+
+
+def _type_bits(setting: Setting, job_class: JobClass) -> int:
+    """Return the bits of the machine types that a class may use; -1: all."""
+    if not job_class.machine_types and not job_class.sites:
+        return -1
+    bits = 0
+    for i, kind in enumerate(setting.fleet):
+        if job_class.machine_types and kind.name not in job_class.machine_types:
+            continue
+        if job_class.sites and kind.site not in job_class.sites:
+            continue
+        bits |= 1 << i
+    return bits
+
+
+def _classes(setting: Setting) -> NDArray[Any]:
+    """Return the job classes' record array."""
+    classes = setting.jobs.classes if setting.jobs is not None else (JobClass(),)
+    rows = _records(layout.CLASS, len(classes))
+    for i, c in enumerate(classes):
+        rows[i] = (c.priority, c.evictable, c.checkpoint_interval_ms, c.checkpoint_cost_ms,
+                   _type_bits(setting, c))
+    return rows
+
+
+def check(setting: Setting) -> None:
+    """Raise ScenarioError for what no run can do: too many types, sizes that fit nowhere."""
+    findings = []
+    if len(setting.fleet) > MACHINE_TYPES_MAX:
+        findings.append(Finding(where="fleet", what=f"{len(setting.fleet)} machine types",
+                                remedy=f"merge them to at most {MACHINE_TYPES_MAX}"))
+    findings += [
+        Finding(where=f"fleet {kind.name}", what=f"{kind.gpus} GPUs",
+                remedy=f"at most {DEVICES_MAX} in a machine")
+        for kind in setting.fleet if kind.gpus > DEVICES_MAX
+    ]
+    largest = (max((k.cpu_m - k.reserved_cpu_m for k in setting.fleet), default=0),
+               max((k.memory_mib - k.reserved_memory_mib for k in setting.fleet), default=0),
+               max((k.gpus * 1000 for k in setting.fleet), default=0))
+    for what, table in (("job", setting.jobs), ("replica of service", setting.services)):
+        if table is None or len(table) == 0:
+            continue
+        prefix = "" if what == "job" else "replica_"
+        sizes = [getattr(table, f"{prefix}{r}") for r in ("cpu_m", "memory_mib", "gpu_m")]
+        bad = np.flatnonzero((sizes[0] > largest[0]) | (sizes[1] > largest[1])
+                             | (sizes[2] > largest[2]))
+        if len(bad):
+            i = int(bad[0])
+            name = table.names[i] if isinstance(table, Services) else f"row {i + 1}"
+            findings.append(Finding(
+                where=f"{what} {name}",
+                what=f"{sizes[0][i]} millicores, {sizes[1][i]} MiB, {sizes[2][i]} milli-GPUs is"
+                     f" larger than every machine ({len(bad)} such)",
+                remedy="add a larger machine type, or drop such jobs with --on-bad=drop"))
+    if findings:
+        raise ScenarioError(*findings)
+
+
+def machines(setting: Setting) -> NDArray[Any]:
+    """Return the machines' record array, in fleet order, all on unless surplus."""
+    count = sum(kind.count for kind in setting.fleet)
+    mach = _records(layout.MACHINE, count)
+    at = device = 0
+    for i, kind in enumerate(setting.fleet):
+        rows = mach[at : at + kind.count]
+        rows["machine_type"], rows["power_row"], rows["type_bit"] = i, i, 1 << i
+        rows["role"] = ROLE_CODES[kind.role]
+        rows["full_cpu_m"], rows["full_memory_mib"] = kind.cpu_m, kind.memory_mib
+        rows["cpu_m"] = kind.cpu_m - kind.reserved_cpu_m
+        rows["memory_mib"] = kind.memory_mib - kind.reserved_memory_mib
+        rows["n_gpus"], rows["gpu_free_m"] = kind.gpus, kind.gpus * 1000
+        rows["gpu_base"] = device + kind.gpus * np.arange(kind.count)
+        rows["pods_max"], rows["boot_ms"], rows["wake_ms"] = (
+            kind.pods_max, kind.boot_ms, kind.wake_ms)
+        rows["power_kind"], rows["idle_w"] = kind.power.curve[0], kind.power.watts(0.0)
+        rows["boot_w"], rows["sleep_w"], rows["off_w"] = kind.boot_w, kind.sleep_w, kind.off_w
+        rows["gpu_idle_w"], rows["gpu_peak_w"] = kind.gpu_idle_w, kind.gpu_peak_w
+        at += kind.count
+        device += kind.gpus * kind.count
+    if setting.roles is not None:
+        own = setting.roles != NONE
+        mach["role"][own] = setting.roles[own]
+        mach["surplus"] = ~own
+    mach["state"] = np.where(mach["surplus"] != 0, OFF, ON)
+    mach["empty_since_ms"] = NONE
+    mach["rate"], mach["rate_f"], mach["use_share"] = layout.RATE_ONE, 1.0, 1.0
+    for link in ("heap_root", "job_head", "rep_head", "online_level", "online_prev",
+                 "online_next", "batch_level", "batch_prev", "batch_next"):
+        mach[link] = NONE
+    return mach
+
+
+def _services(setting: Setting) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the services' record array and their load [services, steps]."""
+    if setting.services is None:
+        return _records(layout.SERVICE, 0), np.zeros((0, 1), np.int64)
+    table = setting.services
+    svc = _records(layout.SERVICE, len(table))
+    svc["cpu_m"], svc["memory_mib"] = table.replica_cpu_m, table.replica_memory_mib
+    svc["gpu_m"], svc["startup_ms"] = table.replica_gpu_m, table.startup_ms
+    svc["rep_head"] = NONE
+    return svc, np.ascontiguousarray(table.load_cpu_m, dtype=np.int64)
+
+
+def _scalars(setting: Setting, mach: NDArray[Any], tree_size: int, tour_size: int) -> NDArray[Any]:
+    """Return the one record of scalars."""
+    w = _records(layout.SCALARS, 1)
+    w["edge_next_ms"] = setting.edges_ms[1]
+    w["arrivals_until_ms"] = setting.window_ms
+    w["load_step"], w["load_next_ms"] = -1, 0
+    if setting.services is None:
+        w["load_next_ms"] = layout.INF
+    else:
+        w["load_start_ms"] = setting.services.start_ms
+        w["load_step_ms"] = setting.services.step_ms
+    w["discipline"] = get_args(Discipline).index(setting.discipline)
+    w["weigher"] = get_args(Weigher).index(setting.weigher)
+    w["tree_size"], w["tour_size"] = tree_size, tour_size
+    w["n_on"] = w["n_on_peak"] = int((mach["state"] == ON).sum())
+    w["standby_share"] = STANDBY_MEMORY_SHARE
+    w["move_j_per_mib"], w["move_ms_per_mib"] = MOVE_J_PER_MIB, MOVE_MS_PER_MIB
+    w["quantum"] = max(1.0, mach["cpu_m"].max() / layout.LEVELS)
+    w["gpu_quantum"] = max(1.0, mach["n_gpus"].max() * 1000 / layout.LEVELS)
+    return w
+
+
+def _sizes(jobs: Jobs) -> NDArray[np.int32]:
+    """Return each job's row of learnt durations: jobs of equal class and size share one."""
+    size = np.zeros(len(jobs), np.int64)
+    for column in (jobs.job_class, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m):
+        if bool((column == column[0]).all()):
+            continue  # most traces vary in few columns, and sorting is what costs
+        codes = np.unique(column, return_inverse=True)[1]
+        size = size * (int(codes.max()) + 1) + codes
+        size = np.unique(size, return_inverse=True)[1]
+    return size.astype(np.int32)
+
+
+def job_table(jobs: Jobs | None, *, estimates: bool) -> layout.JobTable:
+    """Return the jobs' columns; `estimates`: learn those that are not given."""
+    if jobs is None:
+        long, short = np.empty(0, np.int64), np.empty(0, np.int32)
+        return layout.JobTable(long, long, short, short, short, short, long, short, short,
+                               long, long, short)
+    size = np.empty(0, np.int32)
+    if estimates and len(jobs) and bool((jobs.estimate_ms == NONE).any()):
+        size = _sizes(jobs)
+    columns = (jobs.submit_ms, jobs.duration_ms, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m,
+               jobs.tasks, jobs.estimate_ms, jobs.job_class, size, jobs.use_offsets,
+               jobs.use_until_ms, jobs.use_cpu_m)
+    # memory-mapped columns stay mapped; a plain view gives all callers one type
+    return layout.JobTable(*(
+        np.ascontiguousarray(c, memory.JOB_DTYPES[name]).view(np.ndarray)
+        for name, c in zip(layout.JobTable._fields, columns, strict=True)
+    ))
+
+
+def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
+    """Return the world at its start (no replica placed yet) and the jobs that will arrive."""
+    check(setting)
+    mach = machines(setting)
+    n = len(mach)
+    size = 1 << max(1, (n - 1).bit_length())
+    tree_size = size if setting.weigher in ("first-fit", "spread") else 0
+    tour = np.full(2 * size, n, np.int64)
+    tour[size : size + n] = np.arange(n)
+    tour[1:size] = 0
+    slot, wait = _records(layout.SLOT, 1024), _records(layout.WAIT, 1024)
+    free_list(slot, "next_free", 0)
+    free_list(wait, "next", 0)
+    svc, load = _services(setting)
+    rep = _records(layout.REPLICA, 256)
+    free_list(rep, "next_free", 0)
+    lane = _records(layout.LANE, 2)
+    for field in ("head", "tail", "shadow_for", "shadow_machine"):
+        lane[field] = NONE
+    for field in ("failed_cpu_m", "failed_memory_mib", "failed_gpu_m"):
+        lane[field] = layout.INF
+    groups = len(setting.fleet) * layout.ROLES
+    intervals = len(setting.edges_ms) - 1
+    table = job_table(setting.jobs,
+                      estimates=setting.discipline in ("easy-backfill", "shortest-first"))
+    out = _records(layout.OUTCOME, len(table.submit_ms))
+    out["start_ms"], out["end_ms"], out["machine"] = NONE, NONE, NONE
+    w = _scalars(setting, mach, tree_size, size)
+    mach["quantum"], mach["gpu_quantum"] = w["quantum"][0], w["gpu_quantum"][0]
+    world = layout.World(
+        w=w, mach=mach, slot=slot, wait=wait, lane=lane,
+        queue=np.zeros((2, 1024), np.int64), rep=rep, svc=svc, cls=_classes(setting),
+        timer=_records(layout.TIMER, 4 * n + 1024),
+        head=np.full((4, layout.LEVELS + 1), NONE, np.int64),
+        block=np.zeros((4, layout.LEVELS // layout.BLOCK + 1), np.int64),
+        tree=np.full((4, 2 * max(1, tree_size)), NONE, np.int64),
+        next_ms=np.full(n, layout.INF, np.int64), tour=tour,
+        gpu_free_m=np.full(int(mach["n_gpus"].sum()), 1000, np.int64),
+        curve=np.stack([_padded(kind.power.curve[1]) for kind in setting.fleet]),
+        load=load, edges=np.ascontiguousarray(setting.edges_ms, np.int64),
+        energy=np.zeros((intervals, groups)),
+        machine_ms=np.zeros((intervals, groups), np.int64),
+        online_ms=np.zeros((load.shape[1] + 1, len(svc)), np.int64),
+        short_ms=np.zeros((load.shape[1] + 1, len(svc)), np.int64),
+        out=out,
+        learnt=np.zeros((int(table.size.max()) + 1 if len(table.size) else 0, 2), np.int64),
+    )
+    return world, table
+
+
+def _padded(parameters: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a power curve's parameters as a row of 11."""
+    row = np.zeros(11)
+    row[: len(parameters)] = parameters
+    return row
+
+
+def grown(world: layout.World, table: layout.JobTable, need_replicas: int = 0) -> layout.World:
+    """Return the world with larger pools of records, contents and free lists kept."""
+    w = world.w[0]
+    slots = int(w["n_running"]) + 64 + int(table.tasks.max() if len(table.tasks) else 1)
+    waits = int(w["n_waiting"]) + int(w["n_running"]) + 64
+    alive = int(w["n_alive"]) + int(w["n_pending"]) + need_replicas + 8
+    timers = int(w["timer_n"]) + 4 * len(world.mach) + alive + 64
+    slot = _grow(world.slot, 2 * slots, "next_free", world.w, "slot_free")
+    wait = _grow(world.wait, 2 * waits, "next", world.w, "wait_free")
+    rep = _grow(world.rep, 2 * alive, "next_free", world.w, "rep_free")
+    timer = _grow(world.timer, 2 * timers, "", world.w, "")
+    queue = world.queue
+    if queue.shape[1] < len(wait):
+        queue = np.zeros((2, len(wait)), np.int64)
+        queue[:, : world.queue.shape[1]] = world.queue
+    return world._replace(slot=slot, wait=wait, rep=rep, timer=timer, queue=queue)
+
+
+def _grow(old: NDArray[Any], n: int, link: str, w: NDArray[Any], free: str) -> NDArray[Any]:
+    """Return `old` with at least `n` records, the new ones in front of the free list."""
+    if len(old) >= n:
+        return old
+    new = _records(old.dtype, n)
+    new[: len(old)] = old
+    if link:
+        new[link][len(old) :] = np.arange(len(old) + 1, n + 1)
+        new[link][-1] = w[free][0]
+        w[free] = len(old)
+    return new
+
+
+def more_intervals(world: layout.World, edges: NDArray[np.int64]) -> layout.World:
+    """Return the world with usage intervals up to the last of `edges` (which extend its own)."""
+    extra = len(edges) - len(world.edges)
+    if world.w[0]["edge_next_ms"] == layout.INF and extra > 0:
+        world.w["edge_next_ms"] = edges[int(world.w[0]["bucket"]) + 1]
+    return world._replace(
+        edges=edges,
+        energy=np.vstack([world.energy, np.zeros((extra, world.energy.shape[1]))]),
+        machine_ms=np.vstack(
+            [world.machine_ms, np.zeros((extra, world.machine_ms.shape[1]), np.int64)]),
+    )
