@@ -100,16 +100,18 @@ def _expand(path: Path, last: str, target: Path, member: str, *, is_tar: bool) -
     else:
         with _decompressed(path, last) as stream, target.open("wb") as out:
             _copy(stream, out, path)
+    if last in (".bz2", ".tbz2"):
+        _no_trailing(path, bz2.BZ2Decompressor())
+    elif last in (".xz", ".txz"):
+        _no_trailing(path, lzma.LZMADecompressor())
 
 
 def _decompressed(path: Path, last: str) -> IO[bytes]:
     if last in (".gz", ".tgz"):
         return cast("IO[bytes]", gzip.open(path, "rb"))
     if last in (".bz2", ".tbz2"):
-        _no_trailing(path, bz2.BZ2Decompressor())
         return cast("IO[bytes]", bz2.open(path, "rb"))
     if last in (".xz", ".txz"):
-        _no_trailing(path, lzma.LZMADecompressor())
         return cast("IO[bytes]", lzma.open(path, "rb"))
     return path.open("rb")
 

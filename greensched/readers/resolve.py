@@ -56,7 +56,7 @@ def import_cached(files: Sequence[Path], reader: Reader | str, options: ReadOpti
             shutil.rmtree(place, ignore_errors=True)
     trace = reader(files, options)
     try:
-        write_store(trace, place)
+        write_store(trace, place, replace=False)
     except (DataError, OSError) as error:
         folder = tempfile.mkdtemp(prefix="greensched-trace-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)

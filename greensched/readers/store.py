@@ -68,8 +68,10 @@ SCHEMA: Final[dict[str, dict[str, tuple[str, int]]]] = {
 _PLAIN_FIELDS = ("zero_utc", "timeline", "synthetic", "checksum")
 
 
-def write_store(trace: Trace, path: Path) -> None:
+def write_store(trace: Trace, path: Path, *, replace: bool = True) -> None:
     """Write `trace` as the folder `path`, replacing a store (and nothing else) that is there.
+
+    Without `replace` a store that is there, or that another process puts there first, is kept.
 
     Raises DataError where `path` is something other than a store, or cannot be written.
     """
@@ -85,7 +87,7 @@ def write_store(trace: Trace, path: Path) -> None:
     try:
         _write_columns(trace, temporary)
         temporary.chmod(0o755)
-        _put_in_place(temporary, path)
+        _put_in_place(temporary, path, replace=replace)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -94,12 +96,14 @@ def _is_empty_folder(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 
 
-def _put_in_place(temporary: Path, path: Path) -> None:
+def _put_in_place(temporary: Path, path: Path, *, replace: bool) -> None:
     """Rename; where another process was first, its store is replaced or, if busy, kept."""
     for _ in range(3):
         try:
             temporary.rename(path)
         except OSError:
+            if not replace and (path / META).is_file():
+                return
             aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
             try:
                 path.rename(aside / "store")

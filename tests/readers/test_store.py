@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greensched.errors import DataError, UsageError
@@ -204,6 +205,32 @@ def test_raw_trace_is_imported_once(tmp_path: Path, cache: Path) -> None:
     assert changed.jobs is not None
     assert [2000] == changed.jobs.duration_ms.tolist()
     assert 3 == len(list(cache.iterdir()))
+
+
+def test_imports_at_the_same_time_agree(tmp_path: Path, cache: Path) -> None:
+    """Several imports of one file at once all get it, and leave one store and nothing else."""
+    path = write(tmp_path, "jobs.csv", JOBS_HEADER, "a,0,1,1", "b,1,1,1")
+    with ThreadPoolExecutor(4) as pool:
+        traces = list(
+            pool.map(lambda _: resolve.import_cached([path], "canonical", ReadOptions()), range(8))
+        )
+    for trace in traces[1:]:
+        assert_same(traces[0], trace)
+    assert 1 == len(list(cache.iterdir()))
+
+
+@settings(max_examples=15)
+@given(order=st.permutations(range(6)))
+def test_order_of_rows_changes_nothing(
+    order: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Rows of distinct keys in any order give the same jobs."""
+    lines = ["a,5,1,1", "b,5,1,2", "c,0,9,3", "d,7,1,4", "e,0,2,5", "f,9,9,6"]
+    folder = tmp_path_factory.mktemp("order")
+    sorted_file = write(folder, "sorted.csv", JOBS_HEADER, *lines)
+    other = write(folder, "other.csv", JOBS_HEADER, *(lines[i] for i in order))
+    first, second = (canonical.read([p], ReadOptions()).jobs for p in (sorted_file, other))
+    assert_same(first, second)
 
 
 def test_damaged_cache_is_imported_again(
