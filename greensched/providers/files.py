@@ -192,7 +192,9 @@ def _parquet(file: Path, zone: str) -> _Table:
                 if zone not in _zone_columns(header):
                     raise _no_zone(file.name, zone, _zone_columns(header))
                 value_column = zone
+            known: list[str] = []
             if ZONE_COLUMN in header:
+                known = [str(z) for (z,) in relation.unique(ZONE_COLUMN).fetchall()]
                 relation = relation.filter(
                     duckdb.ColumnExpression(ZONE_COLUMN) == duckdb.ConstantExpression(zone)
                 )
@@ -203,7 +205,7 @@ def _parquet(file: Path, zone: str) -> _Table:
             first = str(error).splitlines()[0]
             raise DataError(Finding(where=file.name, what=f"is no Parquet: {first}")) from error
     if not cells:
-        raise _no_zone(file.name, zone, [])
+        raise _no_zone(file.name, zone, known)
     return _Table(time_column=time_column, rows=[(i, t, v) for i, (t, v) in enumerate(cells, 1)])
 
 

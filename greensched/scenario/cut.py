@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -130,7 +131,7 @@ def take_jobs(jobs: Jobs, keep: BoolArray) -> Jobs:
                 *("estimate_ms", "deadline_ms", "job_class"),
             )
         },
-        ids=_ids(jobs, rows),
+        ids=Chosen(jobs, rows),
     )
     if not len(jobs.use_offsets):
         return part
@@ -145,11 +146,33 @@ def take_jobs(jobs: Jobs, keep: BoolArray) -> Jobs:
     )
 
 
-def _ids(jobs: Jobs, rows: IntArray) -> list[str] | None:
-    """Return the ids of `rows`: the row numbers of the whole trace where it has no ids."""
-    if jobs.ids is None:
-        return [str(r) for r in rows]
-    return [str(jobs.ids[int(r)]) for r in rows]
+class Chosen(Sequence[str]):
+    """The ids of some rows, looked up when asked for; row numbers where the trace has no ids."""
+
+    def __init__(self, jobs: Jobs, rows: IntArray) -> None:
+        """Remember which rows of `jobs`."""
+        self._ids = jobs.ids
+        self._rows = rows
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        """Return the id of one row, or of several."""
+        if isinstance(index, slice):
+            return [self._id(int(row)) for row in self._rows[index]]
+        return self._id(int(self._rows[index]))
+
+    def _id(self, row: int) -> str:
+        """Return the id of one row of the trace."""
+        return str(row) if self._ids is None else str(self._ids[row])
 
 
 def _use_after(jobs: Jobs, elapsed_ms: IntArray) -> Jobs:

@@ -29,7 +29,7 @@ _DEFINITIONS: Final = (
     "minute = 60 * second = min",
     "hour = 3600 * second = h",
     "day = 86400 * second = d",
-    "week = 604800 * second = w",
+    "week = 604800 * second = wk",  # not w: 110 w is a mistake for 110 W
     "year = 31536000 * second = y",
     "watt = [power] = W",
     "joule = watt * second = J",
@@ -44,7 +44,7 @@ _DEFINITIONS: Final = (
 )
 CURRENCIES: Final = ("EUR", "USD", "GBP", "CNY")
 COMMON_UNITS: Final = (
-    *("ms", "s", "min", "h", "d", "w", "y", "W", "kW", "MW", "B", "MiB", "GiB", "TiB"),
+    *("ms", "s", "min", "h", "d", "wk", "y", "W", "kW", "MW", "B", "MiB", "GiB", "TiB"),
     *("MB", "GB", "TB", "g", "kg", "t", "kWh", "MWh", "Wh", "J", "g/kWh", "kg/MWh"),
     *("EUR/kWh", "EUR/h", *CURRENCIES),
 )
@@ -110,7 +110,8 @@ def convert(value: Any, kind: Kind) -> float:
     try:
         factor = _factor(unit, kind.unit)
     except pint.UndefinedUnitError:
-        near = get_close_matches(unit, COMMON_UNITS, n=1, cutoff=0.5)
+        units = [u for u in COMMON_UNITS if _factor(u, kind.unit) is not None]
+        near = get_close_matches(unit, units, n=1, cutoff=0.5)
         remedy = f"did you mean '{near[0]}'?" if near else f"for example '{kind.example}'"
         raise QuantityError(f"unknown unit '{unit}'", remedy) from None
     if factor is None:

@@ -10,7 +10,15 @@ from __future__ import annotations
 from datetime import datetime  # noqa: TC003 pydantic reads the annotation
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from greensched.scenario.fleetspec import FleetEntry  # noqa: TC001 pydantic reads it
 from greensched.scenario.quantity import INTENSITY, QuantityError, convert
@@ -115,7 +123,7 @@ def _intensity(value: Any) -> Any:
     return value
 
 
-IntensityText: TypeAlias = Annotated[Name, AfterValidator(_intensity)]
+IntensityText: TypeAlias = Annotated[Name, BeforeValidator(_intensity)]
 Intensity: TypeAlias = Annotated[
     Annotated[IntensityText, Tag("<text>")] | Annotated[IntensityFile, Tag("<file>")],
     _tagged("<file>", "<text>"),
@@ -147,7 +155,6 @@ class Population(Spec):
     """
 
     tide: Tide
-    without: Name = Field(default="BE", description="class of pods left out (batch)")
 
 
 class Draw(Spec):
