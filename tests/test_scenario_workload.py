@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from greensched.errors import DataError, ScenarioError
 from greensched.model import NONE, JobClass, Jobs, Services, Trace
+from greensched.readers.options import ReadOptions
 from greensched.scenario import (
     build_trace,
     build_workload,
@@ -25,7 +26,7 @@ from greensched.scenario import (
 )
 from greensched.scenario.cut import cut_jobs, cut_services, history_jobs, history_services
 from greensched.scenario.derived import drawn, living
-from greensched.scenario.workload import check_sizes
+from greensched.scenario.workload import check_sizes, imported
 
 ROOT = Path(__file__).resolve().parent.parent
 WEEK_MS = 7 * 86_400_000
@@ -341,6 +342,26 @@ def test_openb_draws_about_375_000_jobs_on_1523_machines(
     request_cpu_m = float((made.services.replicas * made.services.replica_cpu_m).sum())
     share = made.services.load_cpu_m.sum(axis=0) / request_cpu_m
     assert 0.161 == pytest.approx(share.min(), abs=0.001)  # Alibaba 2018: 16.1 .. 79.1 %
+
+
+@pytest.mark.data
+def test_init_of_a_population_runs_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, data_folder: Path
+) -> None:
+    """A template of pods and nodes takes the machines from the trace and draws its batch."""
+    monkeypatch.setenv("GREENSCHED_DATA", str(data_folder))
+    names = ("openb_pod_list_default.csv", "openb_node_list_all_node.csv")
+    paths = [data_folder / "workload/openb" / name for name in names]
+    trace = imported(paths, "openb", ReadOptions())
+    files = tuple(f"data:workload/openb/{name}" for name in names)
+    scenario = loads(init_text(trace, files=files, reader="openb"))
+    made = build_workload(scenario)
+    assert 1_523 == sum(kind.count for kind in fleet_types(scenario))
+    assert made.services is not None
+    assert made.jobs is not None
+    assert 375_000 == pytest.approx(len(made.jobs), rel=0.005)
+    request_cpu_m = (made.services.replicas * made.services.replica_cpu_m).sum()
+    assert 0.4 * request_cpu_m == pytest.approx(made.services.load_cpu_m.sum(axis=0)[0])
 
 
 @pytest.mark.data

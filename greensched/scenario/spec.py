@@ -151,10 +151,11 @@ class Tide(Spec):
 class Population(Spec):
     """Services made of a population of pods that is no timeline: all live through the window.
 
-    Pods are grouped into services by identical request; use = request x `tide`.
+    Pods are grouped into services by identical request; use = request x `tide`, or x `use`.
     """
 
-    tide: Tide
+    tide: Tide | None = None
+    use: Share = Field(default=1.0, description="of the request, where no tide is given")
 
 
 class Draw(Spec):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from greensched.errors import escape_control
 from greensched.units import CPU_M_PER_CORE, MS_PER_DAY, MS_PER_H
 
 if TYPE_CHECKING:
@@ -21,37 +22,13 @@ _BUNDLED = """\
 """
 
 
-def init_text(
-    source: Trace | None = None,
-    *,
-    files: Sequence[str] = (),
-    reader: str = "canonical",
-    options: Mapping[str, str] | None = None,
-    name: str = "my-cluster",
-) -> str:
-    """Return a scenario for the trace `source`, or for the bundled week where there is none.
+_POLICIES = """
+  - {kind: elastic}
+  - {kind: tidal, start: 01:00, end: 08:00}  # ASSUMED: your quiet hours, local time
+  - {kind: colocation}"""
+_NO_POLICIES = " []  # no services in the trace: nothing to scale, lend or share"
 
-    `files` are the trace's files as the scenario should name them, `options` what `reader` was
-    told (`{"time_unit": "h"}`, written as given).
-    """
-    services = source.services if source else None
-    jobs = source.jobs if source else None
-    if source is None:
-        start, days = "2023-03-06T00:00+08:00", "7"
-        machines = 400
-        traces = _BUNDLED
-        start_says = "Monday of the bundled week."
-    else:
-        start, start_says = _start(source)
-        days = f"{_days(services, jobs):g}"
-        machines = _machines(services, jobs, timeline=source.timeline)
-        traces = _traces(source, files, reader, options or {})
-    notes = "".join(f"# - {f}\n" for f in source.findings) if source else ""
-    notes = f"# What the reader says of the trace:\n{notes}" if notes else ""
-    policies = _policies(services is not None or source is None)
-    baseline = "autoscaled" if services is not None or source is None else "static-peak"
-    fleet = _fleet(source, files, reader, machines)
-    return f"""\
+_TEXT = """\
 # A scenario of greensched. It runs as it is; every line marked ASSUMED is a guess to replace.
 #   greensched validate {name}.yaml
 #   greensched run {name}.yaml
@@ -80,14 +57,42 @@ policies:{policies}
 """
 
 
-def _policies(online: bool) -> str:  # noqa: FBT001 one fact of the trace
-    """Return the switches: without services there is nothing to scale or lend."""
-    if not online:
-        return " []                          # no services: nothing to scale, lend or share"
-    return """
-  - {kind: elastic}
-  - {kind: tidal, start: 01:00, end: 08:00}  # ASSUMED: your quiet hours, local time
-  - {kind: colocation}"""
+def init_text(
+    source: Trace | None = None,
+    *,
+    files: Sequence[str] = (),
+    reader: str = "canonical",
+    options: Mapping[str, str] | None = None,
+    name: str = "my-cluster",
+) -> str:
+    """Return a scenario for the trace `source`, or for the bundled week where there is none.
+
+    `files` are the trace's files as the scenario should name them, `options` what `reader` was
+    told (`{"time_unit": "h"}`, written as given).
+    """
+    services = source.services if source else None
+    jobs = source.jobs if source else None
+    if source is None:
+        start, start_says = "2023-03-06T00:00+08:00", "Monday of the bundled week."
+        days, machines, traces = 7.0, 400, _BUNDLED
+    else:
+        start, start_says = _start(source)
+        days = _days(services, jobs)
+        machines = _machines(services, jobs, timeline=source.timeline)
+        traces = _traces(source, files, reader, options or {})
+    notes = "".join(f"# - {escape_control(f)}\n" for f in source.findings) if source else ""
+    online = services is not None or source is None
+    return _TEXT.format(
+        name=name,
+        notes=f"# What the reader says of the trace:\n{notes}" if notes else "",
+        start=start,
+        start_says=start_says,
+        days=f"{days:g}",
+        fleet=_fleet(source, files, reader, machines),
+        traces=traces,
+        baseline="autoscaled" if online else "static-peak",
+        policies=_POLICIES if online else _NO_POLICIES,
+    )
 
 
 def _fleet(source: Trace | None, files: Sequence[str], reader: str, machines: int) -> str:
@@ -122,6 +127,12 @@ def _fleet(source: Trace | None, files: Sequence[str], reader: str, machines: in
     power: {{idle: {WATTS_IDLE} W, peak: {WATTS_PEAK} W}}  # ASSUMED: linear in between
 {common}
 """
+
+
+def _machine_file(files: Sequence[str]) -> str:
+    """Return the file that lists machines: the one whose name says so, else the last."""
+    named = [f for f in files if "node" in f.lower() or "machine" in f.lower()]
+    return (named or list(files) or ["machines.csv"])[-1]
 
 
 def _quoted(text: str) -> str:
@@ -179,7 +190,13 @@ def _traces(source: Trace, files: Sequence[str], reader: str, options: Mapping[s
     base = f"files: [{listed}], reader: {reader}{told}"
     lines = ""
     if source.services is not None:
-        lines += f"  services: {{{base}}}\n"
+        extra = ""
+        if not source.timeline:
+            lines += (
+                "  # ASSUMED: all pods live through the window and use 40 % of their request\n"
+            )
+            extra = ", population: {use: 0.4}"
+        lines += f"  services: {{{base}{extra}}}\n"
     if source.jobs is not None:
         extra = ""
         if not source.timeline:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from greensched.model import MachineType
     from greensched.readers.options import ReadOptions
     from greensched.scenario.loading import Scenario
-    from greensched.scenario.spec import Population
+    from greensched.scenario.spec import Tide
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOISE = 3  # stream of the seed
@@ -170,10 +170,14 @@ def _services(scenario: Scenario, part: _Part, made: Workload) -> Workload:
     if spec.only is not None:
         services = _kept(services, spec.only, where)
     noise = np.random.default_rng([scenario.seed, NOISE])
-    if spec.population is not None:
-        share, step_ms, trace = _tide(scenario, spec.population, where)
+    if spec.population is not None and spec.population.tide is not None:
+        share, step_ms, trace = _tide(scenario, spec.population.tide, where)
         services = derived.living(services, share, step_ms)
         made = replace(made, findings=(*made.findings, *trace.findings))
+    elif spec.population is not None:
+        trace = Trace()
+        use = np.array([spec.population.use])
+        services = derived.living(services, use, scenario.window_ms)
     elif not trace.timeline:
         raise DataError(_no_timeline(where, "population: {tide: {file: ...}}"))
     from_ms = _from_ms(scenario, spec, trace, services.start_ms, where)
@@ -216,9 +220,8 @@ def _kept(services: Services, only: tuple[str, ...], where: str) -> Services:
     return replace(services, names=tuple(services.names[i] for i in rows), **columns)
 
 
-def _tide(scenario: Scenario, population: Population, where: str) -> tuple[Any, int, Trace]:
+def _tide(scenario: Scenario, tide: Tide, where: str) -> tuple[Any, int, Trace]:
     """Return the tide [1] of each step, the step [ms] and the trace it is from."""
-    tide = population.tide
     path = resolved(scenario, tide.file, where)
     options = replace(_options(dict(tide.model_extra or {})), cpu_m=100_000)
     trace = imported([path], "series", options)
