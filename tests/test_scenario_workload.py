@@ -321,7 +321,9 @@ def test_init_of_a_trace_runs_as_it_is() -> None:
     scenario = loads(text)
     assert "# - 3 rows dropped" in text
     assert 4 * 3_600_000 == pytest.approx(scenario.window_ms, rel=1e-4)
-    assert 6 == fleet_types(scenario)[0].count  # (64 / 0.6 + 128) / 64 / 0.65
+    (kind,) = fleet_types(scenario)
+    assert 6 == kind.count  # (64 / 0.6 + 128) / 64 / 0.65
+    assert 128_000 == kind.cpu_m  # the job asks for that much
 
 
 @pytest.mark.data

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.errors import escape_control
-from greensched.units import CPU_M_PER_CORE, MS_PER_DAY, MS_PER_H
+from greensched.units import CPU_M_PER_CORE, GPU_M_PER_GPU, MIB_PER_GIB, MS_PER_DAY, MS_PER_H
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,15 +118,43 @@ def _fleet(source: Trace | None, files: Sequence[str], reader: str, machines: in
     power: {{per_core: 5 W, idle_share: 0.27}}  # ASSUMED: idle / peak, median of SPECpower_ssj2008
 {gpus}{common}
 """
+    cores, memory_gib, devices = _largest(source)
+    idle_w, peak_w = WATTS_IDLE * cores // CORES, WATTS_PEAK * cores // CORES
     return f"""\
   - name: server                      # ASSUMED: the trace lists no machines
     site: here
     count: {machines}
-    cores: {CORES}
-    memory: {MEMORY_GIB} GiB
-    power: {{idle: {WATTS_IDLE} W, peak: {WATTS_PEAK} W}}  # ASSUMED: linear in between
-{common}
+    cores: {cores}
+    memory: {memory_gib} GiB
+    power: {{idle: {idle_w} W, peak: {peak_w} W}}  # ASSUMED: linear in between
+{_gpu_lines(devices)}{common}
 """
+
+
+def _gpu_lines(gpus: int) -> str:
+    """Return the lines of an assumed machine's GPUs."""
+    if not gpus:
+        return ""
+    return f"""\
+    gpus: {gpus}                           # ASSUMED, as are their watts
+    gpu_power: {{idle: 30 W, peak: 250 W}}
+"""
+
+
+def _largest(source: Trace | None) -> tuple[int, int, int]:
+    """Return cores, GiB and GPUs of an assumed machine: the default, or what the demand needs."""
+    cores, memory_gib, gpus = CORES, MEMORY_GIB, 0
+    services = source.services if source else None
+    jobs = source.jobs if source else None
+    if services is not None and len(services):
+        cores = max(cores, -(-int(services.replica_cpu_m.max()) // CPU_M_PER_CORE))
+        memory_gib = max(memory_gib, -(-int(services.replica_memory_mib.max()) // MIB_PER_GIB))
+        gpus = max(gpus, -(-int(services.replica_gpu_m.max()) // GPU_M_PER_GPU))
+    if jobs is not None and len(jobs):
+        cores = max(cores, -(-int(jobs.cpu_m.max()) // CPU_M_PER_CORE))
+        memory_gib = max(memory_gib, -(-int(jobs.memory_mib.max()) // MIB_PER_GIB))
+        gpus = max(gpus, -(-int(jobs.gpu_m.max()) // GPU_M_PER_GPU))
+    return cores, memory_gib, gpus
 
 
 def _machine_file(files: Sequence[str]) -> str:
