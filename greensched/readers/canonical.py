@@ -21,7 +21,7 @@ from greensched.readers.grid import Attributes, assumptions, services_of, unifor
 from greensched.readers.loading import load
 from greensched.readers.options import MS_PER_UNIT, ReadOptions
 from greensched.readers.source import connect, opened
-from greensched.readers.timing import epoch_ms, iso_utc, time_cell
+from greensched.readers.timing import epoch_ms, iso_utc, stated_zero_utc, time_cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -275,7 +275,7 @@ def _zero(parts: _Parts) -> tuple[int, str]:
     """Return what to subtract from times [ms] and the instant of trace zero."""
     stated = parts.options.zero_utc
     if not any(parts.of_utc.values()):
-        return 0, iso_utc(epoch_ms(stated, "zero_utc")) if stated else ""
+        return 0, stated_zero_utc(parts.options)
     if not all(parts.of_utc.values()):
         labels = ", ".join(parts.tables.values())
         what = "one file has calendar times, the other numbers: they cannot be aligned"

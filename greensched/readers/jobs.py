@@ -18,7 +18,7 @@ from greensched.readers.columns import jobs_from, out_of_order
 from greensched.readers.files import checksum
 from greensched.readers.loading import load
 from greensched.readers.source import connect, opened
-from greensched.readers.timing import time_cell
+from greensched.readers.timing import iso_utc, stated_zero_utc, time_cell
 from greensched.units import CPU_M_PER_CORE
 
 if TYPE_CHECKING:
@@ -54,11 +54,15 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
         findings = bad.settle(options)
         findings += out_of_order(con, "raw_jobs", "submit_ms", source.label)
         findings.append(f"{source.label}: no memory in this format, taken as 0")
-        jobs = jobs_from(con, "raw_jobs")
+        zero_ms, zero_utc = 0, stated_zero_utc(options)
+        if arrival.of_utc:
+            (zero_ms,) = con.execute("SELECT min(submit_ms) FROM raw_jobs").fetchone() or (0,)
+            zero_utc = iso_utc(int(zero_ms))
+        jobs = jobs_from(con, "raw_jobs", zero_ms=int(zero_ms))
     return Trace(
         jobs=jobs,
         checksum=checksum([path]),
         findings=tuple(findings),
         synthetic=options.synthetic,
-        zero_utc=options.zero_utc,
+        zero_utc=zero_utc,
     )

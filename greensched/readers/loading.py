@@ -64,6 +64,8 @@ class Bad:
             return []
         if options.on_bad == "fail" or any(c[4].startswith("say which") for c in self.classes):
             raise DataError(*self.findings())
+        if sum(c[1] for c in self.classes) >= self.rows:
+            raise DataError(*self.findings(), Finding(where=self.label, what="no row is left"))
         return [
             f"{self.label}: {count:,} {'row' if count == 1 else 'rows'} dropped "
             f"({_percent(count, self.rows)}), the first row {first:,}: {what}"

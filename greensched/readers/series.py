@@ -21,7 +21,7 @@ from greensched.readers.files import checksum
 from greensched.readers.grid import assumptions, check_size, default_attributes, services_of
 from greensched.readers.loading import load
 from greensched.readers.source import connect, literal, opened
-from greensched.readers.timing import epoch_ms, iso_utc, time_cell
+from greensched.readers.timing import iso_utc, stated_zero_utc, time_cell
 from greensched.units import CPU_M_PER_CORE, MS_PER_S
 
 if TYPE_CHECKING:
@@ -66,14 +66,14 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
     load_cpu_m, step_ms = _resampled(samples, label, options, findings)
     services = services_of(default_attributes(samples.groups, options), 0, step_ms, load_cpu_m)
     findings += assumptions(services, label) + _meaning(label, options)
-    zero_utc = options.zero_utc
+    zero_utc = stated_zero_utc(options)
     if of_utc:
         zero_utc = iso_utc(start_ms)
     elif start_ms:
         findings.append(f"{label}: trace zero is its time {start_ms / MS_PER_S:,.15g} s")
     return Trace(
         services=services,
-        zero_utc=iso_utc(epoch_ms(zero_utc, "zero_utc")) if zero_utc else "",
+        zero_utc=zero_utc,
         checksum=checksum([path]),
         findings=tuple(findings),
         synthetic=options.synthetic,
@@ -150,9 +150,6 @@ def _load(source: Source, options: ReadOptions, findings: list[str]) -> bool:
         raise DataError(*bad.findings())  # without their rows the times of all later are unknown
     findings += drop_duplicates(con, "samples", "grp, member, time_ms", bad, "a series and time")
     findings += bad.settle(options)
-    (left,) = con.execute("SELECT count(*) FROM samples").fetchone() or (0,)
-    if not left:
-        raise DataError(Finding(where=source.label, what="no row is left"))
     findings += out_of_order(con, "samples", "time_ms", source.label)
     for column, name in (("grp", options.group_by), ("member", options.sum_over)):
         row = con.execute(f"SELECT count(*) FROM samples WHERE {column} = {literal(EMPTY)}")

@@ -24,7 +24,7 @@ from greensched.readers.columns import drop_duplicates, frozen, jobs_from, out_o
 from greensched.readers.files import checksum, plain
 from greensched.readers.loading import load
 from greensched.readers.source import connect, opened_csv
-from greensched.readers.timing import iso_utc
+from greensched.readers.timing import iso_utc, stated_zero_utc
 from greensched.units import CPU_M_PER_CORE, MS_PER_S
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
     return Trace(
         jobs=jobs,
         machines=machines,
-        zero_utc=iso_utc(start_s * MS_PER_S) if start_s > 0 else options.zero_utc,
+        zero_utc=iso_utc(start_s * MS_PER_S) if start_s > 0 else stated_zero_utc(options),
         checksum=checksum([path]),
         findings=tuple(findings),
         synthetic=options.synthetic,

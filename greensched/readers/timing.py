@@ -37,6 +37,11 @@ def epoch_ms(text: str, where: str) -> int:
     return (instant - _EPOCH) // timedelta(milliseconds=1)
 
 
+def stated_zero_utc(options: ReadOptions) -> str:
+    """Return the instant that the user says trace zero is, in UTC; empty where none is said."""
+    return iso_utc(epoch_ms(options.zero_utc, "zero_utc")) if options.zero_utc else ""
+
+
 def time_cell(
     source: Source,
     name: str,

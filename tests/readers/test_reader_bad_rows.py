@@ -132,6 +132,24 @@ def test_unreadable_number_is_dropped_and_counted(tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize("name", FORMATS)
+def test_file_of_bad_rows_only_is_refused(tmp_path: Path, name: str) -> None:
+    """Where dropping leaves no row the file is refused all the same."""
+    about = FORMATS[name]
+    path = write(tmp_path, about.name, about.good[0], about.bad.format("abc"))
+    dropping = replace(about.options, on_bad="drop")
+    assert "no row is left" in refusal(lambda: about.read([path], dropping), DataError)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_same_file_twice_is_refused(tmp_path: Path, name: str) -> None:
+    """A reader given two files where one belongs, or two of one kind, refuses them."""
+    about = FORMATS[name]
+    path = write(tmp_path, about.name, *about.good)
+    said = refusal(lambda: about.read([path, path], about.options), DataError)
+    assert any(word in said for word in ("one file is needed", "a second file of", "or twice"))
+
+
+@pytest.mark.parametrize("name", FORMATS)
 def test_negative_value_is_refused(tmp_path: Path, name: str) -> None:
     """Resources, loads and run times below zero are refused."""
     about, path = bad_file(name, FORMATS[name].bad.format("-7"), tmp_path)
@@ -319,6 +337,19 @@ def test_rows_out_of_order_are_sorted_and_counted(tmp_path: Path, name: str) -> 
     assert trace.jobs is not None
     assert (trace.jobs.submit_ms[1:] >= trace.jobs.submit_ms[:-1]).all()
     assert any("1 rows out of order, sorted; the first row 3" in f for f in trace.findings)
+
+
+def test_file_of_another_format_is_refused(tmp_path: Path) -> None:
+    """A file whose columns fit no part of the format is refused, and so is an empty folder."""
+    path = write(tmp_path, "a.csv", "x,y", "1,2")
+    for read in (canonical.read, openb.read, opendc.read):
+        said = refusal(lambda r=read: r([path], ReadOptions()), DataError)  # type: ignore[misc]
+        assert "a.csv" in said
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    for read in (canonical.read, opendc.read):
+        said = refusal(lambda r=read: r([folder], ReadOptions()), DataError)  # type: ignore[misc]
+        assert "in this folder" in said
 
 
 def test_end_before_start_is_refused(tmp_path: Path) -> None:

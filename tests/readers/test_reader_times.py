@@ -44,6 +44,16 @@ def test_unit_of_time_is_as_said(tmp_path: Path, unit: str, expected: int) -> No
     assert [500] == trace.jobs.cpu_m.tolist()
 
 
+def test_job_list_with_calendar_times(tmp_path: Path) -> None:
+    """A job list may have calendar arrivals: they count from the first, lengths in the unit."""
+    path = write(tmp_path, "list.csv", "arrival_time,length,cpus", "2023-03-06T01:00Z,1,1",
+                 "2023-03-06T00:00Z,1,1")  # fmt: skip
+    trace = jobs.read([path], ReadOptions(time_unit="h"))
+    assert trace.jobs is not None
+    assert [0, 3_600_000] == trace.jobs.submit_ms.tolist()
+    assert "2023-03-06T00:00:00Z" == trace.zero_utc
+
+
 def test_unit_is_never_guessed(tmp_path: Path) -> None:
     """Job lists without a unit are refused, and so is a mapped column whose name tells none."""
     path = write(tmp_path, "list.csv", "arrival_time,length,cpus", "0,1,1")

@@ -6,7 +6,8 @@ import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -269,16 +270,15 @@ def test_store_is_opened_as_it_is_and_readers_have_names(tmp_path: Path, cache: 
     assert not cache.exists()
     path = write(tmp_path, "jobs.csv", JOBS_HEADER, "a,0,1,1")
     for name in ("none", "store", "../x"):
-        said = refusal(lambda n=name: resolve.import_cached([path], n, ReadOptions()), UsageError)  # type: ignore[misc]
+        use = partial(resolve.import_cached, [path], name, ReadOptions())
+        said = refusal(use, UsageError)
         assert "no trace format is called" in said
 
 
 def test_options_are_checked_together() -> None:
     """Unknown choices and impossible numbers in options are told in one error."""
-    said = refusal(
-        lambda: ReadOptions(unit="percents", time_unit="d", cpu_m=-1, startup_ms=-5),  # type: ignore[arg-type]
-        UsageError,
-    )
+    wrong: dict[str, Any] = {"unit": "percents", "time_unit": "d", "cpu_m": -1, "startup_ms": -5}
+    said = refusal(lambda: ReadOptions(**wrong), UsageError)
     assert all(word in said for word in ("--unit", "--time-unit", "--cpu-m", "--startup-ms"))
 
 
