@@ -352,7 +352,7 @@ def test_init_of_a_population_runs_as_it_is(
 ) -> None:
     """A template of pods and nodes takes the machines from the trace and draws its batch."""
     monkeypatch.setenv("GREENSCHED_DATA", str(data_folder))
-    names = ("openb_pod_list_default.csv", "openb_node_list_all_node.csv")
+    names = ("openb_node_list_all_node.csv", "openb_pod_list_default.csv")
     paths = [data_folder / "workload/openb" / name for name in names]
     trace = imported(paths, "openb", ReadOptions())
     files = tuple(f"data:workload/openb/{name}" for name in names)

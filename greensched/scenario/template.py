@@ -112,7 +112,7 @@ def _fleet(source: Trace | None, files: Sequence[str], reader: str, machines: in
             )
             gpus = f"    gpu_power:\n{rows}"
         return f"""\
-  - from: {_quoted(files[-1] if files else "machines.csv")}
+  - from: {_quoted(_machine_file(files))}
     reader: {reader}
     site: here
     power: {{per_core: 5 W, idle_share: 0.27}}  # ASSUMED: idle / peak, median of SPECpower_ssj2008
