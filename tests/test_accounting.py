@@ -57,6 +57,15 @@ def test_two_hours_by_hand() -> None:
     assert (None, None, None) == (found["cost"], found["cost_energy"], found["cost_machines"])
 
 
+def test_peak_counts_whole_machines() -> None:
+    """Two machines and a half on in the mean of an interval are three machines."""
+    usage = replace(DAY, machine_ms=DAY.machine_ms // 2)
+    assert (3, 2.25) == (
+        totals(account(usage, factors_of()))["machines_on_peak"],
+        totals(account(usage, factors_of()))["machines_on_mean"],
+    )
+
+
 def test_embodied_of_one_server_hour() -> None:
     """The worked example of SCI 1.1: 1,000 kg over four years is 28.54 g an hour."""
     assert 28.54 == pytest.approx(embodied_share_kg(1_000.0, MS_PER_H) * 1_000, abs=0.005)

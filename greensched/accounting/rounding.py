@@ -58,7 +58,8 @@ def settle(
         Fraction(int(high_sums[-1, g]) % scale[g] * limb + int(rest[-1, g]), scale[g] * limb)
         for g in range(len(scale))
     ]
-    extra = round(sum(fractions, Fraction(0)))
+    floor = sum(int(high_sums[-1, g]) // scale[g] for g in range(len(scale)))
+    extra = round(floor + sum(fractions, Fraction(0))) - floor
     up = np.zeros(len(scale), np.bool_)
     up[sorted(range(len(scale)), key=lambda g: (-fractions[g], rank[g]))[:extra]] = True
     more = (high_sums - whole * units > 0) | (rest > 0)

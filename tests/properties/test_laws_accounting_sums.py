@@ -285,6 +285,25 @@ def test_settle_is_exact(amounts: list[list[int]], ratio: int, divisors: list[in
     assert 0 <= int(cells.min())
 
 
+def test_settle_sees_the_smallest_remainders() -> None:
+    """Six hundred parts of 0.000999 sum to 0.5994: one of them, the first by rank, is 1."""
+    table = np.ones((1, 600), np.int64)
+    rank = list(range(600))[::-1]
+    cells = settle(table, [1] * 600, rank, np.full(table.shape, 999_000, np.int64))
+    assert [0] * 599 + [1] == cells[0].tolist()
+
+
+def test_settle_rounds_a_tie_to_even() -> None:
+    """A total of 1.5 becomes 2 and one of 2.5 stays 2, however the parts are."""
+    assert [[2, 0]] == settle(np.array([[5, 1]]), [4, 4], [0, 1]).tolist()
+    assert [[2]] == settle(np.array([[5]]), [2], [0]).tolist()
+
+
+def test_spread_gives_ties_by_rank() -> None:
+    """An odd unit between equals goes to the first by rank, wherever it stands."""
+    assert [[0, 1]] == spread(np.array([1]), np.ones((1, 2), np.int64), [1, 0]).tolist()
+
+
 @given(
     totals=st.lists(st.integers(0, 10**15), min_size=1, max_size=4),
     weights=st.lists(st.integers(0, 10**12), min_size=5, max_size=5).filter(any),
