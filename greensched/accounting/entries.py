@@ -157,6 +157,8 @@ def _scope2_rows(entries: Entries) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
     )
     cost = entries.cost_energy_micro
     keep = (it > 0) | (facility > 0) | (mg > 0)
+    if cost is not None:
+        keep |= cost > 0
     by_site = {s.site: s for s in entries.factors.sites}
     sites = [by_site[group.site] for group in entries.groups]
     k, g = np.nonzero(keep)
@@ -191,7 +193,9 @@ def _filled(entries: Entries, site: SiteFactors) -> np.ndarray[Any, np.dtype[np.
 
 def _embodied_rows(entries: Entries) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
     cost = entries.cost_machines_micro
-    keep = entries.embodied_high_mg > 0
+    # each bound is metered on its own: a cell may have a unit of the middle and none of the high
+    keep = (entries.embodied_low_mg > 0) | (entries.embodied_mg > 0)
+    keep |= entries.embodied_high_mg > 0
     if cost is not None:
         keep |= cost > 0
     by_type = {m.machine_type: m for m in entries.factors.machine_types}
