@@ -1,0 +1,219 @@
+"""The rows of the difference table, made once from outcomes and rendered in many ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from greensched.report.words import digits_for, number, signed, unit_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Measure: TypeAlias = Literal["count", "plain", "percent", "kwh", "kg", "s"]
+Group: TypeAlias = Literal["fleet", "services", "batch"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What one row shows: the key in an outcome, the label, how its numbers are shown.
+
+    `{unit}` in the label is replaced by the unit that fits. `objective` is the key whose `_limit`
+    and `_ok` judge the scenario.
+    """
+
+    group: Group
+    key: str
+    label: str
+    measure: Measure
+    objective: str = ""
+    optional: bool = False  # left out where no column has a value
+
+
+ROWS: Final = (
+    Row(group="fleet", key="machines_on_mean", label="machines on, mean", measure="plain"),
+    Row(group="fleet", key="machines_on_peak", label="machines on, peak", measure="count"),
+    Row(
+        group="fleet",
+        key="energy_facility_kwh",
+        label="energy, {unit} (facility)",
+        measure="kwh",
+    ),
+    Row(group="fleet", key="energy_it_kwh", label="energy, {unit} (IT)", measure="kwh"),
+    Row(
+        group="fleet",
+        key="scope2_location_kg",
+        label="{unit}CO2e, scope 2, location",
+        measure="kg",
+    ),
+    Row(group="fleet", key="embodied_kg", label="{unit}CO2e, embodied share", measure="kg"),
+    Row(group="fleet", key="cost", label="cost, {unit}", measure="plain", optional=True),
+    Row(group="fleet", key="power_cycles", label="power cycles", measure="count"),
+    Row(group="fleet", key="moves", label="replicas moved live", measure="count"),
+    Row(
+        group="services",
+        key="service.latency_factor_p99",
+        label="p99 latency (modelled)",
+        measure="plain",
+        objective="service.latency_factor_p99",
+    ),
+    Row(
+        group="services",
+        key="service.shortage_share",
+        label="work short of CPU, %",
+        measure="percent",
+        objective="service.shortage_share",
+    ),
+    Row(
+        group="services",
+        key="service.violation_min",
+        label="in violation, min",
+        measure="plain",
+    ),
+    Row(
+        group="batch",
+        key="batch.deadline_miss_share",
+        label="missed deadlines, %",
+        measure="percent",
+        objective="batch.deadline_miss",
+    ),
+    Row(group="batch", key="batch.wait_mean_s", label="wait, mean, {unit}", measure="s"),
+    Row(
+        group="batch",
+        key="batch.wait_p95_s",
+        label="wait, p95, {unit}",
+        measure="s",
+        objective="batch.wait_p95",
+    ),
+    Row(group="batch", key="batch.unfinished", label="jobs unfinished", measure="count"),
+    Row(group="batch", key="batch.evictions", label="evictions", measure="count"),
+    Row(group="batch", key="batch.wasted_core_h", label="work lost, core-h", measure="plain"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One row with its numbers: as they are (`raw`), and as they are shown (`cells`)."""
+
+    group: Group
+    key: str
+    label: str
+    raw: tuple[float | None, ...]
+    cells: tuple[str, ...]
+    delta: str
+    percent: str
+    verdict: str = ""
+    ok: bool | None = None  # None: not judged
+
+
+def look_up(outcome: Mapping[str, Any], path: str) -> Any:
+    """Return the value at the dotted `path`, None where there is none."""
+    value: Any = outcome
+    for step in path.split("."):
+        if not isinstance(value, dict) or step not in value:
+            return None
+        value = value[step]
+    return value
+
+
+def lines(
+    outcomes: Sequence[Mapping[str, Any]], *, judged: int = -1, currency: str = ""
+) -> tuple[Line, ...]:
+    """Return the rows of `outcomes`: the last against the first, objectives of `judged`.
+
+    Services and batch are left out where no outcome has any.
+    """
+    has = {
+        "fleet": True,
+        "services": any(look_up(o, "service.work_core_h") for o in outcomes),
+        "batch": any(look_up(o, "batch.jobs") for o in outcomes),
+    }
+    made = (_line(row, outcomes, judged, currency) for row in ROWS if has[row.group])
+    return tuple(line for line in made if line is not None)
+
+
+def _line(
+    row: Row, outcomes: Sequence[Mapping[str, Any]], judged: int, currency: str
+) -> Line | None:
+    """Return one row; None for an optional one without values."""
+    raw = tuple(look_up(o, row.key) for o in outcomes)
+    if row.optional and all(v is None for v in raw):
+        return None
+    divisor, unit = _scale(row, raw, currency)
+    shown = tuple(None if v is None else v / divisor for v in raw)
+    digits = 0 if row.measure == "count" else digits_for(shown)
+    line = Line(
+        group=row.group,
+        key=row.key,
+        label=row.label.format(unit=unit),
+        raw=raw,
+        cells=tuple(number(v, digits) for v in shown),
+        delta=_delta(shown, digits, " pt" if row.measure == "percent" else ""),
+        percent="" if row.measure == "percent" else _percent(raw),
+    )
+    if not row.objective:
+        return line
+    return _judged(line, row, outcomes[judged], divisor, digits)
+
+
+def _scale(row: Row, raw: Sequence[float | None], currency: str) -> tuple[float, str]:
+    """Return what values are divided by, and the unit they are then in."""
+    if row.measure in ("kwh", "kg", "s"):
+        divisor, unit = unit_for(row.measure, raw)
+        return divisor, unit
+    if row.measure == "percent":
+        return 0.01, "%"
+    return 1.0, currency
+
+
+def _delta(shown: Sequence[float | None], digits: int, suffix: str) -> str:
+    """Return the last less the first; of what is shown, so that a reader can check it."""
+    first, last = shown[0], shown[-1]
+    if first is None or last is None:
+        return ""
+    return signed(round(last, digits) - round(first, digits), digits) + suffix
+
+
+def _percent(raw: Sequence[float | None]) -> str:
+    """Return the change in percent of the first; empty where that is nothing."""
+    first, last = raw[0], raw[-1]
+    if first is None or last is None or first == 0:
+        return ""
+    change = 100 * (last - first) / first
+    text = signed(change, 1)
+    return "0.0" if text == "0" else text
+
+
+def _judged(
+    line: Line, row: Row, outcome: Mapping[str, Any], divisor: float, digits: int
+) -> Line:
+    """Return `line` with the limit that its objective has, and whether it is held."""
+    suffix = "_s" if row.measure == "s" else ""
+    limit = look_up(outcome, f"{row.objective}_limit{suffix}")
+    ok = look_up(outcome, f"{row.objective}_ok")
+    if limit is None:
+        return line
+    text = f"limit {number(limit / divisor, max(digits, 2 if row.measure != 's' else 0))} "
+    text += "not judged" if ok is None else "ok" if ok else "VIOLATED"
+    return replace(line, verdict=text, ok=ok)
+
+
+def why_nothing(summary: Mapping[str, Any]) -> str:
+    """Return why the scenario saves nothing, or a word that it costs more; else nothing."""
+    saved = look_up(summary, "savings.energy_facility_kwh")
+    if saved is None or saved > 0:
+        return ""
+    switches = look_up(summary, "scenario.policies") or []
+    kind = look_up(summary, "baseline.kind")
+    if saved < 0:
+        return (
+            f"the scenario takes {number(-saved, 1)} kWh more than {kind}: what it keeps ready "
+            "costs more than what it switches off"
+        )
+    if not switches:
+        return f"saves 0: no switch is on, so the scenario runs exactly like its baseline ({kind})"
+    return (
+        f"saves 0: {', '.join(switches)} took no action that changed what the machines draw "
+        f"({look_up(summary, 'scenario.power_cycles') or 0} power cycles, "
+        f"{look_up(summary, 'scenario.moves') or 0} moves)"
+    )

@@ -1,0 +1,115 @@
+"""The words above and below the numbers: what was replayed, the stamp, what to know of the data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from greensched.report.difference import look_up, why_nothing
+from greensched.report.words import number, plural, span
+from greensched.units import MS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+WORST_MAX: Final = 3
+_DAYS: Final = (
+    *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+)
+
+
+def headline(summary: Mapping[str, Any]) -> str:
+    """Return what was replayed: `tidal-week: 7 days, 40 services, 20,153 jobs, 400 machines`."""
+    demand = summary["demand"]
+    parts = [span(summary["window"]["length_s"])]
+    parts += [
+        plural(int(demand[key]), noun)
+        for key, noun in (("services", "service"), ("jobs", "job"), ("machines", "machine"))
+        if demand[key]
+    ]
+    return f"{summary['name']}: {', '.join(parts)}"
+
+
+def stamp(summary: Mapping[str, Any]) -> str:
+    """Return what kind of data, of result and of calibration it is."""
+    given = summary["stamp"]
+    return " · ".join((given["data"], given["result"], given["calibration"]))
+
+
+def start(summary: Mapping[str, Any]) -> datetime:
+    """Return the window's start, in the scenario's own time zone where the summary says it."""
+    window = summary["window"]
+    return datetime.fromisoformat(window.get("start") or window["start_utc"])
+
+
+def question(summary: Mapping[str, Any]) -> str:
+    """Return the question that the table answers."""
+    return f"this fleet, from {_DAYS[start(summary).weekday()]}"
+
+
+def sentence(summary: Mapping[str, Any]) -> str:
+    """Return the result in one sentence, with its service."""
+    saved = look_up(summary, "savings.energy_facility_kwh")
+    kind = look_up(summary, "baseline.kind")
+    if why := why_nothing(summary):
+        return why[0].upper() + why[1:] + "."
+    share = look_up(summary, "savings.share.energy_facility_kwh") or 0.0
+    broken = broken_objectives(summary)
+    held = f"but breaks {', '.join(broken)}" if broken else "with its stated objectives held"
+    scope2 = look_up(summary, "savings.scope2_location_kg") or 0.0
+    machines = look_up(summary, "savings.machines_on_mean") or 0.0
+    return (
+        f"Against {kind} the scenario takes {number(saved, 0)} kWh ({100 * share:.1f} %) less "
+        f"facility energy, {number(scope2, 0)} kgCO2e less scope 2 and "
+        f"{number(machines, 1)} fewer machines on average, {held}."
+    )
+
+
+def broken_objectives(summary: Mapping[str, Any]) -> list[str]:
+    """Return the objectives that the scenario breaks, in words."""
+    named = {
+        "service.latency_factor_p99_ok": "the latency objective",
+        "service.shortage_share_ok": "the shortage objective",
+        "batch.deadline_miss_ok": "the deadline objective",
+        "batch.wait_p95_ok": "the waiting objective",
+    }
+    return [text for key, text in named.items() if look_up(summary["scenario"], key) is False]
+
+
+def worst_services(summary: Mapping[str, Any]) -> str:
+    """Return the services with most minutes in violation, or that there are none."""
+    minutes = look_up(summary, "scenario.service.violation_min_by_service") or {}
+    worst = sorted(((v, k) for k, v in minutes.items() if v > 0), key=lambda p: (-p[0], p[1]))
+    if not worst:
+        return "no service in violation" if look_up(summary, "demand.services") else ""
+    listed = ", ".join(f"{name} {number(value, 1)} min" for value, name in worst[:WORST_MAX])
+    more = len(worst) - WORST_MAX
+    return f"worst services: {listed}" + (f" and {more} more" if more > 0 else "")
+
+
+def quality(summary: Mapping[str, Any]) -> list[str]:
+    """Return what is to be known of the data, one line each."""
+    demand = summary["demand"]
+    notes = list(demand["findings"])
+    if surplus := demand.get("machines_surplus"):
+        is_more = "is" if surplus == 1 else "are"
+        notes.append(
+            f"{plural(int(surplus), 'machine')} beyond what the baseline needs {is_more} surplus: "
+            "off in both runs, no saving"
+        )
+    drained_s = summary["window"]["end_s"] - summary["window"]["length_s"]
+    if drained_s > 0:
+        notes.append(
+            f"all runs are priced to {number(drained_s / 3600, 1)} h after the window, until the "
+            "last job had ended"
+        )
+    rejected = look_up(summary, "scenario.actions_rejected")
+    if rejected:
+        notes.append(f"{plural(int(rejected), 'action')} of the switches could not be carried out")
+    return notes
+
+
+def start_offset_ms(summary: Mapping[str, Any]) -> int:
+    """Return local time less UTC at the window's start [ms]."""
+    offset = start(summary).utcoffset()
+    return round(offset.total_seconds() * MS_PER_S) if offset else 0

@@ -1,0 +1,169 @@
+"""The table of a result on a terminal: in colour on one, plain where it is piped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from io import StringIO
+from typing import TYPE_CHECKING, Any, Final
+
+from greensched.errors import escape_control
+from greensched.report import heading
+from greensched.report.difference import Line, lines, why_nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+    from rich.table import Table
+
+PIPED_COLUMNS: Final = 100  # where no terminal says how wide it is
+UNLIMITED: Final = 10_000
+PERCENT_WIDTH: Final = 6
+TITLES: Final = {"fleet": "", "services": "services", "batch": "batch"}
+
+
+def width() -> int:
+    """Return the number of columns to fill: $COLUMNS, the terminal's, or 100."""
+    return shutil.get_terminal_size((PIPED_COLUMNS, 24)).columns
+
+
+def colours(*, is_tty: bool) -> bool:
+    """Tell whether to print in colour: only on a terminal, and never with NO_COLOR set."""
+    return is_tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def result_text(summary: Mapping[str, Any], *, columns: int, colour: bool = False) -> str:
+    """Return the whole text of a result: headline and stamp, table, service, data quality."""
+    from rich.padding import Padding
+
+    out = _console(columns, colour=colour)
+    _headline(out, heading.headline(summary), heading.stamp(summary), columns)
+    kind = summary["baseline"]["kind"]
+    titles = (kind, "static-peak", "scenario")
+    outcomes = [summary["baseline"], summary["static_peak"], summary["scenario"]]
+    if kind == "static-peak":
+        titles, outcomes = (kind, "scenario"), [outcomes[0], outcomes[2]]
+    rows = lines(outcomes, currency=summary["currency"] or "")
+    _difference(out, heading.question(summary), titles, rows, columns)
+    notes = [why_nothing(summary), heading.worst_services(summary)]
+    out.print()
+    for note in notes:
+        if note:
+            _print(out, note)
+    found = heading.quality(summary)
+    if found:
+        _print(out, "data quality", style="bold")
+        for text in found:
+            out.print(Padding(escape_control(text), (0, 0, 0, 2)))
+    return _text(out)
+
+
+def comparison_text(
+    titles: Sequence[str],
+    outcomes: Sequence[Mapping[str, Any]],
+    *,
+    columns: int,
+    currency: str = "",
+    colour: bool = False,
+) -> str:
+    """Return the difference table of two results."""
+    out = _console(columns, colour=colour)
+    _difference(out, "", tuple(titles), lines(outcomes, currency=currency), columns)
+    return _text(out)
+
+
+def _console(columns: int, *, colour: bool) -> Console:
+    from rich.console import Console
+
+    return Console(
+        file=StringIO(),
+        width=columns,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+
+
+def _text(out: Console) -> str:
+    """Return what was printed, without blanks at line ends."""
+    assert isinstance(out.file, StringIO)
+    return "\n".join(line.rstrip() for line in out.file.getvalue().splitlines()) + "\n"
+
+
+def _print(out: Console, text: str, style: str = "") -> None:
+    out.print(escape_control(text), style=style or None, soft_wrap=False)
+
+
+def _headline(out: Console, left: str, right: str, columns: int) -> None:
+    """Print the first line, the stamp at its right end, or below where there is no room."""
+    left = escape_control(left)
+    gap = columns - len(left) - len(right)
+    if gap >= 2:
+        out.print(left, style="bold", end=" " * gap)
+        out.print(right, style="dim")
+    else:
+        out.print(left, style="bold")
+        out.print(right.rjust(columns), style="dim")
+
+
+def _difference(
+    out: Console, title: str, titles: Sequence[str], rows: Sequence[Line], columns: int
+) -> None:
+    """Print the rows: in one table where it fits, else in two, each a line a row."""
+    from rich.measure import Measurement
+
+    wide = _table(title, titles, rows, range(len(titles)), note=True, change=True)
+    unlimited = out.options.update(max_width=UNLIMITED)
+    if Measurement.get(out, unlimited, wide).maximum <= columns:
+        out.print(wide)
+        return
+    first, last = 0, len(titles) - 1
+    out.print(
+        _table(title, titles, rows, (first, last), note=True, change=True, short=True)
+    )
+    if last > 1:
+        out.print()
+        beside = _table("beside it", titles, rows, range(1, last), note=False, change=False)
+        out.print(beside)
+
+
+def _table(
+    title: str,
+    titles: Sequence[str],
+    rows: Sequence[Line],
+    shown: Sequence[int],
+    *,
+    note: bool,
+    change: bool,
+    short: bool = False,
+) -> Table:
+    """Return a table of the columns `shown`, with change and objectives where asked for."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(title, no_wrap=True)
+    for i in shown:
+        table.add_column(escape_control(titles[i]), justify="right", no_wrap=True)
+    if change:
+        table.add_column(f"Δ {escape_control(titles[0])}", justify="right", no_wrap=True)
+    if change or note:  # one column: where there is an objective it says more than a percentage
+        table.add_column("%".rjust(PERCENT_WIDTH) if change else "", no_wrap=True)
+    group = "fleet"
+    for row in rows:
+        if row.group != group:
+            group = row.group
+            table.add_row(TITLES[group], style="bold")
+        indent = "" if row.group == "fleet" else "  "
+        cells = [indent + row.label, *(row.cells[i] for i in shown)]
+        last = row.verdict if note else ""
+        last = last.replace("limit ", "≤ ") if short else last
+        if change:
+            cells.append(row.delta)
+            last = last or row.percent.rjust(PERCENT_WIDTH)
+        cells += [last] if change or note else []
+        table.add_row(*cells, style="red" if row.ok is False else "")
+    return table

@@ -1,0 +1,71 @@
+"""Numbers as people read them: digits by size, units by size, signs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from greensched.units import KG_PER_T, S_PER_H, S_PER_MIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DASH: Final = "–"  # no value
+KWH_PER_MWH: Final = 1_000
+LADDERS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
+    "kwh": ((KWH_PER_MWH, "MWh"), (1, "kWh")),
+    "kg": ((KG_PER_T, "t"), (1, "kg")),
+    "s": ((S_PER_H, "h"), (S_PER_MIN, "min"), (1, "s")),
+}
+_DIGITS: Final = ((1000, 0), (100, 1))
+
+
+def largest(values: Iterable[float | None]) -> float:
+    """Return the largest magnitude among `values`; 0 where there is none."""
+    return max((abs(v) for v in values if v is not None), default=0.0)
+
+
+def unit_for(ladder: str, values: Iterable[float | None]) -> tuple[float, str]:
+    """Return the divisor and name of the largest unit that keeps the largest value above 1."""
+    top = largest(values)
+    steps = LADDERS[ladder]
+    return next((step for step in steps if top >= step[0]), steps[-1])
+
+
+def digits_for(values: Iterable[float | None]) -> int:
+    """Return how many decimals values of this size are shown with."""
+    top = largest(values)
+    return next((digits for bound, digits in _DIGITS if top >= bound), 2)
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """Return `value` with thousands separated, a dash for None, never a negative zero."""
+    if value is None:
+        return DASH
+    text = f"{value:,.{digits}f}"
+    return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
+
+
+def signed(value: float | None, digits: int = 0) -> str:
+    """Return `value` with its sign, and 0 without one where it rounds to nothing."""
+    text = number(value, digits)
+    if value is None or text.startswith("-"):
+        return text
+    if float(text.replace(",", "")) == 0:
+        return "0"
+    return f"+{text}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return `1 job` or `20,153 jobs`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def span(length_s: float) -> str:
+    """Return a window's length as people say it: `7 days`, `22 hours`."""
+    for bound_s, noun in ((S_PER_H * 24, "day"), (S_PER_H, "hour"), (S_PER_MIN, "minute")):
+        if length_s >= bound_s:
+            value = length_s / bound_s
+            if value == int(value):
+                return plural(int(value), noun)
+            return f"{value:.1f} {noun}s"
+    return f"{length_s:g} seconds"
