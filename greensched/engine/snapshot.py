@@ -139,8 +139,10 @@ def _replicas(world: World) -> ReplicaView:
 
 def _queue(world: World) -> QueueView:
     """Return the waiting jobs in sum."""
-    lane = world.lane
-    oldest = [int(world.wait[int(h)]["submit_ms"]) for h in lane["head"] if h >= 0]
+    lane, submit_ms = world.lane, world.wait["submit_ms"]
+    oldest = [int(submit_ms[h]) for h in lane["head"] if h >= 0]  # lists are in this order
+    for heap, n in zip(world.queue, lane["heap_n"], strict=True):
+        oldest += [int(submit_ms[heap[:n]].min())] if n else []
     return QueueView(
         jobs=int(lane["n"].sum()),
         cpu_m=int(lane["cpu_m"].sum()),

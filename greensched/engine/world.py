@@ -211,7 +211,8 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
     tree_size = size if setting.weigher in ("first-fit", "spread") else 0
     tour = np.full(2 * size, n, np.int64)
     tour[size : size + n] = np.arange(n)
-    tour[1:size] = 0
+    for i in range(size - 1, 0, -1):
+        tour[i] = tour[2 * i]
     slot, wait = _records(layout.SLOT, 1024), _records(layout.WAIT, 1024)
     free_list(slot, "next_free", 0)
     free_list(wait, "next", 0)

@@ -256,6 +256,8 @@ def back_home(world, m):
             unpark_replica(world, r)
         r = after
     w_of(world)[0].wants_replicas = 1
+    forget_failures(lane_of(world), 0)
+    forget_failures(lane_of(world), 1)
     note_empty(mach_of(world), m, w_of(world)[0].now_ms)
     _changed(world, m)
 

@@ -21,7 +21,9 @@ from greensched.engine.kernels.heaps import timer_pop, tour_first
 from greensched.engine.kernels.index import reindex
 from greensched.engine.kernels.layout import (
     A_ARRIVING,
+    A_FREE,
     A_ONLINE,
+    A_STANDBY,
     A_STARTING,
     BACKFILL_DEPTH,
     DONE,
@@ -246,7 +248,7 @@ def settle_tenants(world, running_j):
     """Settle every replica, and add what running tasks took so far to `running_j` [jobs]."""
     mach, slot = mach_of(world), slot_of(world)
     for r in range(w_of(world)[0].n_reps):
-        if rep_of(world)[r].state == A_ONLINE:
+        if rep_of(world)[r].state != A_FREE and rep_of(world)[r].state != A_STANDBY:
             settle_replica(mach, svc_of(world), rep_of(world), r)
     for m in range(len(mach)):
         s = mach[m].job_head

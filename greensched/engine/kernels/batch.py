@@ -26,7 +26,7 @@ from greensched.engine.kernels.memory import (
     wait_of,
 )
 from greensched.engine.kernels.meter import note_empty, refresh, sync
-from greensched.engine.kernels.queue import queue_push, wait_new
+from greensched.engine.kernels.queue import forget_failures, queue_push, wait_new
 
 
 @inner
@@ -100,6 +100,8 @@ def start_task(world, jobs, e, m, gang):
     r.batch_gpu_m += t.gpu_m
     r.batch_use_m += t.use_m
     r.share_sum += t.share
+    if r.empty_since_ms >= 0:
+        r.empty_before_ms = r.empty_since_ms
     r.empty_since_ms = -1
     w[0].n_running += 1
     reindex(world, m)
@@ -203,10 +205,15 @@ def _progress_ms(world, s):
 
 @inner
 def undo_start(world, s):
-    """Take back a task that was started at this very instant."""
+    """Take back a task that was started at this very instant: nothing else has changed."""
+    w, mach = w_of(world), mach_of(world)
     m = slot_of(world)[s].machine
+    wants = w[0].wants_dispatch
     _leave(world, s)
-    _free(w_of(world), slot_of(world), s)
+    w[0].wants_dispatch = wants
+    if mach[m].empty_since_ms >= 0:
+        mach[m].empty_since_ms = mach[m].empty_before_ms
+    _free(w, slot_of(world), s)
     reindex(world, m)
     refresh(world, m)
 
@@ -243,6 +250,8 @@ def evict(world, jobs, s):
     out[j].wasted_ms += done_sum - kept * tasks_of(jobs)[j]
     out[j].evictions += 1
     w[0].n_evictions += 1
+    forget_failures(lane_of(world), 0)
+    forget_failures(lane_of(world), 1)
     e = wait_new(w, wait, jobs, cls_of(world), learnt_of(world), j, kept)
     queue_push(w, lane_of(world), queue_of(world), wait, e)
 

@@ -13,6 +13,7 @@ from greensched.engine.kernels.index import (
 )
 from greensched.engine.kernels.layout import (
     BACKFILL_DEPTH,
+    BLOCK,
     EASY,
     GROW,
     INF,
@@ -22,6 +23,7 @@ from greensched.engine.kernels.layout import (
     SHADOW_MACHINES,
 )
 from greensched.engine.kernels.memory import (
+    block_of,
     cls_of,
     head_of,
     job_class_of,
@@ -105,6 +107,13 @@ def start_entry(world, jobs, e, but):
 
 
 @inner
+def _expected_end(slot, s, now):
+    """Return when slot s is expected to end; one past its estimate needs a while more."""
+    end = slot[s].estimate_end_ms
+    return end if end > now else now + OVERRUN_MS
+
+
+@inner
 def _fit_time(world, m, e):
     """Return when machine m is expected to have room for entry e, or INF."""
     w, mach, slot, wait = w_of(world), mach_of(world), slot_of(world), wait_of(world)
@@ -122,7 +131,7 @@ def _fit_time(world, m, e):
         later = INF  # the next expected end after `at`, and all that it frees
         s = mach[m].job_head
         while s >= 0:
-            end = max(slot[s].estimate_end_ms, now + OVERRUN_MS)
+            end = _expected_end(slot, s, now)
             if at < end < later:
                 later = end
             s = slot[s].machine_next
@@ -130,7 +139,7 @@ def _fit_time(world, m, e):
             return INF
         s = mach[m].job_head
         while s >= 0:
-            if max(slot[s].estimate_end_ms, now + OVERRUN_MS) == later:
+            if _expected_end(slot, s, now) == later:
                 cpu_m += slot[s].cpu_m
                 memory_mib += slot[s].memory_mib
                 gpu_m += slot[s].gpu_m
@@ -148,6 +157,9 @@ def _reserve(world, i, e):
     for gpu in range(i, 2):
         level = LEVELS
         while level >= 0 and seen < SHADOW_MACHINES:
+            if block_of(world)[P_BATCH + gpu, level // BLOCK] == 0:
+                level = (level // BLOCK) * BLOCK - 1
+                continue
             m = head_of(world)[P_BATCH + gpu, level]
             while m >= 0 and seen < SHADOW_MACHINES:
                 at = _fit_time(world, m, e)
@@ -157,6 +169,13 @@ def _reserve(world, i, e):
                     seen += 1
                 m = mach[m].batch_next
             level -= 1
+
+
+@inner
+def _stale(lane, i, head, now):
+    """Say whether lane i's reservation is none for this head, or has passed."""
+    shadow_ms = lane[i].shadow_ms
+    return lane[i].shadow_for != head or shadow_ms <= now or shadow_ms == INF
 
 
 @inner
@@ -173,7 +192,7 @@ def reserve_for_head(world, i):
     head, lane = lane_of(world)[i].head, lane_of(world)
     if wait_of(world)[head].tasks > 1:
         return False  # a gang's start cannot be foretold: nothing overtakes it
-    if lane[i].shadow_for != head or lane[i].shadow_ms <= w_of(world)[0].now_ms:
+    if _stale(lane, i, head, w_of(world)[0].now_ms):
         _reserve(world, i, head)
     return True
 

@@ -60,6 +60,7 @@ MACHINE = _dtype("""
 i8: cpu_m memory_mib full_cpu_m full_memory_mib n_gpus gpu_base pods_max boot_ms wake_ms
 i8: online_cpu_m online_memory_mib batch_cpu_m batch_memory_mib batch_use_m batch_gpu_m
 i8: limit_cpu_m limit_memory_mib n_reps n_standby n_jobs share_sum empty_since_ms
+i8: empty_before_ms
 i8: virtual rate last_ms gpu_free_m type_bit warm_ms
 i8: state lending role machine_type group role_now power_kind power_row sleep_to surplus
 i8: heap_root job_head rep_head gen

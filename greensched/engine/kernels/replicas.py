@@ -27,6 +27,7 @@ from greensched.engine.kernels.layout import (
 from greensched.engine.kernels.memory import (
     energy_of,
     gpu_free_of,
+    lane_of,
     load_of,
     mach_of,
     online_ms_of,
@@ -37,6 +38,7 @@ from greensched.engine.kernels.memory import (
     w_of,
 )
 from greensched.engine.kernels.meter import note_empty, refresh, sync
+from greensched.engine.kernels.queue import forget_failures
 from greensched.model import DRAINING, OFF, SLEEPING
 
 
@@ -214,6 +216,8 @@ def detach(world, r):
     w[0].n_alive -= 1
     w[0].wants_replicas = 1
     w[0].wants_dispatch = 1
+    forget_failures(lane_of(world), 0)
+    forget_failures(lane_of(world), 1)
     note_empty(mach, m, w[0].now_ms)
     reindex(world, m)
     refresh(world, m)
