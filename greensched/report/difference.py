@@ -67,7 +67,7 @@ ROWS: Final = (
     Row(
         group="services",
         key="service.violation_min",
-        label="in violation, min",
+        label="violation, service-min",
         measure="plain",
     ),
     Row(
@@ -114,6 +114,17 @@ def look_up(outcome: Mapping[str, Any], path: str) -> Any:
             return None
         value = value[step]
     return value
+
+
+def result_columns(
+    summary: Mapping[str, Any],
+) -> tuple[tuple[str, ...], list[Mapping[str, Any]]]:
+    """Return titles and outcomes of a result's table; static-peak once where it is the baseline."""
+    kind = summary["baseline"]["kind"]
+    if kind == "static-peak":
+        return (kind, "scenario"), [summary["baseline"], summary["scenario"]]
+    outcomes = [summary["baseline"], summary["static_peak"], summary["scenario"]]
+    return (kind, "static-peak", "scenario"), outcomes
 
 
 def lines(
@@ -184,9 +195,7 @@ def _percent(raw: Sequence[float | None]) -> str:
     return "0.0" if text == "0" else text
 
 
-def _judged(
-    line: Line, row: Row, outcome: Mapping[str, Any], divisor: float, digits: int
-) -> Line:
+def _judged(line: Line, row: Row, outcome: Mapping[str, Any], divisor: float, digits: int) -> Line:
     """Return `line` with the limit that its objective has, and whether it is held."""
     suffix = "_s" if row.measure == "s" else ""
     limit = look_up(outcome, f"{row.objective}_limit{suffix}")
@@ -206,9 +215,10 @@ def why_nothing(summary: Mapping[str, Any]) -> str:
     switches = look_up(summary, "scenario.policies") or []
     kind = look_up(summary, "baseline.kind")
     if saved < 0:
+        lost = look_up(summary, "scenario.batch.wasted_core_h") or 0.0
         return (
-            f"the scenario takes {number(-saved, 1)} kWh more than {kind}: what it keeps ready "
-            "costs more than what it switches off"
+            f"saves nothing: the scenario takes {number(-saved, 1)} kWh more facility energy than "
+            f"{kind} (work lost to eviction and done again: {number(lost, 1)} core-h)"
         )
     if not switches:
         return f"saves 0: no switch is on, so the scenario runs exactly like its baseline ({kind})"

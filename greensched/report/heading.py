@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WORST_MAX: Final = 3
-_DAYS: Final = (
-    *("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
-)
+_DAYS: Final = (*("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),)
 
 
 def headline(summary: Mapping[str, Any]) -> str:
@@ -40,6 +38,12 @@ def start(summary: Mapping[str, Any]) -> datetime:
     """Return the window's start, in the scenario's own time zone where the summary says it."""
     window = summary["window"]
     return datetime.fromisoformat(window.get("start") or window["start_utc"])
+
+
+def with_start(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the summary with the window's local start, which the manifest tells."""
+    told = manifest.get("window_start") or summary["window"]["start_utc"]
+    return {**summary, "window": {**summary["window"], "start": told}}
 
 
 def question(summary: Mapping[str, Any]) -> str:

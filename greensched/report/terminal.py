@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import escape_control
 from greensched.report import heading
-from greensched.report.difference import Line, lines, why_nothing
+from greensched.report.difference import Line, lines, result_columns, why_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,11 +39,7 @@ def result_text(summary: Mapping[str, Any], *, columns: int, colour: bool = Fals
 
     out = _console(columns, colour=colour)
     _headline(out, heading.headline(summary), heading.stamp(summary), columns)
-    kind = summary["baseline"]["kind"]
-    titles = (kind, "static-peak", "scenario")
-    outcomes = [summary["baseline"], summary["static_peak"], summary["scenario"]]
-    if kind == "static-peak":
-        titles, outcomes = (kind, "scenario"), [outcomes[0], outcomes[2]]
+    titles, outcomes = result_columns(summary)
     rows = lines(outcomes, currency=summary["currency"] or "")
     _difference(out, heading.question(summary), titles, rows, columns)
     notes = [why_nothing(summary), heading.worst_services(summary)]
@@ -122,9 +118,7 @@ def _difference(
         out.print(wide)
         return
     first, last = 0, len(titles) - 1
-    out.print(
-        _table(title, titles, rows, (first, last), note=True, change=True, short=True)
-    )
+    out.print(_table(title, titles, rows, (first, last), note=True, change=True, short=True))
     if last > 1:
         out.print()
         beside = _table("beside it", titles, rows, range(1, last), note=False, change=False)

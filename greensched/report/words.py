@@ -16,7 +16,7 @@ LADDERS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
     "kg": ((KG_PER_T, "t"), (1, "kg")),
     "s": ((S_PER_H, "h"), (S_PER_MIN, "min"), (1, "s")),
 }
-_DIGITS: Final = ((1000, 0), (100, 1))
+_DIGITS: Final = ((1000, 0), (100, 1), (0.1, 2))  # smaller values get three
 
 
 def largest(values: Iterable[float | None]) -> float:
@@ -34,7 +34,7 @@ def unit_for(ladder: str, values: Iterable[float | None]) -> tuple[float, str]:
 def digits_for(values: Iterable[float | None]) -> int:
     """Return how many decimals values of this size are shown with."""
     top = largest(values)
-    return next((digits for bound, digits in _DIGITS if top >= bound), 2)
+    return next((digits for bound, digits in _DIGITS if top >= bound), 3 if top else 2)
 
 
 def number(value: float | None, digits: int = 0) -> str:

@@ -1,0 +1,66 @@
+"""The difference table as Markdown and CSV."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from greensched.errors import escape_control
+from greensched.report import heading
+from greensched.report.difference import lines, result_columns, why_nothing
+from greensched.report.tables import csv_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from greensched.report.difference import Line
+
+# What Markdown takes for its own marks in running text.
+_MARKS = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
+
+
+def plain(text: str) -> str:
+    """Return `text` so that Markdown shows it as it is."""
+    return escape_control(text).translate(_MARKS)
+
+
+def result_markdown(summary: Mapping[str, Any]) -> str:
+    """Return a result as Markdown: headline, sentence, table, what to know of the data."""
+    titles, outcomes = result_columns(summary)
+    rows = lines(outcomes, currency=summary["currency"] or "")
+    parts = [
+        f"## {plain(heading.headline(summary))}",
+        f"*{heading.stamp(summary)}*",
+        plain(heading.sentence(summary)),
+        table_markdown(heading.question(summary), titles, rows),
+    ]
+    notes = [n for n in (why_nothing(summary), heading.worst_services(summary)) if n]
+    notes += heading.quality(summary)
+    if notes:
+        parts.append("\n".join(f"- {plain(n)}" for n in notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def table_markdown(title: str, titles: Sequence[str], rows: Sequence[Line]) -> str:
+    """Return the difference table as Markdown."""
+    names = [plain(t) for t in titles]
+    head = [title, *names, f"Δ {names[0]}", "%", "objective"]
+    made = [head, ["---", *["---:"] * (len(names) + 2), "---"]]
+    made += [[r.label, *r.cells, r.delta, r.percent, r.verdict] for r in rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in made)
+
+
+def table_csv(titles: Sequence[str], rows: Sequence[Line]) -> str:
+    """Return the difference table as CSV, numbers as they are (unit in the key's name)."""
+    head = ["key", *titles, "difference", "objective"]
+    made = []
+    for row in rows:
+        first, last = row.raw[0], row.raw[-1]
+        change = None if first is None or last is None else last - first
+        made.append([row.key, *row.raw, change, row.verdict])
+    return csv_text(head, made)
+
+
+def result_csv(summary: Mapping[str, Any]) -> str:
+    """Return a result's difference table as CSV."""
+    titles, outcomes = result_columns(summary)
+    return table_csv(titles, lines(outcomes, currency=summary["currency"] or ""))

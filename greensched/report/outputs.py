@@ -1,0 +1,185 @@
+"""The folder of a result: written in full or not at all, and read back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from greensched.errors import DataError, Finding, UsageError
+from greensched.report.tables import read_parquet, write_parquet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pandas as pd
+
+    from greensched.experiment import Result
+
+SUMMARY: Final = "summary.json"
+MANIFEST: Final = "manifest.json"
+PAGE: Final = "report.html"
+TABLES: Final = ("series", "jobs", "entries")
+MANIFEST_SCHEMA: Final = "greensched/manifest/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A result read back from its folder."""
+
+    folder: Path
+    summary: dict[str, Any]
+    manifest: dict[str, Any]
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return the table `name`, one of `TABLES`; raises DataError where it is not there."""
+        path = self.folder / f"{name}.parquet"
+        if not path.is_file():
+            raise DataError(Finding(where=str(path), what="no such file", remedy="run it again"))
+        return read_parquet(path)
+
+
+def check_place(folder: Path) -> None:
+    """Raise UsageError where `folder` is something other than an earlier result or empty."""
+    if not folder.exists():
+        return
+    if folder.is_dir() and (not any(folder.iterdir()) or _is_result(folder)):
+        return
+    raise UsageError(
+        Finding(
+            where=f"--out {folder}",
+            what="is there and is not a result of greensched",
+            remedy="name another place; nothing was touched",
+        )
+    )
+
+
+def _is_result(folder: Path) -> bool:
+    """Tell whether a folder holds what a run wrote."""
+    return (folder / MANIFEST).is_file() and (folder / SUMMARY).is_file()
+
+
+def write_result(result: Result, folder: Path, *, command: str, page: Callable[..., str]) -> None:
+    """Write all files of `result` as `folder`; an earlier result there is replaced.
+
+    They are written beside it under a temporary name and renamed, so that an interrupted run
+    leaves nothing half-written. `page` makes the HTML of summary, series and manifest. Raises
+    UsageError where the place cannot be written or holds something else.
+    """
+    check_place(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        what = f"cannot be written: {error.strerror or error}"
+        raise UsageError(Finding(where=f"--out {folder}", what=what)) from None
+    try:
+        temporary.chmod(0o777 & ~_umask())
+        _fill(result, temporary, command, page)
+        _replace(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _umask() -> int:
+    """Return the process's umask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _fill(result: Result, folder: Path, command: str, page: Callable[..., str]) -> None:
+    """Write the files into a folder of their own."""
+    summary = result.summary
+    write_json(folder / SUMMARY, summary)
+    series = result.series
+    for name, frame in zip(TABLES, (series, result.jobs, result.entries), strict=True):
+        write_parquet(frame, folder / f"{name}.parquet")
+    about = manifest(result, folder, command)
+    (folder / PAGE).write_text(page(summary, series, about), encoding="utf-8")
+    write_json(folder / MANIFEST, about)
+
+
+def _replace(temporary: Path, folder: Path) -> None:
+    """Rename `temporary` to `folder`, and drop the result that was there."""
+    old = None
+    if folder.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+        folder.rename(old / folder.name)
+    temporary.rename(folder)
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write `values` as JSON for people and programs; NaN and infinity are refused."""
+    path.write_text(json_text(values), encoding="utf-8")
+
+
+def json_text(values: Any) -> str:
+    """Return `values` as indented JSON with a line end; raises ValueError for NaN."""
+    return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def manifest(result: Result, folder: Path, command: str) -> dict[str, Any]:
+    """Return what is needed to repeat `result`, and checksums of what was read and written."""
+    scenario = result.scenario
+    inputs = dict(result.shared.workload.checksums)
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "name": scenario.name,
+        "scenario_sha256": scenario.hash,
+        "seed": scenario.seed,
+        "window_start": scenario.spec.window.start.isoformat(),
+        "command": command,
+        "versions": versions(),
+        "inputs": [{"source": k, "sha256": v} for k, v in sorted(inputs.items())],
+        "outputs": {p.name: _sha256(p) for p in sorted(folder.iterdir())},
+        "scenario": scenario.text,
+    }
+
+
+def _sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, greensched and the packages that results depend on."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version()}
+    for name in ("greensched", "numpy", "numba", "simpy", "duckdb", "pandas"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def read_result(folder: Path) -> Stored:
+    """Return the result in `folder`; raises DataError where there is none or it is damaged."""
+    parts = {}
+    for name in (SUMMARY, MANIFEST):
+        path = folder / name
+        try:
+            parts[name] = json.loads(path.read_text(encoding="utf-8"))
+        except OSError:
+            what = "is not a folder of results: it has no " + name
+            remedy = "greensched run SCENARIO writes one"
+            raise DataError(Finding(where=str(folder), what=what, remedy=remedy)) from None
+        except ValueError as error:
+            raise DataError(Finding(where=str(path), what=f"damaged: {error}")) from None
+    schema = parts[SUMMARY].get("schema") if isinstance(parts[SUMMARY], dict) else None
+    if schema != "greensched/summary/v1":
+        what = f"schema {schema!r} is not 'greensched/summary/v1'"
+        raise DataError(Finding(where=str(folder / SUMMARY), what=what))
+    return Stored(folder=folder, summary=parts[SUMMARY], manifest=parts[MANIFEST])
