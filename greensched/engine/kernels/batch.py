@@ -243,6 +243,7 @@ def evict(world, jobs, s):
         t = after
         if t == s:
             break
+    done_sum += (tasks_of(jobs)[j] - tasks) * duration_ms_of(jobs)[j]  # mates that had ended
     if c.checkpoint_ms > 0:
         kept = max(0, kept // c.checkpoint_ms * c.checkpoint_ms - c.checkpoint_cost_ms)
     else:

@@ -1,0 +1,14 @@
+"""Experiments: a scenario against its baselines, with what its services and jobs got.
+
+run(scenario)    -> Result       three runs of one world: baseline, static-peak, scenario
+compare(a, b)    -> Comparison   two results side by side
+"""
+
+from __future__ import annotations
+
+from greensched.experiment.comparison import Comparison, compare
+from greensched.experiment.outcome import Outcome
+from greensched.experiment.result import Result
+from greensched.experiment.run import run
+
+__all__ = ["Comparison", "Outcome", "Result", "compare", "run"]

@@ -1,0 +1,144 @@
+"""What services and jobs got: no saving is told without it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from greensched.engine.kernels.latency import response_table
+from greensched.model import NONE
+from greensched.units import CPU_M_PER_CORE, MS_PER_H, MS_PER_MIN, MS_PER_S, S_PER_H
+
+if TYPE_CHECKING:
+    from greensched.engine.result import RunResult
+    from greensched.experiment.world import Shared
+    from greensched.model import FloatArray, IntArray, Services
+
+
+def step_lengths_ms(services: Services, end_ms: int) -> IntArray:
+    """Return the length [ms] of each load step within the run, and of the drain behind them."""
+    steps = services.load_cpu_m.shape[1]
+    edges = services.start_ms + services.step_ms * np.arange(steps + 1)
+    edges = np.clip(np.append(edges, max(end_ms, int(edges[-1]))), 0, end_ms)
+    return np.diff(edges)
+
+
+def responses_ms(shared: Shared, run: RunResult) -> FloatArray:
+    """Return the modelled 99th-percentile response [steps + 1, services] [ms]; inf: overload.
+
+    M/M/c with c the whole cores of the mean replicas that served in a load step, at least one.
+    """
+    services = shared.workload.services
+    if services is None or not len(services):
+        return np.empty((0, 0))
+    lengths = step_lengths_ms(services, run.end_ms)
+    return response_table(
+        np.ascontiguousarray(services.load_cpu_m, np.int64),
+        run.services.online_ms,
+        lengths,
+        np.ascontiguousarray(services.replica_cpu_m, np.int64),
+        np.ascontiguousarray(services.service_time_ms, np.float64),
+    )
+
+
+def service_level(
+    shared: Shared, run: RunResult, own_ms: FloatArray, reference_ms: FloatArray
+) -> dict[str, Any]:
+    """Return the service account of a run; factors are against `reference_ms` (the baseline)."""
+    slo = shared.scenario.slo
+    services = shared.workload.services
+    if services is None or not len(services):
+        return _no_services(slo.latency_factor_p99, slo.shortage_share)
+    lengths = step_lengths_ms(services, run.end_ms)
+    load = np.vstack([services.load_cpu_m.T, services.load_cpu_m[:, -1]])
+    weight = load * lengths[:, None] / services.service_time_ms  # requests, up to a constant
+    stable = np.isfinite(own_ms) & np.isfinite(reference_ms) & (weight > 0)
+    factor = None
+    if stable.any():
+        base = float((weight * reference_ms)[stable].sum())
+        factor = float((weight * own_ms)[stable].sum()) / base
+    late = np.zeros(own_ms.shape, np.bool_)
+    if slo.latency_factor_p99 is not None:
+        with np.errstate(invalid="ignore"):  # inf / inf: both overloaded, counted as shortage
+            late = stable & (own_ms / reference_ms > slo.latency_factor_p99)
+        late |= np.isinf(own_ms) & np.isfinite(reference_ms) & (weight > 0)
+    violated_ms = np.where(late, lengths[:, None], run.services.short_ms).sum(axis=0)
+    work, shortage = run.services.work_core_s.sum(), run.services.shortage_core_s.sum()
+    share = float(shortage / work) if work > 0 else 0.0
+    minutes = violated_ms / MS_PER_MIN
+    return {
+        "latency_factor_p99": factor,
+        "latency_factor_p99_limit": slo.latency_factor_p99,
+        "latency_factor_p99_ok": _ok(factor, slo.latency_factor_p99),
+        "shortage_share": share,
+        "shortage_share_limit": slo.shortage_share,
+        "shortage_share_ok": _ok(share, slo.shortage_share),
+        "violation_min": float(minutes.sum()),
+        "violation_min_by_service": {
+            name: float(m) for name, m in zip(services.names, minutes, strict=True) if m > 0
+        },
+        "work_core_h": float(work) / S_PER_H,
+        "replicas_mean": float(run.services.online_ms.sum() / run.end_ms),
+    }
+
+
+def _no_services(factor_limit: float | None, shortage_limit: float | None) -> dict[str, Any]:
+    """Return the account of a run without services."""
+    return {
+        "latency_factor_p99": None,
+        "latency_factor_p99_limit": factor_limit,
+        "latency_factor_p99_ok": None,
+        "shortage_share": 0.0,
+        "shortage_share_limit": shortage_limit,
+        "shortage_share_ok": None,
+        "violation_min": 0.0,
+        "violation_min_by_service": {},
+        "work_core_h": 0.0,
+        "replicas_mean": 0.0,
+    }
+
+
+def _ok(value: float | None, limit: float | None) -> bool | None:
+    """Say whether an objective is met; None where there is none."""
+    if limit is None or value is None:
+        return None
+    return value <= limit
+
+
+def batch_level(shared: Shared, run: RunResult) -> dict[str, Any]:
+    """Return the batch account of a run; a job that never started waits until the end."""
+    slo, jobs = shared.scenario.slo, shared.workload.jobs
+    counted = {
+        "deadline_miss_limit": slo.deadline_miss,
+        "wait_p95_limit_s": None if slo.batch_wait_p95 is None else slo.batch_wait_p95 / MS_PER_S,
+    }
+    if jobs is None or not len(jobs):
+        return {"jobs": 0, "completed": 0, "unfinished": 0, "deadlines": 0,
+                "deadline_miss_share": None, "deadline_miss_ok": None, "wait_mean_s": None,
+                "wait_p95_s": None, "wait_p95_ok": None, "evictions": 0, "wasted_core_h": 0.0,
+                "work_core_h": 0.0, **counted}
+    out = run.jobs
+    waits_s = (np.where(out.start_ms == NONE, run.end_ms, out.start_ms) - jobs.submit_ms) / 1000
+    done = out.end_ms != NONE
+    due = jobs.deadline_ms != NONE
+    missed = due & (~done | (out.end_ms > jobs.deadline_ms))
+    miss = float(missed.sum() / due.sum()) if due.any() else None
+    p95_s = float(np.percentile(waits_s, 95))
+    cores = jobs.cpu_m / CPU_M_PER_CORE
+    work_ms = (jobs.duration_ms * cores * jobs.tasks)[done].sum()
+    return {
+        "jobs": len(jobs),
+        "completed": int(done.sum()),
+        "unfinished": int((~done).sum()),
+        "deadlines": int(due.sum()),
+        "deadline_miss_share": miss,
+        "deadline_miss_ok": _ok(miss, slo.deadline_miss),
+        "wait_mean_s": float(waits_s.mean()),
+        "wait_p95_s": p95_s,
+        "wait_p95_ok": _ok(p95_s, counted["wait_p95_limit_s"]),
+        "evictions": int(out.evictions.sum()),
+        "wasted_core_h": float((out.wasted_ms * cores).sum() / MS_PER_H),
+        "work_core_h": float(work_ms / MS_PER_H),
+        **counted,
+    }

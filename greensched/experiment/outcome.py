@@ -1,0 +1,82 @@
+"""One run, accounted: entries, service levels, and its part of the summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from greensched.accounting import Entries, Factors, account, apportion, total, totals
+from greensched.experiment.levels import batch_level, service_level
+from greensched.units import MS_PER_H, MWH_MILLI_PER_KWH
+
+if TYPE_CHECKING:
+    from greensched.engine.result import RunResult
+    from greensched.experiment.world import Shared
+    from greensched.model import FloatArray, IntArray
+
+TOTALS = ("machines_on_mean", "machines_on_peak", "energy_it_kwh", "energy_facility_kwh",
+          "scope2_location_kg", "embodied_kg", "embodied_low_kg", "embodied_high_kg", "cost")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One run with its account; `service_mwh` and `job_mwh` sum with `unallocated_mwh`."""
+
+    run: RunResult
+    entries: Entries
+    service_mwh: IntArray
+    job_mwh: IntArray
+    unallocated_mwh: int
+    service: dict[str, Any]
+    batch: dict[str, Any]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Return this run's part of `summary.json`."""
+        sums = totals(self.entries)
+        usage = self.run.usage
+        hours: dict[str, float] = {}
+        for group, column in zip(usage.groups, usage.machine_ms.T, strict=True):
+            hours[group.role] = hours.get(group.role, 0.0) + int(column.sum()) / MS_PER_H
+        counts = self.run.counts
+        return {
+            **{name: sums[name] for name in TOTALS},
+            "service": {**self.service, "energy_kwh": _kwh(self.service_mwh)},
+            "batch": {**self.batch, "energy_kwh": _kwh(self.job_mwh)},
+            "energy_unallocated_kwh": self.unallocated_mwh / MWH_MILLI_PER_KWH,
+            "machine_h": dict(sorted(hours.items())),
+            "moves": counts["moves"],
+            "power_cycles": counts["power_cycles"],
+            "actions_rejected": counts["rejected"],
+        }
+
+
+def _kwh(parts: IntArray) -> float:
+    """Return the sum of integer milliwatt-hours as kWh."""
+    return int(parts.sum()) / MWH_MILLI_PER_KWH
+
+
+def outcome(
+    shared: Shared,
+    run: RunResult,
+    factors: Factors,
+    own_ms: FloatArray,
+    reference_ms: FloatArray,
+) -> Outcome:
+    """Return a run's outcome; latency factors are against the baseline's `reference_ms`."""
+    entries = account(run.usage, factors)
+    parts = np.concatenate([run.services.energy_j, run.jobs.energy_j])
+    parts = np.maximum(parts, 0.0)
+    split, rest = apportion(parts, total(entries).energy_it_mwh)
+    n = len(run.services.energy_j)
+    return Outcome(
+        run=run,
+        entries=entries,
+        service_mwh=split[:n],
+        job_mwh=split[n:],
+        unallocated_mwh=rest,
+        service=service_level(shared, run, own_ms, reference_ms),
+        batch=batch_level(shared, run),
+    )

@@ -1,0 +1,172 @@
+"""Who serves, who computes, who is surplus: the machines that the static-peak baseline needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from greensched.engine.simulate import Simulation, simulate
+from greensched.experiment.levels import batch_level
+from greensched.model import NONE, ROLE_CODES, Jobs, Services
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from greensched.experiment.world import Shared
+    from greensched.model import Int8Array, IntArray
+
+WAIT_P95_ASSUMED_MS: Final = 900_000  # where a scenario sets no objective for its batch
+_ONLINE, _BATCH, _ANY = ROLE_CODES["online"], ROLE_CODES["batch"], ROLE_CODES["any"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """Roles of all machines (NONE: surplus), replicas at the start, and what was assumed."""
+
+    roles: Int8Array
+    replicas: IntArray | None
+    findings: tuple[str, ...] = ()
+
+
+def peak_replicas(services: Services, headroom: float) -> tuple[IntArray, int]:
+    """Return static replicas: as recorded or, where none are, peak load x (1 + headroom).
+
+    The second value counts the services whose replicas were not recorded.
+    """
+    peak = services.load_cpu_m.max(axis=1)
+    needed = np.ceil(peak * (1.0 + headroom) / services.replica_cpu_m).astype(np.int64)
+    recorded = services.replicas != NONE
+    replicas = np.where(recorded, services.replicas, np.maximum(needed, 1))
+    replicas = np.maximum(replicas, services.replicas_min)
+    limited = services.replicas_max != NONE
+    replicas = np.where(limited, np.minimum(replicas, services.replicas_max), replicas)
+    return replicas.astype(np.int64), int((~recorded).sum())
+
+
+def as_recorded(shared: Shared) -> Partition:
+    """Return every machine on in its type's own role: nothing is surplus."""
+    services = shared.workload.services
+    replicas = None
+    if services is not None:
+        replicas = peak_replicas(services, shared.scenario.baseline.headroom)[0]
+    return Partition(roles=_own_roles(shared), replicas=replicas)
+
+
+def static_peak(shared: Shared, progress: Callable[[str, float], None] | None) -> Partition:
+    """Return the machines that peak replicas fill, the fewest that hold batch, and the rest."""
+    own = _own_roles(shared)
+    roles = np.full(len(own), NONE, np.int8)
+    findings: list[str] = []
+    replicas = None
+    services, jobs = shared.workload.services, shared.workload.jobs
+    if services is not None and len(services):
+        replicas, guessed = peak_replicas(services, shared.scenario.baseline.headroom)
+        if guessed:
+            headroom = shared.scenario.baseline.headroom
+            findings.append(f"{guessed} services without recorded replicas: peak load x"
+                            f" {1 + headroom:g} assumed")
+        used, missing = _filled(shared, own, replicas)
+        roles[used] = _ONLINE
+        if missing:
+            findings.append(f"{missing} replicas of the static peak found no room in the fleet")
+    if jobs is not None and len(jobs):
+        rest = np.flatnonzero((roles == NONE) & (own != _ONLINE))
+        findings += _give_to_batch(shared, roles, rest, progress)
+    return Partition(roles=roles, replicas=replicas, findings=tuple(findings))
+
+
+def _own_roles(shared: Shared) -> Int8Array:
+    """Return each machine's role by its type; `any` serves only what batch leaves."""
+    return np.repeat(
+        np.array([ROLE_CODES[kind.role] for kind in shared.fleet], np.int8),
+        [kind.count for kind in shared.fleet],
+    )
+
+
+def _filled(shared: Shared, own: Int8Array, replicas: IntArray) -> tuple[IntArray, int]:
+    """Return the machines that hold all replicas, largest placed first, and how many do not fit."""
+    roles = np.where(own == _BATCH, NONE, _ONLINE).astype(np.int8)
+    setting = shared.setting("packing", roles=roles, replicas=replicas)
+    world = Simulation(setting).world
+    used = np.flatnonzero(world.mach["n_reps"] > 0)
+    return used.astype(np.int64), int(world.w[0]["n_pending"])
+
+
+def _in_proportion(shared: Shared, rest: IntArray) -> IntArray:
+    """Return `rest` in an order whose every prefix holds the types in proportion."""
+    kind = np.repeat(np.arange(len(shared.fleet)), [k.count for k in shared.fleet])[rest]
+    place = np.empty(len(rest))
+    for one in np.unique(kind):
+        rows = np.flatnonzero(kind == one)
+        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return rest[np.lexsort((kind, place))]
+
+
+def _give_to_batch(
+    shared: Shared,
+    roles: Int8Array,
+    rest: IntArray,
+    progress: Callable[[str, float], None] | None,
+) -> list[str]:
+    """Give batch the fewest of `rest` with which it meets its objectives (bisection)."""
+    jobs = shared.workload.jobs
+    assert jobs is not None
+    order = _in_proportion(shared, rest)
+    findings = []
+    slo = shared.scenario.slo
+    limit_ms = slo.batch_wait_p95
+    if limit_ms is None and slo.deadline_miss is None:
+        limit_ms = WAIT_P95_ASSUMED_MS
+        findings.append("no objective for batch: a 95th-percentile wait of 15 min assumed")
+    low, high = _least(shared, jobs, order), len(order)
+    if not order.size:
+        return [*findings, "no machine is left for batch"]
+
+    def meets(count: int) -> bool:
+        return _meets(shared, roles, order[:count], limit_ms)
+
+    if low < high and meets(low):
+        high = low
+    elif not meets(high):
+        findings.append(f"batch misses its objectives even with all {high} machines left")
+        low = high
+    step = 0
+    while high - low > 1:
+        middle = (low + high) // 2
+        if meets(middle):
+            high = middle
+        else:
+            low = middle
+        step += 1
+        if progress is not None:
+            progress("sizing static-peak", min(1.0, step / 10))
+    roles[order[:high]] = _BATCH
+    return findings
+
+
+def _least(shared: Shared, jobs: Jobs, order: IntArray) -> int:
+    """Return a number of machines that is too few or just enough: mean demand over capacity."""
+    cpu_m = np.repeat([k.cpu_m - k.reserved_cpu_m for k in shared.fleet],
+                      [k.count for k in shared.fleet])[order]
+    inside = np.minimum(jobs.duration_ms, shared.scenario.window_ms)
+    work = float((inside * jobs.cpu_m.astype(np.float64) * jobs.tasks).sum())
+    mean_m = work / shared.scenario.window_ms / 2  # half of it may well drain after the window
+    return int(min(len(order), max(1, np.searchsorted(np.cumsum(cpu_m), mean_m))))
+
+
+def _meets(shared: Shared, roles: Int8Array, chosen: IntArray, limit_ms: int | None) -> bool:
+    """Say whether batch meets its objectives on the chosen machines alone."""
+    from dataclasses import replace
+
+    own = np.full(len(roles), NONE, np.int8)
+    own[chosen] = _BATCH
+    setting = replace(shared.setting("sizing", roles=own), services=None)
+    level = batch_level(shared, simulate(setting))
+    miss_limit = shared.scenario.slo.deadline_miss
+    if level["unfinished"] and shared.scenario.spec.end == "drain":
+        return False
+    if miss_limit is not None and (level["deadline_miss_share"] or 0.0) > miss_limit:
+        return False
+    return limit_ms is None or (level["wait_p95_s"] or 0.0) * 1000 <= limit_ms

@@ -1,0 +1,230 @@
+"""`Result`: what a run gives, as numbers, as tables and as a page of a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import greensched
+from greensched.accounting import ROLES, Baseline, rows, savings
+from greensched.experiment.outcome import TOTALS, Outcome
+from greensched.model import NONE
+from greensched.units import J_PER_KWH, MS_PER_S
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from greensched.experiment.world import Shared
+    from greensched.scenario import Scenario
+
+SCHEMA = "greensched/summary/v1"
+_DIFFERENCES = {
+    "service": ("latency_factor_p99", "shortage_share", "violation_min", "replicas_mean",
+                "energy_kwh"),
+    "batch": ("completed", "unfinished", "deadline_miss_share", "wait_mean_s", "wait_p95_s",
+              "evictions", "wasted_core_h", "energy_kwh"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Result:
+    """A scenario against its baseline; tables are made when they are asked for."""
+
+    scenario: Scenario
+    shared: Shared
+    baseline_id: Baseline
+    baseline: Outcome
+    static_peak: Outcome
+    outcome: Outcome
+    findings: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> dict[str, Outcome]:
+        """Return the three runs by name."""
+        return {"baseline": self.baseline, "static_peak": self.static_peak,
+                "scenario": self.outcome}
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Return `summary.json` as a dict."""
+        scenario, runs = self.scenario, {k: r.summary for k, r in self.runs.items()}
+        identity = {"kind": self.baseline_id.kind, "text": self.baseline_id.text,
+                    "id": self.baseline_id.id, "sha256": self.baseline_id.sha256}
+        prices = scenario.spec.prices
+        priced = prices and (prices.energy or prices.machine_hour)
+        return {
+            "schema": SCHEMA,
+            "name": scenario.name,
+            "scenario_sha256": scenario.hash,
+            "seed": scenario.seed,
+            "version": greensched.__version__,
+            "stamp": {
+                "data": "synthetic" if self._synthetic else "measured",
+                "result": "modelled",
+                "calibration": "uncalibrated",
+            },
+            "window": {
+                "start_utc": _utc(scenario.start_utc_ms),
+                "length_s": scenario.window_ms / MS_PER_S,
+                "end_s": self.outcome.run.end_ms / MS_PER_S,
+            },
+            "demand": self._demand(),
+            "baseline": {**identity, **runs["baseline"]},
+            "static_peak": runs["static_peak"],
+            "scenario": {"policies": [p.kind for p in scenario.policies], **runs["scenario"]},
+            "savings": self._savings(runs["baseline"], runs["scenario"]),
+            "currency": priced[1] if priced else None,
+        }
+
+    @property
+    def _synthetic(self) -> bool:
+        """Say whether any of the inputs was made rather than measured."""
+        labels = [series.labels.synthetic for series in self.shared.intensity.values()]
+        return self.shared.workload.synthetic or any(labels)
+
+    def _demand(self) -> dict[str, Any]:
+        """Return the size of the demand and of the fleet."""
+        work = self.shared.workload
+        surplus = [g.role == "surplus" for g in self.outcome.run.usage.groups]
+        machine_ms = self.outcome.run.usage.machine_ms[:, surplus].sum()
+        return {
+            "services": 0 if work.services is None else len(work.services),
+            "jobs": 0 if work.jobs is None else len(work.jobs),
+            "machines": self.shared.machines,
+            "machines_surplus": round(int(machine_ms) / self.outcome.run.end_ms),
+            "findings": list(self.findings),
+        }
+
+    def _savings(self, before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+        """Return the savings in the summary's form: baseline less scenario."""
+        saved = savings(self.baseline_id, self.baseline.entries, self.outcome.entries).totals()
+        share = {
+            name: saved[name] / before[name]
+            for name in TOTALS if before[name] and saved[name] is not None
+        }
+        parts = {
+            part: {
+                name: None if before[part][name] is None or after[part][name] is None
+                else before[part][name] - after[part][name]
+                for name in names
+            }
+            for part, names in _DIFFERENCES.items()
+        }
+        return {
+            "baseline_id": self.baseline_id.id,
+            "baseline_sha256": self.baseline_id.sha256,
+            **{name: saved[name] for name in TOTALS},
+            "share": share,
+            **parts,
+        }
+
+    @property
+    def series(self) -> pd.DataFrame:
+        """Return one row an interval and run: machines by role, power, intensity, load."""
+        import pandas as pd
+
+        return pd.concat(
+            [_series(self, name, one) for name, one in self.runs.items()], ignore_index=True
+        )
+
+    @property
+    def jobs(self) -> pd.DataFrame:
+        """Return one row a job: when it ran in the scenario and in the baseline."""
+        import pandas as pd
+
+        table = self.shared.workload.jobs
+        if table is None:
+            return pd.DataFrame({"job": []})
+        run, base = self.outcome.run.jobs, self.baseline.run.jobs
+        ids = np.arange(len(table)).astype(str) if table.ids is None else np.asarray(table.ids)
+        return pd.DataFrame({
+            "job": ids,
+            "submit_s": table.submit_ms / MS_PER_S,
+            "start_s": _seconds(run.start_ms),
+            "end_s": _seconds(run.end_ms),
+            "wait_s": _seconds(run.start_ms) - table.submit_ms / MS_PER_S,
+            "deadline_s": _seconds(table.deadline_ms),
+            "evictions": run.evictions,
+            "wasted_s": run.wasted_ms / MS_PER_S,
+            "energy_mwh_milli": self.outcome.job_mwh,
+            "start_baseline_s": _seconds(base.start_ms),
+            "end_baseline_s": _seconds(base.end_ms),
+        })
+
+    @property
+    def entries(self) -> pd.DataFrame:
+        """Return the account's entries of the baseline and the scenario."""
+        import pandas as pd
+
+        parts = []
+        for name, one in (("baseline", self.baseline), ("scenario", self.outcome)):
+            frame = pd.DataFrame(rows(one.entries))
+            frame.insert(0, "run", name)
+            parts.append(frame)
+        return pd.concat(parts, ignore_index=True)
+
+    def _repr_html_(self) -> str:
+        """Return the difference as a table, for notebooks."""
+        summary = self.summary
+        before, after = summary["baseline"], summary["scenario"]
+        lines = "".join(
+            f"<tr><th scope=row>{name}</th><td>{before[name]:,.6g}</td><td>{after[name]:,.6g}</td>"
+            f"<td>{summary['savings'][name]:,.6g}</td></tr>"
+            for name in TOTALS if before[name] is not None
+        )
+        stamp = " · ".join(summary["stamp"].values())
+        return (f"<table><caption>{escape(summary['name'])} ({stamp})</caption><tr><th></th>"
+                f"<th>{escape(before['kind'])}</th><th>scenario</th><th>saved</th></tr>"
+                f"{lines}</table>")
+
+
+def _utc(time_ms: int) -> str:
+    """Return an instant as ISO 8601 in UTC."""
+    return f"{np.datetime64(time_ms, 'ms').astype('datetime64[s]')}Z"
+
+
+def _seconds(time_ms: Any) -> Any:
+    """Return times as seconds, NaN where there is none."""
+    return np.where(time_ms == NONE, np.nan, time_ms / MS_PER_S)
+
+
+def _series(result: Result, name: str, one: Outcome) -> pd.DataFrame:
+    """Return one run's rows of the series."""
+    import pandas as pd
+
+    usage, entries = one.run.usage, one.entries
+    lengths_ms = np.diff(usage.edges_ms)
+    start_ms = result.scenario.start_utc_ms
+    columns: dict[str, Any] = {
+        "run": np.full(len(lengths_ms), name),
+        "time_utc": (usage.edges_ms[:-1] + start_ms).astype("datetime64[ms]"),
+        "interval_s": lengths_ms / MS_PER_S,
+    }
+    for role in ROLES:
+        own = [g.role == role for g in usage.groups]
+        columns[f"machines_{role}"] = usage.machine_ms[:, own].sum(axis=1) / lengths_ms
+    facility_kwh = entries.energy_facility_mwh.sum(axis=1) / 1e6
+    columns["power_it_w"] = usage.energy_j.sum(axis=1) / (lengths_ms / MS_PER_S)
+    columns["power_facility_w"] = facility_kwh * J_PER_KWH / (lengths_ms / MS_PER_S)
+    scope2_kg = entries.scope2_location_mg.sum(axis=1) / 1e6
+    with np.errstate(invalid="ignore", divide="ignore"):
+        columns["intensity_g_per_kwh"] = np.where(
+            facility_kwh > 0, scope2_kg * 1000 / facility_kwh, np.nan)
+    columns["scope2_location_kg"] = scope2_kg
+    columns["load_cores"] = _load_cores(result, usage.edges_ms)
+    return pd.DataFrame(columns)
+
+
+def _load_cores(result: Result, edges_ms: Any) -> Any:
+    """Return the services' load [cores] at the start of each interval."""
+    services = result.shared.workload.services
+    if services is None:
+        return np.zeros(len(edges_ms) - 1)
+    at = (edges_ms[:-1] - services.start_ms) // services.step_ms
+    total = services.load_cpu_m.sum(axis=0)
+    return total[np.clip(at, 0, len(total) - 1)] / 1000
+
+

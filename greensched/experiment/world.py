@@ -1,0 +1,135 @@
+"""The parts that all runs of a scenario share: demand, fleet, grid, factors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from greensched.accounting import Factors, SiteFactors, machine_factors, site_factors
+from greensched.errors import ScenarioError
+from greensched.model import Policy, Setting
+from greensched.scenario import build_workload, fleet_types, intensities, sites
+from greensched.scenario.workload import check_sizes
+from greensched.units import MS_PER_DAY, MS_PER_MIN
+
+if TYPE_CHECKING:
+    from greensched.carbon import CarbonIntensity
+    from greensched.model import Int8Array, IntArray, MachineType, Site
+    from greensched.scenario import Scenario, Workload
+
+GRID_MS: Final = 5 * MS_PER_MIN
+DRAIN_WINDOWS: Final = 4  # usage may go on for so many windows, and a day, after the first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What is equal in every run of one scenario."""
+
+    scenario: Scenario
+    workload: Workload
+    sites: tuple[Site, ...]
+    fleet: tuple[MachineType, ...]
+    intensity: dict[str, CarbonIntensity]
+    edges_ms: IntArray
+
+    @property
+    def machines(self) -> int:
+        """Return the number of machines."""
+        return sum(kind.count for kind in self.fleet)
+
+    def setting(
+        self,
+        name: str,
+        *,
+        policies: tuple[Policy, ...] = (),
+        roles: Int8Array | None = None,
+        replicas: IntArray | None = None,
+    ) -> Setting:
+        """Return the setting of one run."""
+        scenario = self.scenario
+        return Setting(
+            name=name,
+            sites=self.sites,
+            fleet=self.fleet,
+            services=self.workload.services,
+            jobs=self.workload.jobs,
+            window_ms=scenario.window_ms,
+            edges_ms=self.edges_ms,
+            policies=policies,
+            replicas=replicas,
+            roles=roles,
+            discipline=scenario.queue.discipline,
+            weigher=scenario.queue.weigher,
+            end=scenario.spec.end,
+            start_offset_ms=scenario.start_offset_ms,
+            seed=scenario.seed,
+        )
+
+    def factors(self, end_ms: int) -> Factors:
+        """Return the factors of the account until `end_ms`."""
+        prices = self.scenario.spec.prices
+        energy = prices.energy if prices else None
+        hour = prices.machine_hour if prices else None
+        currency = energy or hour
+        return Factors(
+            sites=tuple(self._site(site, end_ms, energy and energy[0]) for site in self.sites),
+            machine_types=tuple(machine_factors(k, hour and hour[0]) for k in self.fleet),
+            currency=currency[1] if currency else "",
+        )
+
+    def _site(self, site: Site, end_ms: int, price_per_kwh: float | None) -> SiteFactors:
+        """Return a site's factors; the last intensity is held beyond the series, flagged."""
+        from dataclasses import replace
+
+        series, start_ms = self.intensity[site.name], self.scenario.start_utc_ms
+        last_ms = int(series.edges_ms[-1]) - start_ms
+        known = site_factors(site, series, start_ms, min(end_ms, last_ms), price_per_kwh)
+        if last_ms >= end_ms:
+            return known
+        filled = known.filled
+        if len(filled) == 0:
+            filled = np.zeros(len(known.intensity_g_per_kwh), np.bool_)
+        return replace(
+            known,
+            edges_ms=np.append(known.edges_ms, end_ms),
+            intensity_g_per_kwh=np.append(
+                known.intensity_g_per_kwh, known.intensity_g_per_kwh[-1]),
+            filled=np.append(filled, np.True_),
+        )
+
+
+def shared(scenario: Scenario) -> Shared:
+    """Return the demand, fleet and grid of a scenario; every finding about sizes at once."""
+    workload = build_workload(scenario)
+    fleet = fleet_types(scenario)
+    findings = check_sizes(workload, fleet)
+    if findings:
+        raise ScenarioError(*findings)
+    used = intensities(scenario)
+    return Shared(
+        scenario=scenario,
+        workload=workload,
+        sites=sites(scenario),
+        fleet=fleet,
+        intensity=used,
+        edges_ms=_grid(scenario, used),
+    )
+
+
+def _grid(scenario: Scenario, series: dict[str, CarbonIntensity]) -> IntArray:
+    """Return breakpoints [ms]: a grid of five minutes, every change of intensity, the end.
+
+    It reaches beyond the window, as far as a drain may go.
+    """
+    window_ms, start_ms = scenario.window_ms, scenario.start_utc_ms
+    until_ms = window_ms
+    if scenario.spec.end == "drain":
+        until_ms = window_ms * (1 + DRAIN_WINDOWS) + MS_PER_DAY
+    grid = np.append(np.arange(0, until_ms, GRID_MS), (window_ms, until_ms))
+    changes = []
+    for one in series.values():
+        edges = one.edges_ms - start_ms
+        changes.append(edges[(edges > 0) & (edges < until_ms)])
+    return np.unique(np.concatenate([grid, *changes])).astype(np.int64)
