@@ -1,0 +1,1 @@
+"""Tests of the engine: hand-computed days, twins, laws of its arrays."""
