@@ -1,11 +1,115 @@
-"""The root of the command line."""
+"""The root of the command line: its commands, and what becomes of errors."""
 
 from __future__ import annotations
 
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
 import click
 
+from greensched.cli import say
+from greensched.cli.lazy import LazyGroup
+from greensched.errors import GreenschedError
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERNAL_ERROR: Final = 70
+INTERRUPTED: Final = 130
+COMMANDS: Final = {
+    "demo": ("greensched.cli.running:demo", "Replay the bundled week and write its report."),
+    "init": ("greensched.cli.scenarios:init", "Write a scenario that runs as it is."),
+    "validate": ("greensched.cli.scenarios:validate", "Check a scenario and its data."),
+    "run": ("greensched.cli.running:run", "Run a scenario against its baseline."),
+    "compare": ("greensched.cli.reporting:compare", "Show two results side by side."),
+    "report": ("greensched.cli.reporting:report", "Render a result again."),
+    "trace": ("greensched.cli.traces:trace", "Import, inspect and generate traces."),
+    "schema": ("greensched.cli.scenarios:schema", "Print the JSON Schema of a file."),
+    "doctor": ("greensched.cli.doctor:doctor", "Check this installation."),
+    "completion": ("greensched.cli.completion:completion", "Print a shell's completion script."),
+}
+
+
+class Root(LazyGroup):
+    """The root; it turns every error into lines on stderr and an exit code."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002 click's own signature
+        **extra: Any,
+    ) -> Any:
+        """Run a command; exit codes are those of `docs/reference/outputs.md`."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        sys.exit(self._guarded(args, prog_name, complete_var, extra))
+
+    def _guarded(
+        self,
+        args: Sequence[str] | None,
+        prog_name: str | None,
+        complete_var: str | None,
+        extra: dict[str, Any],
+    ) -> int:
+        """Return the exit code of a command, its errors told."""
+        try:
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except click.Abort:
+            click.echo("interrupted; nothing was written", err=True)
+            return INTERRUPTED
+        except GreenschedError as error:
+            return _told(error)
+        except BrokenPipeError:
+            # The reader of our output went away; what is still buffered has nowhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except Exception as error:  # noqa: BLE001 the last line of defence
+            return _unexpected(error)
+        return code if isinstance(code, int) else 0
+
+
+def _told(error: GreenschedError) -> int:
+    """Print an error that was raised on purpose; return its exit code."""
+    if error.exit_code == INTERNAL_ERROR:
+        return _unexpected(error)
+    say.findings(error)
+    if say.level() >= say.DEBUG:
+        _traceback(error)
+    return error.exit_code
+
+
+def _unexpected(error: Exception) -> int:
+    """Print that we have a bug, in one line; the traceback only with -vv."""
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    more = "" if say.level() >= say.DEBUG else " (-vv shows where)"
+    click.echo(f"internal error: {what}; please report it{more}", err=True)
+    if say.level() >= say.DEBUG:
+        _traceback(error)
+    return INTERNAL_ERROR
+
+
+def _traceback(error: Exception) -> None:
+    """Print where an error came from."""
+    import traceback
+
+    click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+
+
+@click.group(
+    cls=Root,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="greensched", prog_name="greensched")
 def main() -> None:
-    """Replay a cluster trace before and after: machines, kWh and kgCO2e, at equal service."""
+    """Replay a cluster trace before and after: machines, kWh and kgCO2e, at equal service.
+
+    Data goes to stdout, narration to stderr. Exit codes: 0 done; 1 a gate failed; 2 usage or
+    scenario; 3 bad data; 4 an outside system refused; 70 our bug; 130 interrupted.
+    """
