@@ -123,7 +123,9 @@ def _told(found: dict[str, Any]) -> list[str]:
         told.append(f"NOTE      {found['timeline_note']}")
     if found["is_synthetic"]:
         told.append("NOTE      synthetic: made, not measured")
-    told += [f"quality   {escape_control(f)}" for f in found["findings"]] or ["quality   no finding"]
+    told += [f"quality   {escape_control(f)}" for f in found["findings"]] or [
+        "quality   no finding"
+    ]
     return told
 
 

@@ -56,16 +56,21 @@ def result_text(summary: Mapping[str, Any], *, columns: int, colour: bool = Fals
 
 
 def comparison_text(
+    a: Mapping[str, Any],
+    b: Mapping[str, Any],
     titles: Sequence[str],
-    outcomes: Sequence[Mapping[str, Any]],
     *,
     columns: int,
-    currency: str = "",
     colour: bool = False,
 ) -> str:
-    """Return the difference table of two results."""
+    """Return two results side by side: the scenario of each, and b less a."""
     out = _console(columns, colour=colour)
-    _difference(out, "", tuple(titles), lines(outcomes, currency=currency), columns)
+    stamps = " / ".join(dict.fromkeys((heading.stamp(a), heading.stamp(b))))
+    _headline(out, f"{heading.headline(a)}", stamps, columns)
+    if a["name"] != b["name"]:
+        _print(out, heading.headline(b), style="bold")
+    rows = lines([a["scenario"], b["scenario"]], currency=b["currency"] or "")
+    _difference(out, "scenarios", titles, rows, columns)
     return _text(out)
 
 

@@ -1,0 +1,163 @@
+"""`report` and `compare`: what was run before, shown again or side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from greensched.cli import say
+from greensched.cli.options import form, scenario_options, verbosity
+from greensched.cli.running import FORMS, Asked, printed, replay
+
+
+@click.command()
+@click.argument("result", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--md", "as_markdown", is_flag=True, help="Print it as Markdown.")
+@click.option("--svg", "as_svg", is_flag=True, help="Write each chart as an SVG file.")
+@form(*FORMS)
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of what is written.  [default: RESULT]",
+)
+@verbosity
+def report(
+    result: Path,
+    as_markdown: bool,  # noqa: FBT001 click passes flags by name
+    as_svg: bool,  # noqa: FBT001
+    form: str,
+    out: Path | None,
+) -> None:
+    """Print the RESULT in a folder again and write its report.html anew."""
+    from greensched.report.heading import with_start
+    from greensched.report.outputs import PAGE, read_result
+    from greensched.report.page import page
+
+    stored = read_result(result)
+    folder = out or result
+    local = with_start(stored.summary, stored.manifest)
+    if as_svg:
+        _write(folder, _charts(local, stored.table("series")))
+        return
+    if as_markdown:
+        click.echo(printed(local, "md"), nl=False)
+        return
+    text = page(stored.summary, stored.table("series"), stored.manifest)
+    click.echo(printed(stored.summary if form == "json" else local, form), nl=False)
+    _write(folder, {PAGE: text}, at=say.NORMAL)
+
+
+def _charts(local: dict[str, Any], series: Any) -> dict[str, str]:
+    """Return the charts as files of their own."""
+    from greensched.report.charts import charts
+    from greensched.report.heading import start_offset_ms
+
+    drawn = charts(series, start_offset_ms(local), local["baseline"]["kind"])
+    return {f"{name}.svg": text for name, text in drawn.items()}
+
+
+def _write(folder: Path, files: dict[str, str], at: int | None = None) -> None:
+    """Write files in full or not at all; print their paths, as data or as narration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        temporary = folder / f".{name}.part"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(folder / name)
+        if at is None:
+            click.echo(folder / name)
+        else:
+            say.tell(f"written   {folder / name}", at=at)
+
+
+@click.command()
+@click.argument("a", type=click.Path(exists=True, path_type=Path))
+@click.argument("b", type=click.Path(exists=True, path_type=Path))
+@form(*FORMS)
+@scenario_options
+@verbosity
+def compare(a: Path, b: Path, form: str, **asked: Any) -> None:
+    """Show the scenarios of A and B side by side, and B less A.
+
+    Each is a folder of results, or a scenario, which is then run. --set, --seed and the like
+    apply to scenarios.
+    """
+    first, second = (_summary(path, asked) for path in (a, b))
+    for warning in differences(first, second):
+        say.tell(f"warning: {warning}")
+    click.echo(_compared(first, second, form), nl=False)
+
+
+def _summary(path: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the summary of a folder of results, or of a scenario, run now."""
+    from greensched.report.outputs import read_result
+
+    if path.is_dir():
+        return read_result(path).summary
+    return replay(Asked(path=path, **asked).load()).summary
+
+
+def differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
+    """Return why two results are not at equal demand and service, in words."""
+    found = []
+    if a["window"]["start_utc"] != b["window"]["start_utc"] or (
+        a["window"]["length_s"] != b["window"]["length_s"]
+    ):
+        found.append("A and B are of different windows")
+    demand = ("services", "jobs")
+    if any(a["demand"][k] != b["demand"][k] for k in demand):
+        found.append("A and B have different demand: their work is not the same")
+    elif a["window"]["end_s"] != b["window"]["end_s"]:
+        found.append("A and B are priced to different ends, until their last jobs had ended")
+    if a["seed"] != b["seed"]:
+        found.append("A and B have different seeds")
+    if a["version"] != b["version"]:
+        found.append(f"A was made by greensched {a['version']}, B by {b['version']}")
+    return found
+
+
+def _compared(a: dict[str, Any], b: dict[str, Any], form: str) -> str:
+    """Return the comparison in one of the forms."""
+    titles = _titles(a, b)
+    outcomes = [a["scenario"], b["scenario"]]
+    currency = b["currency"] or ""
+    if form == "json":
+        from greensched.experiment import compare as compared
+        from greensched.report.outputs import json_text
+
+        keys = ("name", "scenario_sha256", "seed", "version", "stamp")
+        return json_text(
+            {
+                "schema": "greensched/comparison/v1",
+                "a": {k: a[k] for k in keys},
+                "b": {k: b[k] for k in keys},
+                "warnings": differences(a, b),
+                "rows": compared(a, b).rows,
+            }
+        )
+    from greensched.report.difference import lines
+
+    rows = lines(outcomes, currency=currency)
+    if form == "csv":
+        from greensched.report.marked import table_csv
+
+        return table_csv(titles, rows)
+    if form == "md":
+        from greensched.report.marked import table_markdown
+
+        return table_markdown("", titles, rows) + "\n"
+    from greensched.report.terminal import comparison_text, width
+
+    return comparison_text(a, b, titles, columns=width(), colour=say.is_colour())
+
+
+def _titles(a: dict[str, Any], b: dict[str, Any]) -> tuple[str, str]:
+    """Return names for the columns, told apart by hash where the names are the same."""
+    if a["name"] != b["name"]:
+        return a["name"], b["name"]
+    hashes = (a["scenario_sha256"][:6], b["scenario_sha256"][:6])
+    if hashes[0] == hashes[1]:
+        return "A", "B"
+    return f"A {hashes[0]}", f"B {hashes[1]}"

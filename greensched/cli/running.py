@@ -1,0 +1,199 @@
+"""`run` and `demo`: replay, account, write, print, gate."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from greensched.cli import say
+from greensched.cli.options import form, scenario_options, verbosity
+from greensched.errors import Finding, InternalError
+
+if TYPE_CHECKING:
+    from greensched.experiment import Result
+    from greensched.scenario import Scenario
+
+DEMO = "tidal-week.yaml"
+FORMS = ("table", "json", "csv", "md")
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the user asked of a scenario."""
+
+    path: Path
+    overridden: dict[str, str] = field(default_factory=dict)
+    seed: int | None = None
+    allow_outside: bool = False
+    on_bad: str | None = None
+
+    def load(self) -> Scenario:
+        """Return the scenario with what was asked applied."""
+        from greensched.scenario import load
+
+        changes: dict[str, Any] = dict(self.overridden)
+        if self.seed is not None:
+            changes["seed"] = self.seed
+        scenario = load(self.path, changes, allow_outside=self.allow_outside)
+        return scenario if self.on_bad is None else _with_on_bad(scenario, self.on_bad)
+
+    @property
+    def command(self) -> str:
+        """Return the command that repeats it, the path as it was typed."""
+        words = ["greensched", "run", str(self.path)]
+        for path, value in self.overridden.items():
+            words += ["--set", f"{path}={value}"]
+        words += [] if self.seed is None else ["--seed", str(self.seed)]
+        words += ["--allow-outside"] if self.allow_outside else []
+        words += [] if self.on_bad is None else ["--on-bad", self.on_bad]
+        return shlex.join(words)
+
+
+def _with_on_bad(scenario: Scenario, on_bad: str) -> Scenario:
+    """Return the scenario with the readers of its traces told what to do with bad rows."""
+    changes: dict[str, Any] = {}
+    for part in ("services", "jobs"):
+        given = scenario.source.tree["traces"].get(part)
+        if isinstance(given, str):
+            changes[f"traces.{part}"] = {"file": given, "on_bad": on_bad}
+        elif given is not None:
+            changes[f"traces.{part}.on_bad"] = on_bad
+    return scenario.overridden(changes)
+
+
+def replay(scenario: Scenario) -> Result:
+    """Return the result of a scenario, progress told on stderr.
+
+    Interrupted, it says how far it came and exits with 130; nothing has been written then.
+    """
+    from greensched.cli.progress import Progress
+
+    with Progress() as progress:
+        try:
+            from greensched.engine.kernels import is_compiled
+            from greensched.experiment import run as replayed
+
+            if not is_compiled():
+                say.tell("compiling kernels (once, up to 20 s)...")
+            return replayed(scenario, progress=progress)
+        except KeyboardInterrupt:
+            pass
+    click.echo(f"interrupted {progress.text}; nothing was written", err=True)
+    raise click.exceptions.Exit(INTERRUPTED)
+
+
+def printed(summary: dict[str, Any], form: str) -> str:
+    """Return a summary in one of the forms."""
+    if form == "json":
+        from greensched.report.outputs import json_text
+
+        return json_text(summary)
+    if form == "csv":
+        from greensched.report.marked import result_csv
+
+        return result_csv(summary)
+    if form == "md":
+        from greensched.report.marked import result_markdown
+
+        return result_markdown(summary)
+    from greensched.report.terminal import result_text, width
+
+    return result_text(summary, columns=width(), colour=say.is_colour())
+
+
+def carry_out(asked: Asked, out: Path | None, form: str, command: str = "") -> dict[str, Any]:
+    """Run a scenario, write its results, print them; return the summary."""
+    from greensched.report.heading import with_start
+    from greensched.report.outputs import check_place, write_result
+    from greensched.report.page import page
+
+    scenario = asked.load()
+    folder = out or Path("results") / scenario.result_name
+    check_place(folder)
+    result = replay(scenario)
+    write_result(result, folder, command=command or asked.command, page=page)
+    summary = result.summary
+    start = scenario.spec.window.start.isoformat()
+    told = summary if form == "json" else with_start(summary, {"window_start": start})
+    click.echo(printed(told, form), nl=False)
+    names = ", ".join(sorted(p.name for p in folder.iterdir()))
+    say.tell(f"written   {folder}/ ({names})")
+    return summary
+
+
+@click.command()
+@click.argument("scenario", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the results.  [default: results/<scenario>-<hash>/]",
+)
+@form(*FORMS)
+@scenario_options
+@click.option(
+    "--fail-if",
+    "gates",
+    multiple=True,
+    metavar="'PATH SIGN NUMBER'",
+    help="Exit with 1 where a value of the summary is so; may be repeated.",
+)
+@click.option(
+    "-j", "workers", type=click.IntRange(1), help="Workers; a single run uses one of them."
+)
+@verbosity
+@click.pass_context
+def run(
+    ctx: click.Context,
+    scenario: Path,
+    out: Path | None,
+    form: str,
+    gates: tuple[str, ...],
+    workers: int | None,
+    **asked: Any,
+) -> None:
+    """Run SCENARIO against its baseline, with static-peak beside it.
+
+    Writes report.html, summary.json, the tables and a manifest, and prints the difference.
+    """
+    from greensched.cli.gate import read_gate
+
+    read = [read_gate(text) for text in gates]  # a mistake is told before the run, not after
+    summary = carry_out(Asked(path=scenario, **asked), out, form)
+    if form == "table":
+        say.tell(f"next      greensched run {scenario} --set PATH=VALUE, then greensched compare")
+    failures = [failure for gate in read if (failure := gate.failure(summary))]
+    for failure in failures:
+        click.echo(failure, err=True)
+    if failures:
+        ctx.exit(1)
+
+
+@click.command()
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the results.  [default: results/<scenario>-<hash>/]",
+)
+@form(*FORMS)
+@verbosity
+def demo(out: Path | None, form: str) -> None:
+    """Replay the bundled week under its baseline and three technologies, and write the report."""
+    carry_out(Asked(path=demo_path()), out, form, command="greensched demo")
+    if form == "table":
+        say.tell("next      greensched init --from YOUR-TRACE.csv, then greensched run")
+
+
+def demo_path() -> Path:
+    """Return the demonstration's scenario: in the checkout, or inside the installed wheel."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "_bundled" / "simulations", package.parent / "simulations"):
+        if (folder / DEMO).is_file():
+            return folder / DEMO
+    raise InternalError(Finding(where=DEMO, what="is missing from this installation"))

@@ -1,0 +1,169 @@
+"""`init`, `validate` and `schema`: scenario files."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from greensched.cli import say
+from greensched.cli.options import (
+    form,
+    found_reader,
+    reader_options,
+    scenario_options,
+    setting_texts,
+    verbosity,
+)
+from greensched.errors import Finding, UsageError
+
+ANY_FILE = click.Path(exists=True, path_type=Path)
+
+
+@click.command()
+@click.option("--from", "sources", multiple=True, metavar="FILE", type=ANY_FILE, help="A trace.")
+@click.argument("more", nargs=-1, metavar="[FILE]...", type=ANY_FILE)
+@click.option(
+    "--out",
+    metavar="FILE",
+    help="The scenario; '-' prints it.  [default: <name of the trace>.yaml, here]",
+)
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@reader_options
+@verbosity
+def init(
+    sources: tuple[Path, ...],
+    more: tuple[Path, ...],
+    out: str | None,
+    force: bool,  # noqa: FBT001 click passes flags by name
+    **given: Any,
+) -> None:
+    """Write a scenario that runs as it is, for a trace or for the bundled week.
+
+    Every assumption that it had to make is a comment in it. Further FILEs belong to the same
+    trace.
+    """
+    from greensched.scenario import init_text, loads
+
+    files = (*sources, *more)
+    name = _name(files[0]) if files else "my-cluster"
+    place = None if out == "-" else Path(out or f"{name}.yaml")
+    if place is not None and place.exists() and not force:
+        what = f"'{place}' is there already"
+        raise UsageError(Finding(where="--out", what=what, remedy="--force replaces it"))
+    folder = Path() if place is None else place.parent
+    if files:
+        named, outside = _named(files, folder)
+        text = _for_trace(files, named, name, given)
+    else:
+        text, outside = init_text(name=name), False
+    loads(text, place.name if place else "scenario.yaml", folder, allow_outside=outside)
+    if place is None:
+        click.echo(text, nl=False)
+        return
+    _write(place, text)
+    click.echo(place)
+    flag = " --allow-outside" if outside else ""
+    if outside:
+        say.tell("it names files outside its own folder, which a run has to allow")
+    say.tell(f"next      greensched run {place}{flag}")
+
+
+def _for_trace(files: tuple[Path, ...], named: list[str], name: str, given: dict[str, Any]) -> str:
+    """Return the scenario of a trace."""
+    from greensched.cli.traces import opened_trace
+    from greensched.readers.store import is_store
+    from greensched.scenario import init_text
+
+    trace = opened_trace(files, given)
+    reader = "canonical" if is_store(files[0]) else found_reader(files, given["reader"])
+    return init_text(trace, files=named, reader=reader, options=setting_texts(given), name=name)
+
+
+def _name(path: Path) -> str:
+    """Return a scenario's name for a trace's file."""
+    stem = path.resolve().name.split(".")[0]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:100] or "my-cluster"
+
+
+def _named(files: tuple[Path, ...], folder: Path) -> tuple[list[str], bool]:
+    """Return how a scenario in `folder` names the files, and whether one lies outside it."""
+    from greensched.scenario.paths import data_root
+
+    root, base = data_root(), folder.resolve()
+    named, outside = [], False
+    for path in files:
+        full = path.resolve()
+        if full.is_relative_to(base):
+            named.append(full.relative_to(base).as_posix())
+        elif root is not None and full.is_relative_to(root):
+            named.append(f"data:{full.relative_to(root).as_posix()}")
+        else:
+            named.append(Path(os.path.relpath(full, base)).as_posix())
+            outside = True
+    return named, outside
+
+
+def _write(place: Path, text: str) -> None:
+    """Write a text file in full or not at all."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = place.with_name(f".{place.name}.part")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(place)
+    except OSError as error:
+        what = f"'{place}' cannot be written: {error.strerror or error}"
+        raise UsageError(Finding(where="--out", what=what)) from None
+
+
+@click.command()
+@click.argument("scenario", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@form("table", "json")
+@scenario_options
+@verbosity
+def validate(scenario: Path, form: str, **asked: Any) -> None:
+    """Check SCENARIO and the files that it names; every error is told at once."""
+    from greensched.cli.running import Asked
+    from greensched.experiment.world import shared
+    from greensched.report.outputs import json_text
+    from greensched.report.words import plural, span
+
+    loaded = Asked(path=scenario, **asked).load()
+    world = shared(loaded)
+    services, jobs = world.workload.services, world.workload.jobs
+    found = {
+        "name": loaded.name,
+        "scenario_sha256": loaded.hash,
+        "length_s": loaded.window_ms / 1000,
+        "services": 0 if services is None else len(services),
+        "jobs": 0 if jobs is None else len(jobs),
+        "machines": world.machines,
+        "findings": list(world.workload.findings),
+    }
+    if form == "json":
+        click.echo(json_text(found), nl=False)
+        return
+    parts = [plural(found[k + "s"], k) for k in ("service", "job", "machine")]
+    click.echo(f"{scenario}: ok ({span(found['length_s'])}, {', '.join(parts)})")
+    for finding in found["findings"]:
+        click.echo(f"  {finding}")
+
+
+@click.command()
+@click.argument("of", type=click.Choice(["scenario", "summary"]), default="scenario")
+@verbosity
+def schema(of: str) -> None:
+    """Print the JSON Schema of scenario files, or of summary.json."""
+    from greensched.report.outputs import json_text
+
+    if of == "scenario":
+        from greensched.scenario import schema as made
+
+        click.echo(json_text(made()), nl=False)
+        return
+    from greensched.report.schema import summary_schema
+
+    click.echo(json_text(summary_schema()), nl=False)
