@@ -297,10 +297,15 @@ class Power:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lend:
-    """Drain `machines` (their replicas go to standby) and give them to batch."""
+    """Drain `machines` (their replicas go to standby) and give them to batch.
+
+    Jobs that keep no checkpoints are placed there only if they are estimated to end by
+    `until_ms`, when the machines are expected to be recalled (NONE: not known).
+    """
 
     machines: IntArray
     drain_ms: int = 60_000
+    until_ms: int = NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,13 +322,15 @@ class BatchLimit:
     """Let batch reserve at most so much of each of `machines`; `evict` enforces it at once.
 
     `use_share` caps what batch may *use* to that share of capacity less the services' use
-    (suppression); 1.0 leaves batch all that services do not use.
+    (suppression); 1.0 leaves batch all that services do not use. Jobs that keep no checkpoints
+    are placed there only if they are estimated to run no longer than `job_ms_max`.
     """
 
     machines: IntArray
     cpu_m: IntArray
     memory_mib: IntArray
     use_share: float = 1.0
+    job_ms_max: int = NONE  # NONE: any
     evict: bool = False
 
 
