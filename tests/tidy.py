@@ -86,6 +86,13 @@ UNIT = re.compile(
 UNIT_EXCEPTIONS: dict[str, str] = {
     "max_cpu": "a share of capacity; the scenario's word",
     "max_memory": "a share of capacity; the scenario's word",
+    "cost": "in the currency that stands beside it as `currency`",
+    "latency_factor_p99": "a factor",
+    "latency_factor_p99_limit": "a factor",
+    "latency_factor_p99_ok": "yes or no",
+    "wait_p95_ok": "yes or no",
+    "power_cycles": "a count",
+    "time_utc": "an instant",
 }
 NUMERIC = re.compile(
     r"^(int|float|Decimal|(Int|Int32|Int8|Float)Array|NDArray\[np\.(int|float)\d+\]"

@@ -13,7 +13,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @verbosity
 def completion(shell: str) -> None:
-    """Print the completion script of SHELL, to be sourced by it.
+    r"""Print the completion script of SHELL, to be sourced by it.
 
     \b
     bash, zsh:  eval "$(greensched completion bash)"

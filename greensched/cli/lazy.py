@@ -19,11 +19,15 @@ class LazyGroup(click.Group):
         super().__init__(**settings)
         self.lazy = dict(lazy)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click calls it
         """Return the commands in the order of work, not of the alphabet."""
         return list(self.lazy)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 click calls it
+        cmd_name: str,
+    ) -> click.Command | None:
         """Import a command."""
         if cmd_name not in self.lazy:
             return None
@@ -41,11 +45,16 @@ class LazyGroup(click.Group):
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], self.lazy, n=1) if args else []
-            if near:
-                error.message = f"No such command '{args[0]}'; did you mean '{near[0]}'?"
-            raise
+            if not near:
+                raise
+            what = f"No such command '{args[0]}'; did you mean '{near[0]}'?"
+            raise click.UsageError(what, error.ctx) from None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 click calls it
+        formatter: click.HelpFormatter,
+    ) -> None:
         """List the commands from what is known of them without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, told) for name, (_, told) in self.lazy.items()])

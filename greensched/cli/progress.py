@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from greensched.cli import say
 
@@ -35,7 +35,7 @@ class Progress:
         if self._shows and time.monotonic() - self._begin_s > BAR_AFTER_S:
             self._draw()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 
@@ -71,9 +71,13 @@ class Progress:
         """Draw the bar; rich is imported only now."""
         if self._bar is None:
             from rich.console import Console
-            from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+            from rich.progress import (
+                BarColumn,
+                TaskProgressColumn,
+                TextColumn,
+                TimeRemainingColumn,
+            )
             from rich.progress import Progress as Bar
-            from rich.progress import TimeRemainingColumn
 
             columns = (
                 TextColumn("{task.description}"),

@@ -134,7 +134,7 @@ def validate(scenario: Path, form: str, **asked: Any) -> None:
     loaded = Asked(path=scenario, **asked).load()
     world = shared(loaded)
     services, jobs = world.workload.services, world.workload.jobs
-    found = {
+    found: dict[str, Any] = {
         "name": loaded.name,
         "scenario_sha256": loaded.hash,
         "length_s": loaded.window_ms / 1000,

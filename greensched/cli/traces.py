@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from greensched.model import Trace
 
+DIGITS_FROM = 1000  # larger values are shown without decimals
 HOURS_SHOWN = "00      06      12      18"
 
 
@@ -143,7 +144,7 @@ def _value(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{escape_control(str(k))} {_value(v)}" for k, v in value.items())
     if isinstance(value, float):
-        return f"{value:,.0f}" if value >= 1000 or value == int(value) else f"{value:,.3g}"
+        return f"{value:,.0f}" if value >= DIGITS_FROM or value == int(value) else f"{value:,.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -119,7 +119,7 @@ def look_up(outcome: Mapping[str, Any], path: str) -> Any:
 def result_columns(
     summary: Mapping[str, Any],
 ) -> tuple[tuple[str, ...], list[Mapping[str, Any]]]:
-    """Return titles and outcomes of a result's table; static-peak once where it is the baseline."""
+    """Return titles and outcomes of a result's table; a baseline static-peak stands once."""
     kind = summary["baseline"]["kind"]
     if kind == "static-peak":
         return (kind, "scenario"), [summary["baseline"], summary["scenario"]]

@@ -1,4 +1,4 @@
-"""The words above and below the numbers: what was replayed, the stamp, what to know of the data."""
+"""The words around the numbers: what was replayed, the stamp, what to know of the data."""
 
 from __future__ import annotations
 

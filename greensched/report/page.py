@@ -52,16 +52,24 @@ a:focus,summary:focus,.scroll:focus{outline:2px solid #0072B2;outline-offset:2px
 details{display:block}.scroll{overflow:visible}}
 """
 ASSUMPTIONS: Final = (
-    "The result is a simulation of this demand on this fleet; nothing was measured while the "
-    "scenario ran, and the model has not been calibrated against meters.",
-    "Baseline and scenario see the same demand, are priced with the same factors and over the "
-    "same time, until the last job of any of the runs has ended.",
+    (
+        "The result is a simulation of this demand on this fleet; nothing was measured while the "
+        "scenario ran, and the model has not been calibrated against meters."
+    ),
+    (
+        "Baseline and scenario see the same demand, are priced with the same factors and over the "
+        "same time, until the last job of any of the runs has ended."
+    ),
     "Scope 2 is location-based: facility energy times the grid's average intensity, hour by hour.",
-    "Embodied emissions are shared out over each machine's lifetime; a machine that is switched "
-    "off avoids none of them.",
+    (
+        "Embodied emissions are shared out over each machine's lifetime; a machine that is "
+        "switched off avoids none of them."
+    ),
     "The latency factor is the modelled 99th percentile of response (M/M/c) over the baseline's.",
-    "Machines that sleep or are off draw the power that the scenario gives them, never zero for "
-    "nothing.",
+    (
+        "Machines that sleep or are off draw the power that the scenario gives them, never zero "
+        "for nothing."
+    ),
 )
 
 
@@ -86,8 +94,10 @@ def page(summary: Mapping[str, Any], series: pd.DataFrame, manifest: Mapping[str
         _list([f"Baseline {kind}: {summary['baseline']['text']}.", *ASSUMPTIONS]),
         "<h2>Provenance</h2>",
         _provenance(summary, manifest),
-        "<details><summary>The scenario</summary>"
-        f"<pre>{escape(str(manifest.get('scenario', '')))}</pre></details></main>",
+        (
+            "<details><summary>The scenario</summary>"
+            f"<pre>{escape(str(manifest.get('scenario', '')))}</pre></details></main>"
+        ),
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -144,16 +154,22 @@ def _figures(summary: Mapping[str, Any], series: pd.DataFrame, kind: str) -> lis
     told = {
         "tide": (
             "The tide: machines by what they do",
-            f"Machines of the scenario by role, stacked; the dashed line is the number that is on "
-            f"under {kind}. Nights (22:00 to 06:00 local) are shaded.",
-            f"On average {_mean(base, 'machines_on_mean')} machines are on under {kind} and "
-            f"{_mean(scenario, 'machines_on_mean')} in the scenario.",
+            (
+                "Machines of the scenario by role, stacked; the dashed line is the number that is "
+                f"on under {kind}. Nights (22:00 to 06:00 local) are shaded."
+            ),
+            (
+                f"On average {_mean(base, 'machines_on_mean')} machines are on under {kind} and "
+                f"{_mean(scenario, 'machines_on_mean')} in the scenario."
+            ),
         ),
         "power": (
             "Power",
             f"Facility power of {kind} (dashed) and of the scenario.",
-            f"Facility energy is {_mean(base, 'energy_facility_kwh')} kWh under {kind} and "
-            f"{_mean(scenario, 'energy_facility_kwh')} kWh in the scenario.",
+            (
+                f"Facility energy is {_mean(base, 'energy_facility_kwh')} kWh under {kind} and "
+                f"{_mean(scenario, 'energy_facility_kwh')} kWh in the scenario."
+            ),
         ),
         "intensity": (
             "Carbon intensity of the grid",

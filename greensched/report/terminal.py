@@ -103,7 +103,7 @@ def _headline(out: Console, left: str, right: str, columns: int) -> None:
     """Print the first line, the stamp at its right end, or below where there is no room."""
     left = escape_control(left)
     gap = columns - len(left) - len(right)
-    if gap >= 2:
+    if gap > 1:
         out.print(left, style="bold", end=" " * gap)
         out.print(right, style="dim")
     else:
