@@ -92,6 +92,7 @@ UNIT_EXCEPTIONS: dict[str, str] = {
     "latency_factor_p99_ok": "yes or no",
     "wait_p95_ok": "yes or no",
     "power_cycles": "a count",
+    "energy_mwh_milli": "milliwatt-hours, spelt out lest they pass for megawatt-hours",
     "time_utc": "an instant",
 }
 NUMERIC = re.compile(
