@@ -27,6 +27,7 @@ from greensched.engine.kernels.memory import (
 )
 from greensched.engine.kernels.meter import note_empty, refresh, sync
 from greensched.engine.kernels.queue import forget_failures, queue_push, wait_new
+from greensched.model import DRAINING, OFF, SLEEPING
 
 
 @inner
@@ -163,6 +164,8 @@ def _leave(world, s):
         take_devices(mach, gpu_free_of(world), t.machine, t.devices, -t.gpu_m)
     w_of(world)[0].n_running -= 1
     w_of(world)[0].wants_dispatch = 1
+    if r.n_jobs == 0:
+        w_of(world)[0].wants_replicas = 1
     note_empty(mach, t.machine, w_of(world)[0].now_ms)
 
 
@@ -208,12 +211,27 @@ def undo_start(world, s):
     """Take back a task that was started at this very instant: nothing else has changed."""
     w, mach = w_of(world), mach_of(world)
     m = slot_of(world)[s].machine
-    wants = w[0].wants_dispatch
+    wants_dispatch, wants_replicas = w[0].wants_dispatch, w[0].wants_replicas
     _leave(world, s)
-    w[0].wants_dispatch = wants
+    w[0].wants_dispatch, w[0].wants_replicas = wants_dispatch, wants_replicas
     if mach[m].empty_since_ms >= 0:
         mach[m].empty_since_ms = mach[m].empty_before_ms
     _free(w, slot_of(world), s)
+    reindex(world, m)
+    refresh(world, m)
+
+
+@inner
+def rest_if_drained(world, m):
+    """Put a draining machine on which nothing is left to sleep or off."""
+    w, b = w_of(world), mach_of(world)[m]
+    if b.state != DRAINING or b.n_reps + b.n_standby + b.n_jobs > 0:
+        return
+    sync(world, m)
+    b.state = SLEEPING if b.sleep_to == SLEEPING else OFF
+    b.gen += 1
+    w[0].n_on -= 1
+    w[0].n_power_cycles += 1
     reindex(world, m)
     refresh(world, m)
 
@@ -239,6 +257,7 @@ def evict(world, jobs, s):
         out[j].energy_j += slot[t].energy / 1000.0
         reindex(world, m)
         refresh(world, m)
+        rest_if_drained(world, m)
         _free(w, slot, t)
         t = after
         if t == s:

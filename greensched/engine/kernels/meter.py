@@ -128,9 +128,12 @@ def refresh(world, m):
     else:
         _watts_on(mach, curve_of(world), m)
     event = INF
-    if r.heap_root >= 0 and r.rate > 0:
+    if r.heap_root >= 0:
         left = slot[r.heap_root].key - r.virtual
-        event = r.last_ms + max(0, -((-left) // r.rate))
+        if left <= 0:  # done at this instant, even where nothing is left for batch from now on
+            event = r.last_ms
+        elif r.rate > 0:
+            event = r.last_ms - (-left) // r.rate
     if event != next_ms[m]:
         next_ms[m] = event
         tour_update(tour_of(world), next_ms, w_of(world)[0].tour_size, m)
