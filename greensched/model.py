@@ -205,10 +205,10 @@ class Site:
 class MachineView:
     """Machines in a snapshot, one row each; use is measured since the policy's last wake."""
 
-    state: Int8Array  # OFF .. DRAINING
-    role: Int8Array  # ROLE_CODES
-    lending: Int8Array  # OWN .. WARM
-    machine_type: Int32Array
+    state: IntArray  # OFF .. DRAINING
+    role: IntArray  # ROLE_CODES
+    lending: IntArray  # OWN .. WARM
+    machine_type: IntArray
     cpu_m: IntArray  # capacity less what the system keeps
     memory_mib: IntArray
     online_cpu_m: IntArray  # reserved by replicas
@@ -245,8 +245,8 @@ class ServiceView:
 class ReplicaView:
     """Replicas that exist, one row each."""
 
-    service: Int32Array
-    machine: Int32Array
+    service: IntArray
+    machine: IntArray
     online: BoolArray
 
 

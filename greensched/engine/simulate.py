@@ -14,13 +14,14 @@ import simpy
 
 from greensched.engine.kernels import actions as act
 from greensched.engine.kernels import advance as data_plane
-from greensched.engine.kernels.layout import GROW, World
+from greensched.engine.kernels.layout import GROW, INF, World
 from greensched.engine.kernels.memory import JOB_DTYPES, WORLD_DTYPES, book
 from greensched.engine.result import RunResult, collect
 from greensched.engine.snapshot import Sight, indices
 from greensched.engine.world import build, grown, more_intervals
 from greensched.errors import InternalError
 from greensched.model import (
+    NONE,
     OFF,
     ON,
     SLEEPING,
@@ -61,8 +62,9 @@ class Simulation:
         self._env = simpy.Environment()
         self.end_ms = 0
         self._place_first()
-        for policy in setting.policies:
-            self._env.process(self._control(policy))
+        for period_ms in sorted({p.period_ms for p in setting.policies}):
+            group = [p for p in setting.policies if p.period_ms == period_ms]
+            self._env.process(self._control(group, period_ms))
         self._env.process(self._pulse(max(1, setting.window_ms // PULSES)))
 
     def _use(self, world: World) -> None:
@@ -105,18 +107,24 @@ class Simulation:
             if self._progress is not None:
                 self._progress(min(1.0, self._env.now / self.setting.window_ms))
 
-    def _control(self, policy: Policy) -> Generator[simpy.Event, None, None]:
-        """Wake one policy at its period."""
-        memory = policy.first_memory()
+    def _control(
+        self, group: list[Policy], period_ms: int
+    ) -> Generator[simpy.Event, None, None]:
+        """Wake the policies of one period together: all see the same snapshot."""
+        memories = [policy.first_memory() for policy in group]
         meter = self._sight.meter(self.world)
         while True:
             self._advance(int(self._env.now))
-            decided, memory = policy.decide(self._sight.look(self.world, meter), memory)
+            snapshot = self._sight.look(self.world, meter)
+            decided: list[Action] = []
+            for i, policy in enumerate(group):
+                actions, memories[i] = policy.decide(snapshot, memories[i])
+                decided += actions
+            for action in decided:
+                self._apply(action)
             if decided:
-                for action in decided:
-                    self._apply(action)
                 act.capacity_changed(self._book)
-            yield self._env.timeout(policy.period_ms)
+            yield self._env.timeout(period_ms)
 
     def _apply(self, action: Action) -> None:
         """Carry one action out."""
@@ -131,7 +139,9 @@ class Simulation:
                                 action.moves_max)
             case Lend():
                 self._room(int(self.world.w[0]["n_alive"]))
-                act.apply_lend(self._book, self._jobs, indices(action.machines), action.drain_ms)
+                until_ms = INF if action.until_ms == NONE else action.until_ms
+                act.apply_lend(self._book, self._jobs, indices(action.machines),
+                               action.drain_ms, until_ms)
             case Recall():
                 self._room(len(action.machines))
                 act.apply_recall(self._book, indices(action.machines), action.grace_ms,
@@ -144,9 +154,13 @@ class Simulation:
 
     def _limit(self, action: BatchLimit) -> None:
         """Carry a limit out; evicted jobs need room to wait."""
-        self._use(grown(self.world, self._table))
+        world = grown(self.world, self._table)
+        if world is not self.world:
+            self._use(world)
+        longest_ms = INF if action.job_ms_max == NONE else action.job_ms_max
         act.apply_limit(self._book, self._jobs, indices(action.machines), indices(action.cpu_m),
-                        indices(action.memory_mib), float(action.use_share), action.evict)
+                        indices(action.memory_mib), float(action.use_share), int(longest_ms),
+                        action.evict)
 
     def finish(self) -> Simulation:
         """Run the window and, unless cut, until all admitted work has finished."""

@@ -44,96 +44,101 @@ class Meter:
 
 
 class Sight:
-    """Makes snapshots of one world; constant columns are made once."""
+    """Makes snapshots of one world.
+
+    Columns are read-only views over the world (its machines and services never move), made
+    once; what must be worked out is worked out when something changed.
+    """
 
     def __init__(self, setting: Setting, world: World) -> None:
-        """Keep the columns that no action changes."""
+        """Make the views."""
         services = setting.services
-        n = 0 if services is None else len(services)
-        none = np.zeros(n, np.int64)
-        none.flags.writeable = False
+        none = np.zeros(0, np.int64)
         most = none if services is None else services.replicas_max
         most = np.where(most == NONE, UNLIMITED, most)
-        most.flags.writeable = False
         self._offset_ms = setting.start_offset_ms
-        self._fixed = {
-            "replica_cpu_m": none if services is None else _frozen(services.replica_cpu_m),
-            "replica_memory_mib":
-                none if services is None else _frozen(services.replica_memory_mib),
-            "replicas_min": none if services is None else _frozen(services.replicas_min),
-            "replicas_max": most,
-            "startup_ms": none if services is None else _frozen(services.startup_ms),
+        mach, svc = world.mach, world.svc
+        self._machine_views = {
+            view: _frozen(mach[column]) for view, column in MACHINE_VIEWS.items()
         }
+        self._service_views = {
+            "online": _frozen(svc["n_online"]),
+            "starting": _frozen(svc["n_starting"]),
+            "standby": _frozen(svc["n_standby"]),
+            "pending": _frozen(svc["n_pending"]),
+            "replica_cpu_m": _frozen(svc["cpu_m"]),
+            "replica_memory_mib": _frozen(svc["memory_mib"]),
+            "startup_ms": _frozen(svc["startup_ms"]),
+            "replicas_min": _frozen(none if services is None else services.replicas_min),
+            "replicas_max": _frozen(most),
+        }
+        self._surplus = _frozen(mach["surplus"] != 0)
+        self._replicas = _replicas(world)
+        self._replicas_seen = -1
 
     def meter(self, world: World) -> Meter:
         """Return a meter that starts now."""
-        return Meter(int(world.w[0]["now_ms"]), world.mach["use_integral"].copy(),
+        return Meter(int(world.w["now_ms"][0]), world.mach["use_integral"].copy(),
                      world.svc["load_integral"].copy())
 
     def look(self, world: World, meter: Meter) -> Snapshot:
         """Return the snapshot for now and set `meter` anew; integrals are up to date."""
-        now = int(world.w[0]["now_ms"])
+        mach, svc = world.mach, world.svc
+        now = int(world.w["now_ms"][0])
         period_ms = now - meter.at_ms
-        use, load = world.mach["use_integral"].copy(), world.svc["load_integral"].copy()
+        use, load = mach["use_integral"].copy(), svc["load_integral"].copy()
         if period_ms > 0:
             mean_use, mean_load = (use - meter.use) / period_ms, (load - meter.load) / period_ms
         else:
-            mean_use, mean_load = world.mach["online_use_m"].copy(), world.svc["load_m"].copy()
+            mean_use, mean_load = mach["online_use_m"].copy(), svc["load_m"].copy()
         meter.at_ms, meter.use, meter.load = now, use, load
+        changes = int(world.w["n_replica_changes"][0])
+        if changes != self._replicas_seen:
+            self._replicas, self._replicas_seen = _replicas(world), changes
         return Snapshot(
             now_ms=now,
             period_ms=period_ms,
             time_of_day_ms=(now + self._offset_ms) % MS_PER_DAY,
-            machines=_machines(world.mach, mean_use),
-            services=self._services(world.svc, mean_load),
-            replicas=_replicas(world),
+            machines=MachineView(
+                online_use_cpu_m=_frozen(mean_use),
+                batch_use_cpu_m=_frozen(mach["batch_use_m"] * mach["rate_f"]),
+                surplus=self._surplus,
+                **self._machine_views,
+            ),
+            services=ServiceView(load_cpu_m=_frozen(mean_load), **self._service_views),
+            replicas=self._replicas,
             queue=_queue(world),
         )
 
-    def _services(self, svc: NDArray[Any], load: FloatArray) -> ServiceView:
-        """Return the services' columns."""
-        return ServiceView(
-            load_cpu_m=_frozen(load),
-            online=_frozen(svc["n_online"]),
-            starting=_frozen(svc["n_starting"]),
-            standby=_frozen(svc["n_standby"]),
-            pending=_frozen(svc["n_pending"]),
-            **self._fixed,
-        )
 
-
-def _machines(mach: NDArray[Any], use: FloatArray) -> MachineView:
-    """Return the machines' columns."""
-    return MachineView(
-        state=mach["state"].astype(np.int8),
-        role=mach["role"].astype(np.int8),
-        lending=mach["lending"].astype(np.int8),
-        machine_type=_frozen(mach["machine_type"]),
-        cpu_m=_frozen(mach["cpu_m"]),
-        memory_mib=_frozen(mach["memory_mib"]),
-        online_cpu_m=_frozen(mach["online_cpu_m"]),
-        online_memory_mib=_frozen(mach["online_memory_mib"]),
-        online_use_cpu_m=_frozen(use),
-        batch_cpu_m=_frozen(mach["batch_cpu_m"]),
-        batch_memory_mib=_frozen(mach["batch_memory_mib"]),
-        batch_use_cpu_m=_frozen(mach["batch_use_m"] * mach["rate_f"]),
-        batch_limit_cpu_m=_frozen(mach["limit_cpu_m"]),
-        batch_limit_memory_mib=_frozen(mach["limit_memory_mib"]),
-        replicas=_frozen(mach["n_reps"]),
-        jobs=_frozen(mach["n_jobs"]),
-        empty_since_ms=_frozen(mach["empty_since_ms"]),
-        surplus=mach["surplus"] != 0,
-    )
+MACHINE_VIEWS = {
+    "state": "state",
+    "role": "role",
+    "lending": "lending",
+    "machine_type": "machine_type",
+    "cpu_m": "cpu_m",
+    "memory_mib": "memory_mib",
+    "online_cpu_m": "online_cpu_m",
+    "online_memory_mib": "online_memory_mib",
+    "batch_cpu_m": "batch_cpu_m",
+    "batch_memory_mib": "batch_memory_mib",
+    "batch_limit_cpu_m": "limit_cpu_m",
+    "batch_limit_memory_mib": "limit_memory_mib",
+    "replicas": "n_reps",
+    "jobs": "n_jobs",
+    "empty_since_ms": "empty_since_ms",
+}
 
 
 def _replicas(world: World) -> ReplicaView:
     """Return the columns of the replicas that exist."""
-    rep = world.rep[: int(world.w[0]["n_reps"])]
-    rows = np.flatnonzero(rep["state"] != A_FREE)
+    rep = world.rep[: int(world.w["n_reps"][0])]
+    state = rep["state"]
+    rows = np.flatnonzero(state != A_FREE)
     return ReplicaView(
-        service=rep["service"][rows],
-        machine=rep["machine"][rows],
-        online=rep["state"][rows] == A_ONLINE,
+        service=_frozen(rep["service"][rows]),
+        machine=_frozen(rep["machine"][rows]),
+        online=_frozen(state[rows] == A_ONLINE),
     )
 
 

@@ -130,6 +130,7 @@ def machines(setting: Setting) -> NDArray[Any]:
         mach["surplus"] = ~own
     mach["state"] = np.where(mach["surplus"] != 0, OFF, ON)
     mach["empty_since_ms"] = NONE
+    mach["stay_until_ms"], mach["stay_ms_max"] = layout.INF, layout.INF
     mach["rate"], mach["rate_f"], mach["use_share"] = layout.RATE_ONE, 1.0, 1.0
     for link in ("heap_root", "job_head", "rep_head", "online_level", "online_prev",
                  "online_next", "batch_level", "batch_prev", "batch_next"):
@@ -222,7 +223,7 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
     lane = _records(layout.LANE, 2)
     for field in ("head", "tail", "shadow_for", "shadow_machine"):
         lane[field] = NONE
-    for field in ("failed_cpu_m", "failed_memory_mib", "failed_gpu_m"):
+    for field in ("failed_cpu_m", "failed_memory_mib", "failed_gpu_m", "failed_stay_ms"):
         lane[field] = layout.INF
     groups = len(setting.fleet) * layout.ROLES
     intervals = len(setting.edges_ms) - 1
@@ -261,7 +262,10 @@ def _padded(parameters: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def grown(world: layout.World, table: layout.JobTable, need_replicas: int = 0) -> layout.World:
-    """Return the world with larger pools of records, contents and free lists kept."""
+    """Return the world with larger pools of records, contents and free lists kept.
+
+    The same world where they are large enough.
+    """
     w = world.w[0]
     slots = int(w["n_running"]) + 64 + int(table.tasks.max() if len(table.tasks) else 1)
     waits = int(w["n_waiting"]) + int(w["n_running"]) + 64
@@ -275,6 +279,8 @@ def grown(world: layout.World, table: layout.JobTable, need_replicas: int = 0) -
     if queue.shape[1] < len(wait):
         queue = np.zeros((2, len(wait)), np.int64)
         queue[:, : world.queue.shape[1]] = world.queue
+    if slot is world.slot and wait is world.wait and rep is world.rep and timer is world.timer:
+        return world
     return world._replace(slot=slot, wait=wait, rep=rep, timer=timer, queue=queue)
 
 

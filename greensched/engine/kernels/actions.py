@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from greensched.engine.kernels.batch import evict_newest
+from greensched.engine.kernels.batch import evict_newest, rest_if_drained
 from greensched.engine.kernels.compiling import entry, inner
 from greensched.engine.kernels.heaps import timer_push
 from greensched.engine.kernels.index import (
@@ -35,7 +35,6 @@ from greensched.engine.kernels.replicas import (
     drop_replica,
     park_replica,
     pick_victim,
-    rest_if_drained,
     start_move,
     unpark_replica,
 )
@@ -177,13 +176,16 @@ def _park_all(world, jobs, m):
             w[0].n_pending += 1
             place_pending(world, jobs, s)
         elif rep[r].state == A_ARRIVING:
-            rep[rep[r].source].source = -1
+            source = rep[r].source
+            rep[source].source = -1
             drop_replica(world, r)
+            if mach[rep[source].machine].state == DRAINING:  # it keeps its replica, so it stays
+                _wake(world, rep[source].machine)
         r = after
 
 
 @entry
-def apply_lend(world, jobs, machines, drain_ms):
+def apply_lend(world, jobs, machines, drain_ms, until_ms):
     """Take machines from services and give them to batch after `drain_ms`."""
     w = w_of(world)
     for i in range(len(machines)):
@@ -194,6 +196,7 @@ def apply_lend(world, jobs, machines, drain_ms):
             continue
         _enter(world, m)
         b.lending = DRAIN
+        b.stay_until_ms = until_ms
         b.gen += 1
         _changed(world, m)
         _park_all(world, jobs, m)
@@ -263,16 +266,17 @@ def back_home(world, m):
 
 
 @entry
-def apply_limit(world, jobs, machines, cpu_m, memory_mib, use_share, enforce):
+def apply_limit(world, jobs, machines, cpu_m, memory_mib, use_share, job_ms_max, enforce):
     """Set what batch may reserve and use of each machine; `enforce` evicts what is above."""
     for i in range(len(machines)):
         m = machines[i]
         b = mach_of(world)[m]
         if b.limit_cpu_m == cpu_m[i] and b.limit_memory_mib == memory_mib[i]:
-            if b.use_share == use_share and not enforce:
+            if b.use_share == use_share and b.stay_ms_max == job_ms_max and not enforce:
                 continue
         _enter(world, m)
         b.limit_cpu_m, b.limit_memory_mib, b.use_share = cpu_m[i], memory_mib[i], use_share
+        b.stay_ms_max = job_ms_max
         _changed(world, m)
         if enforce and b.lending == OWN:
             while (b.batch_cpu_m > batch_limit_cpu(mach_of(world), m)

@@ -9,7 +9,7 @@ from greensched.engine.kernels.actions import (
     recall_due,
     warm,
 )
-from greensched.engine.kernels.batch import finish_task, next_step, settle_slot
+from greensched.engine.kernels.batch import finish_task, next_step, rest_if_drained, settle_slot
 from greensched.engine.kernels.compiling import entry, inner
 from greensched.engine.kernels.dispatch import (
     backfill_one,
@@ -62,7 +62,6 @@ from greensched.engine.kernels.replicas import (
     change_online,
     finish_move,
     load_step,
-    rest_if_drained,
     service_sync,
     settle_replica,
 )
@@ -72,7 +71,6 @@ from greensched.model import BOOTING, DRAINING, LENT, ON, RECALL
 @inner
 def settle_all(world):
     """Integrate every machine and service up to now."""
-    now = w_of(world)[0].now_ms
     for m in range(len(mach_of(world))):
         sync(world, m)
     for s in range(len(svc_of(world))):
@@ -128,6 +126,7 @@ def _timer(world, jobs):
             finish_move(world, who)
         elif kind == T_READY and rep[who].state == A_STARTING:
             rep[who].state = A_ONLINE
+            w[0].n_replica_changes += 1
             svc_of(world)[rep[who].service].n_starting -= 1
             change_online(world, rep[who].service, 1)
         return

@@ -239,8 +239,7 @@ def rest_if_drained(world, m):
 @inner
 def evict(world, jobs, s):
     """Evict slot s and its mates; the job waits again with what its checkpoints kept."""
-    w, mach, slot, wait, out = w_of(world), mach_of(world), slot_of(world), wait_of(world), out_of(world)
-    now = w[0].now_ms
+    w, slot, wait, out = w_of(world), slot_of(world), wait_of(world), out_of(world)
     j = slot[s].job
     c = cls_of(world)[job_class_of(jobs)[j]]
     kept, done_sum, tasks = INF, 0, 0

@@ -10,6 +10,7 @@ from greensched.engine.kernels.index import (
     batch_limit_memory,
     find,
     fits_batch,
+    may_stay,
 )
 from greensched.engine.kernels.layout import (
     BACKFILL_DEPTH,
@@ -52,6 +53,7 @@ def _known_to_fail(lane, wait, e):
         wait[e].cpu_m >= lane[i].failed_cpu_m
         and wait[e].memory_mib >= lane[i].failed_memory_mib
         and wait[e].gpu_m >= lane[i].failed_gpu_m
+        and wait[e].stay_ms >= lane[i].failed_stay_ms
     )
 
 
@@ -65,17 +67,19 @@ def _note_failure(lane, wait, e):
             wait[e].cpu_m <= lane[i].failed_cpu_m
             and wait[e].memory_mib <= lane[i].failed_memory_mib
             and wait[e].gpu_m <= lane[i].failed_gpu_m
+            and wait[e].stay_ms <= lane[i].failed_stay_ms
         )
     ):
         lane[i].failed_cpu_m = wait[e].cpu_m
         lane[i].failed_memory_mib = wait[e].memory_mib
         lane[i].failed_gpu_m = wait[e].gpu_m
+        lane[i].failed_stay_ms = wait[e].stay_ms
 
 
 @inner
 def start_entry(world, jobs, e, but):
     """Start all tasks of entry e at once, never on machine `but`; say whether they fitted."""
-    w, mach, wait, lane = w_of(world), mach_of(world), wait_of(world), lane_of(world)
+    w, wait, lane = w_of(world), wait_of(world), lane_of(world)
     if len(slot_of(world)) - w[0].n_running <= wait[e].tasks:
         w[0].status = GROW
         return False
@@ -84,7 +88,8 @@ def start_entry(world, jobs, e, but):
     gang = -1
     for _ in range(wait[e].tasks):
         m = find(world, False,
-                 wait[e].cpu_m, wait[e].memory_mib, wait[e].gpu_m, wait[e].types, but)
+                 wait[e].cpu_m, wait[e].memory_mib, wait[e].gpu_m, wait[e].types,
+                 wait[e].stay_ms, but)
         if m < 0:
             break
         gang = start_task(world, jobs, e, m, gang)
@@ -121,7 +126,7 @@ def _fit_time(world, m, e):
         return INF
     if batch_limit_memory(mach, m) < wait[e].memory_mib:
         return INF
-    if mach[m].n_gpus * 1000 < wait[e].gpu_m:
+    if mach[m].n_gpus * 1000 < wait[e].gpu_m or not may_stay(world, m, wait[e].stay_ms):
         return INF
     cpu_m = batch_free_cpu(mach, m)
     memory_mib = batch_limit_memory(mach, m) - mach[m].batch_memory_mib
@@ -204,14 +209,15 @@ def _backfill(world, jobs, i):
     head = lane[i].head
     if not reserve_for_head(world, i):
         return
-    least_cpu_m, least_memory_mib, least_gpu_m = INF, INF, INF  # of what failed in this pass
+    least_cpu_m, least_memory_mib = INF, INF  # of what failed in this pass
+    least_gpu_m, least_stay_ms = INF, INF
     e = wait[head].next
     for _ in range(BACKFILL_DEPTH):
         if e < 0 or w[0].status == GROW:
             return
         after = wait[e].next
         hopeless = (wait[e].cpu_m >= least_cpu_m and wait[e].memory_mib >= least_memory_mib
-                    and wait[e].gpu_m >= least_gpu_m)
+                    and wait[e].gpu_m >= least_gpu_m and wait[e].stay_ms >= least_stay_ms)
         if not hopeless:
             if backfill_one(world, jobs, i, e):
                 queue_remove(w, lane, queue_of(world), wait, e)
@@ -221,6 +227,7 @@ def _backfill(world, jobs, i):
                 if not late:  # without the reserved machine less may fit than with it
                     least_cpu_m = wait[e].cpu_m
                     least_memory_mib, least_gpu_m = wait[e].memory_mib, wait[e].gpu_m
+                    least_stay_ms = wait[e].stay_ms
         e = after
 
 
@@ -243,14 +250,15 @@ def _preempt(world, jobs, e):
                 n += 1
             s = slot[s].machine_next
         room = (cpu_m >= wait[e].cpu_m and memory_mib >= wait[e].memory_mib
-                and gpu_m >= wait[e].gpu_m and (mach[m].type_bit & wait[e].types) != 0)
+                and gpu_m >= wait[e].gpu_m and (mach[m].type_bit & wait[e].types) != 0
+                and may_stay(world, m, wait[e].stay_ms))
         if room and n < best_n:
             best, best_n = m, n
     if best < 0 or best_n == 0:
         return False
     s = mach[best].job_head
-    while s >= 0 and not fits_batch(mach, best, wait[e].cpu_m, wait[e].memory_mib,
-                                    wait[e].gpu_m, wait[e].types):
+    while s >= 0 and not fits_batch(world, best, wait[e].cpu_m, wait[e].memory_mib,
+                                    wait[e].gpu_m, wait[e].types, wait[e].stay_ms):
         after = slot[s].machine_next
         if _yields(world, jobs, s, e):
             evict(world, jobs, s)

@@ -90,10 +90,29 @@ def fits_online(mach, m, cpu_m, memory_mib, gpu_m):
 
 
 @inner
-def fits_batch(mach, m, cpu_m, memory_mib, gpu_m, types):
+def may_stay(world, m, stay_ms):
+    """Say whether work that needs `stay_ms` in one piece (0: any) should start on machine m.
+
+    Lent machines are recalled some time, and services come first where they share a machine.
+    """
+    r = mach_of(world)[m]
+    if stay_ms == 0 or r.role == _BATCH_ROLE:
+        return True
+    if r.lending != OWN:
+        return w_of(world)[0].now_ms + stay_ms <= r.stay_until_ms
+    if r.role != _ONLINE_ROLE and r.n_reps == 0:
+        return True
+    return stay_ms <= r.stay_ms_max
+
+
+@inner
+def fits_batch(world, m, cpu_m, memory_mib, gpu_m, types, stay_ms):
     """Say whether a task of this size fits machine m now."""
+    mach = mach_of(world)
     r = mach[m]
     if (types & r.type_bit) == 0 or batch_free_cpu(mach, m) < cpu_m:
+        return False
+    if not may_stay(world, m, stay_ms):
         return False
     if batch_limit_memory(mach, m) - r.batch_memory_mib < memory_mib:
         return False
@@ -221,49 +240,32 @@ def reindex(world, m):
 
 
 @inner
-def _fits(mach, gpu_free, pool, m, cpu_m, memory_mib, gpu_m, types, but):
+def _fits(world, pool, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
     """Say whether the request fits machine m of this pool, devices included; never `but`."""
     if m == but:
         return False
     if pool < P_BATCH:
-        if not fits_online(mach, m, cpu_m, memory_mib, gpu_m):
+        if not fits_online(mach_of(world), m, cpu_m, memory_mib, gpu_m):
             return False
-    elif not fits_batch(mach, m, cpu_m, memory_mib, gpu_m, types):
+    elif not fits_batch(world, m, cpu_m, memory_mib, gpu_m, types, stay_ms):
         return False
-    return gpu_m == 0 or find_devices(mach, gpu_free, m, gpu_m) >= 0
+    return gpu_m == 0 or find_devices(mach_of(world), gpu_free_of(world), m, gpu_m) >= 0
 
 
 @inner
-def _find_level(mach, head, block, gpu_free, pool, down, cpu_m, memory_mib, gpu_m, types, but):
-    """Walk the levels up from the need (best-fit) or down from the top (worst-fit)."""
-    step = -1 if down else 1
-    level = LEVELS if down else 0
+def _find_level(world, pool, level, step, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
+    """Walk the levels from `level` up (step 1) or down (-1); the first machine that fits, or -1."""
+    head, block, mach = head_of(world), block_of(world), mach_of(world)
     while 0 <= level <= LEVELS:
         if block[pool, level // BLOCK] == 0:  # skip what is left of an empty block
-            level = (level // BLOCK) * BLOCK - 1 if down else (level // BLOCK + 1) * BLOCK
+            level = (level // BLOCK + 1) * BLOCK if step > 0 else (level // BLOCK) * BLOCK - 1
             continue
         m = head[pool, level]
         while m >= 0:
-            if _fits(mach, gpu_free, pool, m, cpu_m, memory_mib, gpu_m, types, but):
+            if _fits(world, pool, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
                 return m
             m = mach[m].online_next if pool < P_BATCH else mach[m].batch_next
         level += step
-    return -1
-
-
-@inner
-def _find_from(mach, head, block, gpu_free, pool, level, cpu_m, memory_mib, gpu_m, types, but):
-    """Walk the levels up from `level` and return the first machine that fits, or -1."""
-    while level <= LEVELS:
-        if block[pool, level // BLOCK] == 0:
-            level = (level // BLOCK + 1) * BLOCK
-            continue
-        m = head[pool, level]
-        while m >= 0:
-            if _fits(mach, gpu_free, pool, m, cpu_m, memory_mib, gpu_m, types, but):
-                return m
-            m = mach[m].online_next if pool < P_BATCH else mach[m].batch_next
-        level += 1
     return -1
 
 
@@ -284,52 +286,46 @@ def _tree_next(tree, pool, size, start, need):
 
 
 @inner
-def _find_tree(mach, tree, gpu_free, pool, size, start, cpu_m, memory_mib, gpu_m, types, but):
+def _find_tree(world, pool, start, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
     """Return the first machine at or after `start` that fits, or -1."""
+    size, n = w_of(world)[0].tree_size, len(mach_of(world))
     m = start
-    need = max(cpu_m, 1)
-    while m < len(mach):
-        m = _tree_next(tree, pool, size, m, need)
+    while m < n:
+        m = _tree_next(tree_of(world), pool, size, m, max(cpu_m, 1))
         if m < 0:
             return -1
-        if _fits(mach, gpu_free, pool, m, cpu_m, memory_mib, gpu_m, types, but):
+        if _fits(world, pool, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
             return m
         m += 1
     return -1
 
 
 @inner
-def find(world, online, cpu_m, memory_mib, gpu_m, types, but):
+def find(world, online, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
     """Return the machine that takes a request, or -1; never machine `but`.
 
     Work without GPUs tries machines without GPUs first, then those with the fewest free.
     """
-    w, mach, head, block = w_of(world), mach_of(world), head_of(world), block_of(world)
-    tree, gpu_free = tree_of(world), gpu_free_of(world)
+    w = w_of(world)
     first = P_ONLINE if online else P_BATCH
     weigher = w[0].weigher
-    for gpu in range(2):
-        if gpu == 0 and gpu_m > 0:
-            continue
+    m = -1
+    for gpu in range(1 if gpu_m > 0 else 0, 2):
         pool = first + gpu
-        if weigher == BEST_FIT:
-            quantum = w[0].gpu_quantum if gpu else w[0].quantum
-            need = gpu_m if gpu else cpu_m
-            m = _find_from(mach, head, block, gpu_free, pool, min(LEVELS, int(need / quantum)),
-                           cpu_m, memory_mib, gpu_m, types, but)
-        elif weigher == WORST_FIT:
-            m = _find_level(mach, head, block, gpu_free, pool, True, cpu_m, memory_mib,
-                            gpu_m, types, but)
+        if weigher == BEST_FIT or weigher == WORST_FIT:
+            level, step = LEVELS, -1
+            if weigher == BEST_FIT:
+                need = gpu_m / w[0].gpu_quantum if gpu else cpu_m / w[0].quantum
+                level, step = min(LEVELS, int(need)), 1
+            m = _find_level(world, pool, level, step, cpu_m, memory_mib, gpu_m, types, stay_ms,
+                            but)
         else:
-            size = w[0].tree_size
             start = 0 if weigher == FIRST_FIT else w[0].spread_cursor
-            m = _find_tree(mach, tree, gpu_free, pool, size, start, cpu_m, memory_mib,
-                           gpu_m, types, but)
+            m = _find_tree(world, pool, start, cpu_m, memory_mib, gpu_m, types, stay_ms, but)
             if m < 0 and start > 0:
-                m = _find_tree(mach, tree, gpu_free, pool, size, 0, cpu_m, memory_mib,
-                               gpu_m, types, but)
+                m = _find_tree(world, pool, 0, cpu_m, memory_mib, gpu_m, types, stay_ms, but)
             if m >= 0 and weigher != FIRST_FIT:
-                w[0].spread_cursor = (m + 1) % len(mach)
+                w[0].spread_cursor = (m + 1) % len(mach_of(world))
         if m >= 0:
-            return m
-    return -1
+            break
+    return m

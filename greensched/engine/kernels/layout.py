@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-INF = np.int64(1) << np.int64(62)
+INF = 1 << 62
 LEVELS = 1024  # of free capacity in the placement index
 BLOCK = 32  # levels a block of the index
-RATE_ONE = np.int64(1) << np.int64(20)  # progress of an undisturbed job in one millisecond
+RATE_ONE = 1 << 20  # progress of an undisturbed job in one millisecond
 SHARE_ONE = 1_000_000  # a whole machine, in the unit of reserved shares
 BACKFILL_DEPTH = 100  # waiting jobs looked at behind a blocked head
 SHADOW_MACHINES = 4  # machines looked at for a blocked head's reservation
@@ -53,14 +53,14 @@ SCALARS = _dtype("""
 i8: now_ms bucket cursor load_step load_next_ms arrivals_until_ms edge_next_ms
 i8: n_on n_on_peak n_on_peak_ms n_running n_waiting n_completed n_evictions n_moves n_rejected
 i8: slot_free wait_free rep_free n_reps timer_n timer_seq status spread_cursor tree_size
-i8: load_start_ms load_step_ms wants_dispatch tour_size discipline weigher n_power_cycles n_pending n_alive wants_replicas
+i8: load_start_ms load_step_ms wants_dispatch tour_size discipline weigher n_power_cycles n_pending n_alive wants_replicas n_replica_changes
 f8: standby_share move_energy_j move_j_per_mib move_ms_per_mib quantum gpu_quantum
 """)
 MACHINE = _dtype("""
 i8: cpu_m memory_mib full_cpu_m full_memory_mib n_gpus gpu_base pods_max boot_ms wake_ms
 i8: online_cpu_m online_memory_mib batch_cpu_m batch_memory_mib batch_use_m batch_gpu_m
 i8: limit_cpu_m limit_memory_mib n_reps n_standby n_jobs share_sum empty_since_ms
-i8: empty_before_ms
+i8: empty_before_ms stay_until_ms stay_ms_max
 i8: virtual rate last_ms gpu_free_m type_bit warm_ms
 i8: state lending role machine_type group role_now power_kind power_row sleep_to surplus
 i8: heap_root job_head rep_head gen
@@ -76,14 +76,14 @@ i8: child sibling previous machine_prev machine_next gang_next next_free last
 f8: prefix_idle prefix_batch prefix_gpu energy
 """)
 WAIT = _dtype("""
-i8: key submit_ms estimate_ms done_ms
+i8: key submit_ms estimate_ms done_ms stay_ms
 i8: job cpu_m memory_mib gpu_m tasks previous next lane
 i8: types
 f8: energy
 """)
 LANE = _dtype("""
 i8: head tail n cpu_m memory_mib gpu_m shadow_ms shadow_machine shadow_for heap_n
-i8: failed_cpu_m failed_memory_mib failed_gpu_m
+i8: failed_cpu_m failed_memory_mib failed_gpu_m failed_stay_ms
 """)
 REPLICA = _dtype("""
 i8: since_ms

@@ -40,6 +40,8 @@ def wait_new(w, wait, jobs, cls, learnt, j, done_ms):
     t.types = cls[job_class_of(jobs)[j]].types
     t.lane = 1 if t.gpu_m > 0 else 0
     t.estimate_ms = max(1, estimate_of(jobs, learnt, j) - done_ms)
+    c = cls[job_class_of(jobs)[j]]
+    t.stay_ms = 0 if c.checkpoint_ms > 0 and c.evictable != 0 else t.estimate_ms
     t.key = 0
     if discipline == PRIORITY:
         t.key = -cls[job_class_of(jobs)[j]].priority
@@ -168,3 +170,4 @@ def forget_failures(lane, i):
     lane[i].failed_cpu_m = INF
     lane[i].failed_memory_mib = INF
     lane[i].failed_gpu_m = INF
+    lane[i].failed_stay_ms = INF

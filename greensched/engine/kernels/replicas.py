@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from greensched.engine.kernels.batch import evict_newest, reserved_share
+from greensched.engine.kernels.batch import evict_newest, reserved_share, rest_if_drained
 from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.heaps import timer_push
 from greensched.engine.kernels.index import (
@@ -39,7 +39,7 @@ from greensched.engine.kernels.memory import (
 )
 from greensched.engine.kernels.meter import note_empty, refresh, sync
 from greensched.engine.kernels.queue import forget_failures
-from greensched.model import DRAINING, OFF, SLEEPING
+from greensched.model import DRAINING
 
 
 @inner
@@ -93,7 +93,7 @@ def _part_of_load(svc, s):
 @inner
 def change_online(world, s, change):
     """Change the number of replicas of service s that serve, and spread its load anew."""
-    w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
+    mach, svc, rep = mach_of(world), svc_of(world), rep_of(world)
     service_sync(world, s)
     svc[s].n_online += change
     _part_of_load(svc, s)
@@ -112,7 +112,6 @@ def change_online(world, s, change):
 def load_step(world):
     """Give every service the load of its next step."""
     w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
-    now = w[0].now_ms
     for s in range(len(svc)):
         service_sync(world, s)
     steps = load_of(world).shape[1]
@@ -148,6 +147,7 @@ def attach(world, s, m, state):
     w[0].n_alive += 1
     sync(world, m)
     a, b, c = rep[r], mach[m], svc[s]
+    w[0].n_replica_changes += 1
     a.state, a.service, a.machine, a.source = state, s, m, -1
     a.use_m, a.gpu_use_m, a.since_ms = 0.0, 0.0, w[0].now_ms
     a.prefix_idle, a.prefix_dynamic = b.prefix_idle, b.prefix_dynamic
@@ -209,6 +209,7 @@ def detach(world, r):
         rep[a.machine_next].machine_prev = a.machine_prev
     if b.n_reps == 0:
         b.online_use_m, b.online_gpu_use_m = 0.0, 0.0
+    w[0].n_replica_changes += 1
     a.state = A_FREE
     a.gen += 1
     a.next_free = w[0].rep_free
@@ -222,21 +223,6 @@ def detach(world, r):
     reindex(world, m)
     refresh(world, m)
     rest_if_drained(world, m)
-
-
-@inner
-def rest_if_drained(world, m):
-    """Put a draining machine on which nothing is left to sleep or off."""
-    w, b = w_of(world), mach_of(world)[m]
-    if b.state != DRAINING or b.n_reps + b.n_standby + b.n_jobs > 0:
-        return
-    sync(world, m)
-    b.state = SLEEPING if b.sleep_to == SLEEPING else OFF
-    b.gen += 1
-    w[0].n_on -= 1
-    w[0].n_power_cycles += 1
-    reindex(world, m)
-    refresh(world, m)
 
 
 @inner
@@ -263,7 +249,7 @@ def _make_room(world, jobs, s):
 def find_for_replica(world, s, but):
     """Return a machine with room for a replica of service s, never `but`, or -1."""
     c = svc_of(world)[s]
-    return find(world, True, c.cpu_m, c.memory_mib, c.gpu_m, -1, but)
+    return find(world, True, c.cpu_m, c.memory_mib, c.gpu_m, -1, 0, but)
 
 
 @inner
@@ -332,6 +318,7 @@ def park_replica(world, r):
     b.online_use_m = max(0.0, b.online_use_m - a.use_m)
     b.online_gpu_use_m = max(0.0, b.online_gpu_use_m - a.gpu_use_m)
     a.use_m, a.gpu_use_m, a.state = 0.0, 0.0, A_STANDBY
+    w[0].n_replica_changes += 1
     b.n_reps -= 1
     b.n_standby += 1
     b.online_cpu_m -= c.cpu_m
@@ -361,6 +348,7 @@ def unpark_replica(world, r):
         take_devices(mach, gpu_free_of(world), m, a.devices, c.gpu_m)
     a.prefix_idle, a.prefix_dynamic, a.since_ms = b.prefix_idle, b.prefix_dynamic, b.last_ms
     a.state = A_ONLINE
+    w_of(world)[0].n_replica_changes += 1
     c.n_standby -= 1
     change_online(world, s, 1)
 
@@ -388,6 +376,7 @@ def finish_move(world, twin):
     rep[twin].source = -1
     detach(world, source)
     rep[twin].state = A_ONLINE
+    w[0].n_replica_changes += 1
     joules = svc[s].memory_mib * w[0].move_j_per_mib
     sync(world, m)
     energy_of(world)[w[0].bucket, mach[m].group] += joules * 1000.0
