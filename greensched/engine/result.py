@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from greensched.accounting.usage import ROLES, Group, Usage
-from greensched.engine.kernels import advance as data_plane
+from greensched.engine.kernels.control import control
+from greensched.engine.kernels.layout import C_SETTLE
 from greensched.errors import InternalError
 
 if TYPE_CHECKING:
@@ -55,8 +56,16 @@ class RunResult:
     move_energy_j: float
 
 
-COUNTS = ("n_completed", "n_waiting", "n_running", "n_evictions", "n_moves", "n_rejected",
-          "n_power_cycles", "n_pending")
+COUNTS = (
+    "n_completed",
+    "n_waiting",
+    "n_running",
+    "n_evictions",
+    "n_moves",
+    "n_rejected",
+    "n_power_cycles",
+    "n_pending",
+)
 
 
 def _usage(setting: Setting, world: World, end_ms: int) -> Usage:
@@ -67,7 +76,8 @@ def _usage(setting: Setting, world: World, end_ms: int) -> Usage:
     used = np.flatnonzero(world.machine_ms[:k].any(axis=0))
     groups = tuple(
         Group(site=kind.site, machine_type=kind.name, role=role)
-        for kind in setting.fleet for role in ROLES
+        for kind in setting.fleet
+        for role in ROLES
     )
     return Usage(
         edges_ms=edges,
@@ -77,14 +87,15 @@ def _usage(setting: Setting, world: World, end_ms: int) -> Usage:
     )
 
 
-def collect(setting: Setting, world: World, pages: Any, end_ms: int) -> RunResult:
+def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) -> RunResult:
     """Return the result of a run that stands at `end_ms`."""
     w: Any = world.w[0]
     if int(w["now_ms"]) != end_ms:
         message = f"the world stands at {w['now_ms']} ms, not at {end_ms} ms"
         raise InternalError(message)
     running = np.zeros(len(world.out))
-    data_plane.settle_tenants(pages, running)
+    none = np.empty(0, np.int64)
+    control(pages, jobs, C_SETTLE, none, none, none, 0, 0, 1.0, False, running)
     usage = _usage(setting, world, end_ms)
     total_ms = len(world.mach) * end_ms
     if int(usage.machine_ms.sum()) != total_ms:

@@ -1,8 +1,8 @@
 """The clock: SimPy wakes each policy at its period; kernels run in between.
 
-    run = Simulation(setting)
-    run.finish()
-    run.result()
+run = Simulation(setting)
+run.finish()
+run.result()
 """
 
 from __future__ import annotations
@@ -12,9 +12,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
-from greensched.engine.kernels import actions as act
-from greensched.engine.kernels import advance as data_plane
-from greensched.engine.kernels.layout import GROW, INF, World
+from greensched.engine.kernels.advance import advance
+from greensched.engine.kernels.control import control
+from greensched.engine.kernels.layout import (
+    C_LEND,
+    C_LIMIT,
+    C_OPEN,
+    C_PLACE,
+    C_POWER,
+    C_RECALL,
+    C_RETRY,
+    C_RING,
+    C_SCALE,
+    DONE,
+    GROW,
+    INF,
+    RING,
+    World,
+)
 from greensched.engine.kernels.memory import JOB_DTYPES, WORLD_DTYPES, book
 from greensched.engine.result import RunResult, collect
 from greensched.engine.snapshot import Sight, indices
@@ -39,24 +54,26 @@ from greensched.units import MS_PER_DAY, MS_PER_MIN
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from greensched.model import IntArray
+
 STEP_MS = 5 * MS_PER_MIN  # intervals of usage beyond the window
 DRAIN_LIMIT_WINDOWS = 4  # a drain is cut after so many windows more
 PULSES = 200  # how often a run without policies comes up for air
+NOBODY = np.empty(0, np.int64)
+NOTHING = np.empty(0, np.float64)
 _TARGETS = {"on": ON, "sleep": SLEEPING, "off": OFF}
 
 
 class Simulation:
     """One run of a setting; can be continued beyond its end to match a longer one."""
 
-    def __init__(
-        self, setting: Setting, progress: Callable[[float], None] | None = None
-    ) -> None:
+    def __init__(self, setting: Setting, progress: Callable[[float], None] | None = None) -> None:
         """Build the world and place the first replicas."""
         self.setting = setting
         world, self._table = build(setting)
         self._jobs = book(self._table, JOB_DTYPES)
         self._use(world)
-        data_plane.open_world(self._book)
+        self._control(C_OPEN)
         self._sight = Sight(setting, self.world)
         self._progress = progress
         self._env = simpy.Environment()
@@ -64,7 +81,7 @@ class Simulation:
         self._place_first()
         for period_ms in sorted({p.period_ms for p in setting.policies}):
             group = [p for p in setting.policies if p.period_ms == period_ms]
-            self._env.process(self._control(group, period_ms))
+            self._env.process(self._wake(group, period_ms))
         self._env.process(self._pulse(max(1, setting.window_ms // PULSES)))
 
     def _use(self, world: World) -> None:
@@ -81,7 +98,7 @@ class Simulation:
         wanted = services.replicas if wanted is None else wanted
         numbers = np.arange(len(services))
         self._room(int(np.maximum(wanted, 0).sum()))
-        act.apply_scale(self._book, self._jobs, numbers, indices(np.maximum(wanted, 1)), True)
+        self._control(C_SCALE, numbers, indices(np.maximum(wanted, 1)), flag=True)
 
     def _room(self, replicas: int) -> None:
         """Make sure that `replicas` more fit the pools of records."""
@@ -96,8 +113,11 @@ class Simulation:
             last = int(self.world.edges[-1])
             more = np.arange(last + STEP_MS, until_ms + 2 * STEP_MS, STEP_MS)
             self._use(more_intervals(self.world, np.append(self.world.edges, more)))
-        while data_plane.advance(self._book, self._jobs, until_ms, int(closing)) == GROW:
-            self._use(grown(self.world, self._table))
+        while (why := advance(self._book, self._jobs, until_ms, int(closing))) != DONE:
+            if why == GROW:
+                self._use(grown(self.world, self._table))
+            else:
+                self._control(C_RING if why == RING else C_PLACE)
 
     def _pulse(self, period_ms: int) -> Generator[simpy.Event, None, None]:
         """Come up for air: progress, and a chance to be interrupted."""
@@ -107,9 +127,7 @@ class Simulation:
             if self._progress is not None:
                 self._progress(min(1.0, self._env.now / self.setting.window_ms))
 
-    def _control(
-        self, group: list[Policy], period_ms: int
-    ) -> Generator[simpy.Event, None, None]:
+    def _wake(self, group: list[Policy], period_ms: int) -> Generator[simpy.Event, None, None]:
         """Wake the policies of one period together: all see the same snapshot."""
         memories = [policy.first_memory() for policy in group]
         meter = self._sight.meter(self.world)
@@ -123,29 +141,44 @@ class Simulation:
             for action in decided:
                 self._apply(action)
             if decided:
-                act.capacity_changed(self._book)
+                self._control(C_RETRY)
             yield self._env.timeout(period_ms)
+
+    def _control(
+        self,
+        op: int,
+        who: IntArray = NOBODY,
+        first: IntArray = NOBODY,
+        second: IntArray = NOBODY,
+        *,
+        x: int = 0,
+        y: int = 0,
+        share: float = 1.0,
+        flag: bool = False,
+    ) -> None:
+        """Let the kernel carry out what is rare."""
+        control(self._book, self._jobs, op, who, first, second, x, y, share, flag, NOTHING)
 
     def _apply(self, action: Action) -> None:
         """Carry one action out."""
         match action:
             case Scale():
                 self._room(int(action.replicas.sum()))
-                act.apply_scale(self._book, self._jobs, indices(action.services),
-                                indices(action.replicas), False)
+                self._control(C_SCALE, indices(action.services), indices(action.replicas))
             case Power():
                 self._room(action.moves_max + len(action.machines))
-                act.apply_power(self._book, indices(action.machines), _TARGETS[action.to],
-                                action.moves_max)
+                self._control(
+                    C_POWER, indices(action.machines), x=_TARGETS[action.to], y=action.moves_max
+                )
             case Lend():
-                self._room(int(self.world.w[0]["n_alive"]))
+                self._room(int(self.world.w["n_alive"][0]))
                 until_ms = INF if action.until_ms == NONE else action.until_ms
-                act.apply_lend(self._book, self._jobs, indices(action.machines),
-                               action.drain_ms, until_ms)
+                self._control(C_LEND, indices(action.machines), x=action.drain_ms, y=until_ms)
             case Recall():
                 self._room(len(action.machines))
-                act.apply_recall(self._book, indices(action.machines), action.grace_ms,
-                                 action.warm_ms)
+                self._control(
+                    C_RECALL, indices(action.machines), x=action.grace_ms, y=action.warm_ms
+                )
             case BatchLimit():
                 self._limit(action)
             case _:
@@ -158,9 +191,15 @@ class Simulation:
         if world is not self.world:
             self._use(world)
         longest_ms = INF if action.job_ms_max == NONE else action.job_ms_max
-        act.apply_limit(self._book, self._jobs, indices(action.machines), indices(action.cpu_m),
-                        indices(action.memory_mib), float(action.use_share), int(longest_ms),
-                        action.evict)
+        self._control(
+            C_LIMIT,
+            indices(action.machines),
+            indices(action.cpu_m),
+            indices(action.memory_mib),
+            x=longest_ms,
+            share=float(action.use_share),
+            flag=action.evict,
+        )
 
     def finish(self) -> Simulation:
         """Run the window and, unless cut, until all admitted work has finished."""
@@ -191,11 +230,9 @@ class Simulation:
 
     def result(self) -> RunResult:
         """Return what was measured until now."""
-        return collect(self.setting, self.world, self._book, self.end_ms)
+        return collect(self.setting, self.world, self._book, self._jobs, self.end_ms)
 
 
-def simulate(
-    setting: Setting, progress: Callable[[float], None] | None = None
-) -> RunResult:
+def simulate(setting: Setting, progress: Callable[[float], None] | None = None) -> RunResult:
     """Run a setting to its end."""
     return Simulation(setting, progress).finish().result()

@@ -78,8 +78,11 @@ class Sight:
 
     def meter(self, world: World) -> Meter:
         """Return a meter that starts now."""
-        return Meter(int(world.w["now_ms"][0]), world.mach["use_integral"].copy(),
-                     world.svc["load_integral"].copy())
+        return Meter(
+            int(world.w["now_ms"][0]),
+            world.mach["use_integral"].copy(),
+            world.svc["load_integral"].copy(),
+        )
 
     def look(self, world: World, meter: Meter) -> Snapshot:
         """Return the snapshot for now and set `meter` anew; integrals are up to date."""

@@ -65,8 +65,13 @@ def _classes(setting: Setting) -> NDArray[Any]:
     classes = setting.jobs.classes if setting.jobs is not None else (JobClass(),)
     rows = _records(layout.CLASS, len(classes))
     for i, c in enumerate(classes):
-        rows[i] = (c.priority, c.evictable, c.checkpoint_interval_ms, c.checkpoint_cost_ms,
-                   _type_bits(setting, c))
+        rows[i] = (
+            c.priority,
+            c.evictable,
+            c.checkpoint_interval_ms,
+            c.checkpoint_cost_ms,
+            _type_bits(setting, c),
+        )
     return rows
 
 
@@ -74,31 +79,46 @@ def check(setting: Setting) -> None:
     """Raise ScenarioError for what no run can do: too many types, sizes that fit nowhere."""
     findings = []
     if len(setting.fleet) > MACHINE_TYPES_MAX:
-        findings.append(Finding(where="fleet", what=f"{len(setting.fleet)} machine types",
-                                remedy=f"merge them to at most {MACHINE_TYPES_MAX}"))
+        findings.append(
+            Finding(
+                where="fleet",
+                what=f"{len(setting.fleet)} machine types",
+                remedy=f"merge them to at most {MACHINE_TYPES_MAX}",
+            )
+        )
     findings += [
-        Finding(where=f"fleet {kind.name}", what=f"{kind.gpus} GPUs",
-                remedy=f"at most {DEVICES_MAX} in a machine")
-        for kind in setting.fleet if kind.gpus > DEVICES_MAX
+        Finding(
+            where=f"fleet {kind.name}",
+            what=f"{kind.gpus} GPUs",
+            remedy=f"at most {DEVICES_MAX} in a machine",
+        )
+        for kind in setting.fleet
+        if kind.gpus > DEVICES_MAX
     ]
-    largest = (max((k.cpu_m - k.reserved_cpu_m for k in setting.fleet), default=0),
-               max((k.memory_mib - k.reserved_memory_mib for k in setting.fleet), default=0),
-               max((k.gpus * 1000 for k in setting.fleet), default=0))
+    largest = (
+        max((k.cpu_m - k.reserved_cpu_m for k in setting.fleet), default=0),
+        max((k.memory_mib - k.reserved_memory_mib for k in setting.fleet), default=0),
+        max((k.gpus * 1000 for k in setting.fleet), default=0),
+    )
     for what, table in (("job", setting.jobs), ("replica of service", setting.services)):
         if table is None or len(table) == 0:
             continue
         prefix = "" if what == "job" else "replica_"
         sizes = [getattr(table, f"{prefix}{r}") for r in ("cpu_m", "memory_mib", "gpu_m")]
-        bad = np.flatnonzero((sizes[0] > largest[0]) | (sizes[1] > largest[1])
-                             | (sizes[2] > largest[2]))
+        bad = np.flatnonzero(
+            (sizes[0] > largest[0]) | (sizes[1] > largest[1]) | (sizes[2] > largest[2])
+        )
         if len(bad):
             i = int(bad[0])
             name = table.names[i] if isinstance(table, Services) else f"row {i + 1}"
-            findings.append(Finding(
-                where=f"{what} {name}",
-                what=f"{sizes[0][i]} millicores, {sizes[1][i]} MiB, {sizes[2][i]} milli-GPUs is"
-                     f" larger than every machine ({len(bad)} such)",
-                remedy="add a larger machine type, or drop such jobs with --on-bad=drop"))
+            findings.append(
+                Finding(
+                    where=f"{what} {name}",
+                    what=f"{sizes[0][i]} millicores, {sizes[1][i]} MiB, {sizes[2][i]} milli-GPUs is"
+                    f" larger than every machine ({len(bad)} such)",
+                    remedy="add a larger machine type, or drop such jobs with --on-bad=drop",
+                )
+            )
     if findings:
         raise ScenarioError(*findings)
 
@@ -118,7 +138,10 @@ def machines(setting: Setting) -> NDArray[Any]:
         rows["n_gpus"], rows["gpu_free_m"] = kind.gpus, kind.gpus * 1000
         rows["gpu_base"] = device + kind.gpus * np.arange(kind.count)
         rows["pods_max"], rows["boot_ms"], rows["wake_ms"] = (
-            kind.pods_max, kind.boot_ms, kind.wake_ms)
+            kind.pods_max,
+            kind.boot_ms,
+            kind.wake_ms,
+        )
         rows["power_kind"], rows["idle_w"] = kind.power.curve[0], kind.power.watts(0.0)
         rows["boot_w"], rows["sleep_w"], rows["off_w"] = kind.boot_w, kind.sleep_w, kind.off_w
         rows["gpu_idle_w"], rows["gpu_peak_w"] = kind.gpu_idle_w, kind.gpu_peak_w
@@ -132,8 +155,17 @@ def machines(setting: Setting) -> NDArray[Any]:
     mach["empty_since_ms"] = NONE
     mach["stay_until_ms"], mach["stay_ms_max"] = layout.INF, layout.INF
     mach["rate"], mach["rate_f"], mach["use_share"] = layout.RATE_ONE, 1.0, 1.0
-    for link in ("heap_root", "job_head", "rep_head", "online_level", "online_prev",
-                 "online_next", "batch_level", "batch_prev", "batch_next"):
+    for link in (
+        "heap_root",
+        "job_head",
+        "rep_head",
+        "online_level",
+        "online_prev",
+        "online_next",
+        "batch_level",
+        "batch_prev",
+        "batch_next",
+    ):
         mach[link] = NONE
     return mach
 
@@ -188,19 +220,33 @@ def job_table(jobs: Jobs | None, *, estimates: bool) -> layout.JobTable:
     """Return the jobs' columns; `estimates`: learn those that are not given."""
     if jobs is None:
         long, short = np.empty(0, np.int64), np.empty(0, np.int32)
-        return layout.JobTable(long, long, short, short, short, short, long, short, short,
-                               long, long, short)
+        return layout.JobTable(
+            long, long, short, short, short, short, long, short, short, long, long, short
+        )
     size = np.empty(0, np.int32)
     if estimates and len(jobs) and bool((jobs.estimate_ms == NONE).any()):
         size = _sizes(jobs)
-    columns = (jobs.submit_ms, jobs.duration_ms, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m,
-               jobs.tasks, jobs.estimate_ms, jobs.job_class, size, jobs.use_offsets,
-               jobs.use_until_ms, jobs.use_cpu_m)
+    columns = (
+        jobs.submit_ms,
+        jobs.duration_ms,
+        jobs.cpu_m,
+        jobs.memory_mib,
+        jobs.gpu_m,
+        jobs.tasks,
+        jobs.estimate_ms,
+        jobs.job_class,
+        size,
+        jobs.use_offsets,
+        jobs.use_until_ms,
+        jobs.use_cpu_m,
+    )
     # memory-mapped columns stay mapped; a plain view gives all callers one type
-    return layout.JobTable(*(
-        np.ascontiguousarray(c, memory.JOB_DTYPES[name]).view(np.ndarray)
-        for name, c in zip(layout.JobTable._fields, columns, strict=True)
-    ))
+    return layout.JobTable(
+        *(
+            np.ascontiguousarray(c, memory.JOB_DTYPES[name]).view(np.ndarray)
+            for name, c in zip(layout.JobTable._fields, columns, strict=True)
+        )
+    )
 
 
 def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
@@ -227,23 +273,33 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         lane[field] = layout.INF
     groups = len(setting.fleet) * layout.ROLES
     intervals = len(setting.edges_ms) - 1
-    table = job_table(setting.jobs,
-                      estimates=setting.discipline in ("easy-backfill", "shortest-first"))
+    table = job_table(
+        setting.jobs, estimates=setting.discipline in ("easy-backfill", "shortest-first")
+    )
     out = _records(layout.OUTCOME, len(table.submit_ms))
     out["start_ms"], out["end_ms"], out["machine"] = NONE, NONE, NONE
     w = _scalars(setting, mach, tree_size, size)
     mach["quantum"], mach["gpu_quantum"] = w["quantum"][0], w["gpu_quantum"][0]
     world = layout.World(
-        w=w, mach=mach, slot=slot, wait=wait, lane=lane,
-        queue=np.zeros((2, 1024), np.int64), rep=rep, svc=svc, cls=_classes(setting),
+        w=w,
+        mach=mach,
+        slot=slot,
+        wait=wait,
+        lane=lane,
+        queue=np.zeros((2, 1024), np.int64),
+        rep=rep,
+        svc=svc,
+        cls=_classes(setting),
         timer=_records(layout.TIMER, 4 * n + 1024),
         head=np.full((4, layout.LEVELS + 1), NONE, np.int64),
         block=np.zeros((4, layout.LEVELS // layout.BLOCK + 1), np.int64),
         tree=np.full((4, 2 * max(1, tree_size)), NONE, np.int64),
-        next_ms=np.full(n, layout.INF, np.int64), tour=tour,
+        next_ms=np.full(n, layout.INF, np.int64),
+        tour=tour,
         gpu_free_m=np.full(int(mach["n_gpus"].sum()), 1000, np.int64),
         curve=np.stack([_padded(kind.power.curve[1]) for kind in setting.fleet]),
-        load=load, edges=np.ascontiguousarray(setting.edges_ms, np.int64),
+        load=load,
+        edges=np.ascontiguousarray(setting.edges_ms, np.int64),
         energy=np.zeros((intervals, groups)),
         machine_ms=np.zeros((intervals, groups), np.int64),
         online_ms=np.zeros((load.shape[1] + 1, len(svc)), np.int64),
@@ -306,5 +362,6 @@ def more_intervals(world: layout.World, edges: NDArray[np.int64]) -> layout.Worl
         edges=edges,
         energy=np.vstack([world.energy, np.zeros((extra, world.energy.shape[1]))]),
         machine_ms=np.vstack(
-            [world.machine_ms, np.zeros((extra, world.machine_ms.shape[1]), np.int64)]),
+            [world.machine_ms, np.zeros((extra, world.machine_ms.shape[1]), np.int64)]
+        ),
     )

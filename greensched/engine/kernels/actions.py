@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from greensched.engine.kernels.batch import evict_newest, rest_if_drained
-from greensched.engine.kernels.compiling import entry, inner
+from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.heaps import timer_push
 from greensched.engine.kernels.index import (
     batch_limit_cpu,
@@ -42,7 +42,7 @@ from greensched.model import BOOTING, DRAIN, DRAINING, LENT, OFF, ON, OWN, RECAL
 
 
 @inner
-def _changed(world, m):
+def changed(world, m):
     """Bring index, power and queue up to date after machine m changed its state."""
     w = w_of(world)
     w[0].wants_dispatch = 1
@@ -66,7 +66,7 @@ def place_pending(world, jobs, s):
         w_of(world)[0].n_pending -= 1
 
 
-@entry
+@inner
 def apply_scale(world, jobs, services, wanted, serve_now):
     """Bring each service to the wanted number of replicas (starting and pending included)."""
     w, svc = w_of(world), svc_of(world)
@@ -96,7 +96,7 @@ def _wake(world, m):
         _enter(world, m)
         b.state = ON
         b.gen += 1
-        _changed(world, m)
+        changed(world, m)
         w[0].wants_replicas = 1
         return True
     if (b.state != SLEEPING and b.state != OFF) or b.surplus != 0:
@@ -109,7 +109,7 @@ def _wake(world, m):
     if w[0].n_on > w[0].n_on_peak:
         w[0].n_on_peak, w[0].n_on_peak_ms = w[0].n_on, w[0].now_ms
     timer_push(w, timer_of(world), w[0].now_ms + took_ms, T_BOOT, m, b.gen)
-    _changed(world, m)
+    changed(world, m)
     return True
 
 
@@ -123,7 +123,7 @@ def _rest(world, m, target, moves_left):
     _enter(world, m)
     b.state, b.sleep_to = DRAINING, target
     b.gen += 1
-    _changed(world, m)
+    changed(world, m)
     used = 0
     r = b.rep_head
     while r >= 0:
@@ -131,7 +131,7 @@ def _rest(world, m, target, moves_left):
         if not moving:
             if rep[r].state != A_ONLINE or used >= moves_left or not start_move(world, r):
                 b.state = ON
-                _changed(world, m)
+                changed(world, m)
                 return used
             used += 1
         r = rep[r].machine_next
@@ -139,7 +139,7 @@ def _rest(world, m, target, moves_left):
     return used
 
 
-@entry
+@inner
 def apply_power(world, machines, target, moves_max):
     """Switch machines on (target ON) or empty them for sleep or off."""
     w = w_of(world)
@@ -184,7 +184,7 @@ def _park_all(world, jobs, m):
         r = after
 
 
-@entry
+@inner
 def apply_lend(world, jobs, machines, drain_ms, until_ms):
     """Take machines from services and give them to batch after `drain_ms`."""
     w = w_of(world)
@@ -198,7 +198,7 @@ def apply_lend(world, jobs, machines, drain_ms, until_ms):
         b.lending = DRAIN
         b.stay_until_ms = until_ms
         b.gen += 1
-        _changed(world, m)
+        changed(world, m)
         _park_all(world, jobs, m)
         timer_push(w, timer_of(world), w[0].now_ms + drain_ms, T_LENT, m, b.gen)
 
@@ -210,11 +210,11 @@ def warm(world, m, warm_ms):
     _enter(world, m)
     b.lending = WARM
     b.gen += 1
-    _changed(world, m)
+    changed(world, m)
     timer_push(w, timer_of(world), w[0].now_ms + warm_ms, T_WARM, m, b.gen)
 
 
-@entry
+@inner
 def apply_recall(world, machines, grace_ms, warm_ms):
     """Take lent machines back: jobs get `grace_ms`, replicas `warm_ms`."""
     w = w_of(world)
@@ -232,7 +232,7 @@ def apply_recall(world, machines, grace_ms, warm_ms):
         _enter(world, m)
         b.lending = RECALL
         b.gen += 1
-        _changed(world, m)
+        changed(world, m)
         timer_push(w, timer_of(world), w[0].now_ms + grace_ms, T_GRACE, m, b.gen)
 
 
@@ -262,10 +262,10 @@ def back_home(world, m):
     forget_failures(lane_of(world), 0)
     forget_failures(lane_of(world), 1)
     note_empty(mach_of(world), m, w_of(world)[0].now_ms)
-    _changed(world, m)
+    changed(world, m)
 
 
-@entry
+@inner
 def apply_limit(world, jobs, machines, cpu_m, memory_mib, use_share, job_ms_max, enforce):
     """Set what batch may reserve and use of each machine; `enforce` evicts what is above."""
     for i in range(len(machines)):
@@ -277,15 +277,16 @@ def apply_limit(world, jobs, machines, cpu_m, memory_mib, use_share, job_ms_max,
         _enter(world, m)
         b.limit_cpu_m, b.limit_memory_mib, b.use_share = cpu_m[i], memory_mib[i], use_share
         b.stay_ms_max = job_ms_max
-        _changed(world, m)
+        changed(world, m)
         if enforce and b.lending == OWN:
-            while (b.batch_cpu_m > batch_limit_cpu(mach_of(world), m)
-                   or b.batch_memory_mib > batch_limit_memory(mach_of(world), m)):
+            while b.batch_cpu_m > batch_limit_cpu(
+                mach_of(world), m
+            ) or b.batch_memory_mib > batch_limit_memory(mach_of(world), m):
                 if not evict_newest(world, jobs, m):
                     break
 
 
-@entry
+@inner
 def capacity_changed(world):
     """Let every waiting job be tried again."""
     forget_failures(lane_of(world), 0)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from greensched.engine.kernels.actions import (
-    _changed,
-    back_home,
-    place_pending,
-    recall_due,
     warm,
 )
-from greensched.engine.kernels.batch import finish_task, next_step, rest_if_drained, settle_slot
+from greensched.engine.kernels.batch import finish_task, next_step, rest_if_drained
 from greensched.engine.kernels.compiling import entry, inner
 from greensched.engine.kernels.dispatch import (
     backfill_one,
@@ -17,27 +13,18 @@ from greensched.engine.kernels.dispatch import (
     reserve_for_head,
     start_entry,
 )
-from greensched.engine.kernels.heaps import timer_pop, tour_first
+from greensched.engine.kernels.heaps import tour_first
 from greensched.engine.kernels.index import reindex
 from greensched.engine.kernels.layout import (
-    A_ARRIVING,
-    A_FREE,
-    A_ONLINE,
-    A_STANDBY,
-    A_STARTING,
     BACKFILL_DEPTH,
     DONE,
     EASY,
     GROW,
     INF,
+    PLACE,
     PRIORITY,
+    RING,
     SHORTEST,
-    T_BOOT,
-    T_GRACE,
-    T_LENT,
-    T_MOVED,
-    T_READY,
-    T_WARM,
 )
 from greensched.engine.kernels.memory import (
     cls_of,
@@ -56,16 +43,13 @@ from greensched.engine.kernels.memory import (
     w_of,
     wait_of,
 )
-from greensched.engine.kernels.meter import note_empty, refresh, sync
+from greensched.engine.kernels.meter import refresh, sync
 from greensched.engine.kernels.queue import forget_failures, queue_push, wait_free, wait_new
 from greensched.engine.kernels.replicas import (
-    change_online,
-    finish_move,
     load_step,
     service_sync,
-    settle_replica,
 )
-from greensched.model import BOOTING, DRAINING, LENT, ON, RECALL
+from greensched.model import DRAINING, RECALL
 
 
 @inner
@@ -114,43 +98,6 @@ def _machine_event(world, jobs, m):
 
 
 @inner
-def _timer(world, jobs):
-    """Carry out the first timer; stale ones (another generation) do nothing."""
-    w, mach, rep, timer = w_of(world), mach_of(world), rep_of(world), timer_of(world)
-    kind, who, gen = timer[0].kind, timer[0].who, timer[0].gen
-    timer_pop(w, timer)
-    if kind == T_READY or kind == T_MOVED:
-        if rep[who].gen != gen:
-            return
-        if kind == T_MOVED and rep[who].state == A_ARRIVING:
-            finish_move(world, who)
-        elif kind == T_READY and rep[who].state == A_STARTING:
-            rep[who].state = A_ONLINE
-            w[0].n_replica_changes += 1
-            svc_of(world)[rep[who].service].n_starting -= 1
-            change_online(world, rep[who].service, 1)
-        return
-    if mach[who].gen != gen:
-        return
-    sync(world, who)
-    if kind == T_BOOT and mach[who].state == BOOTING:
-        mach[who].state = ON
-        mach[who].empty_since_ms = w[0].now_ms
-        w[0].wants_replicas = 1
-    elif kind == T_LENT:
-        mach[who].lending = LENT
-    elif kind == T_GRACE:
-        recall_due(world, jobs, who)
-        return
-    elif kind == T_WARM:
-        back_home(world, who)
-        return
-    forget_failures(lane_of(world), 0)
-    forget_failures(lane_of(world), 1)
-    _changed(world, who)
-
-
-@inner
 def _arrive(world, jobs, j):
     """Let job j start at once where its discipline lets it, or wait."""
     w, lane, wait = w_of(world), lane_of(world), wait_of(world)
@@ -172,14 +119,8 @@ def _arrive(world, jobs, j):
 
 @inner
 def _dispatch_all(world, jobs):
-    """Place replicas that found no room, then start waiting jobs."""
-    w = w_of(world)
-    if w[0].wants_replicas != 0:
-        w[0].wants_replicas = 0
-        if w[0].n_pending > 0:
-            for s in range(len(svc_of(world))):
-                place_pending(world, jobs, s)
-    w[0].wants_dispatch = 0
+    """Start waiting jobs."""
+    w_of(world)[0].wants_dispatch = 0
     for i in range(2):
         if lane_of(world)[i].n > 0:
             dispatch(world, jobs, i)
@@ -192,9 +133,13 @@ def _short_of_room(world):
     waiting = w[0].n_waiting + w[0].n_running + 64
     timers = w[0].timer_n + 4 * len(mach_of(world)) + w[0].n_pending + 64
     replicas = w[0].n_alive + w[0].n_pending + 8
-    return (len(wait_of(world)) <= waiting or len(slot_of(world)) <= w[0].n_running + 64
-            or len(timer_of(world)) <= timers or len(rep_of(world)) <= replicas
-            or queue_of(world).shape[1] <= waiting)
+    return (
+        len(wait_of(world)) <= waiting
+        or len(slot_of(world)) <= w[0].n_running + 64
+        or len(timer_of(world)) <= timers
+        or len(rep_of(world)) <= replicas
+        or queue_of(world).shape[1] <= waiting
+    )
 
 
 @entry
@@ -202,7 +147,8 @@ def advance(world, jobs, until, closing):
     """Bring the data plane to `until`; events at `until` itself wait unless `closing` is 1.
 
     At one instant: usage interval, load, jobs that end or step, timers, then waiting work,
-    then arrivals. Returns DONE, or GROW when a pool of records must grow first.
+    then arrivals. Returns DONE, GROW when a pool of records must grow first, or what `control`
+    has to do before it goes on: RING (a timer is due) or PLACE (replicas that found no room).
     """
     w = w_of(world)
     n = len(submit_ms_of(jobs))
@@ -214,7 +160,9 @@ def advance(world, jobs, until, closing):
         job_ms = next_ms_of(world)[m] if m >= 0 else INF
         timer_ms = timer_of(world)[0].at_ms if w[0].timer_n > 0 else INF
         event = min(min(job_ms, timer_ms), min(w[0].load_next_ms, w[0].edge_next_ms))
-        if event > w[0].now_ms and (w[0].wants_dispatch != 0 or w[0].wants_replicas != 0):
+        if event > w[0].now_ms and w[0].wants_replicas != 0 and w[0].n_pending > 0:
+            return PLACE
+        if event > w[0].now_ms and w[0].wants_dispatch != 0:
             _dispatch_all(world, jobs)
             if w[0].status == GROW:
                 w[0].wants_dispatch = 1
@@ -239,28 +187,4 @@ def advance(world, jobs, until, closing):
         elif event == job_ms:
             _machine_event(world, jobs, m)
         else:
-            _timer(world, jobs)
-
-
-@entry
-def settle_tenants(world, running_j):
-    """Settle every replica, and add what running tasks took so far to `running_j` [jobs]."""
-    mach, slot = mach_of(world), slot_of(world)
-    for r in range(w_of(world)[0].n_reps):
-        if rep_of(world)[r].state != A_FREE and rep_of(world)[r].state != A_STANDBY:
-            settle_replica(mach, svc_of(world), rep_of(world), r)
-    for m in range(len(mach)):
-        s = mach[m].job_head
-        while s >= 0:
-            settle_slot(mach, slot, s)
-            running_j[slot[s].job] += slot[s].energy / 1000.0
-            s = slot[s].machine_next
-
-
-@entry
-def open_world(world):
-    """Put every machine into the index and work out what it draws at the start."""
-    for m in range(len(mach_of(world))):
-        note_empty(mach_of(world), m, 0)
-        reindex(world, m)
-        refresh(world, m)
+            return RING

@@ -56,7 +56,9 @@ def _set_step(slot, jobs, s, done_ms):
     if row < end:
         slot[s].use_m = use_cpu_m_of(jobs)[row]
         slot[s].last = 1 if row + 1 == end else 0
-        slot[s].until_ms = duration_ms_of(jobs)[j] if row + 1 == end else use_until_ms_of(jobs)[row]
+        slot[s].until_ms = (
+            duration_ms_of(jobs)[j] if row + 1 == end else use_until_ms_of(jobs)[row]
+        )
     else:  # a job without steps
         slot[s].use_m = slot[s].cpu_m
         slot[s].last = 1

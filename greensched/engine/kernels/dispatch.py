@@ -87,9 +87,16 @@ def start_entry(world, jobs, e, but):
         return False
     gang = -1
     for _ in range(wait[e].tasks):
-        m = find(world, False,
-                 wait[e].cpu_m, wait[e].memory_mib, wait[e].gpu_m, wait[e].types,
-                 wait[e].stay_ms, but)
+        m = find(
+            world,
+            False,
+            wait[e].cpu_m,
+            wait[e].memory_mib,
+            wait[e].gpu_m,
+            wait[e].types,
+            wait[e].stay_ms,
+            but,
+        )
         if m < 0:
             break
         gang = start_task(world, jobs, e, m, gang)
@@ -132,7 +139,7 @@ def _fit_time(world, m, e):
     memory_mib = batch_limit_memory(mach, m) - mach[m].batch_memory_mib
     gpu_m = mach[m].gpu_free_m
     at = now = w[0].now_ms
-    while (cpu_m < wait[e].cpu_m or memory_mib < wait[e].memory_mib or gpu_m < wait[e].gpu_m):
+    while cpu_m < wait[e].cpu_m or memory_mib < wait[e].memory_mib or gpu_m < wait[e].gpu_m:
         later = INF  # the next expected end after `at`, and all that it frees
         s = mach[m].job_head
         while s >= 0:
@@ -216,8 +223,12 @@ def _backfill(world, jobs, i):
         if e < 0 or w[0].status == GROW:
             return
         after = wait[e].next
-        hopeless = (wait[e].cpu_m >= least_cpu_m and wait[e].memory_mib >= least_memory_mib
-                    and wait[e].gpu_m >= least_gpu_m and wait[e].stay_ms >= least_stay_ms)
+        hopeless = (
+            wait[e].cpu_m >= least_cpu_m
+            and wait[e].memory_mib >= least_memory_mib
+            and wait[e].gpu_m >= least_gpu_m
+            and wait[e].stay_ms >= least_stay_ms
+        )
         if not hopeless:
             if backfill_one(world, jobs, i, e):
                 queue_remove(w, lane, queue_of(world), wait, e)
@@ -241,24 +252,36 @@ def _preempt(world, jobs, e):
         memory_mib = batch_limit_memory(mach, m) - mach[m].batch_memory_mib
         gpu_m, n = mach[m].gpu_free_m, 0
         s = mach[m].job_head
-        while s >= 0 and (cpu_m < wait[e].cpu_m or memory_mib < wait[e].memory_mib
-                          or gpu_m < wait[e].gpu_m):
+        while s >= 0 and (
+            cpu_m < wait[e].cpu_m or memory_mib < wait[e].memory_mib or gpu_m < wait[e].gpu_m
+        ):
             if _yields(world, jobs, s, e):
                 cpu_m += slot[s].cpu_m
                 memory_mib += slot[s].memory_mib
                 gpu_m += slot[s].gpu_m
                 n += 1
             s = slot[s].machine_next
-        room = (cpu_m >= wait[e].cpu_m and memory_mib >= wait[e].memory_mib
-                and gpu_m >= wait[e].gpu_m and (mach[m].type_bit & wait[e].types) != 0
-                and may_stay(world, m, wait[e].stay_ms))
+        room = (
+            cpu_m >= wait[e].cpu_m
+            and memory_mib >= wait[e].memory_mib
+            and gpu_m >= wait[e].gpu_m
+            and (mach[m].type_bit & wait[e].types) != 0
+            and may_stay(world, m, wait[e].stay_ms)
+        )
         if room and n < best_n:
             best, best_n = m, n
     if best < 0 or best_n == 0:
         return False
     s = mach[best].job_head
-    while s >= 0 and not fits_batch(world, best, wait[e].cpu_m, wait[e].memory_mib,
-                                    wait[e].gpu_m, wait[e].types, wait[e].stay_ms):
+    while s >= 0 and not fits_batch(
+        world,
+        best,
+        wait[e].cpu_m,
+        wait[e].memory_mib,
+        wait[e].gpu_m,
+        wait[e].types,
+        wait[e].stay_ms,
+    ):
         after = slot[s].machine_next
         if _yields(world, jobs, s, e):
             evict(world, jobs, s)

@@ -317,8 +317,9 @@ def find(world, online, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
             if weigher == BEST_FIT:
                 need = gpu_m / w[0].gpu_quantum if gpu else cpu_m / w[0].quantum
                 level, step = min(LEVELS, int(need)), 1
-            m = _find_level(world, pool, level, step, cpu_m, memory_mib, gpu_m, types, stay_ms,
-                            but)
+            m = _find_level(
+                world, pool, level, step, cpu_m, memory_mib, gpu_m, types, stay_ms, but
+            )
         else:
             start = 0 if weigher == FIRST_FIT else w[0].spread_cursor
             m = _find_tree(world, pool, start, cpu_m, memory_mib, gpu_m, types, stay_ms, but)

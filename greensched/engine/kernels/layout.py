@@ -37,7 +37,12 @@ T_BOOT, T_READY, T_LENT, T_GRACE, T_WARM, T_MOVED = range(6)
 A_FREE, A_STARTING, A_ONLINE, A_STANDBY, A_ARRIVING = range(5)
 
 # why a call of `advance` came back
-DONE, GROW = range(2)
+DONE, GROW, RING, PLACE = range(4)
+
+# what `control` carries out
+(C_OPEN, C_SCALE, C_POWER, C_LEND, C_RECALL, C_LIMIT, C_RETRY, C_RING, C_PLACE, C_SETTLE) = range(
+    10
+)
 
 
 def _dtype(text: str) -> np.dtype[Any]:

@@ -27,20 +27,60 @@ if TYPE_CHECKING:
 WIDTH = 3  # numbers a row of the book: address, first and second length
 
 WORLD_DTYPES: dict[str, Any] = {
-    "w": form.SCALARS, "mach": form.MACHINE, "slot": form.SLOT, "wait": form.WAIT,
-    "lane": form.LANE, "queue": np.int64, "rep": form.REPLICA, "svc": form.SERVICE,
-    "cls": form.CLASS, "timer": form.TIMER, "head": np.int64, "block": np.int64,
-    "tree": np.int64, "next_ms": np.int64, "tour": np.int64, "gpu_free_m": np.int64,
-    "curve": np.float64, "load": np.int64, "edges": np.int64, "energy": np.float64,
-    "machine_ms": np.int64, "online_ms": np.int64, "short_ms": np.int64, "out": form.OUTCOME,
+    "w": form.SCALARS,
+    "mach": form.MACHINE,
+    "slot": form.SLOT,
+    "wait": form.WAIT,
+    "lane": form.LANE,
+    "queue": np.int64,
+    "rep": form.REPLICA,
+    "svc": form.SERVICE,
+    "cls": form.CLASS,
+    "timer": form.TIMER,
+    "head": np.int64,
+    "block": np.int64,
+    "tree": np.int64,
+    "next_ms": np.int64,
+    "tour": np.int64,
+    "gpu_free_m": np.int64,
+    "curve": np.float64,
+    "load": np.int64,
+    "edges": np.int64,
+    "energy": np.float64,
+    "machine_ms": np.int64,
+    "online_ms": np.int64,
+    "short_ms": np.int64,
+    "out": form.OUTCOME,
     "learnt": np.int64,
 }
-PLANES = frozenset({"queue", "head", "block", "tree", "curve", "load", "energy", "machine_ms",
-                    "online_ms", "short_ms", "learnt"})  # the two-dimensional ones
+PLANES = frozenset(
+    {
+        "queue",
+        "head",
+        "block",
+        "tree",
+        "curve",
+        "load",
+        "energy",
+        "machine_ms",
+        "online_ms",
+        "short_ms",
+        "learnt",
+    }
+)  # the two-dimensional ones
 JOB_DTYPES: dict[str, Any] = {
-    "submit_ms": np.int64, "duration_ms": np.int64, "cpu_m": np.int32, "memory_mib": np.int32,
-    "gpu_m": np.int32, "tasks": np.int32, "estimate_ms": np.int64, "job_class": np.int32,
-    "size": np.int32, "use_offsets": np.int64, "use_until_ms": np.int64, "use_cpu_m": np.int32,
+    "submit_ms": np.int64,
+    "duration_ms": np.int64,
+    "cpu_m": np.int32,
+    "memory_mib": np.int32,
+    "gpu_m": np.int32,
+    "tasks": np.int32,
+    "estimate_ms": np.int64,
+    "job_class": np.int32,
+    "size": np.int32,
+    "use_offsets": np.int64,
+    "use_until_ms": np.int64,
+    "use_cpu_m": np.int32,
 }
 
 
@@ -62,8 +102,14 @@ def _accessor(row: int, name: str, dtype: Any, *, plane: bool) -> Callable[[Any]
         item = context.get_constant(types.intp, size)
         shape = [read(1), read(2)] if plane else [read(1)]
         strides = [builder.mul(item, shape[1]), item] if plane else [item]
-        populate_array(view, data=builder.inttoptr(read(0), view.data.type), shape=shape,
-                       strides=strides, itemsize=item, meminfo=None)
+        populate_array(
+            view,
+            data=builder.inttoptr(read(0), view.data.type),
+            shape=shape,
+            strides=strides,
+            itemsize=item,
+            meminfo=None,
+        )
         return view._getvalue()  # noqa: SLF001  (numba's name for the struct's value)
 
     def typed(_context: Any, world: Any) -> Any:
@@ -91,11 +137,48 @@ _of = {
     name: _accessor(i, name, dtype, plane=name in PLANES)
     for i, (name, dtype) in enumerate(WORLD_DTYPES.items())
 }
-(w_of, mach_of, slot_of, wait_of, lane_of, queue_of, rep_of, svc_of, cls_of, timer_of, head_of,
- block_of, tree_of, next_ms_of, tour_of, gpu_free_of, curve_of, load_of, edges_of, energy_of,
- machine_ms_of, online_ms_of, short_ms_of, out_of, learnt_of) = _of.values()
+(
+    w_of,
+    mach_of,
+    slot_of,
+    wait_of,
+    lane_of,
+    queue_of,
+    rep_of,
+    svc_of,
+    cls_of,
+    timer_of,
+    head_of,
+    block_of,
+    tree_of,
+    next_ms_of,
+    tour_of,
+    gpu_free_of,
+    curve_of,
+    load_of,
+    edges_of,
+    energy_of,
+    machine_ms_of,
+    online_ms_of,
+    short_ms_of,
+    out_of,
+    learnt_of,
+) = _of.values()
 _job = {
-    name: _accessor(i, name, dtype, plane=False) for i, (name, dtype) in enumerate(JOB_DTYPES.items())
+    name: _accessor(i, name, dtype, plane=False)
+    for i, (name, dtype) in enumerate(JOB_DTYPES.items())
 }
-(submit_ms_of, duration_ms_of, cpu_m_of, memory_mib_of, gpu_m_of, tasks_of, estimate_ms_of,
- job_class_of, size_of, use_offsets_of, use_until_ms_of, use_cpu_m_of) = _job.values()
+(
+    submit_ms_of,
+    duration_ms_of,
+    cpu_m_of,
+    memory_mib_of,
+    gpu_m_of,
+    tasks_of,
+    estimate_ms_of,
+    job_class_of,
+    size_of,
+    use_offsets_of,
+    use_until_ms_of,
+    use_cpu_m_of,
+) = _job.values()

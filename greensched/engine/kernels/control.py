@@ -1,0 +1,152 @@
+"""The one entry for what is rare: policies' actions, timers, replicas without room.
+
+One entry, so that the code they share is compiled once.
+"""
+
+from __future__ import annotations
+
+from greensched.engine.kernels.actions import (
+    apply_lend,
+    apply_limit,
+    apply_power,
+    apply_recall,
+    apply_scale,
+    back_home,
+    capacity_changed,
+    changed,
+    place_pending,
+    recall_due,
+)
+from greensched.engine.kernels.batch import settle_slot
+from greensched.engine.kernels.compiling import entry, inner
+from greensched.engine.kernels.heaps import timer_pop
+from greensched.engine.kernels.index import reindex
+from greensched.engine.kernels.layout import (
+    A_ARRIVING,
+    A_FREE,
+    A_ONLINE,
+    A_STANDBY,
+    A_STARTING,
+    C_LEND,
+    C_LIMIT,
+    C_OPEN,
+    C_PLACE,
+    C_POWER,
+    C_RECALL,
+    C_RETRY,
+    C_RING,
+    C_SCALE,
+    T_BOOT,
+    T_GRACE,
+    T_LENT,
+    T_MOVED,
+    T_READY,
+    T_WARM,
+)
+from greensched.engine.kernels.memory import (
+    lane_of,
+    mach_of,
+    rep_of,
+    slot_of,
+    svc_of,
+    timer_of,
+    w_of,
+)
+from greensched.engine.kernels.meter import note_empty, refresh, sync
+from greensched.engine.kernels.queue import forget_failures
+from greensched.engine.kernels.replicas import change_online, finish_move, settle_replica
+from greensched.model import BOOTING, LENT, ON
+
+
+@inner
+def ring(world, jobs):
+    """Carry out the first timer; stale ones (another generation) do nothing."""
+    w, mach, rep, timer = w_of(world), mach_of(world), rep_of(world), timer_of(world)
+    kind, who, gen = timer[0].kind, timer[0].who, timer[0].gen
+    timer_pop(w, timer)
+    if kind == T_READY or kind == T_MOVED:
+        if rep[who].gen != gen:
+            return
+        if kind == T_MOVED and rep[who].state == A_ARRIVING:
+            finish_move(world, who)
+        elif kind == T_READY and rep[who].state == A_STARTING:
+            rep[who].state = A_ONLINE
+            w[0].n_replica_changes += 1
+            svc_of(world)[rep[who].service].n_starting -= 1
+            change_online(world, rep[who].service, 1)
+        return
+    if mach[who].gen != gen:
+        return
+    sync(world, who)
+    if kind == T_BOOT and mach[who].state == BOOTING:
+        mach[who].state = ON
+        mach[who].empty_since_ms = w[0].now_ms
+        w[0].wants_replicas = 1
+    elif kind == T_LENT:
+        mach[who].lending = LENT
+    elif kind == T_GRACE:
+        recall_due(world, jobs, who)
+        return
+    elif kind == T_WARM:
+        back_home(world, who)
+        return
+    forget_failures(lane_of(world), 0)
+    forget_failures(lane_of(world), 1)
+    changed(world, who)
+
+
+@inner
+def _place_all(world, jobs):
+    """Place replicas that found no room before."""
+    w_of(world)[0].wants_replicas = 0
+    for s in range(len(svc_of(world))):
+        place_pending(world, jobs, s)
+
+
+@inner
+def _open(world):
+    """Put every machine into the index and work out what it draws at the start."""
+    for m in range(len(mach_of(world))):
+        note_empty(mach_of(world), m, 0)
+        reindex(world, m)
+        refresh(world, m)
+
+
+@inner
+def _settle_tenants(world, running_j):
+    """Settle every replica, and add what running tasks took so far to `running_j` [jobs]."""
+    mach, slot = mach_of(world), slot_of(world)
+    for r in range(w_of(world)[0].n_reps):
+        if rep_of(world)[r].state != A_FREE and rep_of(world)[r].state != A_STANDBY:
+            settle_replica(mach, svc_of(world), rep_of(world), r)
+    for m in range(len(mach)):
+        s = mach[m].job_head
+        while s >= 0:
+            settle_slot(mach, slot, s)
+            running_j[slot[s].job] += slot[s].energy / 1000.0
+            s = slot[s].machine_next
+
+
+@entry
+def control(world, jobs, op, who, first, second, x, y, share, flag, table):
+    """Carry out `op` (one of the C_ codes) on the numbers `who`; the rest is its arguments."""
+    if op == C_OPEN:
+        _open(world)
+    elif op == C_SCALE:
+        apply_scale(world, jobs, who, first, flag)
+    elif op == C_POWER:
+        apply_power(world, who, x, y)
+    elif op == C_LEND:
+        apply_lend(world, jobs, who, x, y)
+    elif op == C_RECALL:
+        apply_recall(world, who, x, y)
+    elif op == C_LIMIT:
+        apply_limit(world, jobs, who, first, second, share, x, flag)
+    elif op == C_RETRY:
+        capacity_changed(world)
+    elif op == C_RING:
+        ring(world, jobs)
+    elif op == C_PLACE:
+        _place_all(world, jobs)
+    else:
+        _settle_tenants(world, table)
