@@ -73,18 +73,18 @@ def replay(scenario: Scenario) -> Result:
     """
     from greensched.cli.progress import Progress
 
-    with Progress() as progress:
-        try:
+    progress = Progress()
+    try:
+        with progress:
             from greensched.engine.kernels import is_compiled
             from greensched.experiment import run as replayed
 
             if not is_compiled():
                 say.tell("compiling kernels (once, up to 20 s)...")
             return replayed(scenario, progress=progress)
-        except KeyboardInterrupt:
-            pass
-    click.echo(f"interrupted {progress.text}; nothing was written", err=True)
-    raise click.exceptions.Exit(INTERRUPTED)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted {progress.text}; nothing was written", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 def printed(summary: dict[str, Any], form: str) -> str:
