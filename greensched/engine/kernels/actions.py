@@ -15,6 +15,7 @@ from greensched.engine.kernels.layout import (
     A_ONLINE,
     A_STANDBY,
     A_STARTING,
+    NEVER,
     T_BOOT,
     T_GRACE,
     T_LENT,
@@ -60,7 +61,7 @@ def _enter(world, m):
 def place_pending(world, jobs, s):
     """Place wanted replicas of service s that found no room before."""
     while svc_of(world)[s].n_pending > 0:
-        if not add_replica(world, jobs, s, False):
+        if not add_replica(world, jobs, s, NEVER):
             return
         svc_of(world)[s].n_pending -= 1
         w_of(world)[0].n_pending -= 1
@@ -259,8 +260,7 @@ def back_home(world, m):
             unpark_replica(world, r)
         r = after
     w_of(world)[0].wants_replicas = 1
-    forget_failures(lane_of(world), 0)
-    forget_failures(lane_of(world), 1)
+    forget_failures(lane_of(world))
     note_empty(mach_of(world), m, w_of(world)[0].now_ms)
     changed(world, m)
 
@@ -289,6 +289,5 @@ def apply_limit(world, jobs, machines, cpu_m, memory_mib, use_share, job_ms_max,
 @inner
 def capacity_changed(world):
     """Let every waiting job be tried again."""
-    forget_failures(lane_of(world), 0)
-    forget_failures(lane_of(world), 1)
+    forget_failures(lane_of(world))
     w_of(world)[0].wants_dispatch = 1

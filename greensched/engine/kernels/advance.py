@@ -21,10 +21,12 @@ from greensched.engine.kernels.layout import (
     EASY,
     GROW,
     INF,
+    NO,
     PLACE,
     PRIORITY,
     RING,
     SHORTEST,
+    ZERO,
 )
 from greensched.engine.kernels.memory import (
     cls_of,
@@ -86,8 +88,7 @@ def _machine_event(world, jobs, m):
             next_step(mach, slot, jobs, s)
     if freed:
         reindex(world, m)
-        forget_failures(lane_of(world), 0)
-        forget_failures(lane_of(world), 1)
+        forget_failures(lane_of(world))
         w[0].wants_dispatch = 1
     refresh(world, m)
     if freed and mach[m].n_jobs == 0:
@@ -101,11 +102,11 @@ def _machine_event(world, jobs, m):
 def _arrive(world, jobs, j):
     """Let job j start at once where its discipline lets it, or wait."""
     w, lane, wait = w_of(world), lane_of(world), wait_of(world)
-    e = wait_new(w, wait, jobs, cls_of(world), learnt_of(world), j, 0)
+    e = wait_new(w, wait, jobs, cls_of(world), learnt_of(world), j, ZERO)
     i = wait[e].lane
     started = False
     if lane[i].n == 0:
-        started = start_entry(world, jobs, e, -1)
+        started = start_entry(world, jobs, e, NO)
     elif w[0].discipline == EASY and lane[i].n < BACKFILL_DEPTH:
         if reserve_for_head(world, i):
             started = backfill_one(world, jobs, i, e)

@@ -36,12 +36,14 @@ from greensched.engine.kernels.layout import (
     C_RETRY,
     C_RING,
     C_SCALE,
+    ONE,
     T_BOOT,
     T_GRACE,
     T_LENT,
     T_MOVED,
     T_READY,
     T_WARM,
+    ZERO,
 )
 from greensched.engine.kernels.memory import (
     lane_of,
@@ -73,7 +75,7 @@ def ring(world, jobs):
             rep[who].state = A_ONLINE
             w[0].n_replica_changes += 1
             svc_of(world)[rep[who].service].n_starting -= 1
-            change_online(world, rep[who].service, 1)
+            change_online(world, rep[who].service, ONE)
         return
     if mach[who].gen != gen:
         return
@@ -90,8 +92,7 @@ def ring(world, jobs):
     elif kind == T_WARM:
         back_home(world, who)
         return
-    forget_failures(lane_of(world), 0)
-    forget_failures(lane_of(world), 1)
+    forget_failures(lane_of(world))
     changed(world, who)
 
 
@@ -107,7 +108,7 @@ def _place_all(world, jobs):
 def _open(world):
     """Put every machine into the index and work out what it draws at the start."""
     for m in range(len(mach_of(world))):
-        note_empty(mach_of(world), m, 0)
+        note_empty(mach_of(world), m, ZERO)
         reindex(world, m)
         refresh(world, m)
 

@@ -19,6 +19,8 @@ from greensched.engine.kernels.layout import (
     GROW,
     INF,
     LEVELS,
+    NEVER,
+    NO,
     P_BATCH,
     PRIORITY,
     SHADOW_MACHINES,
@@ -85,11 +87,11 @@ def start_entry(world, jobs, e, but):
         return False
     if but < 0 and _known_to_fail(lane, wait, e):
         return False
-    gang = -1
+    gang = NO
     for _ in range(wait[e].tasks):
         m = find(
             world,
-            False,
+            NEVER,
             wait[e].cpu_m,
             wait[e].memory_mib,
             wait[e].gpu_m,
@@ -195,7 +197,7 @@ def backfill_one(world, jobs, i, e):
     """Start entry e if that does not delay lane i's reservation; say whether it started."""
     lane, wait = lane_of(world), wait_of(world)
     late = w_of(world)[0].now_ms + wait[e].estimate_ms > lane[i].shadow_ms
-    return start_entry(world, jobs, e, lane[i].shadow_machine if late else -1)
+    return start_entry(world, jobs, e, lane[i].shadow_machine if late else NO)
 
 
 @inner
@@ -246,7 +248,7 @@ def _backfill(world, jobs, i):
 def _preempt(world, jobs, e):
     """Evict jobs of lower priority where that makes room for entry e; say whether it did."""
     mach, slot, wait = mach_of(world), slot_of(world), wait_of(world)
-    best, best_n = -1, INF
+    best, best_n = NO, INF
     for m in range(len(mach)):
         cpu_m = batch_free_cpu(mach, m)
         memory_mib = batch_limit_memory(mach, m) - mach[m].batch_memory_mib
@@ -305,12 +307,12 @@ def dispatch(world, jobs, i):
         e = queue_first(w, lane, queue, i)
         if e < 0:
             return
-        started = start_entry(world, jobs, e, -1)
+        started = start_entry(world, jobs, e, NO)
         if not started and w[0].discipline == PRIORITY and w[0].status != GROW:
             if wait[e].tasks == 1 and _preempt(world, jobs, e):
                 lane[i].failed_cpu_m = INF
                 e = queue_first(w, lane, queue, i)
-                started = start_entry(world, jobs, e, -1)
+                started = start_entry(world, jobs, e, NO)
         if not started:
             if w[0].discipline == EASY and w[0].status != GROW:
                 _backfill(world, jobs, i)

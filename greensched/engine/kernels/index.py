@@ -14,9 +14,13 @@ from greensched.engine.kernels.layout import (
     BLOCK,
     FIRST_FIT,
     LEVELS,
+    NO,
+    ONE,
     P_BATCH,
     P_ONLINE,
+    TOP,
     WORST_FIT,
+    ZERO,
 )
 from greensched.engine.kernels.memory import (
     block_of,
@@ -126,7 +130,7 @@ def find_devices(mach, gpu_free, m, gpu_m):
     """Return the bits of the devices that a request takes, or -1; a fraction takes the fullest."""
     base, n = mach[m].gpu_base, mach[m].n_gpus
     if gpu_m < 1000:
-        best, best_free = -1, 1001
+        best, best_free = NO, 1001
         for d in range(n):
             free = gpu_free[base + d]
             if gpu_m <= free < best_free:
@@ -309,22 +313,22 @@ def find(world, online, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
     w = w_of(world)
     first = P_ONLINE if online else P_BATCH
     weigher = w[0].weigher
-    m = -1
+    m = NO
     for gpu in range(1 if gpu_m > 0 else 0, 2):
         pool = first + gpu
         if weigher == BEST_FIT or weigher == WORST_FIT:
-            level, step = LEVELS, -1
+            level, step = TOP, NO
             if weigher == BEST_FIT:
                 need = gpu_m / w[0].gpu_quantum if gpu else cpu_m / w[0].quantum
-                level, step = min(LEVELS, int(need)), 1
+                level, step = min(TOP, int(need)), ONE
             m = _find_level(
                 world, pool, level, step, cpu_m, memory_mib, gpu_m, types, stay_ms, but
             )
         else:
-            start = 0 if weigher == FIRST_FIT else w[0].spread_cursor
+            start = ZERO if weigher == FIRST_FIT else w[0].spread_cursor
             m = _find_tree(world, pool, start, cpu_m, memory_mib, gpu_m, types, stay_ms, but)
             if m < 0 and start > 0:
-                m = _find_tree(world, pool, 0, cpu_m, memory_mib, gpu_m, types, stay_ms, but)
+                m = _find_tree(world, pool, ZERO, cpu_m, memory_mib, gpu_m, types, stay_ms, but)
             if m >= 0 and weigher != FIRST_FIT:
                 w[0].spread_cursor = (m + 1) % len(mach_of(world))
         if m >= 0:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 INF = 1 << 62
 LEVELS = 1024  # of free capacity in the placement index
+TOP = np.int64(LEVELS)
 BLOCK = 32  # levels a block of the index
 RATE_ONE = 1 << 20  # progress of an undisturbed job in one millisecond
 SHARE_ONE = 1_000_000  # a whole machine, in the unit of reserved shares
@@ -20,24 +21,31 @@ BACKFILL_DEPTH = 100  # waiting jobs looked at behind a blocked head
 SHADOW_MACHINES = 4  # machines looked at for a blocked head's reservation
 
 # roles of a machine in the usage table
-R_ONLINE, R_SHARED, R_LENT, R_BATCH, R_BOOTING, R_SLEEPING, R_OFF, R_SURPLUS = range(8)
+R_ONLINE, R_SHARED, R_LENT, R_BATCH, R_BOOTING, R_SLEEPING, R_OFF, R_SURPLUS = np.arange(
+    8, dtype=np.int64
+)
 ROLES = 8
 
+# Arguments that are written out in a call are of these types: a kernel is compiled anew for each
+# literal that it is called with.
+NO, ZERO, ONE = np.int64(-1), np.int64(0), np.int64(1)
+NEVER, ALWAYS = np.bool_(0), np.bool_(1)
+
 # placement pools: online / batch work, on machines without / with GPUs
-P_ONLINE, P_ONLINE_GPU, P_BATCH, P_BATCH_GPU = range(4)
+P_ONLINE, P_ONLINE_GPU, P_BATCH, P_BATCH_GPU = np.arange(4, dtype=np.int64)
 
 # queue disciplines and weighers, in the order of model.Discipline and model.Weigher
-FIFO, PRIORITY, SHORTEST, EASY = range(4)
-BEST_FIT, FIRST_FIT, WORST_FIT, SPREAD = range(4)
+FIFO, PRIORITY, SHORTEST, EASY = np.arange(4, dtype=np.int64)
+BEST_FIT, FIRST_FIT, WORST_FIT, SPREAD = np.arange(4, dtype=np.int64)
 
 # timers
-T_BOOT, T_READY, T_LENT, T_GRACE, T_WARM, T_MOVED = range(6)
+T_BOOT, T_READY, T_LENT, T_GRACE, T_WARM, T_MOVED = np.arange(6, dtype=np.int64)
 
 # replica states
-A_FREE, A_STARTING, A_ONLINE, A_STANDBY, A_ARRIVING = range(5)
+A_FREE, A_STARTING, A_ONLINE, A_STANDBY, A_ARRIVING = np.arange(5, dtype=np.int64)
 
 # why a call of `advance` came back
-DONE, GROW, RING, PLACE = range(4)
+DONE, GROW, RING, PLACE = np.arange(4, dtype=np.int64)
 
 # what `control` carries out
 (C_OPEN, C_SCALE, C_POWER, C_LEND, C_RECALL, C_LIMIT, C_RETRY, C_RING, C_PLACE, C_SETTLE) = range(

@@ -165,9 +165,10 @@ def queue_remove(w, lane, queue, wait, e):
 
 
 @inner
-def forget_failures(lane, i):
-    """Forget which sizes found no room in lane i."""
-    lane[i].failed_cpu_m = INF
-    lane[i].failed_memory_mib = INF
-    lane[i].failed_gpu_m = INF
-    lane[i].failed_stay_ms = INF
+def forget_failures(lane):
+    """Forget which sizes found no room in either lane."""
+    for i in range(2):
+        lane[i].failed_cpu_m = INF
+        lane[i].failed_memory_mib = INF
+        lane[i].failed_gpu_m = INF
+        lane[i].failed_stay_ms = INF

@@ -19,10 +19,14 @@ from greensched.engine.kernels.layout import (
     A_ONLINE,
     A_STANDBY,
     A_STARTING,
+    ALWAYS,
     INF,
+    NO,
+    ONE,
     SHARE_ONE,
     T_MOVED,
     T_READY,
+    ZERO,
 )
 from greensched.engine.kernels.memory import (
     energy_of,
@@ -217,8 +221,7 @@ def detach(world, r):
     w[0].n_alive -= 1
     w[0].wants_replicas = 1
     w[0].wants_dispatch = 1
-    forget_failures(lane_of(world), 0)
-    forget_failures(lane_of(world), 1)
+    forget_failures(lane_of(world))
     note_empty(mach, m, w[0].now_ms)
     reindex(world, m)
     refresh(world, m)
@@ -229,7 +232,7 @@ def detach(world, r):
 def _make_room(world, jobs, s):
     """Evict batch where that lets a replica of service s in; return the machine, or -1."""
     mach, c = mach_of(world), svc_of(world)[s]
-    best, best_n = -1, INF
+    best, best_n = NO, INF
     for m in range(len(mach)):
         b = mach[m]
         if b.n_jobs == 0 or b.n_jobs >= best_n or online_free_cpu(mach, m) < c.cpu_m:
@@ -249,21 +252,21 @@ def _make_room(world, jobs, s):
 def find_for_replica(world, s, but):
     """Return a machine with room for a replica of service s, never `but`, or -1."""
     c = svc_of(world)[s]
-    return find(world, True, c.cpu_m, c.memory_mib, c.gpu_m, -1, 0, but)
+    return find(world, ALWAYS, c.cpu_m, c.memory_mib, c.gpu_m, NO, ZERO, but)
 
 
 @inner
 def add_replica(world, jobs, s, serve_now):
     """Place one more replica of service s; it serves now or after its start-up time."""
     w, svc, rep = w_of(world), svc_of(world), rep_of(world)
-    m = find_for_replica(world, s, -1)
+    m = find_for_replica(world, s, NO)
     if m < 0:
         m = _make_room(world, jobs, s)
     if m < 0:
         return False
     if serve_now or svc[s].startup_ms <= 0:
         r = attach(world, s, m, A_ONLINE)
-        change_online(world, s, 1)
+        change_online(world, s, ONE)
     else:
         r = attach(world, s, m, A_STARTING)
         svc[s].n_starting += 1
@@ -280,7 +283,7 @@ def drop_replica(world, r):
         detach(world, moving)
     detach(world, r)
     if state == A_ONLINE:
-        change_online(world, s, -1)
+        change_online(world, s, NO)
     elif state == A_STARTING:
         svc[s].n_starting -= 1
     elif state == A_STANDBY:
@@ -291,7 +294,7 @@ def drop_replica(world, r):
 def pick_victim(world, s):
     """Return the replica of service s to remove: starting ones, then on the emptiest machine."""
     mach, rep = mach_of(world), rep_of(world)
-    best, best_key = -1, INF
+    best, best_key = NO, INF
     r = svc_of(world)[s].rep_head
     while r >= 0:
         key = INF
@@ -327,7 +330,7 @@ def park_replica(world, r):
     if c.gpu_m > 0:
         take_devices(mach, gpu_free_of(world), m, a.devices, -c.gpu_m)
     c.n_standby += 1
-    change_online(world, s, -1)
+    change_online(world, s, NO)
 
 
 @inner
@@ -350,7 +353,7 @@ def unpark_replica(world, r):
     a.state = A_ONLINE
     w_of(world)[0].n_replica_changes += 1
     c.n_standby -= 1
-    change_online(world, s, 1)
+    change_online(world, s, ONE)
 
 
 @inner
@@ -383,4 +386,4 @@ def finish_move(world, twin):
     svc[s].energy += joules * 1000.0
     w[0].move_energy_j += joules
     w[0].n_moves += 1
-    change_online(world, s, 0)
+    change_online(world, s, ZERO)
