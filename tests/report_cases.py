@@ -27,7 +27,7 @@ fleet:
     cores: 16
     memory: 64 GiB
     power: {idle: 100 W, peak: 300 W}
-    embodied: {kgco2e: 1000, lifetime: 5 y}
+    embodied: {kgco2e: 1000, range: [800, 1300], lifetime: 5 y}
 traces:
   services: {file: services.csv}
   jobs: {file: jobs.csv}

@@ -9,26 +9,43 @@ from typing import TYPE_CHECKING
 
 import click
 
+from greensched.errors import escape_control
+
 if TYPE_CHECKING:
     from greensched.errors import GreenschedError
 
 QUIET, NORMAL, VERBOSE, DEBUG = -1, 0, 1, 2
-_LEVELS = {QUIET: logging.ERROR, NORMAL: logging.WARNING, VERBOSE: logging.INFO}
+_LEVELS = {
+    QUIET: logging.ERROR,
+    NORMAL: logging.WARNING,
+    VERBOSE: logging.INFO,
+    DEBUG: logging.DEBUG,
+}
 _state = {"level": NORMAL}
 
 
+class _Echo(logging.Handler):
+    """Prints log records on whatever stderr is now, a line each."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record; of a warning only its words."""
+        text = record.getMessage().splitlines()[0]
+        if record.name == "py.warnings":
+            text = text.rpartition("Warning: ")[2]
+        click.echo(f"{record.levelname.lower()}: {escape_control(text)}", err=True)
+
+
+_ECHO = _Echo()
+
+
 def set_level(level: int) -> None:
-    """Set how much is told; also of what libraries and our own modules log."""
+    """Set how much is told; also of what our own modules log and warn of."""
     _state["level"] = level
-    logging.basicConfig(
-        level=_LEVELS.get(level, logging.DEBUG) if level != DEBUG else logging.INFO,
-        format="%(levelname)s: %(message)s",
-        stream=sys.stderr,
-        force=True,
-    )
-    logging.getLogger("greensched").setLevel(
-        logging.DEBUG if level >= DEBUG else _LEVELS[max(QUIET, level)]
-    )
+    for name in ("greensched", "py.warnings"):
+        logger = logging.getLogger(name)
+        logger.setLevel(_LEVELS[level])
+        if _ECHO not in logger.handlers:
+            logger.addHandler(_ECHO)
     logging.captureWarnings(capture=True)
 
 

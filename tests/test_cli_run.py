@@ -1,0 +1,183 @@
+"""Whole commands on a small scenario: what they print, write and repeat."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from greensched.report.outputs import TABLES, read_result
+from greensched.report.schema import summary_schema
+from tests.report_cases import write_scenario
+from tests.test_cli import call
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = {
+    *("summary.json", "manifest.json", "report.html"),
+    *("series.parquet", "jobs.parquet", "entries.parquet"),
+}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder in which the small scenario was run as `r`."""
+    folder = tmp_path_factory.mktemp("ran")
+    told = call("run", write_scenario(folder), "--out", folder / "r", "-o", "json", "-q")
+    assert 0 == told.exit_code, told.stderr
+    (folder / "printed.json").write_text(told.stdout, encoding="utf-8")
+    return folder
+
+
+def test_json_is_the_summary_and_nothing_else(ran: Path) -> None:
+    """`run -o json` prints what summary.json holds, byte for byte, and all files are there."""
+    assert FILES == {p.name for p in (ran / "r").iterdir()}
+    printed = (ran / "printed.json").read_text(encoding="utf-8")
+    assert (ran / "r" / "summary.json").read_text(encoding="utf-8") == printed
+
+
+def test_real_summary_satisfies_its_schema(ran: Path) -> None:
+    """The summary of a real run is what the schema that ships says."""
+    found = Draft202012Validator(summary_schema()).iter_errors(read_result(ran / "r").summary)
+    assert [] == [f"{e.json_path}: {e.message}" for e in found]
+
+
+def test_tables_have_the_documented_columns(ran: Path) -> None:
+    """Each column of a table, and no other, is a row of its table in the reference."""
+    import re
+
+    from tests.conftest import ROOT
+
+    text = (ROOT / "docs/reference/outputs.md").read_text(encoding="utf-8")
+    stored = read_result(ran / "r")
+    for name in TABLES:
+        part = text.partition(f"## `{name}.parquet`")[2].partition("\n## ")[0]
+        documented = re.findall(r"^\| `([^`]+)` \|", part, flags=re.MULTILINE)
+        assert documented == list(stored.table(name).columns)
+
+
+def test_summary_keys_are_documented(ran: Path) -> None:
+    """Each key of an outcome is a row of the reference, and each such row is a key."""
+    import re
+
+    from tests.conftest import ROOT
+
+    text = (ROOT / "docs/reference/outputs.md").read_text(encoding="utf-8")
+    part = text.partition("`baseline`, `static_peak` and `scenario` each")[2]
+    part = part.partition("`savings` is baseline less")[0]
+    documented = set(re.findall(r"^\| `([^`]+)` \|", part, flags=re.MULTILINE))
+    outcome = read_result(ran / "r").summary["static_peak"]
+    keys = {k for k in outcome if k not in ("service", "batch")}
+    keys |= {f"{part}.{k}" for part in ("service", "batch") for k in outcome[part]}
+    assert documented == keys
+
+
+def test_entries_sum_to_the_totals(ran: Path) -> None:
+    """The entries that are written sum to the totals that are printed, to the last unit."""
+    stored = read_result(ran / "r")
+    entries = stored.table("entries")
+    for run in ("baseline", "scenario"):
+        rows = entries[entries["run"] == run]
+        total = stored.summary[run]
+        assert round(total["energy_it_kwh"] * 1e6) == rows["energy_it_mwh"].sum()
+        scope2 = rows[rows["scope"].str.startswith("scope 2")]
+        assert round(total["scope2_location_kg"] * 1e6) == scope2["emissions_mg"].sum()
+
+
+def test_same_scenario_gives_the_same_bytes(ran: Path) -> None:
+    """A second run writes the same bytes, and the command in the manifest is one that runs."""
+    command = shlex.split(read_result(ran / "r").manifest["command"])
+    assert ["greensched", "run"] == command[:2]
+    told = call(*command[1:], "--out", ran / "again", "-q")
+    assert 0 == told.exit_code
+    for name in FILES - {"report.html", "manifest.json"}:
+        assert (ran / "r" / name).read_bytes() == (ran / "again" / name).read_bytes()
+
+
+def test_default_folder_and_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results go to results/<name>-<hash>/; --set and --seed are in what repeats them."""
+    write_scenario(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    told = call("run", "small.yaml", "--set", "fleet.server.count=9", "--seed", "4")
+    assert 0 == told.exit_code, told.stderr
+    (folder,) = (tmp_path / "results").iterdir()
+    stored = read_result(folder)
+    assert f"small-{stored.summary['scenario_sha256'][:8]}" == folder.name
+    expected = "greensched run small.yaml --set fleet.server.count=9 --seed 4"
+    assert expected == stored.manifest["command"]
+    assert "count: 9" in stored.manifest["scenario"]
+    assert (9, 4) == (stored.summary["demand"]["machines"], stored.summary["seed"])
+    for name in ("manifest.json", "summary.json", "report.html"):
+        assert str(tmp_path) not in (folder / name).read_text(encoding="utf-8")
+    assert "small: 1 day, 2 services, 40 jobs, 9 machines" in told.stdout
+    assert "measured · modelled · uncalibrated" in told.stdout
+    assert "written" in told.stderr
+    assert "\x1b" not in told.stdout
+
+
+def test_gate_fails_a_finished_run(ran: Path) -> None:
+    """A gate that is true makes the exit code 1, after results were written and printed."""
+    place = ran / "gated"
+    scenario = ran / "small.yaml"
+    told = call("run", scenario, "--out", place, "-o", "csv", "--fail-if", "batch.jobs == 40")
+    assert 1 == told.exit_code
+    assert "gate 'batch.jobs == 40' fails: batch.jobs is 40" in told.stderr
+    assert told.stdout.startswith("key,autoscaled,static-peak,scenario")
+    assert 40 == read_result(place).summary["scenario"]["batch"]["jobs"]
+
+
+def test_foreign_folder_is_refused_before_the_run(ran: Path) -> None:
+    """--out onto a folder of something else is refused, and it is not touched."""
+    told = call("run", ran / "small.yaml", "--out", ran)
+    assert 2 == told.exit_code
+    assert "is not a result of greensched" in told.stderr
+    assert (ran / "printed.json").exists()
+
+
+def test_no_switch_saves_nothing(ran: Path) -> None:
+    """A scenario without switches is its baseline's machines; the table says why it saves 0."""
+    told = call(
+        *("run", ran / "small.yaml", "--out", ran / "none", "--set", "baseline.kind=static-peak"),
+        *("--set", "policies.elastic.enabled=false"),
+    )
+    assert 0 == told.exit_code, told.stderr
+    assert "saves 0: no switch is on" in told.stdout
+    assert 0.0 == read_result(ran / "none").summary["savings"]["energy_it_kwh"]
+
+
+def test_report_renders_again(ran: Path) -> None:
+    """`report` gives the same page and table from the folder, Markdown, and charts."""
+    page = (ran / "r" / "report.html").read_bytes()
+    (ran / "r" / "report.html").unlink()
+    told = call("report", ran / "r")
+    assert 0 == told.exit_code
+    assert "this fleet, from Monday" in told.stdout
+    assert page == (ran / "r" / "report.html").read_bytes()
+    assert call("report", ran / "r", "--md").stdout.startswith("## small: 1 day")
+    told = call("report", ran / "r", "--svg", "--out", ran / "svg")
+    assert {"tide.svg", "power.svg", "intensity.svg"} == {p.name for p in (ran / "svg").iterdir()}
+    assert "<svg" in (ran / "svg" / "tide.svg").read_text(encoding="utf-8")
+
+
+def test_compare_folder_with_scenario(ran: Path) -> None:
+    """A folder and a scenario are compared; the same scenario differs by nothing."""
+    told = call("compare", ran / "r", ran / "small.yaml", "-o", "json")
+    assert 0 == told.exit_code, told.stderr
+    found = json.loads(told.stdout)
+    assert [] == found["warnings"]
+    assert {0} == {r["difference"] for r in found["rows"]} - {None}
+    other = call("compare", ran / "r", ran / "small.yaml", "--seed", "9")
+    assert "A and B have different seeds" in other.stderr
+    assert "machines on, mean" in other.stdout
+
+
+def test_validate_counts_what_it_read(ran: Path) -> None:
+    """`validate` reads the data too and says what there is."""
+    assert (
+        "ok (1 day, 2 services, 40 jobs, 8 machines)"
+        in call("validate", ran / "small.yaml").stdout
+    )
