@@ -67,7 +67,17 @@ def test_options_reach_the_reader(tmp_path: Path) -> None:
     path.write_text(
         "created_at,took,milli,who\n0,5,100,a\n60,0,100,b\n120,7,100,c\n", encoding="utf-8"
     )
-    words = ["trace", "inspect", path, "--reader", "canonical", "--time-unit", "min", "-o", "json"]
+    words: list[str | Path] = [
+        "trace",
+        "inspect",
+        path,
+        "--reader",
+        "canonical",
+        "--time-unit",
+        "min",
+        "-o",
+        "json",
+    ]
     for pair in ("submit=created_at", "duration=took", "cpu_m=milli", "job=who"):
         words += ["--map", pair]
     refused = call(*words)
@@ -84,8 +94,8 @@ def test_series_needs_what_it_does_not_say(tmp_path: Path) -> None:
     unknown = call("trace", "inspect", path)
     assert 2 == unknown.exit_code
     assert "name it with --reader" in unknown.stderr
-    words = [*("trace", "inspect", path, "--reader", "series", "--step", "300s"),
-             *("--column", "rate", "--unit", "requests", "-o", "json")]  # fmt: skip
+    words: list[str | Path] = ["trace", "inspect", path, "--reader", "series", "-o", "json"]
+    words += ["--step", "300s", "--column", "rate", "--unit", "requests"]
     assert "--cpu-s-per-request" in call(*words).stderr
     told = call(*words, "--cpu-seconds-per-request", "0.5")
     assert 0 == told.exit_code, told.stderr
