@@ -1,0 +1,314 @@
+"""The twin's batch side: which machine takes what, who starts next, who is evicted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from greensched.model import DRAINING, NONE, RECALL
+from tests.twin import (
+    HOUR_MS,
+    LEVELS,
+    ONE,
+    OVERRUN_MS,
+    Clock,
+    Job,
+    Machine,
+    Task,
+)
+
+
+class Lane:
+    """Waiting jobs that want no GPU, or that do; and what is kept free for a blocked head."""
+
+    def __init__(self) -> None:
+        """Nothing waits."""
+        self.jobs: list[Job] = []
+        self.kept_for: Job | None = None
+        self.kept_on: Machine | None = None
+        self.kept_ms: float = float("inf")
+
+
+class Batch(Clock):
+    """Placement, queues, preemption and eviction."""
+
+    def __init__(self) -> None:
+        """Begin with empty queues."""
+        super().__init__()
+        self.lanes = [Lane(), Lane()]
+        self.learnt: dict[tuple[Any, ...], list[int]] = {}
+        self.age = 0
+        self.cursor = 0
+        self.total_evictions = 0
+
+    # ---- which machine -------------------------------------------------------------------
+
+    def file(self, m: Machine) -> None:
+        """Note since when machine m has its level of free capacity: the newest is tried first."""
+        cpu_unit = max(1.0, max(o.cpu_m for o in self.machines) / LEVELS)
+        gpu_unit = max(1.0, max(o.kind.gpus for o in self.machines) * 1000 / LEVELS)
+        for online in (True, False):
+            free = m.free_cpu_m(online=online)
+            level = min(LEVELS, int(free / cpu_unit))
+            if m.kind.gpus:
+                level = min(LEVELS, int(self.free_gpu_m(m) / gpu_unit))
+            if free <= 0:
+                level = -1
+            if level != m.filed.get(online, (-1, 0))[0]:
+                self.age += 1
+                m.filed[online] = (level, self.age)
+
+    def free_gpu_m(self, m: Machine) -> int:
+        return sum(m.free_gpu_m)
+
+    def ranked(self, *, online: bool, gpu: bool) -> list[Machine]:
+        """Return the machines with any free CPU in the order in which they are tried."""
+        pool = [m for m in self.machines
+                if bool(m.kind.gpus) == gpu and m.free_cpu_m(online=online) > 0]
+        match self.setting.weigher:
+            case "best-fit":
+                return sorted(pool, key=lambda m: (m.filed[online][0], -m.filed[online][1]))
+            case "worst-fit":
+                return sorted(pool, key=lambda m: (-m.filed[online][0], -m.filed[online][1]))
+            case "spread":
+                return sorted(pool, key=lambda m: (m.number < self.cursor, m.number))
+        return pool
+
+    def find(self, need: Any, *, online: bool, but: Machine | None = None) -> Machine | None:
+        """Return the machine that takes a request; without GPUs, those without come first."""
+        for gpu in (False, True):
+            if need.gpu_m and not gpu:
+                continue
+            for m in self.ranked(online=online, gpu=gpu):
+                if m is not but and m.fits(need, online=online, now_ms=self.now):
+                    if self.setting.weigher == "spread":
+                        self.cursor = (m.number + 1) % len(self.machines)
+                    return m
+        return None
+
+    # ---- one job -------------------------------------------------------------------------
+
+    def key(self, job: Job) -> tuple[int, int, int]:
+        """Return what the queue is ordered by."""
+        first = {"priority": -job.group.priority, "shortest-first": job.estimate_ms}
+        return (first.get(self.setting.discipline, 0), job.submit_ms, job.row)
+
+    def wait(self, job: Job, done_ms: int) -> None:
+        """Let a job wait, with what is expected of it now."""
+        estimate_ms = job.given_ms
+        if estimate_ms == NONE and self.setting.discipline in {"easy-backfill", "shortest-first"}:
+            seen = self.learnt.get((job.group, job.cpu_m, job.memory_mib, job.gpu_m), [])
+            estimate_ms = sum(seen) // len(seen) if seen else HOUR_MS
+        job.done_ms, job.estimate_ms = done_ms, max(1, max(1, estimate_ms) - done_ms)
+
+    def queue(self, job: Job) -> None:
+        lane = self.lanes[job.gpu_m > 0]
+        lane.jobs = sorted([*lane.jobs, job], key=self.key)
+
+    def start(self, job: Job, but: Machine | None = None) -> bool:
+        """Start all tasks of a job, or none."""
+        started = []
+        for _ in range(job.count):
+            m = self.find(job, online=False, but=but)
+            if m is None:
+                for task in started:
+                    self.leave(task)
+                    self.file(task.machine)
+                return False
+            devices = m.devices(job.gpu_m) or []
+            task = Task(job, m, devices, job.done_ms * ONE, self.now + job.estimate_ms)
+            m.take(devices, job.gpu_m)
+            m.tasks.insert(0, task)
+            job.tasks.append(task)
+            started.append(task)
+            self.file(m)
+        job.start_ms = self.now if job.start_ms == NONE else job.start_ms
+        return True
+
+    def leave(self, task: Task) -> None:
+        task.machine.tasks.remove(task)
+        task.job.tasks.remove(task)
+        task.machine.take(task.devices, -task.gpu_m)
+
+    def finish(self, m: Machine) -> None:
+        """End the tasks of machine m that are done."""
+        done = [t for t in m.tasks if t.done >= t.job.duration_ms * ONE]
+        for task in done:
+            self.leave(task)
+            if not task.job.tasks:
+                job = task.job
+                job.end_ms = self.now
+                size = (job.group, job.cpu_m, job.memory_mib, job.gpu_m)
+                self.learnt.setdefault(size, []).append(job.duration_ms)
+        if done:
+            self.file(m)
+            self.look_again = True
+            self.look_for_replicas |= not m.tasks
+            self.emptied(m)
+
+    def emptied(self, m: Machine) -> None:
+        """Let a machine on which nothing is left go where it was meant to go."""
+        if not m.tasks and m.state == DRAINING:
+            self.rest_if_empty(m)
+        elif not m.tasks and m.lending == RECALL:
+            self.warm(m)
+
+    def evict(self, task: Task) -> None:
+        """Stop a job; it waits again with what its checkpoints kept."""
+        job = task.job
+        at = job.tasks.index(task)
+        ring = job.tasks[at:] + job.tasks[:at]
+        done = [t.done // ONE for t in ring]
+        kept = min(done)
+        interval_ms = job.group.checkpoint_interval_ms
+        kept = kept // interval_ms * interval_ms if interval_ms else 0
+        kept = max(0, kept - job.group.checkpoint_cost_ms) if kept else 0
+        ended = (job.count - len(ring)) * job.duration_ms
+        job.wasted_ms += sum(done) + ended - kept * job.count
+        job.evictions += 1
+        self.total_evictions += 1
+        for t in ring:
+            self.leave(t)
+            self.look_for_replicas |= not t.machine.tasks
+            self.file(t.machine)
+            if t.machine.state == DRAINING:
+                self.rest_if_empty(t.machine)
+        self.wait(job, kept)
+        self.queue(job)
+        self.look_again = True
+
+    def evict_newest(self, m: Machine) -> bool:
+        for task in m.tasks:
+            if task.job.group.evictable:
+                self.evict(task)
+                return True
+        return False
+
+    # ---- who is next ---------------------------------------------------------------------
+
+    def arrive(self, job: Job) -> None:
+        """Start a job that arrives, or let it wait."""
+        self.wait(job, 0)
+        lane = self.lanes[job.gpu_m > 0]
+        if not lane.jobs:
+            if self.start(job):
+                return
+        elif self.setting.discipline == "easy-backfill" and self.keep_for_head(lane):
+            if self.overtake(lane, job):
+                return
+        self.queue(job)
+        self.look_again |= self.setting.discipline in {"priority", "shortest-first"}
+
+    def dispatch(self, lane: Lane) -> None:
+        """Start the jobs that may start, in order."""
+        while lane.jobs:
+            head = lane.jobs[0]
+            started = self.start(head)
+            if not started and self.setting.discipline == "priority" and head.count == 1:
+                started = self.preempt(head) and self.start(head)
+            if not started:
+                break
+            self.unqueue(lane, head)
+        else:
+            return
+        if self.setting.discipline == "easy-backfill" and self.keep_for_head(lane):
+            for job in lane.jobs[1:]:
+                if self.overtake(lane, job):
+                    self.unqueue(lane, job)
+
+    def unqueue(self, lane: Lane, job: Job) -> None:
+        lane.jobs.remove(job)
+        if lane.kept_for is job:
+            lane.kept_for = None
+
+    def overtake(self, lane: Lane, job: Job) -> bool:
+        """Start a job that does not delay the head."""
+        late = self.now + job.estimate_ms > lane.kept_ms
+        return self.start(job, lane.kept_on if late else None)
+
+    def keep_for_head(self, lane: Lane) -> bool:
+        """Choose a machine and time for the head; say whether others may overtake it."""
+        head = lane.jobs[0]
+        if head.count > 1:
+            return False
+        valid = lane.kept_for is head and self.now < lane.kept_ms < float("inf")
+        if not valid:
+            lane.kept_for, lane.kept_on, lane.kept_ms = head, None, float("inf")
+            for gpu in (False, True):
+                if head.gpu_m and not gpu:
+                    continue
+                pool = [m for m in self.machines
+                        if bool(m.kind.gpus) == gpu and m.free_cpu_m(online=False) > 0]
+                pool.sort(key=lambda m: (-m.filed[False][0], -m.filed[False][1]))
+                for m in pool:
+                    at_ms = self.room_ms(m, head)
+                    if at_ms < lane.kept_ms:
+                        lane.kept_on, lane.kept_ms = m, at_ms
+        return True
+
+    def room_ms(self, m: Machine, job: Job) -> float:
+        """Return when machine m is expected to have room for the job."""
+        suits = m.kind.name in job.types and m.kind.site in job.sites
+        if not suits or not m.may_stay(job, self.now) or m.batch_limit_cpu_m() < job.cpu_m:
+            return float("inf")
+        if m.batch_limit_memory_mib() < job.memory_mib or m.kind.gpus * 1000 < job.gpu_m:
+            return float("inf")
+
+        def end(task: Task) -> int:
+            late = task.expected_end_ms <= self.now
+            return self.now + OVERRUN_MS if late else task.expected_end_ms
+
+        for at_ms in sorted({self.now, *(end(t) for t in m.tasks)}):
+            left = [t for t in m.tasks if end(t) > at_ms]
+            gone = [t for t in m.tasks if end(t) <= at_ms]
+            cpu_m = m.batch_limit_cpu_m() - sum(t.cpu_m for t in left)
+            memory_mib = m.batch_limit_memory_mib() - sum(t.memory_mib for t in left)
+            gpu_m = self.free_gpu_m(m) + sum(t.gpu_m for t in gone)
+            if cpu_m >= job.cpu_m and memory_mib >= job.memory_mib and gpu_m >= job.gpu_m:
+                return at_ms
+        return float("inf")
+
+    def preempt(self, job: Job) -> bool:
+        """Evict jobs of lower priority from the machine where the fewest must go."""
+        best: tuple[int, Machine] | None = None
+        for m in self.machines:
+            n = self.yielding(m, job)
+            if n is not None and (best is None or n < best[0]):
+                best = (n, m)
+        if best is None or best[0] == 0:
+            return False
+        m = best[1]
+        while not m.fits(job, online=False, now_ms=self.now, summed=True):
+            lower = [t for t in m.tasks if self.yields(t, job)]
+            if not lower:
+                break
+            self.evict(lower[0])
+        return True
+
+    def yields(self, task: Task, job: Job) -> bool:
+        return task.job.group.evictable and task.job.group.priority < job.group.priority
+
+    def yielding(self, m: Machine, job: Job) -> int | None:
+        """Return how many of machine m's newest lower jobs must go to let the job in."""
+        suits = m.kind.name in job.types and m.kind.site in job.sites
+        if not suits or not m.may_stay(job, self.now):
+            return None
+        cpu_m = m.free_cpu_m(online=False)
+        memory_mib = m.batch_limit_memory_mib() - m.batch_memory_mib()
+        gpu_m = self.free_gpu_m(m)
+        lower = [t for t in m.tasks if self.yields(t, job)]
+        for n in range(len(lower) + 1):
+            if cpu_m >= job.cpu_m and memory_mib >= job.memory_mib and gpu_m >= job.gpu_m:
+                return n
+            if n < len(lower):
+                cpu_m += lower[n].cpu_m
+                memory_mib += lower[n].memory_mib
+                gpu_m += lower[n].gpu_m
+        return None
+
+    # ---- what the service side does --------------------------------------------------------
+
+    def rest_if_empty(self, m: Machine) -> None:
+        raise NotImplementedError
+
+    def warm(self, m: Machine) -> None:
+        raise NotImplementedError

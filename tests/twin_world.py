@@ -1,0 +1,400 @@
+"""The twin's service side and its run: replicas, actions, and what happens at one instant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greensched.model import (
+    BOOTING,
+    DRAIN,
+    DRAINING,
+    LENT,
+    NONE,
+    OFF,
+    ON,
+    OWN,
+    RECALL,
+    SLEEPING,
+    WARM,
+    Action,
+    BatchLimit,
+    Lend,
+    Power,
+    Recall,
+    Scale,
+    Setting,
+)
+from tests import twin_build as build
+from tests.twin import STEP_MS, Machine, Replica, Service
+from tests.twin_batch import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    import simpy
+
+MOVE_J_PER_MIB = 0.512 * 1.048576 + 20.165 / 1024
+MOVE_MS_PER_MIB = 1.048576 * 8 / 10
+
+
+class World(Batch):
+    """One run of a setting; `run()` brings it to its end."""
+
+    def __init__(self, setting: Setting) -> None:
+        """Build machines, services and jobs, and place the first replicas."""
+        super().__init__()
+        self.setting = setting
+        self.machines = build.machines(setting)
+        self.services = build.services(setting)
+        self.jobs = build.jobs(setting)
+        self.numbers = list(range(10_000))  # free numbers of replicas, last freed first
+        self.counts = {"moves": 0, "rejected": 0, "power_cycles": 0}
+        self.on_peak = sum(m.state == ON for m in self.machines)
+        for m in self.machines:
+            self.file(m)
+        table = setting.services
+        wanted = table.replicas if setting.replicas is None and table else setting.replicas
+        for s in self.services:
+            assert wanted is not None
+            self.scale(s, max(1, int(wanted[s.row])), at_once=True)
+
+    # ---- replicas --------------------------------------------------------------------------
+
+    def attach(self, s: Service, m: Machine, state: str) -> Replica:
+        devices = m.devices(s.gpu_m) or []
+        r = Replica(self.numbers.pop(0), s, m, state, devices)
+        m.take(devices, s.gpu_m)
+        m.replicas.insert(0, r)
+        s.replicas.insert(0, r)
+        self.file(m)
+        return r
+
+    def detach(self, r: Replica) -> None:
+        m = r.machine
+        if r.state != "standby":
+            m.take(r.devices, -r.service.gpu_m)
+        m.replicas.remove(r)
+        r.service.replicas.remove(r)
+        r.gone = True
+        self.numbers.insert(0, r.number)
+        self.look_again = self.look_for_replicas = True
+        self.file(m)
+        if m.state == DRAINING:
+            self.rest_if_empty(m)
+
+    def drop(self, r: Replica) -> None:
+        if r.state == "online" and r.twin is not None:
+            self.detach(r.twin)
+        self.detach(r)
+
+    def add(self, s: Service, *, at_once: bool) -> bool:
+        m = self.find(s, online=True) or self.make_room(s)
+        if m is None:
+            return False
+        if at_once or s.startup_ms <= 0:
+            self.attach(s, m, "online")
+            return True
+        r = self.attach(s, m, "starting")
+
+        def ready() -> None:
+            if not r.gone and r.state == "starting":
+                r.state = "online"
+
+        self.timer(s.startup_ms, ready)
+        return True
+
+    def make_room(self, s: Service) -> Machine | None:
+        """Evict batch on the machine with the fewest tasks where that can let a replica in."""
+        able = [
+            m for m in self.machines
+            if m.tasks and m.free_cpu_m(online=True) >= s.cpu_m
+            and m.free_memory_mib() >= s.memory_mib and m.kind.gpus * 1000 >= s.gpu_m
+        ]
+        if not able:
+            return None
+        m = min(able, key=lambda m: len(m.tasks))  # the first of these
+        while not m.fits(s, online=True, summed=True):
+            if not self.evict_newest(m):
+                return None
+        return m if m.devices(s.gpu_m) is not None else None
+
+    def place_pending(self) -> None:
+        for s in self.services:
+            while s.pending and self.add(s, at_once=False):
+                s.pending -= 1
+
+    def scale(self, s: Service, wanted: int, *, at_once: bool) -> None:
+        present = s.count("online") + s.count("starting") + s.pending
+        room = True
+        for _ in range(wanted - present):
+            room = room and self.add(s, at_once=at_once)
+            s.pending += not room
+        for _ in range(present - wanted):
+            if s.pending:
+                s.pending -= 1
+            else:
+                self.drop(min((r for r in s.replicas if r.state in {"starting", "online"}),
+                              key=_worth))
+
+    # ---- actions ---------------------------------------------------------------------------
+
+    def act(self, action: Action) -> None:
+        match action:
+            case Scale():
+                for row, n in zip(action.services, action.replicas, strict=True):
+                    self.scale(self.services[row], int(n), at_once=False)
+            case Power():
+                self.power(action)
+            case Lend():
+                for number in action.machines:
+                    self.lend(self.machines[number], action)
+            case Recall():
+                for number in action.machines:
+                    self.recall(self.machines[number], action)
+            case BatchLimit():
+                for number, cpu_m, memory_mib in zip(
+                    action.machines, action.cpu_m, action.memory_mib, strict=True
+                ):
+                    self.limit(self.machines[number], int(cpu_m), int(memory_mib), action)
+            case _:
+                raise TypeError(action)
+
+    def power(self, action: Power) -> None:
+        left = action.moves_max
+        for number in action.machines:
+            m = self.machines[number]
+            if action.to == "on":
+                self.counts["rejected"] += not self.wake(m)
+            elif m.state != ON or m.lending != OWN or m.surplus or len(m.serving) < len(
+                m.replicas
+            ):
+                self.counts["rejected"] += 1
+            else:
+                left -= self.rest(m, SLEEPING if action.to == "sleep" else OFF, left)
+
+    def wake(self, m: Machine) -> bool:
+        if m.state == DRAINING:
+            m.state = ON
+            m.generation += 1
+            self.file(m)
+            self.look_for_replicas = True
+            return True
+        if m.state not in {SLEEPING, OFF} or m.surplus:
+            return False
+        took_ms = m.kind.wake_ms if m.state == SLEEPING else m.kind.boot_ms
+        m.state = BOOTING
+        self.on_peak = max(self.on_peak, sum(m.state not in {OFF, SLEEPING}
+                                             for m in self.machines))
+
+        def booted() -> None:
+            m.state = ON
+            self.file(m)
+            self.look_again = self.look_for_replicas = True
+
+        self.later(m, took_ms, booted)
+        return True
+
+    def later(self, m: Machine, after_ms: int, act: Callable[[], None]) -> None:
+        """Let `act` happen to machine m unless it has changed its state before."""
+        m.generation += 1
+        self.file(m)
+        meant = m.generation
+        self.timer(after_ms, lambda: act() if m.generation == meant else None)
+
+    def rest(self, m: Machine, to: int, moves_max: int) -> int:
+        """Begin to empty machine m; return the moves begun."""
+        m.state, m.sleep_to = DRAINING, to
+        m.generation += 1
+        self.file(m)
+        moves = 0
+        for r in list(m.replicas):
+            if r.state == "online" and r.twin is not None:
+                continue
+            if r.state != "online" or moves >= moves_max or not self.move(r):
+                m.state = ON
+                self.file(m)
+                return moves
+            moves += 1
+        self.rest_if_empty(m)
+        return moves
+
+    def rest_if_empty(self, m: Machine) -> None:
+        if m.state == DRAINING and not m.replicas and not m.tasks:
+            m.state = m.sleep_to
+            m.generation += 1
+            self.counts["power_cycles"] += 1
+            self.file(m)
+
+    def move(self, r: Replica) -> bool:
+        m = self.find(r.service, online=True, but=r.machine)
+        if m is None:
+            return False
+        twin = self.attach(r.service, m, "arriving")
+        twin.twin, r.twin = r, twin
+
+        def moved() -> None:
+            if twin.gone:
+                return
+            twin.twin = None
+            self.detach(r)
+            twin.state = "online"
+            joules = r.service.memory_mib * MOVE_J_PER_MIB
+            key = (twin.machine.kind.name, twin.machine.role_name())
+            self.energy_j[key] = self.energy_j.get(key, 0.0) + joules
+            r.service.energy_j += joules
+            self.counts["moves"] += 1
+
+        self.timer(max(1, int(r.service.memory_mib * MOVE_MS_PER_MIB)), moved)
+        return True
+
+    def lend(self, m: Machine, action: Lend) -> None:
+        if m.state != ON or m.lending != OWN or m.surplus:
+            self.counts["rejected"] += 1
+            return
+        m.lending = DRAIN
+        m.stay_until_ms = float("inf") if action.until_ms == NONE else action.until_ms
+        self.file(m)
+        for r in list(m.replicas):
+            if r.state == "online":
+                if r.twin is not None:
+                    self.drop(r.twin)
+                    r.twin = None
+                m.take(r.devices, -r.service.gpu_m)
+                r.state = "standby"
+            elif r.state == "starting":
+                self.drop(r)
+                r.service.pending += 1
+                while r.service.pending and self.add(r.service, at_once=False):
+                    r.service.pending -= 1
+            elif r.state == "arriving":
+                assert r.twin is not None
+                source = r.twin
+                source.twin = None
+                self.drop(r)
+                if source.machine.state == DRAINING:
+                    self.wake(source.machine)
+
+        def lent() -> None:
+            m.lending = LENT
+            self.file(m)
+            self.look_again = True
+
+        self.later(m, action.drain_ms, lent)
+
+    def recall(self, m: Machine, action: Recall) -> None:
+        if m.lending not in {LENT, DRAIN}:
+            self.counts["rejected"] += 1
+            return
+        m.limit_cpu_m, m.warm_ms = 0, action.warm_ms
+        if not m.tasks:
+            self.warm(m)
+            return
+        m.lending = RECALL
+
+        def due() -> None:
+            while self.evict_newest(m):
+                pass
+            if not m.tasks:
+                self.warm(m)
+
+        self.later(m, action.grace_ms, due)
+
+    def warm(self, m: Machine) -> None:
+        m.lending = WARM
+
+        def home() -> None:
+            m.lending = OWN
+            for r in m.replicas:
+                if r.state == "standby":
+                    r.devices = m.devices(r.service.gpu_m) or []
+                    m.take(r.devices, r.service.gpu_m)
+                    r.state = "online"
+            self.file(m)
+            self.look_again = self.look_for_replicas = True
+
+        self.look_again = True
+        self.later(m, m.warm_ms, home)
+
+    def limit(self, m: Machine, cpu_m: int, memory_mib: int, action: BatchLimit) -> None:
+        m.limit_cpu_m, m.limit_memory_mib, m.use_share = cpu_m, memory_mib, action.use_share
+        m.stay_ms_max = float("inf") if action.job_ms_max == NONE else action.job_ms_max
+        self.file(m)
+        while action.evict and m.lending == OWN and (
+            sum(t.cpu_m for t in m.tasks) > m.batch_limit_cpu_m()
+            or m.batch_memory_mib() > m.batch_limit_memory_mib()
+        ):
+            if not self.evict_newest(m):
+                break
+
+    # ---- the run ---------------------------------------------------------------------------
+
+    def run(self) -> World:
+        """Bring the world to its end: the window's, or that of all jobs that were admitted."""
+        window_ms = self.setting.window_ms
+        self.env.process(self.life())
+        end_ms = window_ms
+        self.env.run(until=end_ms + 1)
+        limit_ms = 5 * window_ms + 86_400_000
+        while self.setting.end == "drain" and self.open_jobs() and end_ms < limit_ms:
+            end_ms += STEP_MS
+            self.env.run(until=end_ms + 1)
+        self.end_ms = end_ms
+        return self
+
+    def open_jobs(self) -> int:
+        running = sum(bool(j.tasks) for j in self.jobs)
+        return running + sum(len(lane.jobs) for lane in self.lanes)
+
+    def life(self) -> Generator[simpy.Event, None, None]:
+        """Go from event to event."""
+        script = {at_ms: told for p in self.setting.policies for at_ms, told in p.script}
+        to_come = [j for j in self.jobs if j.submit_ms < self.setting.window_ms]
+        while True:
+            told = script.pop(self.now, ())
+            for action in told:
+                self.act(action)
+            self.look_again |= bool(told)
+            self.events()
+            self.place_or_start()
+            while to_come and to_come[0].submit_ms == self.now:
+                self.arrive(to_come.pop(0))
+                self.place_or_start()
+            beyond_ms = max(0, self.now - self.setting.window_ms + STEP_MS) // STEP_MS * STEP_MS
+            end_ms = self.setting.window_ms + beyond_ms  # the end may be here
+            more = [end_ms, *script, *(j.submit_ms for j in to_come[:1])]
+            yield from self.sleep_until(self.next_ms(*more))
+
+    def events(self) -> None:
+        """Load first, then jobs that end, then timers in the order they were set."""
+        for s in self.services:
+            s.load_m = float(s.load[min(self.now // s.step_ms, len(s.load) - 1)])
+        while True:
+            due = [m for m in self.machines
+                   if any(t.done >= t.job.duration_ms << 20 for t in m.tasks)]
+            rings = sorted((at, n) for at, n, _ in self.timers if at <= self.now)
+            if due:
+                self.finish(due[0])
+            elif rings:
+                at = next(i for i, t in enumerate(self.timers) if t[1] == rings[0][1])
+                self.timers.pop(at)[2]()
+            else:
+                return
+
+    def place_or_start(self) -> None:
+        """Place replicas that found no room, then start waiting jobs, until nothing changes."""
+        while self.look_again or self.look_for_replicas:
+            if self.look_for_replicas:
+                self.look_for_replicas = False
+                self.place_pending()
+            self.look_again = False
+            for lane in self.lanes:
+                self.dispatch(lane)
+
+
+def _worth(r: Replica) -> tuple[int, int]:
+    """Return the order in which replicas go: starting ones, then from the emptiest machine."""
+    if r.state == "starting":
+        return (-1, r.number)
+    if r.machine.state == DRAINING:
+        return (0, r.number)
+    return (1 + sum(o.service.cpu_m for o in r.machine.serving), r.number)
