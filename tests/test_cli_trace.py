@@ -163,3 +163,20 @@ def test_init_of_the_bundled_week(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     assert "my-cluster.yaml" == call("init").stdout.strip()
     assert "40 services" in call("validate", "my-cluster.yaml").stdout
+
+
+def test_init_of_a_log_that_lists_its_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log with jobs of length 0 and its own machines is read alike for both."""
+    monkeypatch.chdir(tmp_path)
+    head = "; MaxProcs: 8\n; MaxNodes: 4\n; UnixStartTime: 749433603\n"
+    tail = "-1 2 -1 -1 1 1 1 -1 -1 -1 -1 -1"
+    rows = [f"{i} {60 * i} 0 {i % 2 * 30} 2 -1 {tail}\n" for i in range(1, 9)]
+    (tmp_path / "log.swf").write_text(head + "".join(rows), encoding="utf-8")
+    told = call("init", "--from", "log.swf", "--allow-instant")
+    assert 0 == told.exit_code, told.stderr
+    assert "from: 'log.swf'" in (tmp_path / "log.yaml").read_text(encoding="utf-8")
+    told = call("validate", "log.yaml", "-o", "json")
+    assert 0 == told.exit_code, told.stderr
+    assert 8 == json.loads(told.stdout)["jobs"]

@@ -119,7 +119,7 @@ reader_options = _stack(
     click.option("--time-zone", metavar="ZONE", help="Of times that state none."),
     click.option("--zero-utc", metavar="INSTANT", help="What trace time zero stands for."),
     click.option("--step", metavar="DURATION", help="Of a series, like 300s."),
-    click.option("--column", metavar="NAME", help="Of the load, or its number from 1."),
+    click.option("--column", metavar="NAME", help="Of the load."),
     click.option("--unit", metavar="percent|cores|requests", help="Of the load."),
     click.option("--time-column", metavar="NAME", help="Of a long series."),
     click.option("--group-by", metavar="NAME", help="One service for each value."),

@@ -150,6 +150,15 @@ def imported(paths: Sequence[Path], reader: str, options: ReadOptions) -> Trace:
     return import_cached(paths, registry.load("reader", reader), options)
 
 
+def options_for(scenario: Scenario, source: str) -> ReadOptions | None:
+    """Return how the demand reads the file `source`, None where it does not name it."""
+    traces = scenario.spec.traces
+    for part in (traces.jobs, traces.services):
+        if isinstance(part, TraceSpec) and source in part.sources:
+            return _options(part.options)
+    return None
+
+
 def _options(given: dict[str, Any]) -> ReadOptions:
     """Return a reader's options, which were checked when the scenario was."""
     from greensched.readers.options import ReadOptions

@@ -57,12 +57,16 @@ def fleet_types(scenario: Scenario) -> tuple[MachineType, ...]:
 
 
 def _from_file(scenario: Scenario, entry: FleetFile, where: str) -> tuple[MachineType, ...]:
-    """Return the machine types of a trace's machines."""
+    """Return the machine types of a trace's machines.
+
+    A file that also is the demand's is read with the same options.
+    """
     from greensched.readers.options import ReadOptions
-    from greensched.scenario.workload import imported
+    from greensched.scenario.workload import imported, options_for
 
     path = resolved(scenario, entry.source, f"{where}.from")
-    trace = imported([path], entry.reader or "canonical", ReadOptions())
+    options = options_for(scenario, entry.source) or ReadOptions()
+    trace = imported([path], entry.reader or "canonical", options)
     if trace.machines is None or not len(trace.machines):
         what = f"'{entry.source}' has no machines"
         raise ScenarioError(Finding(where=f"{where}.from", what=what))
