@@ -19,8 +19,8 @@ from tests.snapshots import machine, service, snapshot, waiting
 
 
 def replayed(wakes: list[Snapshot], **settings: Any) -> list[tuple[Action, ...]]:
-    """Return the answers to `wakes`."""
-    policy = ColocationNsigma(**settings)
+    """Return the answers to `wakes`; machines need not be half reserved to be shared."""
+    policy = ColocationNsigma(**{"min_reserved": 0.0} | settings)
     memory, answers = policy.first_memory(), []
     for wake in wakes:
         actions, memory = policy.decide(wake, memory)

@@ -98,8 +98,8 @@ def test_recall_leads(minute: int, expected: list[int]) -> None:
 
 
 def test_load_limits_lending() -> None:
-    """Only so many go that the load stays within 70 % of the replicas that remain."""
-    assert 3 == len(machines_of(decided(night(0, load=4_900.0)), Lend))
+    """Only so many go that the load stays within 60 % of the replicas that remain."""
+    assert 3 == len(machines_of(decided(night(0, load=4_200.0)), Lend))
     assert not decided(night(0, load=7_000.0))
 
 
@@ -114,12 +114,12 @@ def test_minimum_stays() -> None:
 
 
 def test_no_more_than_batch_can_use() -> None:
-    """No more is lent than holds 1.5 times the work there is; without work, nothing."""
+    """No more is lent than 1.5 times what waits or is held there, and a spare of 5 %."""
     assert not decided(night(0, queue=EMPTY_QUEUE))
     assert 3 == len(machines_of(decided(night(0, queue=waiting(20_000))), Lend))
     held = machine(role="batch", jobs=3, batch_cpu_m=10_000)
     mixed = night(0, queue=waiting(5_000), others=[held])
-    assert 3 == len(machines_of(decided(mixed), Lend))
+    assert 1 == len(machines_of(decided(mixed), Lend))  # 7.5 cores and half a core
     assert 5 == len(machines_of(decided(mixed, demand_factor=0.0), Lend))
 
 
@@ -188,13 +188,12 @@ def test_batch_sleeps_while_others_are_lent() -> None:
 
 
 def test_batch_wakes_for_jobs_and_before_recall() -> None:
-    """What this policy put to sleep wakes for waiting jobs, and for lent machines' jobs."""
+    """What sleeps wakes for waiting jobs, and before recall for the jobs of lent machines."""
     idle = machine(role="batch", empty_since_ms=0)
     asleep = machine(role="batch", empty_since_ms=0, state=SLEEPING)
     first = night(40, lent=5, others=[idle] * 2)
-    jobs = night(50, lent=5, others=[asleep] * 2, queue=waiting(10_000))
+    jobs = night(50, lent=5, others=[asleep] * 2, queue=waiting(8_000))
     assert [10] == machines_of(decided(first, jobs), Power, to="on")
-    assert not decided(jobs)
     before = night(470, lent=5, others=[asleep] * 2)
     busy = replace(before.machines, batch_cpu_m=before.machines.batch_cpu_m.copy())
     busy.batch_cpu_m[9] = 10_000

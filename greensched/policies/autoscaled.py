@@ -9,6 +9,7 @@ import numpy as np
 
 from greensched.model import ON
 from greensched.policies import hpa
+from greensched.policies.batch import wake_for_queue
 from greensched.policies.machines import (
     BATCH,
     NOTHING,
@@ -18,7 +19,6 @@ from greensched.policies.machines import (
     ours,
     power_actions,
     to_wake,
-    wake_for_queue,
 )
 from greensched.policies.memory import frozen
 from greensched.policies.settings import check

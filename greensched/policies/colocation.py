@@ -9,19 +9,18 @@ import numpy as np
 
 from greensched.errors import Finding
 from greensched.model import NONE, ON, BatchLimit
+from greensched.policies.batch import average_task, to_rest, wake_for_queue
 from greensched.policies.machines import (
     ANY,
-    BATCH,
     NOTHING,
     ONLINE,
-    idle_for,
     last_not_on_ms,
     ours,
     power_actions,
-    wake_for_queue,
 )
 from greensched.policies.memory import frozen
 from greensched.policies.settings import check
+from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
     from greensched.model import (
@@ -32,6 +31,9 @@ if TYPE_CHECKING:
         MachineView,
         Snapshot,
     )
+
+HOURS = 24
+USES_ALL = 0.9  # of what it is allowed (Koordinator: 90 %)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,10 +49,12 @@ class PeakMemory:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ColocationMemory:
-    """Samples of use, when limits were last set, and when a machine was last seen not on."""
+    """Samples of use, when limits were set, how long batch starves, when machines were not on."""
 
     peak: PeakMemory = field(default_factory=PeakMemory)
     limited_ms: int = NONE
+    lows: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
+    starved_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
     not_on_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
 
 
@@ -79,6 +83,11 @@ class ColocationNsigma:
     reclaim_memory: float = 0.65
     max_cpu: float = 0.65
     max_memory: float = 0.70
+    min_reserved: float = 0.5  # by services of the CPU; machines below are to become empty
+    job_ms_max: int = 14_400_000  # for jobs without checkpoints
+    starved_below: float = 0.60  # what batch may use over what it reserves
+    starved_to: float = 0.80
+    starved_after_ms: int = 300_000
     sigmas: float = 5.0
     samples: int = 24
     sample_ms: int = 300_000
@@ -98,9 +107,17 @@ class ColocationNsigma:
             )
         check(
             self,
-            shares=("reclaim_cpu", "reclaim_memory", "max_cpu", "max_memory"),
-            positive=("period_ms", "limit_period_ms", "samples", "sample_ms"),
-            natural=("sigmas", "sleep_idle_ms", "patience_ms"),
+            shares=(
+                "reclaim_cpu",
+                "reclaim_memory",
+                "max_cpu",
+                "max_memory",
+                "min_reserved",
+                "starved_below",
+                "starved_to",
+            ),
+            positive=("period_ms", "limit_period_ms", "samples", "sample_ms", "job_ms_max"),
+            natural=("sigmas", "sleep_idle_ms", "patience_ms", "starved_after_ms"),
             findings=findings,
         )
 
@@ -124,25 +141,66 @@ class ColocationNsigma:
         not_on_ms = last_not_on_ms(m, memory.not_on_ms, now)
         limited_ms = memory.limited_ms
         cpu, memory_mib = m.batch_limit_cpu_m, m.batch_limit_memory_mib
+        lows = memory.lows
         due = limited_ms == NONE or now - limited_ms >= self.limit_period_ms
         if due:
             cpu, memory_mib = self._limits(m, peak)
+            lows = _lows(memory.lows, limited_ms, now, int(shared.sum()))
+            cpu = cpu * self._steady(m, shared, int(lows.min()))
             limited_ms = now
-        actions = self._guarded(m, shared, cpu, memory_mib, due=due)
-        wake = sleep = NOTHING
-        if snapshot.queue.jobs > 0:
-            wake = wake_for_queue(
-                snapshot,
-                m.role != ONLINE,
-                patience_ms=self.patience_ms,
-                room_cpu_m=int(np.maximum(cpu - m.batch_cpu_m, 0) @ shared),
-                room_memory_mib=int(np.maximum(memory_mib - m.batch_memory_mib, 0) @ shared),
-            )
-        elif due:
-            idle = idle_for(snapshot, not_on_ms, self.sleep_idle_ms)
-            sleep = np.flatnonzero(idle & (m.role == BATCH))
+        starved_ms = self._starved(snapshot, memory.starved_ms, shared)
+        actions = self._guarded(m, shared, cpu, memory_mib, starved_ms, due=due)
+        wake, sleep = self._dedicated(snapshot, not_on_ms, shared, cpu, memory_mib, due=due)
         actions += (*power_actions(wake, "on"), *power_actions(sleep, "sleep"))
-        return actions, ColocationMemory(peak=peak, limited_ms=limited_ms, not_on_ms=not_on_ms)
+        return actions, ColocationMemory(
+            peak=peak, limited_ms=limited_ms, lows=lows, starved_ms=starved_ms, not_on_ms=not_on_ms
+        )
+
+    def _dedicated(
+        self,
+        snapshot: Snapshot,
+        not_on_ms: IntArray,
+        shared: BoolArray,
+        cpu: IntArray,
+        memory_mib: IntArray,
+        *,
+        due: bool,
+    ) -> tuple[IntArray, IntArray]:
+        """Return the machines for batch alone to wake and to rest."""
+        m = snapshot.machines
+        if snapshot.queue.jobs == 0 and not due:
+            return NOTHING, NOTHING
+        task_cpu_m, task_memory_mib = average_task(snapshot)
+        # Room for a part of a job is none: count places for an average one.
+        places = np.minimum(
+            (cpu - m.batch_cpu_m) // max(task_cpu_m, 1.0),
+            (memory_mib - m.batch_memory_mib) // max(task_memory_mib, 1.0),
+        )
+        places_sum = float(np.maximum(places, 0) @ shared)
+        room_cpu_m, room_memory_mib = places_sum * task_cpu_m, places_sum * task_memory_mib
+        wake = wake_for_queue(
+            snapshot,
+            m.role != ONLINE,
+            patience_ms=self.patience_ms,
+            room_cpu_m=int(room_cpu_m),
+            room_memory_mib=int(room_memory_mib),
+        )
+        return wake, to_rest(
+            snapshot, not_on_ms, self.sleep_idle_ms, room_cpu_m, room_memory_mib
+        )
+
+    def _starved(self, snapshot: Snapshot, before: IntArray, shared: BoolArray) -> IntArray:
+        """Return for how long batch has been held below its satisfaction on each machine."""
+        m = snapshot.machines
+        if len(before) != len(m.state):
+            before = np.zeros(len(m.state), np.int64)
+        if not m.jobs.any():
+            return frozen(np.zeros(len(m.state), np.int64))
+        allowed = np.maximum(self.max_cpu * m.cpu_m - m.online_use_cpu_m, 0)
+        starves = shared & (m.jobs > 0) & (allowed < self.starved_below * m.batch_cpu_m)
+        # It uses what it is allowed: a job that idles does not starve.
+        starves &= m.batch_use_cpu_m >= USES_ALL * allowed
+        return frozen(np.where(starves, before + snapshot.period_ms, 0))
 
     def _measured(self, snapshot: Snapshot, memory: PeakMemory, shared: BoolArray) -> PeakMemory:
         """Return `memory` with the use since the last wake; a machine apart starts anew."""
@@ -173,6 +231,14 @@ class ColocationNsigma:
             measured_ms=measured_ms,
         )
 
+    def _steady(self, m: MachineView, shared: BoolArray, count: int) -> BoolArray:
+        """Return the machines that batch may join: those with jobs, then the most reserved."""
+        rows = np.flatnonzero(shared & (m.online_cpu_m >= self.min_reserved * m.cpu_m))
+        order = rows[np.lexsort((-m.online_cpu_m[rows], m.jobs[rows] == 0))]
+        steady = np.zeros(len(m.state), np.bool_)
+        steady[order[:count]] = True
+        return steady
+
     def _limits(self, m: MachineView, peak: PeakMemory) -> tuple[IntArray, IntArray]:
         """Return the CPU [millicores] and memory [MiB] that batch may reserve of each machine."""
         predicted = np.minimum(peak.ratios.mean(axis=0) + self.sigmas * peak.ratios.std(axis=0), 1)
@@ -182,7 +248,14 @@ class ColocationNsigma:
         return np.maximum(cpu, 0).astype(np.int64), np.maximum(memory, 0).astype(np.int64)
 
     def _guarded(
-        self, m: MachineView, shared: BoolArray, cpu: IntArray, memory: IntArray, *, due: bool
+        self,
+        m: MachineView,
+        shared: BoolArray,
+        cpu: IntArray,
+        memory: IntArray,
+        starved_ms: IntArray,
+        *,
+        due: bool,
     ) -> tuple[Action, ...]:
         """Return the limits to set: all when due, else those that a guard lowers."""
         busy = shared & (m.jobs > 0)
@@ -190,22 +263,39 @@ class ColocationNsigma:
         hot = busy & (used > self.max_cpu * m.cpu_m)
         allowed = np.floor(self.max_memory * m.memory_mib).astype(np.int64)
         full = busy & (m.online_memory_mib + m.batch_memory_mib > allowed)
-        if not due and not hot.any() and not full.any():
+        starved = busy & (starved_ms > 0) & (starved_ms >= self.starved_after_ms)
+        evict = full | starved
+        if not due and not hot.any() and not evict.any():
             return ()
         cpu = np.where(hot, np.minimum(cpu, m.batch_cpu_m), cpu)
-        # Evicting for memory must not also evict for CPU, which suppression deals with.
+        # Evicting for one resource must not also evict for the other.
         cpu = np.where(full, np.maximum(cpu, m.batch_cpu_m), cpu)
         memory = np.where(full, np.maximum(allowed - m.online_memory_mib, 0), memory)
+        may_use = np.maximum(self.max_cpu * m.cpu_m - m.online_use_cpu_m, 0)
+        kept = np.floor((1 - self.starved_to) * m.batch_cpu_m + may_use).astype(np.int64)
+        cpu = np.where(starved, np.minimum(kept, m.batch_cpu_m), cpu)
+        memory = np.where(starved & ~full, np.maximum(memory, m.batch_memory_mib), memory)
         lowered = hot & (cpu < m.batch_limit_cpu_m)
-        plain = (shared if due else lowered) & ~full
+        plain = (shared if due else lowered) & ~evict
         return tuple(
             BatchLimit(
                 machines=frozen(rows),
                 cpu_m=frozen(cpu[rows]),
                 memory_mib=frozen(memory[rows]),
                 use_share=self.max_cpu,
-                evict=evict,
+                job_ms_max=self.job_ms_max,
+                evict=evicts,
             )
-            for rows, evict in ((np.flatnonzero(plain), False), (np.flatnonzero(full), True))
+            for rows, evicts in ((np.flatnonzero(plain), False), (np.flatnonzero(evict), True))
             if rows.size
         )
+
+
+def _lows(before: IntArray, last_ms: int, now_ms: int, count: int) -> IntArray:
+    """Return the fewest machines that served in each hour of the last day."""
+    if not before.size:
+        return frozen(np.full(HOURS, count, np.int64))
+    lows, hour = before.copy(), now_ms // MS_PER_H
+    same = hour == last_ms // MS_PER_H
+    lows[hour % HOURS] = min(count, int(lows[hour % HOURS])) if same else count
+    return frozen(lows)

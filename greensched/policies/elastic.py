@@ -9,6 +9,7 @@ import numpy as np
 
 from greensched.model import BOOTING, DRAINING, ON
 from greensched.policies import hpa
+from greensched.policies.batch import to_rest, wake_for_queue
 from greensched.policies.machines import (
     BATCH,
     NOTHING,
@@ -19,7 +20,6 @@ from greensched.policies.machines import (
     ours,
     power_actions,
     to_wake,
-    wake_for_queue,
 )
 from greensched.policies.memory import frozen
 from greensched.policies.settings import check
@@ -140,9 +140,7 @@ class ElasticReactive:
                 freed = self._freed(snapshot, fleet, idle, rested)
             asked_ms = asked_ms.copy()
             asked_ms[freed] = now
-            if snapshot.queue.jobs == 0:
-                freed = np.concatenate([freed, np.flatnonzero(idle & (machines.role == BATCH))])
-            sleep = freed
+            sleep = np.concatenate([freed, to_rest(snapshot, not_on_ms, self.idle_ms)])
         actions: tuple[Action, ...] = (
             *hpa.scale_actions(snapshot.services, wanted),
             *power_actions(np.concatenate([wake_services, jobs]), "on"),
@@ -158,7 +156,8 @@ class ElasticReactive:
         """Return the machines to empty and put to sleep, those with the least reserved first."""
         m = snapshot.machines
         empty = (m.replicas == 0) & (m.jobs == 0)
-        holds = (m.replicas > 0) & (m.replicas <= self.moves_max) & rested
+        # Jobs would keep it on: it is not worth the moves.
+        holds = (m.replicas > 0) & (m.replicas <= self.moves_max) & (m.jobs == 0) & rested
         if snapshot.queue.jobs > 0:
             empty &= m.role == ONLINE
         rows = np.flatnonzero(fleet.serving & ((empty & idle) | holds))
@@ -169,7 +168,7 @@ class ElasticReactive:
         moves = np.cumsum(m.replicas[rows])
         # Beyond the budget nothing may move, and only so many may be under way.
         drains = max(1, int(self.drains_share * fleet.serving.sum()))
-        under_way = int((m.state == DRAINING).sum())
+        under_way = int(((m.state == DRAINING) & (m.role != BATCH)).sum())
         empties = int((m.replicas[rows] == 0).sum())
         within = int(moves.searchsorted(self.moves_max, side="right"))
         rows = rows[: min(within, empties + max(0, drains - under_way))]

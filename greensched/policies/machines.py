@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 
 from greensched.model import (
-    BOOTING,
     OFF,
     ON,
     OWN,
@@ -83,39 +82,6 @@ def to_wake(
         if need > 0:
             count = max(count, int(np.cumsum(size[order]).searchsorted(need)) + 1)
     return order[:count]
-
-
-def wake_for_queue(
-    snapshot: Snapshot,
-    among: BoolArray,
-    *,
-    patience_ms: int,
-    room_cpu_m: int = 0,
-    room_memory_mib: int = 0,
-) -> IntArray:
-    """Return the machines of `among` to wake for the jobs that wait.
-
-    What boots already, and the room given, is taken off the need. Jobs that have waited longer
-    than `patience_ms`, or want GPUs (a snapshot does not say who has any), need a kind of
-    machine that is not on: then no room is taken off, and one of each type is woken as well.
-    """
-    queue, view = snapshot.queue, snapshot.machines
-    if queue.jobs == 0:
-        return NOTHING
-    waited_ms = snapshot.now_ms - queue.oldest_submit_ms
-    stuck = queue.gpu_m > 0 or waited_ms >= patience_ms
-    if stuck:
-        room_cpu_m = room_memory_mib = 0
-    booting = (view.state == BOOTING) & among & ours(view)
-    need_cpu_m = queue.cpu_m - room_cpu_m - int(view.cpu_m[booting].sum())
-    need_memory_mib = queue.memory_mib - room_memory_mib - int(view.memory_mib[booting].sum())
-    chosen = to_wake(view, among, need_cpu_m, need_memory_mib)
-    if stuck and not booting.any():
-        asleep = among & ours(view) & ((view.state == SLEEPING) | (view.state == OFF))
-        rows = np.flatnonzero(asleep)
-        first = np.unique(view.machine_type[rows], return_index=True)[1]
-        chosen = np.union1d(chosen, rows[first])
-    return chosen
 
 
 def power_actions(

@@ -11,28 +11,26 @@ import numpy as np
 from greensched.errors import Finding
 from greensched.model import (
     DRAIN,
+    DRAINING,
     LENT,
     NONE,
-    OFF,
     ON,
     OWN,
     RECALL,
-    SLEEPING,
     WARM,
     Lend,
     Recall,
 )
+from greensched.policies.batch import SPARE_SHARE, to_rest, wake_for_queue
 from greensched.policies.machines import (
     ANY,
     BATCH,
     NOTHING,
     ONLINE,
-    idle_for,
     last_not_on_ms,
     ours,
     power_actions,
     to_wake,
-    wake_for_queue,
 )
 from greensched.policies.memory import frozen
 from greensched.policies.settings import check
@@ -47,11 +45,10 @@ LENT_SHARE_MAX = 0.7  # of the machines that serve
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TidalMemory:
-    """Whether this window was broken by a recall, the last lending, and who sleeps by us."""
+    """Whether this window was broken by a recall, the last lending, and who was last not on."""
 
     broken: bool = False
     tried_ms: int = NONE
-    slept: BoolArray = field(default_factory=lambda: frozen(np.empty(0, np.bool_)))
     not_on_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
 
 
@@ -86,7 +83,7 @@ class TidalTimetable:
     min_lend_ms: int = 3_600_000
     step_ms: int = 900_000
     demand_factor: float = 1.5  # lend for so much times what jobs hold and wait for; 0: the share
-    max_utilisation: float = 0.7
+    max_utilisation: float = 0.6
     breach_utilisation: float = 0.85
     sleep_idle_ms: int = 1_800_000
     wake_lead_ms: int = 300_000  # batch machines wake so long before the recall
@@ -164,17 +161,20 @@ class TidalTimetable:
             tried_ms = NONE
         not_on_ms = last_not_on_ms(m, memory.not_on_ms, now)
         soon = lent.any() and (due or until_recall_ms <= self.wake_lead_ms or recall.size > 0)
-        sleep, wake, slept = self._batch(snapshot, memory, not_on_ms, lent, soon=bool(soon))
+        sleep, wake = self._batch(snapshot, not_on_ms, lent, soon=bool(soon))
         actions: list[Action] = []
         if recall.size:
             actions.append(
                 Recall(machines=frozen(recall), grace_ms=self.grace_ms, warm_ms=self.warm_ms)
             )
         if lend.size:
-            actions.append(Lend(machines=frozen(lend), drain_ms=self.drain_ms))
+            until_ms = now + until_recall_ms
+            actions.append(
+                Lend(machines=frozen(lend), drain_ms=self.drain_ms, until_ms=until_ms)
+            )
         actions += [*power_actions(wake, "on"), *power_actions(sleep, "sleep")]
         return tuple(actions), TidalMemory(
-            broken=broken, tried_ms=tried_ms, slept=slept, not_on_ms=not_on_ms
+            broken=broken, tried_ms=tried_ms, not_on_ms=not_on_ms
         )
 
     def _window(self, time_of_day_ms: int) -> tuple[bool, int]:
@@ -209,7 +209,8 @@ class TidalTimetable:
         count = min(count, self._usable(snapshot, lent, own))
         if count <= 0:
             return NOTHING
-        candidates = own
+        # An empty machine could sleep instead: it is lent only to jobs that have no other place.
+        candidates = own if snapshot.queue.jobs > 0 else own & (m.replicas > 0)
         candidates[replicas.machine[~replicas.online]] = False  # something starts there
         rows = np.flatnonzero(candidates)
         order = rows[np.argsort(m.replicas[rows], kind="stable")]
@@ -227,9 +228,10 @@ class TidalTimetable:
             (m.cpu_m, m.batch_cpu_m, queue.cpu_m),
             (m.memory_mib, m.batch_memory_mib, queue.memory_mib),
         ):
-            wanted = self.demand_factor * (int(reserved.sum()) + waits) - int(size @ lent)
+            held = int(reserved @ lent) + waits
+            wanted = self.demand_factor * held + SPARE_SHARE * int(reserved.sum())
             average = max(1.0, int(size @ own) / max(1, int(own.sum())))
-            most = max(most, math.ceil(wanted / average))
+            most = max(most, math.ceil((wanted - int(size @ lent)) / average))
         return most
 
     def _allowance(self, snapshot: Snapshot) -> IntArray:
@@ -244,38 +246,31 @@ class TidalTimetable:
         return allowance
 
     def _batch(
-        self,
-        snapshot: Snapshot,
-        memory: TidalMemory,
-        not_on_ms: IntArray,
-        lent: BoolArray,
-        *,
-        soon: bool,
-    ) -> tuple[IntArray, IntArray, BoolArray]:
-        """Return dedicated batch machines to put to sleep and to wake, and who sleeps by us."""
+        self, snapshot: Snapshot, not_on_ms: IntArray, lent: BoolArray, *, soon: bool
+    ) -> tuple[IntArray, IntArray]:
+        """Return the dedicated batch machines to put to sleep and to wake."""
         m = snapshot.machines
-        slept = memory.slept
-        if len(slept) != len(m.state):
-            slept = np.zeros(len(m.state), np.bool_)
-        if not lent.any() and not slept.any():
-            return NOTHING, NOTHING, frozen(slept)
-        asleep = slept & ((m.state == SLEEPING) | (m.state == OFF))
-        wake = wake_for_queue(snapshot, asleep, patience_ms=self.patience_ms)
+        dedicated = m.role == BATCH
+        wake = wake_for_queue(snapshot, dedicated, patience_ms=self.patience_ms)
+        if not lent.any():
+            return NOTHING, wake
         if soon:
-            dedicated = (m.state == ON) & ours(m) & (m.role == BATCH)
-            free_cpu_m = (m.cpu_m - m.batch_cpu_m)[dedicated].sum()
-            free_memory_mib = (m.memory_mib - m.batch_memory_mib)[dedicated].sum()
-            need_cpu_m = m.batch_cpu_m[lent].sum() - free_cpu_m
-            need_memory_mib = m.batch_memory_mib[lent].sum() - free_memory_mib
-            wake = np.union1d(wake, to_wake(m, asleep, int(need_cpu_m), int(need_memory_mib)))
-        sleep = NOTHING
-        if not soon and snapshot.queue.jobs == 0 and lent.any():
-            idle = idle_for(snapshot, not_on_ms, self.sleep_idle_ms)
-            sleep = np.flatnonzero(idle & (m.role == BATCH))
-        slept = slept & (m.state != ON)
-        slept[wake] = False
-        slept[sleep] = True
-        return sleep, wake, frozen(slept)
+            need = []
+            for size, used in ((m.cpu_m, m.batch_cpu_m), (m.memory_mib, m.batch_memory_mib)):
+                free = (size - used)[dedicated & ((m.state == ON) | (m.state == DRAINING))]
+                need.append(int(used[lent].sum()) - int(free.sum()))
+            back = np.flatnonzero(dedicated & (m.state == DRAINING) & ours(m))
+            return NOTHING, _union(wake, back, to_wake(m, dedicated, *need))
+        room_cpu_m = int((m.cpu_m - m.batch_cpu_m)[lent].sum())
+        held = m.online_memory_mib + m.batch_memory_mib
+        room_memory_mib = int((m.memory_mib - held)[lent].sum())
+        rest = to_rest(snapshot, not_on_ms, self.sleep_idle_ms, room_cpu_m, room_memory_mib)
+        return rest, wake
+
+
+def _union(*rows: IntArray) -> IntArray:
+    """Return all rows once."""
+    return np.unique(np.concatenate(rows))
 
 
 def _within(snapshot: Snapshot, order: IntArray, allowed: IntArray, count: int) -> IntArray:

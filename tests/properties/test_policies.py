@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from greensched import registry
 from greensched.model import (
     DRAIN,
+    DRAINING,
     LENT,
     NONE,
     OFF,
@@ -176,7 +177,9 @@ def test_legal_states(name: str, run: tuple[Snapshot, ...]) -> None:
     for snapshot, actions, _ in replay(build(name), run):
         m = snapshot.machines
         for row in rows(actions, Power, to="on"):
-            assert m.state[row] in {OFF, SLEEPING}
+            # A machine for batch that drains may be kept.
+            drains = m.state[row] == DRAINING and m.role[row] == ROLE_CODES["batch"]
+            assert m.state[row] in {OFF, SLEEPING} or drains
             assert not m.surplus[row]
         for row in rows(actions, Power, to="sleep") + rows(actions, Power, to="off"):
             assert m.state[row] == ON
@@ -211,14 +214,13 @@ def test_no_deadline_endangered(name: str, run: tuple[Snapshot, ...]) -> None:
     """No job is stopped that doing nothing would have let run on its own machine.
 
     A snapshot names no job, so none may be held, suspended or moved; machines for batch are not
-    switched off while jobs wait or run on them, and never evict.
+    emptied (what runs there runs to its end) while jobs wait, and never evict.
     """
     for snapshot, actions, _ in replay(build(name), run):
         m = snapshot.machines
         assert not [a for a in actions if isinstance(a, Release | Suspend | Resume | Move)]
         for row in rows(actions, Power, to="sleep") + rows(actions, Power, to="off"):
             if m.role[row] == ROLE_CODES["batch"]:
-                assert m.jobs[row] == 0
                 assert snapshot.queue.jobs == 0
         evicting = rows(actions, BatchLimit, evict=True)
         assert all(m.role[row] != ROLE_CODES["batch"] for row in evicting)
@@ -273,7 +275,7 @@ def closed_loop(policy: Any, demand: Any) -> list[Any]:
     base = make_snapshot(rng, world, 0, 0)
     state = np.where(world.surplus, OFF, ON)
     lending = np.full(12, OWN)
-    wanted = np.maximum(world.replicas_min, 1)
+    wanted = np.minimum(world.replicas_min + 5, world.replicas_max)  # so that some may go
     memory, decisions = policy.first_memory(), []
     for k, load in enumerate(demand):
         snapshot = toy_snapshot(base, world, k, load, (state, lending, wanted))

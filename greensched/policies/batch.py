@@ -1,0 +1,133 @@
+"""Machines for batch: which to wake for jobs that wait, which to rest when others have room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from greensched.model import BOOTING, DRAINING, OFF, ON, SLEEPING
+from greensched.policies.machines import BATCH, NOTHING, idle_for, ours, to_wake
+
+if TYPE_CHECKING:
+    from greensched.model import BoolArray, IntArray, Snapshot
+
+PACKING = 1.25  # jobs leave gaps: so much more is woken than what they ask for
+SPARE_SHARE = 0.05  # of what jobs reserve, kept free for the next ones when machines go to rest
+
+REST_BELOW = 0.3  # of a machine: jobs run long, and what they leave of a fuller one is lost
+
+
+def wake_for_queue(
+    snapshot: Snapshot,
+    among: BoolArray,
+    *,
+    patience_ms: int,
+    room_cpu_m: int = 0,
+    room_memory_mib: int = 0,
+) -> IntArray:
+    """Return the machines of `among` to wake for the jobs that wait, all that they need at once.
+
+    Dedicated machines that drain come first, as they cost no start. What boots already, and the
+    room given, is taken off the need. Jobs that have waited longer than `patience_ms`, or want
+    GPUs (a snapshot does not say who has any), need a kind of machine that is not on: then no
+    room is taken off, and one of each type is woken as well.
+    """
+    queue, m = snapshot.queue, snapshot.machines
+    if queue.jobs == 0:
+        return NOTHING
+    waited_ms = snapshot.now_ms - queue.oldest_submit_ms
+    stuck = queue.gpu_m > 0 or waited_ms >= patience_ms
+    if stuck:
+        room_cpu_m = room_memory_mib = 0
+    able = among & ours(m)
+    booting = able & (m.state == BOOTING)
+    need_cpu_m = PACKING * (queue.cpu_m - room_cpu_m) - int(m.cpu_m @ booting)
+    need_memory_mib = PACKING * (queue.memory_mib - room_memory_mib) - int(
+        m.memory_mib @ booting
+    )
+    back = NOTHING if stuck else _to_keep(snapshot, need_cpu_m, need_memory_mib)
+    if stuck:
+        back = np.flatnonzero(able & (m.state == DRAINING) & (m.role == BATCH))
+    need_cpu_m -= int((m.cpu_m - m.batch_cpu_m)[back].sum())
+    need_memory_mib -= int((m.memory_mib - m.batch_memory_mib)[back].sum())
+    chosen = np.concatenate([back, to_wake(m, among, need_cpu_m, need_memory_mib)])
+    if stuck and not booting.any():
+        rows = np.flatnonzero(able & ((m.state == SLEEPING) | (m.state == OFF)))
+        first = np.unique(m.machine_type[rows], return_index=True)[1]
+        chosen = np.union1d(chosen, rows[first])
+    return chosen
+
+
+def _to_keep(snapshot: Snapshot, need_cpu_m: float, need_memory_mib: float) -> IntArray:
+    """Return draining dedicated machines to keep, the fullest that hold an average job first."""
+    m, queue = snapshot.machines, snapshot.queue
+    rows = np.flatnonzero((m.state == DRAINING) & (m.role == BATCH) & ours(m))
+    if not rows.size or (need_cpu_m <= 0 and need_memory_mib <= 0):
+        return NOTHING
+    free_cpu_m = (m.cpu_m - m.batch_cpu_m)[rows]
+    free_memory_mib = (m.memory_mib - m.batch_memory_mib)[rows]
+    # A gang's tasks are smaller than its sum: half a machine is asked for at most.
+    holds = (free_cpu_m >= np.minimum(queue.cpu_m / queue.jobs, m.cpu_m[rows] / 2)) & (
+        free_memory_mib >= np.minimum(queue.memory_mib / queue.jobs, m.memory_mib[rows] / 2)
+    )
+    rows, free_cpu_m, free_memory_mib = rows[holds], free_cpu_m[holds], free_memory_mib[holds]
+    order = np.argsort(free_cpu_m, kind="stable")
+    return rows[order][: _count(free_cpu_m[order], free_memory_mib[order], need_cpu_m,
+                               need_memory_mib)]
+
+
+def _count(cpu_m: IntArray, memory_mib: IntArray, need_cpu_m: float, need_memory: float) -> int:
+    """Return how many of the first machines cover both needs."""
+    count = 0
+    for need, size in ((need_cpu_m, cpu_m), (need_memory, memory_mib)):
+        if need > 0:
+            count = max(count, int(np.cumsum(size).searchsorted(need)) + 1)
+    return count
+
+
+def average_task(snapshot: Snapshot) -> tuple[float, float]:
+    """Return the mean CPU [millicores] and memory [MiB] of what runs, or else of what waits."""
+    m, queue = snapshot.machines, snapshot.queue
+    tasks = int(m.jobs.sum())
+    if tasks == 0:
+        return queue.cpu_m / max(1, queue.jobs), queue.memory_mib / max(1, queue.jobs)
+    return float(m.batch_cpu_m.sum()) / tasks, float(m.batch_memory_mib.sum()) / tasks
+
+
+def to_rest(
+    snapshot: Snapshot,
+    not_on_ms: IntArray,
+    idle_ms: int,
+    room_cpu_m: float = 0.0,
+    room_memory_mib: float = 0.0,
+) -> IntArray:
+    """Return the dedicated machines to put to sleep, nothing while jobs wait.
+
+    Those empty for `idle_ms`; and where machines that are on anyway have `room` for jobs, the
+    emptiest that are at most `REST_BELOW` full: they take no new jobs, and sleep when theirs have
+    ended. That room and what stays free on the rest is at least `SPARE_SHARE` of what runs.
+    """
+    m = snapshot.machines
+    if snapshot.queue.jobs > 0:
+        return NOTHING
+    dedicated = (m.role == BATCH) & (m.state == ON) & ours(m)
+    idle = idle_for(snapshot, not_on_ms, idle_ms) & dedicated
+    light = (m.batch_cpu_m <= REST_BELOW * m.cpu_m) & (
+        m.batch_memory_mib <= REST_BELOW * m.memory_mib
+    )
+    leaves = idle
+    if room_cpu_m > 0 and room_memory_mib > 0:
+        leaves = leaves | (dedicated & light & (m.jobs > 0))
+    rows = np.flatnonzero(leaves)
+    rows = rows[np.argsort(m.batch_cpu_m[rows], kind="stable")]
+    count = len(rows)
+    for size, used, room in (
+        (m.cpu_m, m.batch_cpu_m, room_cpu_m),
+        (m.memory_mib, m.batch_memory_mib, room_memory_mib),
+    ):
+        free = size - used
+        left = max(0.0, room) + int(free @ dedicated) - np.cumsum(free[rows])
+        enough = left >= SPARE_SHARE * int(used.sum())
+        count = min(count, len(rows) if enough.all() else int(enough.argmin()))
+    return np.sort(rows[:count])
