@@ -330,7 +330,10 @@ def park_replica(world, r):
     if c.gpu_m > 0:
         take_devices(mach, gpu_free_of(world), m, a.devices, -c.gpu_m)
     c.n_standby += 1
+    if b.n_reps == 0:
+        b.online_use_m, b.online_gpu_use_m = 0.0, 0.0
     change_online(world, s, NO)
+    refresh(world, m)
 
 
 @inner
