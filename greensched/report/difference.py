@@ -216,9 +216,10 @@ def why_nothing(summary: Mapping[str, Any]) -> str:
     kind = look_up(summary, "baseline.kind")
     if saved < 0:
         lost = look_up(summary, "scenario.batch.wasted_core_h") or 0.0
+        again = f" ({number(lost, 1)} core-h of work were lost to eviction and done again)"
         return (
             f"saves nothing: the scenario takes {number(-saved, 1)} kWh more facility energy than "
-            f"{kind} (work lost to eviction and done again: {number(lost, 1)} core-h)"
+            f"{kind}" + (again if lost else "")
         )
     if not switches:
         return f"saves 0: no switch is on, so the scenario runs exactly like its baseline ({kind})"

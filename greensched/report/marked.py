@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from greensched.errors import escape_control
 from greensched.report import heading
-from greensched.report.difference import lines, result_columns, why_nothing
+from greensched.report.difference import lines, result_columns
 from greensched.report.tables import csv_text
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ def result_markdown(summary: Mapping[str, Any]) -> str:
         plain(heading.sentence(summary)),
         table_markdown(heading.question(summary), titles, rows),
     ]
-    notes = [n for n in (why_nothing(summary), heading.worst_services(summary)) if n]
-    notes += heading.quality(summary)
+    notes = [n for n in (heading.worst_services(summary), *heading.quality(summary)) if n]
     if notes:
         parts.append("\n".join(f"- {plain(n)}" for n in notes))
     return "\n\n".join(parts) + "\n"

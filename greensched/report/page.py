@@ -13,7 +13,6 @@ from greensched.report.difference import (
     lines,
     look_up,
     result_columns,
-    why_nothing,
 )
 from greensched.report.words import DASH, number
 
@@ -45,9 +44,10 @@ tr.bad th,tr.bad td{color:var(--bad);font-weight:600}
 figure{margin:1rem 0}figure svg{width:100%;height:auto;color:var(--ink)}
 figcaption{color:var(--soft);font-size:.9rem}
 pre{background:var(--box);padding:1rem;overflow-x:auto;font-size:.85rem}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:0}
-dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
+dl{display:grid;grid-template-columns:minmax(0,max-content) minmax(0,1fr);gap:.2rem 1rem;margin:0}
+dt{color:var(--soft);overflow-wrap:anywhere}dd{margin:0;overflow-wrap:anywhere}
 a:focus,summary:focus,.scroll:focus{outline:2px solid #0072B2;outline-offset:2px}
+@media (max-width:40rem){dl{grid-template-columns:minmax(0,1fr)}dd{margin-bottom:.5rem}}
 @media print{body{max-width:none;padding:0;font-size:11pt}figure,table{break-inside:avoid}
 details{display:block}.scroll{overflow:visible}}
 """
@@ -86,7 +86,7 @@ def page(summary: Mapping[str, Any], series: pd.DataFrame, manifest: Mapping[str
         f'<p class="lead">{_text(heading.sentence(summary))}</p></header><main>',
         "<h2>Difference</h2>",
         _table(heading.question(local), titles, rows),
-        _list([why_nothing(summary), heading.worst_services(summary)]),
+        _list([heading.worst_services(summary)]),
         *_figures(local, series, kind),
         "<h2>What to know of the data</h2>",
         _list(heading.quality(summary) or ["Nothing was dropped, filled or sorted."]),
