@@ -8,20 +8,30 @@ A benchmark is a function that prepares its world, times what it promises and re
         simulate(world)  # modules and kernels are loaded, the store is warm
         return {"replay_s": best_of(lambda: simulate(world))}
 
-Each runs in a process of its own; the harness adds `process_s` (the cold process, imports and
-compilation included) and `peak_rss_mib`. Benchmarks live in `benchmarks/bench_*.py`.
+Each runs in a process of its own; the harness adds `process_s` (that process as a whole) and
+`peak_rss_mib`. A benchmark that cannot run here returns `{SKIPPED: reason}`. Benchmarks live in
+`benchmarks/bench_*.py`, the worlds that they time in `benchmarks/worlds.py`.
 """
 
 from __future__ import annotations
 
+import gc
+import math
+import resource
+import subprocess
+import sys
 from dataclasses import dataclass, field
-from time import perf_counter
+from pathlib import Path
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Figures: TypeAlias = dict[str, float | int | str]
+SKIPPED = "skipped"
+MIB = 1 << 20
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +47,9 @@ class Benchmark:
 
     def misses(self, figures: Figures) -> list[str]:
         """Return each promise that `figures` do not keep; a figure that is absent keeps none."""
-        found = []
+        found: list[str] = []
+        if SKIPPED in figures:
+            return found
         for name, bound in self.at_most.items():
             value = figures.get(name)
             if not isinstance(value, int | float) or value > bound:
@@ -85,3 +97,44 @@ def best_of(call: Callable[[], object], *, repeats: int = 3) -> float:
         call()
         times_s.append(perf_counter() - began)
     return min(times_s)
+
+
+def best_times(call: Callable[[], object], *, repeats: int = 3) -> tuple[float, float]:
+    """Return the shortest wall time [s] and the shortest CPU time [s] of `call`.
+
+    Garbage of one repetition is collected before the next. On a busy machine the CPU time is
+    the steadier of the two.
+    """
+    wall_s, cpu_s = [], []
+    for _ in range(repeats):
+        gc.collect()
+        began, began_cpu = perf_counter(), process_time()
+        call()
+        wall_s.append(perf_counter() - began)
+        cpu_s.append(process_time() - began_cpu)
+    return min(wall_s), min(cpu_s)
+
+
+def exponent(sizes: Sequence[float], times_s: Sequence[float]) -> float:
+    """Return b of the least-squares fit times = a x sizes^b; 1 is proportional growth."""
+    x, y = [math.log(n) for n in sizes], [math.log(t) for t in times_s]
+    x_mean, y_mean = sum(x) / len(x), sum(y) / len(y)
+    above = sum((a - x_mean) * (b - y_mean) for a, b in zip(x, y, strict=True))
+    return above / sum((a - x_mean) ** 2 for a in x)
+
+
+def peak_rss_mib(who: int = resource.RUSAGE_SELF) -> float:
+    """Return the largest resident set so far [MiB]: of this process, or of its largest child."""
+    peak = resource.getrusage(who).ru_maxrss
+    return peak / MIB if sys.platform == "darwin" else peak * 1024 / MIB
+
+
+def cold_s(*arguments: str, cwd: Path = ROOT, repeats: int = 2) -> float:
+    """Return the shortest wall time [s] of a fresh `python -m ARGUMENTS`, imports included."""
+
+    def once() -> None:
+        subprocess.run(
+            [sys.executable, "-m", *arguments], cwd=cwd, check=True, capture_output=True
+        )
+
+    return best_of(once, repeats=repeats)

@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 from importlib import import_module
@@ -15,14 +14,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from benchmarks import BENCHMARKS
+from benchmarks import BENCHMARKS, ROOT, peak_rss_mib
 
 if TYPE_CHECKING:
     from benchmarks import Benchmark, Figures
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
-MIB = 1 << 20
 MARK = "figures: "
 
 
@@ -30,12 +27,6 @@ def load() -> None:
     """Import every module of benchmarks, which registers them."""
     for path in sorted(Path(__file__).parent.glob("bench_*.py")):
         import_module(f"benchmarks.{path.stem}")
-
-
-def peak_rss_mib() -> float:
-    """Return the largest resident set of this process so far [MiB]."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / MIB if sys.platform == "darwin" else peak * 1024 / MIB
 
 
 def run_here(name: str) -> None:
@@ -66,6 +57,13 @@ def run_apart(one: Benchmark) -> tuple[Figures, list[str]]:
     figures: Figures = json.loads(last.removeprefix(MARK))
     figures["process_s"] = round(process_s, 3)
     return figures, one.misses(figures)
+
+
+def warm_up() -> None:
+    """Compile the kernels that are not in the cache yet, in a process of their own."""
+    began = perf_counter()
+    subprocess.run([sys.executable, "-m", "benchmarks.worlds", "tiny"], cwd=ROOT, check=True)
+    print(f"kernels compiled or loaded in {perf_counter() - began:.1f} s")
 
 
 def machine() -> list[str]:
@@ -111,13 +109,23 @@ def rows(one: Benchmark, figures: Figures, missed: list[str]) -> list[tuple[str,
     return told + [(one.name, "missed", what, "") for what in missed]
 
 
-def write_page(table: list[tuple[str, str, str, str]], chosen: list[Benchmark]) -> None:
-    """Write docs/benchmarks.md."""
+def write_page(
+    table: list[tuple[str, str, str, str]], chosen: list[Benchmark], broken: int
+) -> None:
+    """Write docs/benchmarks.md; `broken` promises of those in `table` are not kept."""
+    promised = sum(1 for row in table if row[3])
+    kept = promised - broken
     lines = [
         "# Benchmarks",
         "",
         "Written by `make bench`. *After import*: modules and kernels loaded, the trace store",
-        "warm; `process_s` is the whole cold process, `peak_rss_mib` its largest resident set.",
+        "warm. Times are the shortest of several: `_s` wall clock, `_cpu_s` CPU time of the",
+        "same, which a busy machine disturbs less. `cold_s` is a fresh process from start to",
+        "end, its kernels compiled before; `process_s` and `peak_rss_mib` (largest resident set)",
+        "are of the whole benchmark, repetitions included. An exponent of 1 is growth in",
+        "proportion.",
+        "",
+        f"{kept} of {promised} promises kept; what is missed says so in its line.",
         "",
         *(f"- {line}" for line in machine()),
         "",
@@ -151,6 +159,7 @@ def main() -> int:
             print(f"{one.name:24} {one.says}")
         return 0
     print(*machine(), sep="\n")
+    warm_up()
     table: list[tuple[str, str, str, str]] = []
     broken = 0
     for one in chosen:
@@ -160,7 +169,7 @@ def main() -> int:
         for name, figure, value, bound in rows(one, figures, missed):
             print(f"{name:24} {figure:28} {value:>14}  {bound}", flush=True)
     if not options.names:
-        write_page(table, chosen)
+        write_page(table, chosen, broken)
         print(f"written: {PAGE.relative_to(ROOT)}")
     return 1 if broken else 0
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from benchmarks import Benchmark, Figures, best_of
-from benchmarks.__main__ import peak_rss_mib, promise, rows, run_apart, shown
+from benchmarks import SKIPPED, Benchmark, Figures, best_of, best_times, exponent, peak_rss_mib
+from benchmarks.__main__ import promise, rows, run_apart, shown
 
 
 def _nothing() -> Figures:
@@ -42,6 +42,19 @@ def test_promises_missed(figures: Figures, missed: list[str]) -> None:
     assert missed == ONE.misses(figures)
 
 
+def test_what_cannot_run_misses_nothing() -> None:
+    """A benchmark that says why it cannot run here breaks no promise."""
+    assert [] == ONE.misses({SKIPPED: "needs data"})
+
+
+@pytest.mark.parametrize(
+    ("power", "times_s"), [(0.0, (3, 3, 3)), (1.0, (1, 2, 4)), (2.0, (1, 4, 16))]
+)
+def test_exponent(power: float, times_s: tuple[float, ...]) -> None:
+    """Times that grow as a power of the size have that power as their exponent."""
+    assert power == pytest.approx(exponent((10, 20, 40), times_s))
+
+
 def test_rows_show_figure_and_promise() -> None:
     """A line of the table has the figure with four digits beside what was promised of it."""
     assert [
@@ -62,4 +75,8 @@ def test_measures() -> None:
     calls: list[int] = []
     assert 0.0 <= best_of(lambda: calls.append(1), repeats=4) < 1.0
     assert 4 == len(calls)
+    wall_s, cpu_s = best_times(lambda: calls.append(1), repeats=2)
+    assert 0.0 <= wall_s < 1.0
+    assert 0.0 <= cpu_s < 1.0
+    assert 6 == len(calls)
     assert 5.0 < peak_rss_mib() < sys.maxsize
