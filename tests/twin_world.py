@@ -54,9 +54,16 @@ class World(Batch):
             self.file(m)
         table = setting.services
         wanted = table.replicas if setting.replicas is None and table else setting.replicas
-        for s in self.services:
+        for s in sorted(self.services, key=self.size, reverse=True):  # the largest first
             assert wanted is not None
             self.scale(s, max(1, int(wanted[s.row])), at_once=True)
+
+    def size(self, s: Service) -> float:
+        """Return a replica's dominant share of the largest machine."""
+        memory_mib = max(m.kind.memory_mib - m.kind.reserved_memory_mib for m in self.machines)
+        gpu_m = max(1, *(m.kind.gpus * 1000 for m in self.machines))
+        cpu_m = max(m.cpu_m for m in self.machines)
+        return max(s.gpu_m / gpu_m, s.cpu_m / cpu_m, s.memory_mib / max(1, memory_mib))
 
     # ---- replicas --------------------------------------------------------------------------
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, assume, given, settings
 
 from greensched.engine.simulate import simulate
 from greensched.model import Setting
@@ -12,6 +19,7 @@ from tests.engine.random_worlds import batch_worlds, full_worlds
 from tests.twin_world import World
 
 REL, ABS = 1e-9, 1e-9
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def agree(setting: Setting) -> None:
@@ -76,4 +84,99 @@ def test_twin_is_no_copy() -> None:
     for module in (tests.twin, tests.twin_batch, tests.twin_build, tests.twin_world):
         assert not [name for name, value in vars(module).items()
                     if getattr(value, "__module__", "").startswith("greensched.engine")]
-    assert np.int64 is not None
+
+
+def whole_seconds(setting: Setting) -> Setting:
+    """Return the setting with all times that move an event rounded up to whole seconds."""
+    table = setting.jobs
+    assert table is not None
+    up = {name: -(-getattr(table, name) // 1000) * 1000
+          for name in ("submit_ms", "duration_ms", "estimate_ms")}
+    fleet = tuple(replace(kind, boot_ms=2_000, wake_ms=1_000) for kind in setting.fleet)
+    return replace(setting, jobs=replace(table, **up, use_until_ms=table.use_until_ms[:0],
+                                         use_offsets=table.use_offsets[:0],
+                                         use_cpu_m=table.use_cpu_m[:0]), fleet=fleet)
+
+
+@settings(max_examples=60)
+@given(batch_worlds())
+def test_energy_is_the_integral_by_seconds(drawn: Setting) -> None:
+    """I-05: energy equals a brute-force sum over seconds where breakpoints are whole seconds.
+
+    Power in a second follows from the outcomes: who ran on which machine. Jobs of one task that
+    were never evicted say so; use is the request.
+    """
+    setting = whole_seconds(drawn)
+    table = setting.jobs
+    assert table is not None
+    table = replace(table, tasks=np.ones_like(table.tasks), gpu_m=np.zeros_like(table.gpu_m))
+    setting = replace(setting, jobs=table, discipline="easy-backfill")
+    run = simulate(setting)
+    kinds = [kind for kind in setting.fleet for _ in range(kind.count)]
+    expected_j = 0.0
+    for second in range(setting.window_ms // 1000):
+        at_ms = second * 1000 + 500
+        runs = (run.jobs.start_ms <= at_ms) & (run.jobs.start_ms >= 0)
+        runs &= (run.jobs.end_ms > at_ms) | (run.jobs.end_ms < 0)
+        for number, kind in enumerate(kinds):
+            here = runs & (run.jobs.machine == number)
+            use = int(table.cpu_m[here].sum()) / kind.cpu_m
+            expected_j += kind.power.watts(use) + kind.gpus * kind.gpu_idle_w
+    done = run.jobs.end_ms >= 0
+    assume(bool(done[run.jobs.start_ms >= 0].all()))  # a running job's machine is not told
+    assert expected_j == pytest.approx(run.usage.energy_j.sum(), rel=1e-9)
+
+
+PLAIN = """
+import hashlib, json, pickle, sys
+from greensched.engine import kernels
+from greensched.engine.simulate import simulate
+assert kernels.COMPILED == (sys.argv[2] == "compiled"), kernels.COMPILED
+digest = hashlib.sha256()
+with open(sys.argv[1], "rb") as file:
+    settings = pickle.load(file)
+for setting in settings:
+    run = simulate(setting)
+    digest.update(repr([(g.machine_type, g.role) for g in run.usage.groups]).encode())
+    for part in (run.usage, run.jobs, run.services):
+        for name in part.__dataclass_fields__:
+            value = getattr(part, name)
+            digest.update(value.tobytes() if hasattr(value, "tobytes") else b"")
+    digest.update(json.dumps(run.counts, sort_keys=True).encode())
+print(digest.hexdigest())
+"""
+
+
+def told(path: Path, mode: str, hash_seed: str = "0") -> str:
+    """Return the hash of all outcomes of the settings in `path`, from a process of its own."""
+    environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+    environment["NUMBA_DISABLE_JIT"] = "0" if mode == "compiled" else "1"
+    done = subprocess.run([sys.executable, "-c", PLAIN, str(path), mode], env=environment,
+                          check=True, capture_output=True, text=True, cwd=ROOT)
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def settings_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file of random worlds."""
+    found: list[Setting] = []
+
+    @settings(max_examples=40, phases=[Phase.generate], database=None)
+    @given(full_worlds())
+    def collect(setting: Setting) -> None:
+        found.append(setting)
+
+    collect()
+    path = tmp_path_factory.mktemp("worlds") / "settings.pickle"
+    path.write_bytes(pickle.dumps(found))
+    return path
+
+
+def test_kernels_without_the_compiler_tell_the_same_bytes(settings_file: Path) -> None:
+    """The same sources with the compiler switched off give the same bytes of every outcome."""
+    assert told(settings_file, "compiled") == told(settings_file, "plain")
+
+
+def test_hash_seed_changes_nothing(settings_file: Path) -> None:
+    """I-26: processes with other hash seeds give the same bytes of every outcome."""
+    assert told(settings_file, "compiled") == told(settings_file, "compiled", "4711")
