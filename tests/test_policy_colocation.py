@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greensched.errors import UsageError
-from greensched.model import LENT, SLEEPING, Action, BatchLimit, Power, Snapshot
+from greensched.model import DRAINING, LENT, SLEEPING, Action, BatchLimit, Power, Snapshot
 from greensched.policies.colocation import ColocationNsigma
 from greensched.units import MS_PER_H, MS_PER_MIN
 from tests.properties.strategies import snapshots
@@ -149,6 +149,65 @@ def test_batch_machines_sleep_and_wake() -> None:
     assert {"on": [1]} == powered([snapshot(rows, queue=fits, now_ms=MS_PER_H)])
 
 
+def test_only_well_used_machines() -> None:
+    """By default batch joins machines of which services reserve half of the CPU, no others."""
+    rows = [(0, 0, "online")] * 5 + [(0, 1, "online")] * 4
+    world = snapshot([machine()] * 2, [service()], rows, period_ms=0)
+    given_mib = limits(replayed([world], min_reserved=0.5)[0])
+    assert {0: (1_000, 1_500, False), 1: (0, 2_500, False)} == given_mib
+
+
+def test_only_as_many_as_the_quietest_hour_needs() -> None:
+    """Batch joins as many machines as served at the least in 24 hours, those with jobs first."""
+    rows = [(0, m, "online") for m in (0, 1, 1, 2, 2, 2)]
+    full = [machine(jobs=1, batch_cpu_m=100), machine(), machine()]
+    quiet = [full[0], full[1], machine(state=SLEEPING)]
+
+    def open_to_batch(*wakes: tuple[int, Any]) -> list[int]:
+        world = [
+            snapshot(m, [service()], rows, now_ms=hour * MS_PER_H, period_ms=hour and MS_PER_H)
+            for hour, m in wakes
+        ]
+        return sorted(m for m, (cpu, _, _) in limits(replayed(world)[-1]).items() if cpu > 0)
+
+    assert [0, 1, 2] == open_to_batch((0, full))
+    assert [0, 2] == open_to_batch((0, full), (1, quiet), (2, full), (24, full))
+    assert [0, 1, 2] == open_to_batch((0, full), (1, quiet), *((h, full) for h in range(2, 26)))
+
+
+def test_long_jobs_stay_away() -> None:
+    """Every limit keeps jobs without checkpoints out that are estimated to run over 4 hours."""
+    answer = replayed([serving(0, 0.0)])[0]
+    assert [4 * MS_PER_H] == [a.job_ms_max for a in answer if isinstance(a, BatchLimit)]
+
+
+@pytest.mark.parametrize(
+    ("batch_use", "expected"), [(2_500.0, {0: (3_500, 2_500, True)}), (2_000.0, {})]
+)
+def test_starving_batch_is_evicted(batch_use: float, expected: dict[int, Any]) -> None:
+    """Held below 60 % for 5 minutes, as many jobs go as bring the rest to 80 %; idle ones stay."""
+    held = {"jobs": 5, "batch_cpu_m": 5_000, "batch_memory_mib": 2_000}
+    held |= {"batch_limit_cpu_m": 5_000, "batch_limit_memory_mib": 2_500}
+    world = [serving(k, 4_000.0, **held, batch_use_cpu_m=batch_use) for k in range(5)]
+    fifth = serving(6, 4_000.0, **held, batch_use_cpu_m=batch_use)
+    fifth = replace(fifth, now_ms=5 * MS_PER_MIN - 1)  # before all limits are set anew
+    answers = replayed([*world, fifth])
+    assert not any(limits(answer) for answer in answers[1:-1])
+    assert expected == limits(answers[-1])
+
+
+def test_own_machines_drain_while_there_is_room() -> None:
+    """The emptiest machine for batch drains for room beside services; it is kept for new jobs."""
+    shared = machine(jobs=1, batch_cpu_m=1_000, batch_memory_mib=1_000)
+    light = machine(role="batch", jobs=1, batch_cpu_m=1_000, batch_memory_mib=1_000)
+    heavy = light | {"batch_cpu_m": 4_000}
+    assert {"sleep": [1]} == powered([snapshot([shared, light, heavy])])
+    full = shared | {"batch_cpu_m": 6_000, "batch_memory_mib": 6_000, "jobs": 6}
+    assert {} == powered([snapshot([full, light, heavy])])
+    rows = [full, light | {"state": DRAINING}, machine(role="batch", state=SLEEPING)]
+    assert {"on": [1]} == powered([snapshot(rows, queue=waiting(1_000))])
+
+
 @given(world=snapshots(), scale=st.floats(0, 1))
 def test_more_use_leaves_batch_less(world: Snapshot, scale: float) -> None:
     """Where services use more by a constant factor, batch is given no more."""
@@ -171,5 +230,5 @@ def test_more_use_leaves_batch_less(world: Snapshot, scale: float) -> None:
 
 def test_bad_settings() -> None:
     """Thresholds that would admit batch only to evict it are refused."""
-    with pytest.raises(UsageError, match="reclaim_memory: is above max_memory"):
-        ColocationNsigma(reclaim_memory=0.8)
+    with pytest.raises(UsageError, match="reclaim_memory_share: is above max_memory"):
+        ColocationNsigma(reclaim_memory_share=0.8)

@@ -39,6 +39,14 @@ def test_least_reserved_is_emptied() -> None:
     assert {"sleep": [2]} == decided(spread([3, 4, 1, 5]))
 
 
+def test_jobs_keep_a_machine() -> None:
+    """A machine with jobs is not emptied, as they would keep it on: the next one goes."""
+    world = spread([3, 4, 1, 5])
+    jobs = world.machines.jobs.copy()
+    jobs[2] = 1
+    assert {"sleep": [0]} == decided(replace(world, machines=replace(world.machines, jobs=jobs)))
+
+
 def test_moves_within_budget() -> None:
     """The moves of one answer stay within the budget, which the action carries."""
     world = spread([2, 2, 2, 2, 2, 2, 2, 2])

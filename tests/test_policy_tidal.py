@@ -123,6 +123,20 @@ def test_no_more_than_batch_can_use() -> None:
     assert 5 == len(machines_of(decided(mixed, demand_factor=0.0), Lend))
 
 
+def test_lent_until_recall() -> None:
+    """Lending says when recall is expected: 6.5 minutes before the end of the window."""
+    lend = [a for a in decided(night(60)) if isinstance(a, Lend)]
+    assert [473.5 * MS_PER_MIN] == [a.until_ms for a in lend]
+
+
+def test_empty_machines_may_sleep() -> None:
+    """A machine without replicas is lent only while jobs wait: else it could sleep."""
+    held = machine(role="batch", jobs=1, batch_cpu_m=5_000)
+    world = [machine(), machine(), held], [service()], [(0, 0, "online")]
+    assert not decided(snapshot(*world))
+    assert [1] == machines_of(decided(snapshot(*world, queue=WORK)), Lend)
+
+
 def test_one_service_does_not_block_others() -> None:
     """A service at its minimum keeps its machines; those of others go in their place."""
     bound, free = service(replicas_min=2), service(replicas_min=0)

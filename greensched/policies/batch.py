@@ -43,9 +43,7 @@ def wake_for_queue(
     able = among & ours(m)
     booting = able & (m.state == BOOTING)
     need_cpu_m = PACKING * (queue.cpu_m - room_cpu_m) - int(m.cpu_m @ booting)
-    need_memory_mib = PACKING * (queue.memory_mib - room_memory_mib) - int(
-        m.memory_mib @ booting
-    )
+    need_memory_mib = PACKING * (queue.memory_mib - room_memory_mib) - int(m.memory_mib @ booting)
     back = NOTHING if stuck else _to_keep(snapshot, need_cpu_m, need_memory_mib)
     if stuck:
         back = np.flatnonzero(able & (m.state == DRAINING) & (m.role == BATCH))
@@ -73,8 +71,9 @@ def _to_keep(snapshot: Snapshot, need_cpu_m: float, need_memory_mib: float) -> I
     )
     rows, free_cpu_m, free_memory_mib = rows[holds], free_cpu_m[holds], free_memory_mib[holds]
     order = np.argsort(free_cpu_m, kind="stable")
-    return rows[order][: _count(free_cpu_m[order], free_memory_mib[order], need_cpu_m,
-                               need_memory_mib)]
+    return rows[order][
+        : _count(free_cpu_m[order], free_memory_mib[order], need_cpu_m, need_memory_mib)
+    ]
 
 
 def _count(cpu_m: IntArray, memory_mib: IntArray, need_cpu_m: float, need_memory: float) -> int:

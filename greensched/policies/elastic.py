@@ -127,20 +127,22 @@ class ElasticReactive:
         asked_ms = memory.asked_ms
         if len(asked_ms) != len(machines.state):
             asked_ms = np.full(len(machines.state), LONG_AGO_MS, np.int64)
-        fleet = _Fleet.of(snapshot, wanted, self)
-        wake_services = fleet.to_wake(snapshot)
+        wake_services, sleep, freed_ms = NOTHING, NOTHING, memory.freed_ms
+        free = snapshot.period_ms > 0 and now - freed_ms >= self.free_period_ms
+        coming = wanted > hpa.present(snapshot.services)
+        if free or coming.any() or snapshot.services.pending.any():  # else nothing has changed
+            fleet = _Fleet.of(snapshot, wanted, self)
+            wake_services = fleet.to_wake(snapshot)
+            if free:
+                rested = now - asked_ms >= self.retry_ms
+                idle = idle_for(snapshot, not_on_ms, self.idle_ms)
+                freed = NOTHING
+                if not wake_services.size:
+                    freed = self._freed(snapshot, fleet, idle, rested)
+                asked_ms, freed_ms = asked_ms.copy(), now
+                asked_ms[freed] = now
+                sleep = np.concatenate([freed, to_rest(snapshot, not_on_ms, self.idle_ms)])
         jobs = wake_for_queue(snapshot, machines.role != ONLINE, patience_ms=self.patience_ms)
-        sleep, freed_ms = NOTHING, memory.freed_ms
-        if snapshot.period_ms > 0 and now - freed_ms >= self.free_period_ms:
-            freed_ms = now
-            rested = now - asked_ms >= self.retry_ms
-            idle = idle_for(snapshot, not_on_ms, self.idle_ms)
-            freed = NOTHING
-            if not wake_services.size:
-                freed = self._freed(snapshot, fleet, idle, rested)
-            asked_ms = asked_ms.copy()
-            asked_ms[freed] = now
-            sleep = np.concatenate([freed, to_rest(snapshot, not_on_ms, self.idle_ms)])
         actions: tuple[Action, ...] = (
             *hpa.scale_actions(snapshot.services, wanted),
             *power_actions(np.concatenate([wake_services, jobs]), "on"),

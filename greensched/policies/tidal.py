@@ -40,15 +40,17 @@ if TYPE_CHECKING:
     from greensched.model import Action, BoolArray, IntArray, Snapshot
 
 PASSES_MAX = 64  # of choosing machines to lend; each takes at least one, or is the last
+REST_PERIOD_MS = 300_000  # between two choices of batch machines to rest
 LENT_SHARE_MAX = 0.7  # of the machines that serve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TidalMemory:
-    """Whether this window was broken by a recall, the last lending, and who was last not on."""
+    """Whether a recall broke this window, when we last lent and rested, who was last not on."""
 
     broken: bool = False
     tried_ms: int = NONE
+    rested_ms: int = NONE
     not_on_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
 
 
@@ -161,7 +163,9 @@ class TidalTimetable:
             tried_ms = NONE
         not_on_ms = last_not_on_ms(m, memory.not_on_ms, now)
         soon = lent.any() and (due or until_recall_ms <= self.wake_lead_ms or recall.size > 0)
-        sleep, wake = self._batch(snapshot, not_on_ms, lent, soon=bool(soon))
+        rested_ms = memory.rested_ms
+        rest = rested_ms == NONE or now - rested_ms >= REST_PERIOD_MS
+        sleep, wake = self._batch(snapshot, not_on_ms, lent, soon=bool(soon), rest=rest)
         actions: list[Action] = []
         if recall.size:
             actions.append(
@@ -169,12 +173,13 @@ class TidalTimetable:
             )
         if lend.size:
             until_ms = now + until_recall_ms
-            actions.append(
-                Lend(machines=frozen(lend), drain_ms=self.drain_ms, until_ms=until_ms)
-            )
+            actions.append(Lend(machines=frozen(lend), drain_ms=self.drain_ms, until_ms=until_ms))
         actions += [*power_actions(wake, "on"), *power_actions(sleep, "sleep")]
         return tuple(actions), TidalMemory(
-            broken=broken, tried_ms=tried_ms, not_on_ms=not_on_ms
+            broken=broken,
+            tried_ms=tried_ms,
+            rested_ms=now if rest else rested_ms,
+            not_on_ms=not_on_ms,
         )
 
     def _window(self, time_of_day_ms: int) -> tuple[bool, int]:
@@ -246,7 +251,13 @@ class TidalTimetable:
         return allowance
 
     def _batch(
-        self, snapshot: Snapshot, not_on_ms: IntArray, lent: BoolArray, *, soon: bool
+        self,
+        snapshot: Snapshot,
+        not_on_ms: IntArray,
+        lent: BoolArray,
+        *,
+        soon: bool,
+        rest: bool,
     ) -> tuple[IntArray, IntArray]:
         """Return the dedicated batch machines to put to sleep and to wake."""
         m = snapshot.machines
@@ -261,11 +272,13 @@ class TidalTimetable:
                 need.append(int(used[lent].sum()) - int(free.sum()))
             back = np.flatnonzero(dedicated & (m.state == DRAINING) & ours(m))
             return NOTHING, _union(wake, back, to_wake(m, dedicated, *need))
+        if not rest:
+            return NOTHING, wake
         room_cpu_m = int((m.cpu_m - m.batch_cpu_m)[lent].sum())
         held = m.online_memory_mib + m.batch_memory_mib
         room_memory_mib = int((m.memory_mib - held)[lent].sum())
-        rest = to_rest(snapshot, not_on_ms, self.sleep_idle_ms, room_cpu_m, room_memory_mib)
-        return rest, wake
+        sleep = to_rest(snapshot, not_on_ms, self.sleep_idle_ms, room_cpu_m, room_memory_mib)
+        return sleep, wake
 
 
 def _union(*rows: IntArray) -> IntArray:

@@ -211,11 +211,9 @@ def test_never_beyond_capacity(name: str, run: tuple[Snapshot, ...]) -> None:
 @few
 @given(run=snapshot_runs())
 def test_no_deadline_endangered(name: str, run: tuple[Snapshot, ...]) -> None:
-    """No job is stopped that doing nothing would have let run on its own machine.
-
-    A snapshot names no job, so none may be held, suspended or moved; machines for batch are not
-    emptied (what runs there runs to its end) while jobs wait, and never evict.
-    """
+    """No job is stopped that doing nothing would have let run on its own machine."""
+    # A snapshot names no job, so none may be held, suspended or moved; machines for batch are
+    # not emptied (what runs there runs to its end) while jobs wait, and never evict.
     for snapshot, actions, _ in replay(build(name), run):
         m = snapshot.machines
         assert not [a for a in actions if isinstance(a, Release | Suspend | Resume | Move)]
