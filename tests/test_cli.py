@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -265,3 +267,20 @@ def test_reader_of_a_broken_pipe_is_no_traceback(tmp_path: Path) -> None:
         check=False,
     )
     assert ("{", "") == (done.stdout, done.stderr)
+
+
+def test_lost_interrupt_is_raised_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Ctrl-C that a library's callback swallows still ends the run, at its next step."""
+
+    def run(_scenario: Any, *, progress: Any) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        progress("baseline", 0.0)
+        raise AssertionError("it went on")
+
+    monkeypatch.setattr("greensched.experiment.run", run)
+    before = signal.getsignal(signal.SIGINT)
+    told = call("run", write_scenario(tmp_path), "--out", tmp_path / "r")
+    assert 130 == told.exit_code
+    assert "interrupted" in told.stderr
+    assert before == signal.getsignal(signal.SIGINT)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from greensched.cli import say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 BAR_AFTER_S: Final = 1.0  # what takes less needs no bar
@@ -21,6 +22,7 @@ class Progress:
         """Begin with nothing done."""
         self.what = ""
         self.share = 0.0
+        self.check: Callable[[], None] = lambda: None  # raises where Ctrl-C was lost
         self._bar: Any = None
         self._task: Any = None
         self._shows = sys.stderr.isatty() and say.level() >= say.NORMAL
@@ -29,6 +31,7 @@ class Progress:
 
     def __call__(self, what: str, share: float) -> None:
         """Note that `share` of `what` is done."""
+        self.check()
         if what != self.what:
             self._next(what)
         self.share = share

@@ -71,11 +71,13 @@ def replay(scenario: Scenario) -> Result:
 
     Interrupted, it says how far it came and exits with 130; nothing has been written then.
     """
+    from greensched.cli.interrupt import noted_interrupts
     from greensched.cli.progress import Progress
 
     progress = Progress()
     try:
-        with progress:
+        with noted_interrupts() as noted, progress:
+            progress.check = noted.check
             from greensched.engine.kernels import is_compiled
             from greensched.experiment import run as replayed
 

@@ -112,7 +112,13 @@ def _replace(temporary: Path, folder: Path) -> None:
     if folder.exists():
         old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
         folder.rename(old / folder.name)
-    temporary.rename(folder)
+    try:
+        temporary.rename(folder)
+    except BaseException:
+        if old is not None:
+            (old / folder.name).rename(folder)
+            old.rmdir()
+        raise
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)
 

@@ -49,6 +49,7 @@ dt{color:var(--soft);overflow-wrap:anywhere}dd{margin:0;overflow-wrap:anywhere}
 a:focus,summary:focus,.scroll:focus{outline:2px solid #0072B2;outline-offset:2px}
 @media (max-width:40rem){dl{grid-template-columns:minmax(0,1fr)}dd{margin-bottom:.5rem}}
 @media print{body{max-width:none;padding:0;font-size:11pt}figure,table{break-inside:avoid}
+h2{break-after:avoid}
 details{display:block}.scroll{overflow:visible}}
 """
 ASSUMPTIONS: Final = (

@@ -1,0 +1,52 @@
+"""Ctrl-C that is not lost: libraries swallow the exception inside their callbacks."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Interrupts:
+    """Remembers that Ctrl-C was pressed; `check` raises where the exception was lost."""
+
+    def __init__(self) -> None:
+        """Begin without one."""
+        self.pressed = False
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt where Ctrl-C was pressed before."""
+        if self.pressed:
+            raise KeyboardInterrupt
+
+    def note(self, _signal: int, _frame: Any) -> None:
+        """Remember it, and interrupt what runs now."""
+        self.pressed = True
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def noted_interrupts() -> Iterator[Interrupts]:
+    """Yield what remembers Ctrl-C for the time of the block; as it was before, afterwards."""
+    noted = Interrupts()
+    if threading.current_thread() is not threading.main_thread():
+        yield noted  # only the main thread is told of signals
+        return
+    before, hook = signal.signal(signal.SIGINT, noted.note), sys.unraisablehook
+
+    def quiet(lost: Any) -> None:
+        """Keep quiet about a lost KeyboardInterrupt: it is raised again."""
+        if lost.exc_type is not KeyboardInterrupt:
+            hook(lost)
+
+    sys.unraisablehook = quiet
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = hook
