@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -26,17 +27,30 @@ def demo() -> Figures:
         }
 
 
-@benchmark("compile", limit_s=300, at_most={"beyond_warm_s": 20.0})
+@benchmark("compile", limit_s=300, at_most={"compile_s": 20.0})
 def first_run() -> Figures:
-    """Run tiny worlds with an empty kernel cache, as the very first run on a machine does."""
+    """Run tiny worlds with an empty kernel cache, as the very first run on a machine does.
+
+    `compile_s` is what that takes beyond the same with kernels compiled before.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        began = perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "benchmarks.worlds", "tiny"],
-            cwd=ROOT,
-            env=os.environ | {"XDG_CACHE_HOME": folder},
-            check=True,
-        )
-        empty_s = perf_counter() - began
-    warm_s = cold_s("benchmarks.worlds", "tiny")
-    return {"empty_cache_s": empty_s, "warm_cache_s": warm_s, "beyond_warm_s": empty_s - warm_s}
+        empty_s, empty_cpu_s = tiny_worlds(os.environ | {"XDG_CACHE_HOME": folder})
+    tiny_worlds(dict(os.environ))
+    warm_s, warm_cpu_s = tiny_worlds(dict(os.environ))
+    return {
+        "empty_cache_s": empty_s,
+        "warm_cache_s": warm_s,
+        "compile_s": empty_s - warm_s,
+        "compile_cpu_s": empty_cpu_s - warm_cpu_s,
+    }
+
+
+def tiny_worlds(environment: dict[str, str]) -> tuple[float, float]:
+    """Return the wall time [s] and the CPU time [s] of a process that runs the tiny worlds."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), perf_counter()
+    command = [sys.executable, "-m", "benchmarks.worlds", "tiny"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    wall_s = perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    user_s, system_s = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
+    return wall_s, user_s + system_s
