@@ -262,12 +262,13 @@ class ColocationNsigma:
         """Return the limits to set: all when due, else those that a guard lowers."""
         shared, busy = guard.shared, guard.busy
         hot = busy & (m.batch_use_cpu_m > guard.left_cpu_m)
-        allowed = np.floor(self.max_memory * m.memory_mib).astype(np.int64)
-        full = busy & (m.online_memory_mib + m.batch_memory_mib > allowed)
-        starved = busy & (starved_ms > 0) & (starved_ms >= self.starved_after_ms)
+        held_mib = m.online_memory_mib + m.batch_memory_mib
+        full = busy & (held_mib > self.max_memory * m.memory_mib)
+        starved = starved_ms >= max(self.starved_after_ms, 1)
         evict = full | starved
-        if not due and not hot.any() and not evict.any():
+        if not due and not (hot | evict).any():
             return ()
+        allowed = np.floor(self.max_memory * m.memory_mib).astype(np.int64)
         cpu = np.where(hot, np.minimum(cpu, m.batch_cpu_m), cpu)
         # Evicting for one resource must not also evict for the other.
         cpu = np.where(full, np.maximum(cpu, m.batch_cpu_m), cpu)
