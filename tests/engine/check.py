@@ -1,0 +1,133 @@
+"""What holds of the engine's arrays at any instant between two events, checked from lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from greensched.engine.kernels import layout
+from greensched.engine.simulate import Simulation
+from greensched.model import BOOTING, LENT, NONE, OFF, OWN, SLEEPING
+
+if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import World
+    from greensched.model import Setting
+
+RESTING = {OFF, SLEEPING, BOOTING}
+
+
+def _chain(records: Any, first: int, link: str) -> list[int]:
+    """Return the numbers of a linked list."""
+    found = []
+    while first >= 0:
+        found.append(int(first))
+        assert len(found) <= len(records), f"{link} runs in a circle"
+        first = records[link][first]
+    return found
+
+
+def _machine(world: World, m: int) -> None:
+    """Check that machine m's sums are those of what is on it, and within its capacity (I-03)."""
+    b = world.mach[m]
+    tasks = world.slot[_chain(world.slot, b["job_head"], "machine_next")]
+    replicas = world.rep[_chain(world.rep, b["rep_head"], "machine_next")]
+    standby = replicas["state"] == layout.A_STANDBY
+    size = world.svc[replicas["service"]]
+    kept_mib = (size["memory_mib"] * float(world.w["standby_share"][0])).astype(np.int64)
+    expected = {
+        "n_jobs": len(tasks), "n_reps": int((~standby).sum()), "n_standby": int(standby.sum()),
+        "batch_cpu_m": tasks["cpu_m"].sum(), "batch_memory_mib": tasks["memory_mib"].sum(),
+        "batch_use_m": tasks["use_m"].sum(), "batch_gpu_m": tasks["gpu_m"].sum(),
+        "online_cpu_m": size["cpu_m"][~standby].sum(),
+        "online_memory_mib": np.where(standby, kept_mib, size["memory_mib"]).sum(),
+        "share_sum": tasks["share"].sum() + replicas["share"][~standby].sum(),
+    }
+    assert expected == {name: b[name] for name in expected}
+    assert replicas["use_m"].sum() == pytest.approx(b["online_use_m"], abs=1e-6)
+    assert b["online_cpu_m"] <= b["cpu_m"]
+    assert b["batch_cpu_m"] <= b["cpu_m"]
+    assert b["online_memory_mib"] + b["batch_memory_mib"] <= b["memory_mib"]
+    assert b["pods_max"] == 0 or b["n_jobs"] + b["n_reps"] <= b["pods_max"]
+    devices = world.gpu_free_m[b["gpu_base"] : b["gpu_base"] + b["n_gpus"]]
+    assert ((devices >= 0) & (devices <= 1000)).all()
+    held = tasks["gpu_m"].sum() + size["gpu_m"][~standby].sum()
+    assert devices.sum() == b["gpu_free_m"] == 1000 * b["n_gpus"] - held
+    if b["state"] in RESTING:  # I-02: no work on a machine that is off
+        assert len(tasks) + len(replicas) == 0
+    if b["lending"] == LENT:  # I-23: never lent and serving at once
+        assert b["n_reps"] == 0
+    if b["lending"] != OWN:
+        assert b["state"] not in RESTING
+    if b["surplus"]:
+        assert b["state"] == OFF
+    if len(tasks):
+        assert tasks["key"].min() == world.slot["key"][b["heap_root"]]
+        assert world.next_ms[m] >= world.w["now_ms"][0]
+
+
+def _index(world: World) -> None:
+    """Check that each machine hangs in the list of its level of free capacity, and nowhere else."""
+    for pool in range(4):
+        online, gpu = pool < layout.P_BATCH, pool % 2 == 1
+        name = "online" if online else "batch"
+        found = {
+            m: level
+            for level in np.flatnonzero(world.head[pool] != NONE).tolist()
+            for m in _chain(world.mach, world.head[pool, level], f"{name}_next")
+        }
+        level = world.mach[f"{name}_level"]
+        belongs = np.flatnonzero((level >= 0) & ((world.mach["n_gpus"] > 0) == gpu))
+        assert {int(m): int(level[m]) for m in belongs} == found
+        blocks = np.bincount([k // layout.BLOCK for k in found.values()],
+                             minlength=world.block.shape[1])
+        assert blocks.tolist() == world.block[pool].tolist()
+
+
+def check_world(world: World) -> None:
+    """Assert all that must hold of a world between two events."""
+    for m in range(len(world.mach)):
+        _machine(world, m)
+    _index(world)
+    w = world.w[0]
+    state = world.rep["state"][: w["n_reps"]]
+    alive = state != layout.A_FREE
+    assert alive.sum() == w["n_alive"]
+    for name, code in (("n_online", layout.A_ONLINE), ("n_starting", layout.A_STARTING),
+                       ("n_standby", layout.A_STANDBY)):
+        count = np.bincount(world.rep["service"][: len(state)][state == code],
+                            minlength=len(world.svc))
+        assert count.tolist() == world.svc[name].tolist()
+    assert world.svc["n_pending"].sum() == w["n_pending"]
+    assert world.mach["n_jobs"].sum() == w["n_running"]
+    assert world.lane["n"].sum() == w["n_waiting"]
+    on = ~np.isin(world.mach["state"], (OFF, SLEEPING))
+    assert on.sum() == w["n_on"]
+    assert world.next_ms.min() == world.next_ms[min(world.tour[1], len(world.next_ms) - 1)]
+
+
+class Checked(Simulation):
+    """A run that checks its world whenever the control plane looks at it."""
+
+    checks = 0
+    tidal = False
+
+    def _advance(self, until_ms: int, *, closing: bool = False) -> None:
+        """Advance, then check."""
+        super()._advance(until_ms, closing=closing)
+        check_world(self.world)
+        self.checks += 1
+        table = self.setting.services
+        if table is not None and self.checks > 2:
+            self._replicas_within_limits(self.setting)
+
+    def _replicas_within_limits(self, setting: Setting) -> None:
+        """I-24: replicas wanted are within each service's least and most."""
+        svc, table = self.world.svc, setting.services
+        assert table is not None
+        wanted = svc["n_online"] + svc["n_starting"] + svc["n_pending"]
+        assert (wanted + svc["n_standby"] >= table.replicas_min).all()
+        if not self.tidal:  # what comes back from standby is more than wanted until the next wake
+            most = np.where(table.replicas_max == NONE, wanted, table.replicas_max)
+            assert (wanted <= most).all()
