@@ -84,6 +84,7 @@ def machine() -> list[str]:
         f"{cpu}, {os.cpu_count()} logical cores, {memory_gib:.0f} GiB",
         f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         ", ".join(versions),
+        f"{os.getloadavg()[0]:.1f} processes wanted a core as it began (load average of a minute)",
     ]
 
 
@@ -110,7 +111,10 @@ def rows(one: Benchmark, figures: Figures, missed: list[str]) -> list[tuple[str,
 
 
 def write_page(
-    table: list[tuple[str, str, str, str]], chosen: list[Benchmark], broken: int
+    table: list[tuple[str, str, str, str]],
+    chosen: list[Benchmark],
+    described: list[str],
+    broken: int,
 ) -> None:
     """Write docs/benchmarks.md; `broken` promises of those in `table` are not kept."""
     promised = sum(1 for row in table if row[3])
@@ -127,7 +131,7 @@ def write_page(
         "",
         f"{kept} of {promised} promises kept; what is missed says so in its line.",
         "",
-        *(f"- {line}" for line in machine()),
+        *(f"- {line}" for line in described),
         "",
         "| benchmark | figure | measured | promised |",
         "|---|---|---:|---:|",
@@ -158,7 +162,8 @@ def main() -> int:
         for one in chosen:
             print(f"{one.name:24} {one.says}")
         return 0
-    print(*machine(), sep="\n")
+    described = machine()
+    print(*described, sep="\n")
     warm_up()
     table: list[tuple[str, str, str, str]] = []
     broken = 0
@@ -169,7 +174,7 @@ def main() -> int:
         for name, figure, value, bound in rows(one, figures, missed):
             print(f"{name:24} {figure:28} {value:>14}  {bound}", flush=True)
     if not options.names:
-        write_page(table, chosen, broken)
+        write_page(table, chosen, described, broken)
         print(f"written: {PAGE.relative_to(ROOT)}")
     return 1 if broken else 0
 
