@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from greensched.model import BOOTING, DRAINING, OFF, ON, SLEEPING
-from greensched.policies.machines import BATCH, NOTHING, idle_for, ours, to_wake
+from greensched.policies.machines import BATCH, NOTHING, ours, to_wake
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, IntArray, Snapshot
@@ -95,29 +95,28 @@ def average_task(snapshot: Snapshot) -> tuple[float, float]:
 
 
 def to_rest(
-    snapshot: Snapshot,
-    not_on_ms: IntArray,
-    idle_ms: int,
-    room_cpu_m: float = 0.0,
-    room_memory_mib: float = 0.0,
+    snapshot: Snapshot, idle: BoolArray, room_cpu_m: float = 0.0, room_memory_mib: float = 0.0
 ) -> IntArray:
     """Return the dedicated machines to put to sleep, nothing while jobs wait.
 
-    Those empty for `idle_ms`; and where machines that are on anyway have `room` for jobs, the
+    Those that are `idle`; and where machines that are on anyway have `room` for jobs, the
     emptiest that are at most `REST_BELOW` full: they take no new jobs, and sleep when theirs have
     ended. That room and what stays free on the rest is at least `SPARE_SHARE` of what runs.
     """
     m = snapshot.machines
     if snapshot.queue.jobs > 0:
         return NOTHING
-    dedicated = (m.role == BATCH) & (m.state == ON) & ours(m)
-    idle = idle_for(snapshot, not_on_ms, idle_ms) & dedicated
-    light = (m.batch_cpu_m <= REST_BELOW * m.cpu_m) & (
-        m.batch_memory_mib <= REST_BELOW * m.memory_mib
-    )
-    leaves = idle
-    if room_cpu_m > 0 and room_memory_mib > 0:
-        leaves = leaves | (dedicated & light & (m.jobs > 0))
+    dedicated = m.role == BATCH
+    leaves = idle & dedicated
+    drains = room_cpu_m > 0 and room_memory_mib > 0
+    if not drains and not leaves.any():
+        return NOTHING
+    dedicated &= (m.state == ON) & ours(m)
+    if drains:
+        light = (m.batch_cpu_m <= REST_BELOW * m.cpu_m) & (
+            m.batch_memory_mib <= REST_BELOW * m.memory_mib
+        )
+        leaves |= dedicated & light & (m.jobs > 0)
     rows = np.flatnonzero(leaves)
     rows = rows[np.argsort(m.batch_cpu_m[rows], kind="stable")]
     count = len(rows)

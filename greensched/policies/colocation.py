@@ -14,6 +14,7 @@ from greensched.policies.machines import (
     ANY,
     NOTHING,
     ONLINE,
+    idle_for,
     last_not_on_ms,
     ours,
     power_actions,
@@ -186,7 +187,10 @@ class ColocationNsigma:
             room_cpu_m=int(room_cpu_m),
             room_memory_mib=int(room_memory_mib),
         )
-        return wake, to_rest(snapshot, not_on_ms, self.sleep_idle_ms, room_cpu_m, room_memory_mib)
+        if not due:
+            return wake, NOTHING
+        idle = idle_for(snapshot, not_on_ms, self.sleep_idle_ms)
+        return wake, to_rest(snapshot, idle, room_cpu_m, room_memory_mib)
 
     def _starved(self, snapshot: Snapshot, before: IntArray, guard: _Guard) -> IntArray:
         """Return for how long batch has been held below its satisfaction on each machine."""

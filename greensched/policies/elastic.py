@@ -141,7 +141,7 @@ class ElasticReactive:
                     freed = self._freed(snapshot, fleet, idle, rested)
                 asked_ms, freed_ms = asked_ms.copy(), now
                 asked_ms[freed] = now
-                sleep = np.concatenate([freed, to_rest(snapshot, not_on_ms, self.idle_ms)])
+                sleep = np.concatenate([freed, to_rest(snapshot, idle)])
         jobs = wake_for_queue(snapshot, machines.role != ONLINE, patience_ms=self.patience_ms)
         actions: tuple[Action, ...] = (
             *hpa.scale_actions(snapshot.services, wanted),

@@ -27,6 +27,7 @@ from greensched.policies.machines import (
     BATCH,
     NOTHING,
     ONLINE,
+    idle_for,
     last_not_on_ms,
     ours,
     power_actions,
@@ -277,7 +278,8 @@ class TidalTimetable:
         room_cpu_m = int((m.cpu_m - m.batch_cpu_m)[lent].sum())
         held = m.online_memory_mib + m.batch_memory_mib
         room_memory_mib = int((m.memory_mib - held)[lent].sum())
-        sleep = to_rest(snapshot, not_on_ms, self.sleep_idle_ms, room_cpu_m, room_memory_mib)
+        idle = idle_for(snapshot, not_on_ms, self.sleep_idle_ms)
+        sleep = to_rest(snapshot, idle, room_cpu_m, room_memory_mib)
         return sleep, wake
 
 
