@@ -22,7 +22,6 @@ from greensched.engine.kernels.layout import (
     T_WARM,
 )
 from greensched.engine.kernels.memory import (
-    lane_of,
     mach_of,
     rep_of,
     svc_of,
@@ -260,7 +259,7 @@ def back_home(world, m):
             unpark_replica(world, r)
         r = after
     w_of(world)[0].wants_replicas = 1
-    forget_failures(lane_of(world))
+    forget_failures(world)
     note_empty(mach_of(world), m, w_of(world)[0].now_ms)
     changed(world, m)
 
@@ -289,5 +288,5 @@ def apply_limit(world, jobs, machines, cpu_m, memory_mib, use_share, job_ms_max,
 @inner
 def capacity_changed(world):
     """Let every waiting job be tried again."""
-    forget_failures(lane_of(world))
+    forget_failures(world)
     w_of(world)[0].wants_dispatch = 1

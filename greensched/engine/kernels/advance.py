@@ -46,7 +46,12 @@ from greensched.engine.kernels.memory import (
     wait_of,
 )
 from greensched.engine.kernels.meter import refresh, sync
-from greensched.engine.kernels.queue import forget_failures, queue_push, wait_free, wait_new
+from greensched.engine.kernels.queue import (
+    note_freed,
+    queue_push,
+    wait_free,
+    wait_new,
+)
 from greensched.engine.kernels.replicas import (
     load_step,
     service_sync,
@@ -76,7 +81,7 @@ def _edge(world):
 @inner
 def _machine_event(world, jobs, m):
     """Finish or step the jobs of machine m that are due now."""
-    w, mach, slot = w_of(world), mach_of(world), slot_of(world)
+    mach, slot = mach_of(world), slot_of(world)
     sync(world, m)
     freed = False
     while mach[m].heap_root >= 0 and slot[mach[m].heap_root].key <= mach[m].virtual:
@@ -88,8 +93,7 @@ def _machine_event(world, jobs, m):
             next_step(mach, slot, jobs, s)
     if freed:
         reindex(world, m)
-        forget_failures(lane_of(world))
-        w[0].wants_dispatch = 1
+        note_freed(world, m)
     refresh(world, m)
     if freed and mach[m].n_jobs == 0:
         if mach[m].state == DRAINING:
@@ -121,10 +125,13 @@ def _arrive(world, jobs, j):
 @inner
 def _dispatch_all(world, jobs):
     """Start waiting jobs."""
-    w_of(world)[0].wants_dispatch = 0
+    w = w_of(world)
+    w[0].wants_dispatch = 0
     for i in range(2):
         if lane_of(world)[i].n > 0:
             dispatch(world, jobs, i)
+    if w[0].status != GROW:
+        w[0].freed_machine = NO
 
 
 @inner

@@ -271,7 +271,7 @@ def evict(world, jobs, s):
     out[j].wasted_ms += done_sum - kept * tasks_of(jobs)[j]
     out[j].evictions += 1
     w[0].n_evictions += 1
-    forget_failures(lane_of(world))
+    forget_failures(world)
     e = wait_new(w, wait, jobs, cls_of(world), learnt_of(world), j, kept)
     queue_push(w, lane_of(world), queue_of(world), wait, e)
 

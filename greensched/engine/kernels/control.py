@@ -46,7 +46,6 @@ from greensched.engine.kernels.layout import (
     ZERO,
 )
 from greensched.engine.kernels.memory import (
-    lane_of,
     mach_of,
     rep_of,
     slot_of,
@@ -92,7 +91,7 @@ def ring(world, jobs):
     elif kind == T_WARM:
         back_home(world, who)
         return
-    forget_failures(lane_of(world))
+    forget_failures(world)
     changed(world, who)
 
 

@@ -10,6 +10,7 @@ from greensched.engine.kernels.index import (
     batch_limit_memory,
     find,
     fits_batch,
+    fits_task,
     may_stay,
 )
 from greensched.engine.kernels.layout import (
@@ -79,14 +80,39 @@ def _note_failure(lane, wait, e):
 
 
 @inner
-def start_entry(world, jobs, e, but):
-    """Start all tasks of entry e at once, never on machine `but`; say whether they fitted."""
+def _start_single(world, jobs, e, but):
+    """Start entry e of one task where it fits best, never on `but`; say whether it fitted.
+
+    What has been tried since capacity last changed in general can only fit on the one machine
+    that was freed since.
+    """
     w, wait, lane = w_of(world), wait_of(world), lane_of(world)
-    if len(slot_of(world)) - w[0].n_running <= wait[e].tasks:
-        w[0].status = GROW
+    i, freed = wait[e].lane, w[0].freed_machine
+    cpu_m, memory_mib, gpu_m = wait[e].cpu_m, wait[e].memory_mib, wait[e].gpu_m
+    types, stay_ms = wait[e].types, wait[e].stay_ms
+    m = NO
+    if wait[e].tried == lane[i].epoch or _known_to_fail(lane, wait, e):
+        if freed >= 0 and fits_task(world, freed, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
+            m = freed
+    else:
+        m = find(world, NEVER, cpu_m, memory_mib, gpu_m, types, stay_ms, but)
+        if m < 0:
+            reserved = but >= 0 and fits_task(
+                world, but, cpu_m, memory_mib, gpu_m, types, stay_ms, NO
+            )
+            if not reserved:  # no machine at all has room
+                wait[e].tried = lane[i].epoch
+                _note_failure(lane, wait, e)
+    if m < 0:
         return False
-    if but < 0 and _known_to_fail(lane, wait, e):
-        return False
+    start_task(world, jobs, e, m, NO)
+    return True
+
+
+@inner
+def _start_gang(world, jobs, e, but):
+    """Start all tasks of entry e at once, never on `but`; say whether they fitted."""
+    wait = wait_of(world)
     gang = NO
     for _ in range(wait[e].tasks):
         m = find(
@@ -103,21 +129,33 @@ def start_entry(world, jobs, e, but):
             break
         gang = start_task(world, jobs, e, m, gang)
     else:
-        j = wait[e].job
-        if out_of(world)[j].start_ms < 0:
-            out_of(world)[j].start_ms = w[0].now_ms
         return True
     if gang < 0:
-        if but < 0:
-            _note_failure(lane, wait, e)
         return False
-    s = slot_of(world)[gang].gang_next  # roll the gang's first tasks back
+    s = slot_of(world)[gang].gang_next  # roll the first tasks back
     while s != gang:
         after = slot_of(world)[s].gang_next
         undo_start(world, s)
         s = after
     undo_start(world, gang)
     return False
+
+
+@inner
+def start_entry(world, jobs, e, but):
+    """Start entry e, never on machine `but`; say whether it fitted."""
+    w, wait, out = w_of(world), wait_of(world), out_of(world)
+    if len(slot_of(world)) - w[0].n_running <= wait[e].tasks:
+        w[0].status = GROW
+        return False
+    if wait[e].tasks == 1:
+        started = _start_single(world, jobs, e, but)
+    else:
+        started = _start_gang(world, jobs, e, but)
+    j = wait[e].job
+    if started and out[j].start_ms < 0:
+        out[j].start_ms = w[0].now_ms
+    return started
 
 
 @inner
@@ -218,29 +256,14 @@ def _backfill(world, jobs, i):
     head = lane[i].head
     if not reserve_for_head(world, i):
         return
-    least_cpu_m, least_memory_mib = INF, INF  # of what failed in this pass
-    least_gpu_m, least_stay_ms = INF, INF
     e = wait[head].next
     for _ in range(BACKFILL_DEPTH):
         if e < 0 or w[0].status == GROW:
             return
         after = wait[e].next
-        hopeless = (
-            wait[e].cpu_m >= least_cpu_m
-            and wait[e].memory_mib >= least_memory_mib
-            and wait[e].gpu_m >= least_gpu_m
-            and wait[e].stay_ms >= least_stay_ms
-        )
-        if not hopeless:
-            if backfill_one(world, jobs, i, e):
-                queue_remove(w, lane, queue_of(world), wait, e)
-                wait_free(w, wait, e)
-            elif wait[e].types == -1 and wait[e].tasks == 1 and wait[e].cpu_m <= least_cpu_m:
-                late = w[0].now_ms + wait[e].estimate_ms > lane[i].shadow_ms
-                if not late:  # without the reserved machine less may fit than with it
-                    least_cpu_m = wait[e].cpu_m
-                    least_memory_mib, least_gpu_m = wait[e].memory_mib, wait[e].gpu_m
-                    least_stay_ms = wait[e].stay_ms
+        if backfill_one(world, jobs, i, e):
+            queue_remove(w, lane, queue_of(world), wait, e)
+            wait_free(w, wait, e)
         e = after
 
 

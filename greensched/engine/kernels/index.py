@@ -17,6 +17,7 @@ from greensched.engine.kernels.layout import (
     NO,
     ONE,
     P_BATCH,
+    P_BATCH_GPU,
     P_ONLINE,
     TOP,
     WORST_FIT,
@@ -254,6 +255,13 @@ def _fits(world, pool, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
     elif not fits_batch(world, m, cpu_m, memory_mib, gpu_m, types, stay_ms):
         return False
     return gpu_m == 0 or find_devices(mach_of(world), gpu_free_of(world), m, gpu_m) >= 0
+
+
+@inner
+def fits_task(world, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
+    """Say whether a task fits machine m, devices included, and m is not `but`."""
+    pool = P_BATCH_GPU if mach_of(world)[m].n_gpus > 0 else P_BATCH
+    return _fits(world, pool, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but)
 
 
 @inner

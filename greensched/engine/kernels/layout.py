@@ -66,7 +66,7 @@ SCALARS = _dtype("""
 i8: now_ms bucket cursor load_step load_next_ms arrivals_until_ms edge_next_ms
 i8: n_on n_on_peak n_on_peak_ms n_running n_waiting n_completed n_evictions n_moves n_rejected
 i8: slot_free wait_free rep_free n_reps timer_n timer_seq status spread_cursor tree_size
-i8: load_start_ms load_step_ms wants_dispatch tour_size discipline weigher n_power_cycles n_pending n_alive wants_replicas n_replica_changes
+i8: load_start_ms load_step_ms wants_dispatch tour_size discipline weigher n_power_cycles n_pending n_alive wants_replicas n_replica_changes freed_machine
 f8: standby_share move_energy_j move_j_per_mib move_ms_per_mib quantum gpu_quantum
 """)
 MACHINE = _dtype("""
@@ -89,14 +89,14 @@ i8: child sibling previous machine_prev machine_next gang_next next_free last
 f8: prefix_idle prefix_batch prefix_gpu energy
 """)
 WAIT = _dtype("""
-i8: key submit_ms estimate_ms done_ms stay_ms
+i8: key submit_ms estimate_ms done_ms stay_ms tried
 i8: job cpu_m memory_mib gpu_m tasks previous next lane
 i8: types
 f8: energy
 """)
 LANE = _dtype("""
 i8: head tail n cpu_m memory_mib gpu_m shadow_ms shadow_machine shadow_for heap_n
-i8: failed_cpu_m failed_memory_mib failed_gpu_m failed_stay_ms
+i8: failed_cpu_m failed_memory_mib failed_gpu_m failed_stay_ms epoch
 """)
 REPLICA = _dtype("""
 i8: since_ms

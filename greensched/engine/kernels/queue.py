@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from greensched.engine.kernels.compiling import inner
-from greensched.engine.kernels.layout import EASY, FIFO, INF, PRIORITY, SHORTEST
+from greensched.engine.kernels.layout import EASY, FIFO, INF, NO, PRIORITY, SHORTEST
 from greensched.engine.kernels.memory import (
     cpu_m_of,
     estimate_ms_of,
     gpu_m_of,
     job_class_of,
+    lane_of,
     memory_mib_of,
     size_of,
     submit_ms_of,
     tasks_of,
+    w_of,
 )
 
 UNKNOWN_MS = 3_600_000  # a job's estimate until one of its size has finished
@@ -42,6 +44,7 @@ def wait_new(w, wait, jobs, cls, learnt, j, done_ms):
     t.estimate_ms = max(1, estimate_of(jobs, learnt, j) - done_ms)
     c = cls[job_class_of(jobs)[j]]
     t.stay_ms = 0 if c.checkpoint_ms > 0 and c.evictable != 0 else t.estimate_ms
+    t.tried = NO
     t.key = 0
     if discipline == PRIORITY:
         t.key = -cls[job_class_of(jobs)[j]].priority
@@ -165,10 +168,28 @@ def queue_remove(w, lane, queue, wait, e):
 
 
 @inner
-def forget_failures(lane):
-    """Forget which sizes found no room in either lane."""
+def forget_failures(world):
+    """Let every waiting job be tried on every machine again."""
+    w, lane = w_of(world), lane_of(world)
     for i in range(2):
         lane[i].failed_cpu_m = INF
         lane[i].failed_memory_mib = INF
         lane[i].failed_gpu_m = INF
         lane[i].failed_stay_ms = INF
+        lane[i].epoch += 1
+    w[0].freed_machine = NO
+    w[0].wants_dispatch = 1
+
+
+@inner
+def note_freed(world, m):
+    """Note that machine m has more room than before: what found none need try only there.
+
+    When a second machine follows before waiting jobs were looked at, all is tried again.
+    """
+    w = w_of(world)
+    w[0].wants_dispatch = 1
+    if w[0].freed_machine < 0:
+        w[0].freed_machine = m
+    elif w[0].freed_machine != m:
+        forget_failures(world)

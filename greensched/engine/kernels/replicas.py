@@ -31,7 +31,6 @@ from greensched.engine.kernels.layout import (
 from greensched.engine.kernels.memory import (
     energy_of,
     gpu_free_of,
-    lane_of,
     load_of,
     mach_of,
     online_ms_of,
@@ -42,7 +41,7 @@ from greensched.engine.kernels.memory import (
     w_of,
 )
 from greensched.engine.kernels.meter import note_empty, refresh, sync
-from greensched.engine.kernels.queue import forget_failures
+from greensched.engine.kernels.queue import note_freed
 from greensched.model import DRAINING
 
 
@@ -220,8 +219,7 @@ def detach(world, r):
     w[0].rep_free = r
     w[0].n_alive -= 1
     w[0].wants_replicas = 1
-    w[0].wants_dispatch = 1
-    forget_failures(lane_of(world))
+    note_freed(world, m)
     note_empty(mach, m, w[0].now_ms)
     reindex(world, m)
     refresh(world, m)
