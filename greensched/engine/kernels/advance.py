@@ -49,6 +49,7 @@ from greensched.engine.kernels.meter import refresh, sync
 from greensched.engine.kernels.queue import (
     note_freed,
     queue_push,
+    trust_tried,
     wait_free,
     wait_new,
 )
@@ -130,8 +131,8 @@ def _dispatch_all(world, jobs):
     for i in range(2):
         if lane_of(world)[i].n > 0:
             dispatch(world, jobs, i)
-    if w[0].status != GROW:
-        w[0].freed_machine = NO
+    if w[0].status != GROW and w[0].freed_machine >= 0:
+        trust_tried(world)
 
 
 @inner

@@ -25,6 +25,7 @@ from greensched.engine.kernels.layout import (
     P_BATCH,
     PRIORITY,
     SHADOW_MACHINES,
+    SPREAD,
 )
 from greensched.engine.kernels.memory import (
     block_of,
@@ -94,6 +95,10 @@ def _start_single(world, jobs, e, but):
     if wait[e].tried == lane[i].epoch or _known_to_fail(lane, wait, e):
         if freed >= 0 and fits_task(world, freed, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
             m = freed
+            if w[0].weigher == SPREAD:
+                w[0].spread_cursor = (m + 1) % len(mach_of(world))
+        elif freed >= 0 and freed == but:
+            wait[e].tried = NO  # once that machine is not kept free any more, it may fit there
     else:
         m = find(world, NEVER, cpu_m, memory_mib, gpu_m, types, stay_ms, but)
         if m < 0:

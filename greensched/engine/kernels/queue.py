@@ -15,6 +15,7 @@ from greensched.engine.kernels.memory import (
     submit_ms_of,
     tasks_of,
     w_of,
+    wait_of,
 )
 
 UNKNOWN_MS = 3_600_000  # a job's estimate until one of its size has finished
@@ -193,3 +194,22 @@ def note_freed(world, m):
         w[0].freed_machine = m
     elif w[0].freed_machine != m:
         forget_failures(world)
+
+
+@inner
+def trust_tried(world):
+    """Forget the freed machine, and with it all that was not tried there.
+
+    Sizes that failed before may fit there now. Jobs that wait have been tried there where all
+    are looked at (backfill behind a head of one task) or only the head ever is (FIFO).
+    """
+    w, lane = w_of(world), lane_of(world)
+    w[0].freed_machine = NO
+    for i in range(2):
+        lane[i].failed_cpu_m = INF
+        lane[i].failed_memory_mib = INF
+        lane[i].failed_gpu_m = INF
+        lane[i].failed_stay_ms = INF
+        ordered = w[0].discipline == PRIORITY or w[0].discipline == SHORTEST
+        if ordered or (lane[i].head >= 0 and wait_of(world)[lane[i].head].tasks > 1):
+            lane[i].epoch += 1
