@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from greensched.model import BOOTING, DRAINING, LENT, NONE, OFF, ON, OWN, RECALL, SLEEPING
+from greensched.model import BOOTING, DRAINING, LENT, NONE, OFF, ON, OWN, SLEEPING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -53,20 +53,20 @@ class Machine:
 
     @property
     def cpu_m(self) -> int:
+        """Return the CPU that the system leaves."""
         return self.kind.cpu_m - self.kind.reserved_cpu_m
 
     @property
     def serving(self) -> list[Replica]:
+        """Return the replicas that are not on standby."""
         return [r for r in self.replicas if r.state != "standby"]
 
-    @property
-    def runs(self) -> bool:
-        return self.state in {ON, DRAINING}
-
     def online_use_m(self) -> float:
+        """Return what the replicas use."""
         return float(sum(r.use_m() for r in self.replicas))
 
     def batch_use_m(self) -> int:
+        """Return what the tasks would use."""
         return sum(t.use_m() for t in self.tasks)
 
     def rate(self) -> int:
@@ -80,9 +80,11 @@ class Machine:
     # ---- room ----------------------------------------------------------------------------
 
     def whole_for_batch(self) -> bool:
+        """Say whether batch has the machine to itself."""
         return self.role == BATCH_ROLE or (self.role != 0 and not self.serving)
 
     def batch_limit_cpu_m(self) -> int:
+        """Return the CPU that batch may reserve in all."""
         if self.state != ON or self.lending not in {OWN, LENT}:
             return 0
         if self.lending == LENT or self.whole_for_batch():
@@ -95,11 +97,13 @@ class Machine:
         return self.kind.memory_mib - self.kind.reserved_memory_mib - held
 
     def batch_limit_memory_mib(self) -> int:
+        """Return the memory that batch may reserve in all."""
         if self.lending == OWN and not self.whole_for_batch():
             return min(self.free_memory_mib(), self.limit_memory_mib)
         return self.free_memory_mib()
 
     def free_cpu_m(self, *, online: bool) -> int:
+        """Return the CPU that a request may still reserve; -1: none at all."""
         if not online:
             return self.batch_limit_cpu_m() - sum(t.cpu_m for t in self.tasks)
         closed = self.state != ON or self.lending != OWN or self.role == BATCH_ROLE
@@ -108,6 +112,7 @@ class Machine:
         return self.cpu_m - sum(r.service.cpu_m for r in self.serving)
 
     def batch_memory_mib(self) -> int:
+        """Return the memory that tasks reserve."""
         return sum(t.memory_mib for t in self.tasks)
 
     def devices(self, gpu_m: int) -> list[int] | None:
@@ -148,6 +153,7 @@ class Machine:
         )
 
     def take(self, devices: list[int], gpu_m: int) -> None:
+        """Reserve devices, or give them back (negative)."""
         for d in devices:
             whole = 1000 if gpu_m > 0 else -1000
             self.free_gpu_m[d] -= gpu_m if abs(gpu_m) < 1000 else whole
@@ -155,6 +161,7 @@ class Machine:
     # ---- power ---------------------------------------------------------------------------
 
     def role_name(self) -> str:
+        """Return the role in the usage table."""
         if self.surplus:
             return "surplus"
         resting = {OFF: "off", SLEEPING: "sleeping", BOOTING: "booting"}
@@ -169,6 +176,7 @@ class Machine:
         return "shared" if self.serving or self.role == 0 else "batch"
 
     def watts(self) -> float:
+        """Return the power now."""
         resting = {OFF: self.kind.off_w, SLEEPING: self.kind.sleep_w, BOOTING: self.kind.boot_w}
         if self.state in resting:
             return resting[self.state]
@@ -176,11 +184,8 @@ class Machine:
         use = self.online_use_m() + rate * self.batch_use_m()
         gpus = sum(r.gpu_use_m() for r in self.replicas) + rate * sum(t.gpu_m for t in self.tasks)
         span_w = self.kind.gpu_peak_w - self.kind.gpu_idle_w
-        return (
-            self.kind.power.watts(min(1.0, use / self.kind.cpu_m))
-            + self.kind.gpus * self.kind.gpu_idle_w
-            + gpus * span_w / 1000
-        )
+        cpu_w = self.kind.power.watts(min(1.0, use / self.kind.cpu_m))
+        return cpu_w + self.kind.gpus * self.kind.gpu_idle_w + gpus * span_w / 1000
 
 
 @dataclass(eq=False)
@@ -219,9 +224,10 @@ class Task:
     done: int
     expected_end_ms: int
 
-    cpu_m = property(lambda self: self.job.cpu_m)
-    memory_mib = property(lambda self: self.job.memory_mib)
-    gpu_m = property(lambda self: self.job.gpu_m)
+    def __post_init__(self) -> None:
+        """Take the job's size."""
+        self.cpu_m, self.memory_mib = self.job.cpu_m, self.job.memory_mib
+        self.gpu_m = self.job.gpu_m
 
     def step(self) -> tuple[int, int]:
         """Return until which progress [ms] the present use holds, and the use."""
@@ -232,6 +238,7 @@ class Task:
         return self.job.duration_ms, steps[-1][1]
 
     def use_m(self) -> int:
+        """Return the use now."""
         return self.step()[1]
 
 
@@ -256,6 +263,7 @@ class Service:
     energy_j: float = 0.0
 
     def count(self, state: str) -> int:
+        """Return how many replicas are in this state."""
         return sum(r.state == state for r in self.replicas)
 
 
@@ -272,14 +280,17 @@ class Replica:
     gone: bool = False
 
     def use_m(self) -> float:
+        """Return the use now."""
         if self.state != "online":
             return 0.0
         return min(self.service.load_m / self.service.count("online"), float(self.service.cpu_m))
 
     def gpu_use_m(self) -> float:
+        """Return the use of GPUs now."""
         return self.service.gpu_m * self.use_m() / self.service.cpu_m
 
     def memory_mib(self) -> int:
+        """Return the memory it holds; on standby a part of it is swapped out."""
         whole = self.service.memory_mib
         return int(whole * (0.15 * 0.3 + 0.85)) if self.state == "standby" else whole
 
@@ -287,7 +298,10 @@ class Replica:
 def share(machine: Machine, need: Any) -> int:
     """Return the dominant share of a machine that is reserved, in millionths."""
     kind = machine.kind
-    parts = [need.cpu_m * WHOLE // kind.cpu_m, need.memory_mib * WHOLE // max(1, kind.memory_mib)]
+    parts: list[int] = [
+        need.cpu_m * WHOLE // kind.cpu_m,
+        need.memory_mib * WHOLE // max(1, kind.memory_mib),
+    ]
     if need.gpu_m:
         parts.append(need.gpu_m * WHOLE // (1000 * kind.gpus))
     return max(parts)
@@ -314,6 +328,7 @@ class Clock:
 
     @property
     def now(self) -> int:
+        """Return the time [ms]."""
         return int(self.env.now)
 
     def timer(self, after_ms: int, act: Callable[[], None]) -> None:
@@ -336,7 +351,7 @@ class Clock:
             key = (m.kind.name, m.role_name())
             self.energy_j[key] = self.energy_j.get(key, 0.0) + m.watts() * dt / 1000
             self.machine_ms[key] = self.machine_ms.get(key, 0) + dt
-            if m.runs:
+            if m.state in {ON, DRAINING}:
                 self._split(m, dt / 1000)
             rate = m.rate()
             for t in m.tasks:
@@ -372,8 +387,11 @@ class Clock:
         """Return when something happens next; `more_ms` may come before."""
         times = [*more_ms, *(at for at, _, _ in self.timers)]
         times += [at for m in self.machines if (at := self.job_event_ms(m)) is not None]
-        times += [(self.now // s.step_ms + 1) * s.step_ms for s in self.services
-                  if self.now // s.step_ms + 1 < len(s.load)]
+        times += [
+            (self.now // s.step_ms + 1) * s.step_ms
+            for s in self.services
+            if self.now // s.step_ms + 1 < len(s.load)
+        ]
         return min(times)
 
     def sleep_until(self, at_ms: int) -> Generator[simpy.Event, None, None]:

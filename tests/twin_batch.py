@@ -58,12 +58,16 @@ class Batch(Clock):
                 m.filed[online] = (level, self.age)
 
     def free_gpu_m(self, m: Machine) -> int:
+        """Return the GPUs that are free, in sum."""
         return sum(m.free_gpu_m)
 
     def ranked(self, *, online: bool, gpu: bool) -> list[Machine]:
         """Return the machines with any free CPU in the order in which they are tried."""
-        pool = [m for m in self.machines
-                if bool(m.kind.gpus) == gpu and m.free_cpu_m(online=online) > 0]
+        pool = [
+            m
+            for m in self.machines
+            if bool(m.kind.gpus) == gpu and m.free_cpu_m(online=online) > 0
+        ]
         match self.setting.weigher:
             case "best-fit":
                 return sorted(pool, key=lambda m: (m.filed[online][0], -m.filed[online][1]))
@@ -101,6 +105,7 @@ class Batch(Clock):
         job.done_ms, job.estimate_ms = done_ms, max(1, max(1, estimate_ms) - done_ms)
 
     def queue(self, job: Job) -> None:
+        """Put a job into its queue."""
         lane = self.lanes[job.gpu_m > 0]
         lane.jobs = sorted([*lane.jobs, job], key=self.key)
 
@@ -125,6 +130,7 @@ class Batch(Clock):
         return True
 
     def leave(self, task: Task) -> None:
+        """Take a task off its machine."""
         task.machine.tasks.remove(task)
         task.job.tasks.remove(task)
         task.machine.take(task.devices, -task.gpu_m)
@@ -177,6 +183,7 @@ class Batch(Clock):
         self.look_again = True
 
     def evict_newest(self, m: Machine) -> bool:
+        """Evict the newest job that may be evicted; say whether there was one."""
         for task in m.tasks:
             if task.job.group.evictable:
                 self.evict(task)
@@ -190,11 +197,12 @@ class Batch(Clock):
         self.wait(job, 0)
         lane = self.lanes[job.gpu_m > 0]
         if not lane.jobs:
-            if self.start(job):
-                return
-        elif self.setting.discipline == "easy-backfill" and self.keep_for_head(lane):
-            if self.overtake(lane, job):
-                return
+            started = self.start(job)
+        else:
+            easy = self.setting.discipline == "easy-backfill"
+            started = easy and self.keep_for_head(lane) and self.overtake(lane, job)
+        if started:
+            return
         self.queue(job)
         self.look_again |= self.setting.discipline in {"priority", "shortest-first"}
 
@@ -216,6 +224,7 @@ class Batch(Clock):
                     self.unqueue(lane, job)
 
     def unqueue(self, lane: Lane, job: Job) -> None:
+        """Take a job out of its queue."""
         lane.jobs.remove(job)
         if lane.kept_for is job:
             lane.kept_for = None
@@ -236,8 +245,11 @@ class Batch(Clock):
             for gpu in (False, True):
                 if head.gpu_m and not gpu:
                     continue
-                pool = [m for m in self.machines
-                        if bool(m.kind.gpus) == gpu and m.free_cpu_m(online=False) > 0]
+                pool = [
+                    m
+                    for m in self.machines
+                    if bool(m.kind.gpus) == gpu and m.free_cpu_m(online=False) > 0
+                ]
                 pool.sort(key=lambda m: (-m.filed[False][0], -m.filed[False][1]))
                 for m in pool:
                     at_ms = self.room_ms(m, head)
@@ -285,6 +297,7 @@ class Batch(Clock):
         return True
 
     def yields(self, task: Task, job: Job) -> bool:
+        """Say whether a task gives way to a job."""
         return task.job.group.evictable and task.job.group.priority < job.group.priority
 
     def yielding(self, m: Machine, job: Job) -> int | None:
@@ -308,7 +321,9 @@ class Batch(Clock):
     # ---- what the service side does --------------------------------------------------------
 
     def rest_if_empty(self, m: Machine) -> None:
+        """Let a drained machine rest."""
         raise NotImplementedError
 
     def warm(self, m: Machine) -> None:
+        """Let a machine's replicas come back."""
         raise NotImplementedError

@@ -24,20 +24,33 @@ def machines(setting: Setting) -> list[Machine]:
         surplus = setting.roles is not None and int(setting.roles[i]) == NONE
         if setting.roles is not None and not surplus:
             role = int(setting.roles[i])
-        found.append(Machine(i, kind, role, surplus, state=OFF if surplus else ON,
-                             free_gpu_m=[1000] * kind.gpus))
+        found.append(
+            Machine(
+                i, kind, role, surplus, state=OFF if surplus else ON, free_gpu_m=[1000] * kind.gpus
+            )
+        )
     return found
 
 
 def services(setting: Setting) -> list[Service]:
     """Return the services."""
     table = setting.services
-    return [] if table is None else [
-        Service(i, int(table.replica_cpu_m[i]), int(table.replica_memory_mib[i]),
-                int(table.replica_gpu_m[i]), int(table.startup_ms[i]),
-                table.load_cpu_m[i].tolist(), table.step_ms)
-        for i in range(len(table))
-    ]
+    return (
+        []
+        if table is None
+        else [
+            Service(
+                i,
+                int(table.replica_cpu_m[i]),
+                int(table.replica_memory_mib[i]),
+                int(table.replica_gpu_m[i]),
+                int(table.startup_ms[i]),
+                table.load_cpu_m[i].tolist(),
+                table.step_ms,
+            )
+            for i in range(len(table))
+        ]
+    )
 
 
 def jobs(setting: Setting) -> list[Job]:
@@ -54,9 +67,20 @@ def jobs(setting: Setting) -> list[Job]:
         if len(table.use_offsets):
             own = np.arange(table.use_offsets[i], table.use_offsets[i + 1])
             uses = [(int(table.use_until_ms[k]), int(table.use_cpu_m[k])) for k in own]
-        found.append(Job(
-            i, int(table.submit_ms[i]), int(table.duration_ms[i]), int(table.cpu_m[i]),
-            int(table.memory_mib[i]), int(table.gpu_m[i]), int(table.tasks[i]),
-            int(table.estimate_ms[i]), group, uses, set(group.machine_types) or every,
-            set(group.sites) or places))
+        found.append(
+            Job(
+                i,
+                int(table.submit_ms[i]),
+                int(table.duration_ms[i]),
+                int(table.cpu_m[i]),
+                int(table.memory_mib[i]),
+                int(table.gpu_m[i]),
+                int(table.tasks[i]),
+                int(table.estimate_ms[i]),
+                group,
+                uses,
+                set(group.machine_types) or every,
+                set(group.sites) or places,
+            )
+        )
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from greensched.model import (
     BOOTING,
@@ -25,19 +25,16 @@ from greensched.model import (
     Setting,
 )
 from tests import twin_build as build
-from tests.twin import STEP_MS, Machine, Replica, Service
-from tests.twin_batch import Batch
+from tests.twin import STEP_MS, Machine
+from tests.twin_services import Services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     import simpy
 
-MOVE_J_PER_MIB = 0.512 * 1.048576 + 20.165 / 1024
-MOVE_MS_PER_MIB = 1.048576 * 8 / 10
 
-
-class World(Batch):
+class World(Services):
     """One run of a setting; `run()` brings it to its end."""
 
     def __init__(self, setting: Setting) -> None:
@@ -47,8 +44,6 @@ class World(Batch):
         self.machines = build.machines(setting)
         self.services = build.services(setting)
         self.jobs = build.jobs(setting)
-        self.numbers = list(range(10_000))  # free numbers of replicas, last freed first
-        self.counts = {"moves": 0, "rejected": 0, "power_cycles": 0}
         self.on_peak = sum(m.state == ON for m in self.machines)
         for m in self.machines:
             self.file(m)
@@ -58,94 +53,10 @@ class World(Batch):
             assert wanted is not None
             self.scale(s, max(1, int(wanted[s.row])), at_once=True)
 
-    def size(self, s: Service) -> float:
-        """Return a replica's dominant share of the largest machine."""
-        memory_mib = max(m.kind.memory_mib - m.kind.reserved_memory_mib for m in self.machines)
-        gpu_m = max(1, *(m.kind.gpus * 1000 for m in self.machines))
-        cpu_m = max(m.cpu_m for m in self.machines)
-        return max(s.gpu_m / gpu_m, s.cpu_m / cpu_m, s.memory_mib / max(1, memory_mib))
-
-    # ---- replicas --------------------------------------------------------------------------
-
-    def attach(self, s: Service, m: Machine, state: str) -> Replica:
-        devices = m.devices(s.gpu_m) or []
-        r = Replica(self.numbers.pop(0), s, m, state, devices)
-        m.take(devices, s.gpu_m)
-        m.replicas.insert(0, r)
-        s.replicas.insert(0, r)
-        self.file(m)
-        return r
-
-    def detach(self, r: Replica) -> None:
-        m = r.machine
-        if r.state != "standby":
-            m.take(r.devices, -r.service.gpu_m)
-        m.replicas.remove(r)
-        r.service.replicas.remove(r)
-        r.gone = True
-        self.numbers.insert(0, r.number)
-        self.look_again = self.look_for_replicas = True
-        self.file(m)
-        if m.state == DRAINING:
-            self.rest_if_empty(m)
-
-    def drop(self, r: Replica) -> None:
-        if r.state == "online" and r.twin is not None:
-            self.detach(r.twin)
-        self.detach(r)
-
-    def add(self, s: Service, *, at_once: bool) -> bool:
-        m = self.find(s, online=True) or self.make_room(s)
-        if m is None:
-            return False
-        if at_once or s.startup_ms <= 0:
-            self.attach(s, m, "online")
-            return True
-        r = self.attach(s, m, "starting")
-
-        def ready() -> None:
-            if not r.gone and r.state == "starting":
-                r.state = "online"
-
-        self.timer(s.startup_ms, ready)
-        return True
-
-    def make_room(self, s: Service) -> Machine | None:
-        """Evict batch on the machine with the fewest tasks where that can let a replica in."""
-        able = [
-            m for m in self.machines
-            if m.tasks and m.free_cpu_m(online=True) >= s.cpu_m
-            and m.free_memory_mib() >= s.memory_mib and m.kind.gpus * 1000 >= s.gpu_m
-        ]
-        if not able:
-            return None
-        m = min(able, key=lambda m: len(m.tasks))  # the first of these
-        while not m.fits(s, online=True, summed=True):
-            if not self.evict_newest(m):
-                return None
-        return m if m.devices(s.gpu_m) is not None else None
-
-    def place_pending(self) -> None:
-        for s in self.services:
-            while s.pending and self.add(s, at_once=False):
-                s.pending -= 1
-
-    def scale(self, s: Service, wanted: int, *, at_once: bool) -> None:
-        present = s.count("online") + s.count("starting") + s.pending
-        room = True
-        for _ in range(wanted - present):
-            room = room and self.add(s, at_once=at_once)
-            s.pending += not room
-        for _ in range(present - wanted):
-            if s.pending:
-                s.pending -= 1
-            else:
-                self.drop(min((r for r in s.replicas if r.state in {"starting", "online"}),
-                              key=_worth))
-
     # ---- actions ---------------------------------------------------------------------------
 
     def act(self, action: Action) -> None:
+        """Carry an action out."""
         match action:
             case Scale():
                 for row, n in zip(action.services, action.replicas, strict=True):
@@ -167,19 +78,21 @@ class World(Batch):
                 raise TypeError(action)
 
     def power(self, action: Power) -> None:
+        """Switch machines."""
         left = action.moves_max
         for number in action.machines:
             m = self.machines[number]
             if action.to == "on":
                 self.counts["rejected"] += not self.wake(m)
-            elif m.state != ON or m.lending != OWN or m.surplus or len(m.serving) < len(
-                m.replicas
+            elif (
+                m.state != ON or m.lending != OWN or m.surplus or len(m.serving) < len(m.replicas)
             ):
                 self.counts["rejected"] += 1
             else:
                 left -= self.rest(m, SLEEPING if action.to == "sleep" else OFF, left)
 
     def wake(self, m: Machine) -> bool:
+        """Begin to switch a machine on; say whether that could be."""
         if m.state == DRAINING:
             m.state = ON
             m.generation += 1
@@ -190,8 +103,9 @@ class World(Batch):
             return False
         took_ms = m.kind.wake_ms if m.state == SLEEPING else m.kind.boot_ms
         m.state = BOOTING
-        self.on_peak = max(self.on_peak, sum(m.state not in {OFF, SLEEPING}
-                                             for m in self.machines))
+        self.on_peak = max(
+            self.on_peak, sum(m.state not in {OFF, SLEEPING} for m in self.machines)
+        )
 
         def booted() -> None:
             m.state = ON
@@ -226,35 +140,15 @@ class World(Batch):
         return moves
 
     def rest_if_empty(self, m: Machine) -> None:
+        """Let a drained machine rest."""
         if m.state == DRAINING and not m.replicas and not m.tasks:
             m.state = m.sleep_to
             m.generation += 1
             self.counts["power_cycles"] += 1
             self.file(m)
 
-    def move(self, r: Replica) -> bool:
-        m = self.find(r.service, online=True, but=r.machine)
-        if m is None:
-            return False
-        twin = self.attach(r.service, m, "arriving")
-        twin.twin, r.twin = r, twin
-
-        def moved() -> None:
-            if twin.gone:
-                return
-            twin.twin = None
-            self.detach(r)
-            twin.state = "online"
-            joules = r.service.memory_mib * MOVE_J_PER_MIB
-            key = (twin.machine.kind.name, twin.machine.role_name())
-            self.energy_j[key] = self.energy_j.get(key, 0.0) + joules
-            r.service.energy_j += joules
-            self.counts["moves"] += 1
-
-        self.timer(max(1, int(r.service.memory_mib * MOVE_MS_PER_MIB)), moved)
-        return True
-
     def lend(self, m: Machine, action: Lend) -> None:
+        """Give a machine to batch; its replicas go to standby."""
         if m.state != ON or m.lending != OWN or m.surplus:
             self.counts["rejected"] += 1
             return
@@ -289,6 +183,7 @@ class World(Batch):
         self.later(m, action.drain_ms, lent)
 
     def recall(self, m: Machine, action: Recall) -> None:
+        """Take a lent machine back."""
         if m.lending not in {LENT, DRAIN}:
             self.counts["rejected"] += 1
             return
@@ -307,6 +202,7 @@ class World(Batch):
         self.later(m, action.grace_ms, due)
 
     def warm(self, m: Machine) -> None:
+        """Let a machine's replicas come back."""
         m.lending = WARM
 
         def home() -> None:
@@ -323,12 +219,17 @@ class World(Batch):
         self.later(m, m.warm_ms, home)
 
     def limit(self, m: Machine, cpu_m: int, memory_mib: int, action: BatchLimit) -> None:
+        """Set what batch may have of a machine."""
         m.limit_cpu_m, m.limit_memory_mib, m.use_share = cpu_m, memory_mib, action.use_share
         m.stay_ms_max = float("inf") if action.job_ms_max == NONE else action.job_ms_max
         self.file(m)
-        while action.evict and m.lending == OWN and (
-            sum(t.cpu_m for t in m.tasks) > m.batch_limit_cpu_m()
-            or m.batch_memory_mib() > m.batch_limit_memory_mib()
+        while (
+            action.evict
+            and m.lending == OWN
+            and (
+                sum(t.cpu_m for t in m.tasks) > m.batch_limit_cpu_m()
+                or m.batch_memory_mib() > m.batch_limit_memory_mib()
+            )
         ):
             if not self.evict_newest(m):
                 break
@@ -349,12 +250,14 @@ class World(Batch):
         return self
 
     def open_jobs(self) -> int:
+        """Return how many jobs wait or run."""
         running = sum(bool(j.tasks) for j in self.jobs)
         return running + sum(len(lane.jobs) for lane in self.lanes)
 
     def life(self) -> Generator[simpy.Event, None, None]:
         """Go from event to event."""
-        script = {at_ms: told for p in self.setting.policies for at_ms, told in p.script}
+        policies: tuple[Any, ...] = self.setting.policies  # that do what a script says
+        script = {at_ms: told for p in policies for at_ms, told in p.script}
         to_come = [j for j in self.jobs if j.submit_ms < self.setting.window_ms]
         while True:
             told = script.pop(self.now, ())
@@ -376,8 +279,9 @@ class World(Batch):
         for s in self.services:
             s.load_m = float(s.load[min(self.now // s.step_ms, len(s.load) - 1)])
         while True:
-            due = [m for m in self.machines
-                   if any(t.done >= t.job.duration_ms << 20 for t in m.tasks)]
+            due = [
+                m for m in self.machines if any(t.done >= t.job.duration_ms << 20 for t in m.tasks)
+            ]
             rings = sorted((at, n) for at, n, _ in self.timers if at <= self.now)
             if due:
                 self.finish(due[0])
@@ -396,12 +300,3 @@ class World(Batch):
             self.look_again = False
             for lane in self.lanes:
                 self.dispatch(lane)
-
-
-def _worth(r: Replica) -> tuple[int, int]:
-    """Return the order in which replicas go: starting ones, then from the emptiest machine."""
-    if r.state == "starting":
-        return (-1, r.number)
-    if r.machine.state == DRAINING:
-        return (0, r.number)
-    return (1 + sum(o.service.cpu_m for o in r.machine.serving), r.number)

@@ -37,9 +37,13 @@ def _machine(world: World, m: int) -> None:
     size = world.svc[replicas["service"]]
     kept_mib = (size["memory_mib"] * float(world.w["standby_share"][0])).astype(np.int64)
     expected = {
-        "n_jobs": len(tasks), "n_reps": int((~standby).sum()), "n_standby": int(standby.sum()),
-        "batch_cpu_m": tasks["cpu_m"].sum(), "batch_memory_mib": tasks["memory_mib"].sum(),
-        "batch_use_m": tasks["use_m"].sum(), "batch_gpu_m": tasks["gpu_m"].sum(),
+        "n_jobs": len(tasks),
+        "n_reps": int((~standby).sum()),
+        "n_standby": int(standby.sum()),
+        "batch_cpu_m": tasks["cpu_m"].sum(),
+        "batch_memory_mib": tasks["memory_mib"].sum(),
+        "batch_use_m": tasks["use_m"].sum(),
+        "batch_gpu_m": tasks["gpu_m"].sum(),
         "online_cpu_m": size["cpu_m"][~standby].sum(),
         "online_memory_mib": np.where(standby, kept_mib, size["memory_mib"]).sum(),
         "share_sum": tasks["share"].sum() + replicas["share"][~standby].sum(),
@@ -68,7 +72,7 @@ def _machine(world: World, m: int) -> None:
 
 
 def _index(world: World) -> None:
-    """Check that each machine hangs in the list of its level of free capacity, and nowhere else."""
+    """Check that each machine hangs in the list of its level of free capacity only."""
     for pool in range(4):
         online, gpu = pool < layout.P_BATCH, pool % 2 == 1
         name = "online" if online else "batch"
@@ -80,8 +84,9 @@ def _index(world: World) -> None:
         level = world.mach[f"{name}_level"]
         belongs = np.flatnonzero((level >= 0) & ((world.mach["n_gpus"] > 0) == gpu))
         assert {int(m): int(level[m]) for m in belongs} == found
-        blocks = np.bincount([k // layout.BLOCK for k in found.values()],
-                             minlength=world.block.shape[1])
+        blocks = np.bincount(
+            [k // layout.BLOCK for k in found.values()], minlength=world.block.shape[1]
+        )
         assert blocks.tolist() == world.block[pool].tolist()
 
 
@@ -94,10 +99,14 @@ def check_world(world: World) -> None:
     state = world.rep["state"][: w["n_reps"]]
     alive = state != layout.A_FREE
     assert alive.sum() == w["n_alive"]
-    for name, code in (("n_online", layout.A_ONLINE), ("n_starting", layout.A_STARTING),
-                       ("n_standby", layout.A_STANDBY)):
-        count = np.bincount(world.rep["service"][: len(state)][state == code],
-                            minlength=len(world.svc))
+    for name, code in (
+        ("n_online", layout.A_ONLINE),
+        ("n_starting", layout.A_STARTING),
+        ("n_standby", layout.A_STANDBY),
+    ):
+        count = np.bincount(
+            world.rep["service"][: len(state)][state == code], minlength=len(world.svc)
+        )
         assert count.tolist() == world.svc[name].tolist()
     assert world.svc["n_pending"].sum() == w["n_pending"]
     assert world.mach["n_jobs"].sum() == w["n_running"]

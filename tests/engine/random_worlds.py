@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from greensched.model import PowerModel
 
 CURVES: tuple[PowerModel, ...] = (
-    Linear(idle_w=32.0, peak_w=180.0), Sqrt(idle_w=50.0, peak_w=333.0),
+    Linear(idle_w=32.0, peak_w=180.0),
+    Sqrt(idle_w=50.0, peak_w=333.0),
 )
 CLASSES = (
     JobClass(name="low"),
@@ -53,11 +54,20 @@ def fleets(draw: st.DrawFn, *, gpus: bool, roles: tuple[str, ...]) -> list[Machi
     """Draw one or two machine types with up to four machines in all."""
     return [
         machines(
-            name=f"m{i}", count=draw(st.integers(1, 2)), role=_some(draw, *roles),
-            cpu_m=_some(draw, 4_000, 2_000, 8_000), power=_some(draw, *CURVES),
-            memory_mib=_some(draw, 1_000, 2_500), reserved_cpu_m=_some(draw, 0, 400),
-            gpus=_some(draw, 0, 2) if gpus else 0, gpu_idle_w=30.0, gpu_peak_w=250.0,
-            pods_max=_some(draw, 0, 0, 3), boot_ms=1_300, wake_ms=300, boot_w=90.0,
+            name=f"m{i}",
+            count=draw(st.integers(1, 2)),
+            role=_some(draw, *roles),
+            cpu_m=_some(draw, 4_000, 2_000, 8_000),
+            power=_some(draw, *CURVES),
+            memory_mib=_some(draw, 1_000, 2_500),
+            reserved_cpu_m=_some(draw, 0, 400),
+            gpus=_some(draw, 0, 2) if gpus else 0,
+            gpu_idle_w=30.0,
+            gpu_peak_w=250.0,
+            pods_max=_some(draw, 0, 0, 3),
+            boot_ms=1_300,
+            wake_ms=300,
+            boot_w=90.0,
         )
         for i in range(draw(st.integers(1, 2)))
     ]
@@ -77,10 +87,12 @@ def tables(draw: st.DrawFn, fleet: list[MachineType], *, rich: bool) -> Jobs:
         steps = [(duration_ms, cpu_m)]
         if rich:
             row |= {
-                "memory_mib": _some(draw, 0, 400, 900), "tasks": _some(draw, 1, 1, 2, 3),
+                "memory_mib": _some(draw, 0, 400, 900),
+                "tasks": _some(draw, 1, 1, 2, 3),
                 "job_class": draw(st.integers(0, len(CLASSES) - 1)),
                 "gpu_m": _some(draw, *[0, 0, 500, 300, 1_000, 2_000][: 3 + devices * 2])
-                if devices else 0,
+                if devices
+                else 0,
                 "estimate_ms": _some(draw, duration_ms, NONE, 1_000, 2 * duration_ms),
             }
             if duration_ms > 2 and draw(st.booleans()):
@@ -117,24 +129,32 @@ def scripts(draw: st.DrawFn, count: int, services_count: int) -> Scripted:
         m = numbers(*draw(some))
         kind = _some(draw, "limit", "scale", "sleep", "on", "off", "lend", "recall")
         if kind == "scale" and services_count:
-            return Scale(services=numbers(draw(st.integers(0, services_count - 1))),
-                         replicas=numbers(draw(st.integers(1, 6))))
+            return Scale(
+                services=numbers(draw(st.integers(0, services_count - 1))),
+                replicas=numbers(draw(st.integers(1, 6))),
+            )
         if kind in {"sleep", "on", "off"}:
             return Power(machines=m, to=kind, moves_max=draw(st.integers(0, 3)))
         if kind == "lend":
-            return Lend(machines=m, drain_ms=_some(draw, 400, 0, 1_500),
-                        until_ms=_some(draw, NONE, 9_000))
+            return Lend(
+                machines=m, drain_ms=_some(draw, 400, 0, 1_500), until_ms=_some(draw, NONE, 9_000)
+            )
         if kind == "recall":
             return Recall(machines=m, grace_ms=_some(draw, 300, 2_000), warm_ms=700)
         n = len(m)
         return BatchLimit(
-            machines=m, cpu_m=np.full(n, _some(draw, 8_000, 0, 1_500, 3_000)),
+            machines=m,
+            cpu_m=np.full(n, _some(draw, 8_000, 0, 1_500, 3_000)),
             memory_mib=np.full(n, _some(draw, 2_500, 0, 500)),
-            use_share=_some(draw, 1.0, 0.5, 0.75), evict=draw(st.booleans()),
-            job_ms_max=_some(draw, NONE, 3_000))
+            use_share=_some(draw, 1.0, 0.5, 0.75),
+            evict=draw(st.booleans()),
+            job_ms_max=_some(draw, NONE, 3_000),
+        )
 
-    script = [(t * WAKE_MS, tuple(action() for _ in range(draw(st.integers(1, 2)))))
-              for t in sorted(times)]
+    script = [
+        (t * WAKE_MS, tuple(action() for _ in range(draw(st.integers(1, 2)))))
+        for t in sorted(times)
+    ]
     return Scripted(script=tuple(script), period_ms=WAKE_MS)
 
 
@@ -143,7 +163,9 @@ def batch_worlds(draw: st.DrawFn, *, rich: bool = True) -> Setting:
     """Draw a world without services: every discipline and weigher."""
     fleet = fleets(draw, gpus=rich, roles=("batch",))
     return setting(
-        *fleet, window_ms=WINDOW_MS, jobs=tables(draw, fleet, rich=rich),
+        *fleet,
+        window_ms=WINDOW_MS,
+        jobs=tables(draw, fleet, rich=rich),
         discipline=_some(draw, *(get_args(Discipline) if rich else ("fifo",))),
         weigher=_some(draw, *(get_args(Weigher) if rich else ("first-fit",))),
         end="cut" if rich else "drain",  # what never fits would be waited for a day
@@ -161,8 +183,13 @@ def full_worlds(draw: st.DrawFn) -> Setting:
         code = [ROLE_CODES[kind.role] for kind in fleet for _ in range(kind.count)]
         roles = np.array([_some(draw, c, c, NONE) for c in code], np.int8)
     return setting(
-        *fleet, window_ms=WINDOW_MS, jobs=tables(draw, fleet, rich=True), services=table,
-        discipline=_some(draw, *get_args(Discipline)), weigher=_some(draw, *get_args(Weigher)),
-        policies=(scripts(draw, count, len(table or ())),), roles=roles,
+        *fleet,
+        window_ms=WINDOW_MS,
+        jobs=tables(draw, fleet, rich=True),
+        services=table,
+        discipline=_some(draw, *get_args(Discipline)),
+        weigher=_some(draw, *get_args(Weigher)),
+        policies=(scripts(draw, count, len(table or ())),),
+        roles=roles,
         end="cut",
     )

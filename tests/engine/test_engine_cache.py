@@ -29,8 +29,14 @@ def _run(folder: Path, cache: Path, *code: str) -> str:
     """Run code against the package in `folder` with caches in `cache`; return what it printed."""
     environment = os.environ | {"XDG_CACHE_HOME": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
     environment["NUMBA_DISABLE_JIT"] = "0"
-    done = subprocess.run([sys.executable, "-W", "always", "-c", "\n".join(code)], cwd=folder,
-                          env=environment, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", "\n".join(code)],
+        cwd=folder,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return done.stdout.strip() + done.stderr.strip()
 
 
@@ -60,11 +66,10 @@ def test_an_edited_callee_shows_in_the_result(tmp_path: Path) -> None:
         "from greensched.engine.kernels.compiling import entry\n"
         "@entry\n"
         "def twice(x):\n"
-        "    return 2 * value(x)\n")
+        "    return 2 * value(x)\n"
+    )
     callee = package / "engine" / "kernels" / "callee.py"
-    head = ("from greensched.engine.kernels.compiling import inner\n"
-            "@inner\n"
-            "def value(x):\n")
+    head = "from greensched.engine.kernels.compiling import inner\n@inner\ndef value(x):\n"
     code = "from greensched.engine.kernels.caller import twice; print(twice(10))"
     for result, body in (("20", "    return x\n"), ("22", "    return x + 1\n")):
         callee.write_text(head + body)
@@ -75,8 +80,10 @@ def test_without_a_writable_folder_a_temporary_one_is_used(tmp_path: Path) -> No
     """A cache folder that cannot be made leads to a temporary one and a RuntimeWarning."""
     blocked = tmp_path / "a file, no folder"
     blocked.write_text("")
-    code = ("from greensched.engine import kernels; "
-            "print(kernels.CACHE_FOLDER.is_dir(), kernels.CACHE_FOLDER.name)")
+    code = (
+        "from greensched.engine import kernels; "
+        "print(kernels.CACHE_FOLDER.is_dir(), kernels.CACHE_FOLDER.name)"
+    )
     told = _run(PACKAGE.parent, blocked, code)
     assert "True greensched-kernels-" in told
     assert "RuntimeWarning" in told

@@ -43,21 +43,24 @@ def test_hand_computed_day_to_the_joule() -> None:
         (11 * H_MS, (Power(machines=numbers(1), to="off"),)),
         (20 * H_MS, (Power(machines=numbers(1), to="on"),)),
     )
-    result = simulate(setting(
-        *fleet,
-        window_ms=24 * H_MS,
-        services=services({"replicas": 2, "load_cpu_m": [2_000, 800]}, step_ms=12 * H_MS),
-        jobs=jobs(
-            {"duration_ms": H_MS, "cpu_m": 4_000},
-            {"submit_ms": H_MS // 2, "duration_ms": 2 * H_MS},
-            {"submit_ms": 19 * H_MS, "duration_ms": H_MS, "cpu_m": 2_000},
-        ),
-        policies=(Scripted(script=script, period_ms=H_MS),),
-    ))
+    result = simulate(
+        setting(
+            *fleet,
+            window_ms=24 * H_MS,
+            services=services({"replicas": 2, "load_cpu_m": [2_000, 800]}, step_ms=12 * H_MS),
+            jobs=jobs(
+                {"duration_ms": H_MS, "cpu_m": 4_000},
+                {"submit_ms": H_MS // 2, "duration_ms": 2 * H_MS},
+                {"submit_ms": 19 * H_MS, "duration_ms": H_MS, "cpu_m": 2_000},
+            ),
+            policies=(Scripted(script=script, period_ms=H_MS),),
+        )
+    )
     energy_j = {
         (group.machine_type, group.role): joules
-        for group, joules in zip(result.usage.groups, result.usage.energy_j.sum(axis=0),
-                                 strict=True)
+        for group, joules in zip(
+            result.usage.groups, result.usage.energy_j.sum(axis=0), strict=True
+        )
     }
     expected_j = {
         ("serve", "online"): 11_664_000.0,
@@ -86,13 +89,15 @@ def test_contention_slows_batch_and_services_come_first() -> None:
     for the remaining 60 s of work = 120 s, so it ends at 180 s.
     """
     limit = BatchLimit(machines=numbers(0), cpu_m=numbers(4_000), memory_mib=numbers(1_000))
-    result = simulate(setting(
-        machines(role="online"),
-        window_ms=600_000,
-        services=services({"replica_cpu_m": 3_000, "load_cpu_m": [1_000, 3_000]}),
-        jobs=jobs({"duration_ms": 120_000, "cpu_m": 2_000}),
-        policies=(Scripted(script=((0, (limit,)),)),),
-    ))
+    result = simulate(
+        setting(
+            machines(role="online"),
+            window_ms=600_000,
+            services=services({"replica_cpu_m": 3_000, "load_cpu_m": [1_000, 3_000]}),
+            jobs=jobs({"duration_ms": 120_000, "cpu_m": 2_000}),
+            policies=(Scripted(script=((0, (limit,)),)),),
+        )
+    )
     assert [180_000] == result.jobs.end_ms.tolist()
     # 60 s at 3,000 = 175 W; 120 s at 4,000 = 200 W; then 420 s at 3,000
     assert 60 * 175.0 + 120 * 200.0 + 420 * 175.0 == pytest.approx(result.usage.energy_j.sum())
@@ -101,11 +106,14 @@ def test_contention_slows_batch_and_services_come_first() -> None:
 
 def test_use_steps_are_integrated_exactly() -> None:
     """A job that uses 500, then 3,000 millicores draws 112.5 W and 175 W in those spans."""
-    result = simulate(setting(
-        machines(role="batch"),
-        jobs=jobs({"duration_ms": 30_000, "cpu_m": 4_000},
-                  uses=[[(10_000, 500), (30_000, 3_000)]]),
-    ))
+    result = simulate(
+        setting(
+            machines(role="batch"),
+            jobs=jobs(
+                {"duration_ms": 30_000, "cpu_m": 4_000}, uses=[[(10_000, 500), (30_000, 3_000)]]
+            ),
+        )
+    )
     assert [30_000] == result.jobs.end_ms.tolist()
     assert 10 * 112.5 + 20 * 175.0 + 30 * 100.0 == pytest.approx(result.usage.energy_j.sum())
 
@@ -117,16 +125,19 @@ def test_preemption_keeps_what_checkpoints_kept() -> None:
     of which saving cost 1 s: 19 s are kept, 6 s lost. It continues at 35 s with 60 - 19 = 41 s
     to do, and ends at 76 s.
     """
-    low = JobClass(name="low", priority=0, checkpoint_interval_ms=10_000,
-                   checkpoint_cost_ms=1_000)
+    low = JobClass(name="low", priority=0, checkpoint_interval_ms=10_000, checkpoint_cost_ms=1_000)
     high = JobClass(name="high", priority=1)
-    result = simulate(setting(
-        machines(role="batch"),
-        jobs=jobs({"duration_ms": 60_000, "cpu_m": 4_000},
-                  {"submit_ms": 25_000, "duration_ms": 10_000, "cpu_m": 3_000, "job_class": 1},
-                  classes=(low, high)),
-        discipline="priority",
-    ))
+    result = simulate(
+        setting(
+            machines(role="batch"),
+            jobs=jobs(
+                {"duration_ms": 60_000, "cpu_m": 4_000},
+                {"submit_ms": 25_000, "duration_ms": 10_000, "cpu_m": 3_000, "job_class": 1},
+                classes=(low, high),
+            ),
+            discipline="priority",
+        )
+    )
     assert [0, 25_000] == result.jobs.start_ms.tolist()
     assert [76_000, 35_000] == result.jobs.end_ms.tolist()
     assert [6_000, 0] == result.jobs.wasted_ms.tolist()
@@ -137,15 +148,23 @@ def test_eviction_without_checkpoints_loses_all() -> None:
     """A job evicted after 5 s without checkpoints starts anew and counts 5 s as lost."""
     script = (
         (0, (BatchLimit(machines=numbers(0), cpu_m=numbers(4_000), memory_mib=numbers(0)),)),
-        (5_000, (BatchLimit(machines=numbers(0), cpu_m=numbers(0), memory_mib=numbers(0),
-                            evict=True),)),
+        (
+            5_000,
+            (
+                BatchLimit(
+                    machines=numbers(0), cpu_m=numbers(0), memory_mib=numbers(0), evict=True
+                ),
+            ),
+        ),
         (9_000, (BatchLimit(machines=numbers(0), cpu_m=numbers(4_000), memory_mib=numbers(0)),)),
     )
-    result = simulate(setting(
-        machines(role="online"),
-        jobs=jobs({"duration_ms": 10_000}),
-        policies=(Scripted(script=script),),
-    ))
+    result = simulate(
+        setting(
+            machines(role="online"),
+            jobs=jobs({"duration_ms": 10_000}),
+            policies=(Scripted(script=script),),
+        )
+    )
     assert [0] == result.jobs.start_ms.tolist()
     assert [19_000] == result.jobs.end_ms.tolist()
     assert [5_000] == result.jobs.wasted_ms.tolist()
@@ -159,21 +178,25 @@ def test_gang_is_evicted_as_one_and_its_work_counted() -> None:
     kept less 1 s of saving, 2 x (25 - 19) = 12 s of task time are lost. At 40 s it opens again:
     the gang needs both machines, and runs 60 - 19 = 41 s more, to 81 s.
     """
+
     def limit(machine: int, cpu_m: int, *, evict: bool = False) -> BatchLimit:
-        return BatchLimit(machines=numbers(machine), cpu_m=numbers(cpu_m),
-                          memory_mib=numbers(0), evict=evict)
+        return BatchLimit(
+            machines=numbers(machine), cpu_m=numbers(cpu_m), memory_mib=numbers(0), evict=evict
+        )
 
     script = (
         (0, (limit(0, 4_000), limit(1, 4_000))),
         (25_000, (limit(0, 0, evict=True),)),
         (40_000, (limit(0, 4_000),)),
     )
-    result = simulate(setting(
-        machines(role="online", count=2),
-        window_ms=120_000,
-        jobs=jobs({"duration_ms": 60_000, "cpu_m": 3_000, "tasks": 2}, classes=(KEEPS,)),
-        policies=(Scripted(script=script),),
-    ))
+    result = simulate(
+        setting(
+            machines(role="online", count=2),
+            window_ms=120_000,
+            jobs=jobs({"duration_ms": 60_000, "cpu_m": 3_000, "tasks": 2}, classes=(KEEPS,)),
+            policies=(Scripted(script=script),),
+        )
+    )
     assert [81_000] == result.jobs.end_ms.tolist()
     assert [12_000] == result.jobs.wasted_ms.tolist()
     assert [1] == result.jobs.evictions.tolist()
@@ -187,9 +210,14 @@ def test_evicted_gang_also_loses_what_ended_mates_had_done() -> None:
     Machine 1 has a service that halves the batch there, so task 0 ends at 10 s and task 1 stands
     at 6 s of progress at 12 s, when it is evicted: 10 s + 6 s are lost.
     """
+
     def limit(*machine: int, cpu_m: int, evict: bool = False) -> BatchLimit:
-        return BatchLimit(machines=numbers(*machine), cpu_m=numbers(*[cpu_m] * len(machine)),
-                          memory_mib=numbers(*[0] * len(machine)), evict=evict)
+        return BatchLimit(
+            machines=numbers(*machine),
+            cpu_m=numbers(*[cpu_m] * len(machine)),
+            memory_mib=numbers(*[0] * len(machine)),
+            evict=evict,
+        )
 
     fleet = (machines(name="quiet", role="batch"), machines(name="busy", role="online"))
     script = (
@@ -197,23 +225,27 @@ def test_evicted_gang_also_loses_what_ended_mates_had_done() -> None:
         (12_000, (limit(1, cpu_m=0, evict=True),)),
         (20_000, (limit(1, cpu_m=4_000),)),
     )
-    result = simulate(setting(
-        *fleet,
-        services=services({"replica_cpu_m": 2_000, "load_cpu_m": [2_000]}),
-        jobs=jobs({"duration_ms": 10_000, "cpu_m": 4_000, "tasks": 2}),
-        policies=(Scripted(script=script),),
-    ))
+    result = simulate(
+        setting(
+            *fleet,
+            services=services({"replica_cpu_m": 2_000, "load_cpu_m": [2_000]}),
+            jobs=jobs({"duration_ms": 10_000, "cpu_m": 4_000, "tasks": 2}),
+            policies=(Scripted(script=script),),
+        )
+    )
     assert [16_000] == result.jobs.wasted_ms.tolist()
     assert [40_000] == result.jobs.end_ms.tolist()
 
 
 def test_gang_that_never_fits_waits() -> None:
     """A gang of which only a part fits neither starts nor keeps the engine busy."""
-    result = simulate(setting(
-        machines(role="batch", cpu_m=3_000),
-        jobs=jobs({"cpu_m": 2_000, "tasks": 2}),
-        end="cut",
-    ))
+    result = simulate(
+        setting(
+            machines(role="batch", cpu_m=3_000),
+            jobs=jobs({"cpu_m": 2_000, "tasks": 2}),
+            end="cut",
+        )
+    )
     assert [-1] == result.jobs.start_ms.tolist()
     assert 1 == result.counts["waiting"]
     assert 60 * 100.0 == pytest.approx(result.usage.energy_j.sum())
@@ -231,10 +263,12 @@ def test_blocked_head_of_easy_backfill_is_not_starved() -> None:
 
 def test_short_job_overtakes_a_blocked_head() -> None:
     """A job that ends before the head can start overtakes it; a longer one does not."""
-    rows = [{"duration_ms": 20_000, "cpu_m": 3_000},
-            {"submit_ms": 1_000, "duration_ms": 5_000, "cpu_m": 4_000},
-            {"submit_ms": 2_000, "duration_ms": 19_000},
-            {"submit_ms": 3_000, "duration_ms": 17_000}]
+    rows = [
+        {"duration_ms": 20_000, "cpu_m": 3_000},
+        {"submit_ms": 1_000, "duration_ms": 5_000, "cpu_m": 4_000},
+        {"submit_ms": 2_000, "duration_ms": 19_000},
+        {"submit_ms": 3_000, "duration_ms": 17_000},
+    ]
     result = simulate(setting(machines(role="batch"), jobs=jobs(*rows)))
     assert [0, 20_000, 25_000, 3_000] == result.jobs.start_ms.tolist()
 
@@ -249,19 +283,23 @@ def test_lent_machine_serves_batch_and_comes_back() -> None:
         (60_000, (Lend(machines=numbers(0), drain_ms=10_000),)),
         (100_000, (Recall(machines=numbers(0), grace_ms=5_000, warm_ms=20_000),)),
     )
-    result = simulate(setting(
-        machines(role="online"),
-        window_ms=240_000,
-        services=services({"load_cpu_m": [1_000]}, step_ms=240_000),
-        jobs=jobs({"duration_ms": 40_000, "cpu_m": 4_000}),
-        policies=(Scripted(script=script),),
-        end="cut",
-    ))
+    result = simulate(
+        setting(
+            machines(role="online"),
+            window_ms=240_000,
+            services=services({"load_cpu_m": [1_000]}, step_ms=240_000),
+            jobs=jobs({"duration_ms": 40_000, "cpu_m": 4_000}),
+            policies=(Scripted(script=script),),
+            end="cut",
+        )
+    )
     assert [70_000] == result.jobs.start_ms.tolist()
     assert [-1] == result.jobs.end_ms.tolist()
     assert [35_000] == result.jobs.wasted_ms.tolist()
-    roles = {group.role: int(ms) for group, ms in zip(
-        result.usage.groups, result.usage.machine_ms.sum(axis=0), strict=True)}
+    roles = {
+        group.role: int(ms)
+        for group, ms in zip(result.usage.groups, result.usage.machine_ms.sum(axis=0), strict=True)
+    }
     assert {"online": 60_000 + 115_000, "lent": 65_000} == roles
     assert [175_000] == result.services.online_ms.sum(axis=0).tolist()
     assert [65.0] == pytest.approx(result.services.shortage_core_s.tolist())
@@ -274,19 +312,30 @@ def test_emptied_machine_sleeps_after_its_replicas_moved() -> None:
     = 556.56 J.
     """
     script = ((10_000, (Power(machines=numbers(1), to="sleep", moves_max=1),)),)
-    row = {"replica_cpu_m": 2_000, "replica_memory_mib": 1_000, "replicas": 2,
-           "load_cpu_m": [4_000]}
-    result = simulate(setting(
-        machines(role="online", count=2, memory_mib=2_500),
-        services=services(row),
-        policies=(Scripted(script=script),),
-        weigher="spread",
-    ))
+    row = {
+        "replica_cpu_m": 2_000,
+        "replica_memory_mib": 1_000,
+        "replicas": 2,
+        "load_cpu_m": [4_000],
+    }
+    result = simulate(
+        setting(
+            machines(role="online", count=2, memory_mib=2_500),
+            services=services(row),
+            policies=(Scripted(script=script),),
+            weigher="spread",
+        )
+    )
     move_j = 0.512 * 1_048.576 + 20.165 * 1_000 / 1_024
     assert 1 == result.counts["moves"]
     assert move_j == pytest.approx(result.move_energy_j)
-    by_role = dict(zip((g.role for g in result.usage.groups),
-                       result.usage.machine_ms.sum(axis=0).tolist(), strict=True))
+    by_role = dict(
+        zip(
+            (g.role for g in result.usage.groups),
+            result.usage.machine_ms.sum(axis=0).tolist(),
+            strict=True,
+        )
+    )
     assert {"online": 60_000 + 10_838, "sleeping": 49_162} == by_role
     # two machines at 150 W to 10.838 s, then one at 200 W and one asleep at 5 W
     expected_j = 10.838 * 2 * 150.0 + 49.162 * (200.0 + 5.0) + move_j
@@ -300,15 +349,17 @@ def test_pools_grow_with_what_runs_and_waits() -> None:
     replicas are asked for while 300 serve.
     """
     script = ((60_000, (Scale(services=numbers(0), replicas=numbers(700)),)),)
-    result = simulate(setting(
-        machines(name="work", role="batch", count=20, cpu_m=100_000),
-        machines(name="serve", role="online", count=80, cpu_m=10_000),
-        window_ms=2 * H_MS,
-        services=services({"replicas": 300, "load_cpu_m": [1_000]}),
-        jobs=jobs(*[{"submit_ms": i, "duration_ms": H_MS} for i in range(5_000)]),
-        policies=(Scripted(script=script),),
-        discipline="fifo",
-    ))
+    result = simulate(
+        setting(
+            machines(name="work", role="batch", count=20, cpu_m=100_000),
+            machines(name="serve", role="online", count=80, cpu_m=10_000),
+            window_ms=2 * H_MS,
+            services=services({"replicas": 300, "load_cpu_m": [1_000]}),
+            jobs=jobs(*[{"submit_ms": i, "duration_ms": H_MS} for i in range(5_000)]),
+            policies=(Scripted(script=script),),
+            discipline="fifo",
+        )
+    )
     start_ms = result.jobs.start_ms
     assert np.arange(2_000).tolist() == start_ms[:2_000].tolist()
     assert (H_MS + np.arange(2_000)).tolist() == start_ms[2_000:4_000].tolist()
@@ -319,9 +370,13 @@ def test_pools_grow_with_what_runs_and_waits() -> None:
 
 def test_growth_while_gangs_start() -> None:
     """A gang larger than the free records starts at once after they have grown."""
-    result = simulate(setting(
-        machines(role="batch", count=20, cpu_m=100_000, power=Linear(idle_w=0.0, peak_w=100.0)),
-        jobs=jobs({"tasks": 1_500}, {"submit_ms": 10, "tasks": 500}, {"submit_ms": 20}),
-    ))
+    result = simulate(
+        setting(
+            machines(
+                role="batch", count=20, cpu_m=100_000, power=Linear(idle_w=0.0, peak_w=100.0)
+            ),
+            jobs=jobs({"tasks": 1_500}, {"submit_ms": 10, "tasks": 500}, {"submit_ms": 20}),
+        )
+    )
     assert [0, 10, 1_000] == result.jobs.start_ms.tolist()
     assert [1_000, 1_010, 2_000] == result.jobs.end_ms.tolist()

@@ -32,13 +32,23 @@ def test_surf_week_takes_its_closed_form(data_folder: Path) -> None:
     table = import_cached([folder], opendc.read, ReadOptions()).jobs
     assert table is not None
     window_ms = WEEK_S * 1000
-    run = simulate(setting(
-        machines(role="batch", count=MACHINES, cpu_m=16_000, memory_mib=1 << 17,
-                 power=Linear(idle_w=IDLE_W, peak_w=IDLE_W + SPAN_W)),
-        window_ms=window_ms,
-        edges_ms=usage_edges(window_ms, [np.arange(0, window_ms, 3_600_000)]),
-        jobs=table, discipline="fifo", weigher="first-fit", end="cut",
-    ))
+    run = simulate(
+        setting(
+            machines(
+                role="batch",
+                count=MACHINES,
+                cpu_m=16_000,
+                memory_mib=1 << 17,
+                power=Linear(idle_w=IDLE_W, peak_w=IDLE_W + SPAN_W),
+            ),
+            window_ms=window_ms,
+            edges_ms=usage_edges(window_ms, [np.arange(0, window_ms, 3_600_000)]),
+            jobs=table,
+            discipline="fifo",
+            weigher="first-fit",
+            end="cut",
+        )
+    )
     assert table.submit_ms.tolist() == run.jobs.start_ms.tolist()  # nobody waits
     assert len(table) == run.counts["completed"]
     raw = pd.read_parquet(folder / "fragments.parquet", columns=["duration", "cpu_usage"])

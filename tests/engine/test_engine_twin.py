@@ -14,7 +14,7 @@ import pytest
 from hypothesis import Phase, assume, given, settings
 
 from greensched.engine.simulate import simulate
-from greensched.model import Setting
+from greensched.model import Setting  # noqa: TC001  (hypothesis reads annotations)
 from tests.engine.random_worlds import batch_worlds, full_worlds
 from tests.twin_world import World
 
@@ -38,7 +38,8 @@ def agree(setting: Setting) -> None:
     }
     assert twin.energy_j == pytest.approx(energy_j, rel=REL, abs=ABS)
     assert [j.energy_j for j in twin.jobs] == pytest.approx(
-        run.jobs.energy_j.tolist(), rel=REL, abs=ABS)
+        run.jobs.energy_j.tolist(), rel=REL, abs=ABS
+    )
     for name, measured in (
         ("energy_j", run.services.energy_j),
         ("online_ms", run.services.online_ms.sum(axis=0)),
@@ -79,23 +80,43 @@ def test_twin_is_no_copy() -> None:
     import tests.twin
     import tests.twin_batch
     import tests.twin_build
+    import tests.twin_services
     import tests.twin_world
 
-    for module in (tests.twin, tests.twin_batch, tests.twin_build, tests.twin_world):
-        assert not [name for name, value in vars(module).items()
-                    if getattr(value, "__module__", "").startswith("greensched.engine")]
+    for module in (
+        tests.twin,
+        tests.twin_batch,
+        tests.twin_build,
+        tests.twin_services,
+        tests.twin_world,
+    ):
+        assert not [
+            name
+            for name, value in vars(module).items()
+            if getattr(value, "__module__", "").startswith("greensched.engine")
+        ]
 
 
 def whole_seconds(setting: Setting) -> Setting:
     """Return the setting with all times that move an event rounded up to whole seconds."""
     table = setting.jobs
     assert table is not None
-    up = {name: -(-getattr(table, name) // 1000) * 1000
-          for name in ("submit_ms", "duration_ms", "estimate_ms")}
+    up = {
+        name: -(-getattr(table, name) // 1000) * 1000
+        for name in ("submit_ms", "duration_ms", "estimate_ms")
+    }
     fleet = tuple(replace(kind, boot_ms=2_000, wake_ms=1_000) for kind in setting.fleet)
-    return replace(setting, jobs=replace(table, **up, use_until_ms=table.use_until_ms[:0],
-                                         use_offsets=table.use_offsets[:0],
-                                         use_cpu_m=table.use_cpu_m[:0]), fleet=fleet)
+    return replace(
+        setting,
+        jobs=replace(
+            table,
+            **up,
+            use_until_ms=table.use_until_ms[:0],
+            use_offsets=table.use_offsets[:0],
+            use_cpu_m=table.use_cpu_m[:0],
+        ),
+        fleet=fleet,
+    )
 
 
 @settings(max_examples=60)
@@ -151,8 +172,14 @@ def told(path: Path, mode: str, hash_seed: str = "0") -> str:
     """Return the hash of all outcomes of the settings in `path`, from a process of its own."""
     environment = os.environ | {"PYTHONHASHSEED": hash_seed}
     environment["NUMBA_DISABLE_JIT"] = "0" if mode == "compiled" else "1"
-    done = subprocess.run([sys.executable, "-c", PLAIN, str(path), mode], env=environment,
-                          check=True, capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN, str(path), mode],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
     return done.stdout.strip()
 
 

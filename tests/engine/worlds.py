@@ -22,17 +22,32 @@ from greensched.power import Linear
 
 STEP_MS = 300_000
 JOB = {
-    "submit_ms": 0, "duration_ms": 1_000, "cpu_m": 1_000, "memory_mib": 0, "gpu_m": 0,
-    "tasks": 1, "deadline_ms": NONE, "job_class": 0,
+    "submit_ms": 0,
+    "duration_ms": 1_000,
+    "cpu_m": 1_000,
+    "memory_mib": 0,
+    "gpu_m": 0,
+    "tasks": 1,
+    "deadline_ms": NONE,
+    "job_class": 0,
 }
 JOB_TYPES = {name: np.int64 if name.endswith("_ms") else np.int32 for name in JOB}
-MACHINE = {
-    "name": "m", "site": "here", "count": 1, "cpu_m": 4_000, "memory_mib": 1_000,
+MACHINE: dict[str, Any] = {
+    "name": "m",
+    "site": "here",
+    "count": 1,
+    "cpu_m": 4_000,
+    "memory_mib": 1_000,
     "power": Linear(idle_w=100.0, peak_w=200.0),
 }
 SERVICE = {
-    "replica_cpu_m": 1_000, "replica_memory_mib": 0, "replica_gpu_m": 0, "replicas": 1,
-    "replicas_min": 1, "replicas_max": NONE, "startup_ms": 0,
+    "replica_cpu_m": 1_000,
+    "replica_memory_mib": 0,
+    "replica_gpu_m": 0,
+    "replicas": 1,
+    "replicas_min": 1,
+    "replicas_max": NONE,
+    "startup_ms": 0,
 }
 
 
@@ -87,8 +102,12 @@ def services(*rows: dict[str, Any], step_ms: int = 60_000) -> Services:
 def setting(*fleet: MachineType, window_ms: int = 60_000, **having: Any) -> Setting:
     """Return a run of these machines, at one site, in intervals of at most five minutes."""
     values: dict[str, Any] = {
-        "name": "test", "sites": (Site(name="here", zone="zone"),), "fleet": fleet,
-        "services": None, "jobs": None, "window_ms": window_ms,
+        "name": "test",
+        "sites": (Site(name="here", zone="zone"),),
+        "fleet": fleet,
+        "services": None,
+        "jobs": None,
+        "window_ms": window_ms,
         "edges_ms": np.append(np.arange(0, window_ms, STEP_MS), window_ms),
     }
     return Setting(**(values | having))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from greensched import registry
 from greensched.accounting.usage import usage_edges
-from greensched.engine.result import RunResult
 from greensched.engine.simulate import simulate
 from greensched.model import JobClass, Setting
 from greensched.power import Linear
@@ -21,10 +20,18 @@ from tests.engine.check import Checked
 from tests.engine.random_worlds import batch_worlds, full_worlds
 from tests.engine.worlds import jobs, machines, services, setting
 
+if TYPE_CHECKING:
+    from greensched.engine.result import RunResult
+
 H_MS = 3_600_000
 W_PER_CORE = 25.0
-SWITCHES = (("autoscaled",), ("elastic",), ("elastic", "tidal"), ("elastic", "colocation"),
-            ("elastic", "tidal", "colocation"))
+SWITCHES = (
+    ("autoscaled",),
+    ("elastic",),
+    ("elastic", "tidal"),
+    ("elastic", "colocation"),
+    ("elastic", "tidal", "colocation"),
+)
 
 
 def tide(seed: int, names: tuple[str, ...]) -> Setting:
@@ -36,28 +43,52 @@ def tide(seed: int, names: tuple[str, ...]) -> Setting:
         {
             "replica_cpu_m": int(rng.choice([1_000, 2_000, 4_000])),
             "replica_memory_mib": int(rng.choice([512, 2_048])),
-            "replicas": int(rng.integers(2, 9)), "replicas_min": 1, "replicas_max": 24,
+            "replicas": int(rng.integers(2, 9)),
+            "replicas_min": 1,
+            "replicas_max": 24,
             "startup_ms": int(rng.choice([0, 45_000])),
-            "load_cpu_m": (4_000 + 3_500 * np.sin(steps / 9.5 + rng.random())
-                           + rng.integers(0, 500, 60)).astype(int).tolist(),
+            "load_cpu_m": (
+                4_000 + 3_500 * np.sin(steps / 9.5 + rng.random()) + rng.integers(0, 500, 60)
+            )
+            .astype(int)
+            .tolist(),
         }
         for _ in range(n)
     ]
     submit = np.sort(rng.integers(0, 9 * H_MS, 80))
     table = jobs(
-        *[{"submit_ms": int(at), "duration_ms": int(rng.integers(60_000, 2 * H_MS)),
-           "cpu_m": int(rng.choice([500, 1_000, 4_000])), "tasks": int(rng.choice([1, 1, 3])),
-           "memory_mib": int(rng.choice([0, 1_024])), "job_class": int(rng.integers(0, 3))}
-          for at in submit],
-        classes=(JobClass(name="low", checkpoint_interval_ms=600_000), JobClass(name="none"),
-                 JobClass(name="fixed", evictable=False)), estimated=bool(rng.integers(2)),
+        *[
+            {
+                "submit_ms": int(at),
+                "duration_ms": int(rng.integers(60_000, 2 * H_MS)),
+                "cpu_m": int(rng.choice([500, 1_000, 4_000])),
+                "tasks": int(rng.choice([1, 1, 3])),
+                "memory_mib": int(rng.choice([0, 1_024])),
+                "job_class": int(rng.integers(0, 3)),
+            }
+            for at in submit
+        ],
+        classes=(
+            JobClass(name="low", checkpoint_interval_ms=600_000),
+            JobClass(name="none"),
+            JobClass(name="fixed", evictable=False),
+        ),
+        estimated=bool(rng.integers(2)),
     )
     window_ms = 10 * H_MS
     return setting(
-        machines(name="serve", role=str(rng.choice(["online", "any"])), count=8, cpu_m=16_000,
-                 memory_mib=32_768),
+        machines(
+            name="serve",
+            role=str(rng.choice(["online", "any"])),
+            count=8,
+            cpu_m=16_000,
+            memory_mib=32_768,
+        ),
         machines(name="work", role="batch", count=3, cpu_m=8_000, memory_mib=16_384),
-        window_ms=window_ms, edges_ms=usage_edges(window_ms, []), jobs=table, end="cut",
+        window_ms=window_ms,
+        edges_ms=usage_edges(window_ms, []),
+        jobs=table,
+        end="cut",
         services=services(*rows, step_ms=600_000),
         policies=tuple(registry.load("policy", name)() for name in names),
         discipline=str(rng.choice(["easy-backfill", "fifo", "priority", "shortest-first"])),
@@ -100,8 +131,13 @@ def test_i03_i23_i24_worlds_hold_under_policies(names: tuple[str, ...], seed: in
 @given(full_worlds())
 def test_i03_worlds_hold_under_any_action(drawn: Setting) -> None:
     """I-02, I-03: sums, capacity and index hold whatever is done to machines and replicas."""
-    run = Checked(replace(drawn, services=drawn.services and replace(
-        drawn.services, replicas_min=np.zeros(len(drawn.services), np.int64))))
+    run = Checked(
+        replace(
+            drawn,
+            services=drawn.services
+            and replace(drawn.services, replicas_min=np.zeros(len(drawn.services), np.int64)),
+        )
+    )
     run.finish()
     assert run.checks > 80
 
@@ -119,14 +155,26 @@ def test_i01_work_is_conserved(drawn: Setting) -> None:
     assert table is not None
     assert drawn.services is not None
     fleet = tuple(
-        replace(kind, power=Linear(idle_w=0.0, peak_w=W_PER_CORE * kind.cpu_m / 1000),
-                boot_w=0.0, sleep_w=0.0, off_w=0.0, gpu_idle_w=0.0, gpu_peak_w=0.0)
+        replace(
+            kind,
+            power=Linear(idle_w=0.0, peak_w=W_PER_CORE * kind.cpu_m / 1000),
+            boot_w=0.0,
+            sleep_w=0.0,
+            off_w=0.0,
+            gpu_idle_w=0.0,
+            gpu_peak_w=0.0,
+        )
         for kind in drawn.fleet
     )
-    table = replace(table, use_offsets=table.use_offsets[:0], use_until_ms=table.use_until_ms[:0],
-                    use_cpu_m=table.use_cpu_m[:0])
-    run = simulate(replace(drawn, fleet=fleet, jobs=table, window_ms=80_000,
-                           edges_ms=np.array([0, 80_000])))
+    table = replace(
+        table,
+        use_offsets=table.use_offsets[:0],
+        use_until_ms=table.use_until_ms[:0],
+        use_cpu_m=table.use_cpu_m[:0],
+    )
+    run = simulate(
+        replace(drawn, fleet=fleet, jobs=table, window_ms=80_000, edges_ms=np.array([0, 80_000]))
+    )
     assume(run.counts["running"] == 0)  # what a running job has done is not told
     done_ms = np.where(run.jobs.end_ms >= 0, table.duration_ms * table.tasks, 0)
     kept = (run.jobs.end_ms < 0) & (run.jobs.evictions > 0)
@@ -167,11 +215,14 @@ def test_parts_of_energy_sum_to_the_machines(drawn: Setting) -> None:
 @given(st.integers(0, 4_000), st.integers(1, 4))
 def test_one_tenant_of_everything_takes_all_energy(load_cpu_m: int, count: int) -> None:
     """A service that reserves all machines takes all their energy: nothing is unallocated."""
-    run = simulate(setting(
-        machines(role="online", count=count),
-        services=services({"replica_cpu_m": 4_000, "replicas": count,
-                           "load_cpu_m": [load_cpu_m]}),
-    ))
+    run = simulate(
+        setting(
+            machines(role="online", count=count),
+            services=services(
+                {"replica_cpu_m": 4_000, "replicas": count, "load_cpu_m": [load_cpu_m]}
+            ),
+        )
+    )
     assert run.usage.energy_j.sum() == pytest.approx(run.services.energy_j.sum(), rel=1e-9)
 
 
@@ -181,16 +232,21 @@ def test_i07_order_of_services_changes_nothing(order: list[int], seed: int) -> N
     """I-07: services of distinct sizes in another order take the same energy each."""
     rng = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = [
-        {"replica_cpu_m": size, "replicas": int(rng.integers(1, 5)),
-         "load_cpu_m": rng.integers(0, 8_000, 6).tolist()}
+        {
+            "replica_cpu_m": size,
+            "replicas": int(rng.integers(1, 5)),
+            "load_cpu_m": rng.integers(0, 8_000, 6).tolist(),
+        }
         for size in (700, 1_100, 1_900, 3_100)
     ]
     fleet = machines(role="online", count=10)
     first = simulate(setting(fleet, window_ms=360_000, services=services(*rows)))
-    other = simulate(setting(fleet, window_ms=360_000,
-                             services=services(*[rows[i] for i in order])))
+    other = simulate(
+        setting(fleet, window_ms=360_000, services=services(*[rows[i] for i in order]))
+    )
     assert first.services.energy_j[order].tolist() == pytest.approx(
-        other.services.energy_j.tolist(), rel=1e-9)
+        other.services.energy_j.tolist(), rel=1e-9
+    )
     assert first.usage.energy_j.sum() == pytest.approx(other.usage.energy_j.sum(), rel=1e-12)
 
 
@@ -203,8 +259,7 @@ def test_i08_renaming_changes_nothing(drawn: Setting) -> None:
     table = drawn.services
     assert table is not None
     renamed = replace(table, names=tuple(f"renamed-{name}" for name in table.names))
-    assert parts(simulate(drawn)) == parts(
-        simulate(replace(drawn, fleet=fleet, services=renamed)))
+    assert parts(simulate(drawn)) == parts(simulate(replace(drawn, fleet=fleet, services=renamed)))
 
 
 @settings(max_examples=50)
@@ -214,15 +269,20 @@ def test_i10_time_shift_adds_idle_time_only(drawn: Setting, shift_ms: int) -> No
     table = drawn.jobs
     assert table is not None
     window_ms = drawn.window_ms + shift_ms
-    later = replace(drawn, window_ms=window_ms, edges_ms=np.array([0, window_ms]),
-                    jobs=replace(table, submit_ms=table.submit_ms + shift_ms))
+    later = replace(
+        drawn,
+        window_ms=window_ms,
+        edges_ms=np.array([0, window_ms]),
+        jobs=replace(table, submit_ms=table.submit_ms + shift_ms),
+    )
     first, second = simulate(drawn), simulate(later)
     for name in ("start_ms", "end_ms"):
         before = getattr(first.jobs, name)
         moved = np.where(before >= 0, before + shift_ms, before)
         assert moved.tolist() == getattr(second.jobs, name).tolist()
-    idle_w = sum(kind.count * (kind.power.watts(0.0) + kind.gpus * kind.gpu_idle_w)
-                 for kind in drawn.fleet)
+    idle_w = sum(
+        kind.count * (kind.power.watts(0.0) + kind.gpus * kind.gpu_idle_w) for kind in drawn.fleet
+    )
     expected_j = first.usage.energy_j.sum() + idle_w * shift_ms / 1000
     assert expected_j == pytest.approx(second.usage.energy_j.sum(), rel=1e-9)
 

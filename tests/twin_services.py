@@ -1,0 +1,145 @@
+"""The twin's replicas: placed, started, moved, dropped."""
+
+from __future__ import annotations
+
+from greensched.model import DRAINING
+from tests.twin import Machine, Replica, Service
+from tests.twin_batch import Batch
+
+MOVE_J_PER_MIB = 0.512 * 1.048576 + 20.165 / 1024
+MOVE_MS_PER_MIB = 1.048576 * 8 / 10
+
+
+class Services(Batch):
+    """Replicas on machines."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        super().__init__()
+        self.numbers = list(range(10_000))  # free numbers of replicas, last freed first
+        self.counts = {"moves": 0, "rejected": 0, "power_cycles": 0}
+
+    def size(self, s: Service) -> float:
+        """Return a replica's dominant share of the largest machine."""
+        memory_mib = max(m.kind.memory_mib - m.kind.reserved_memory_mib for m in self.machines)
+        gpu_m = max(1, *(m.kind.gpus * 1000 for m in self.machines))
+        cpu_m = max(m.cpu_m for m in self.machines)
+        return max(s.gpu_m / gpu_m, s.cpu_m / cpu_m, s.memory_mib / max(1, memory_mib))
+
+    def attach(self, s: Service, m: Machine, state: str) -> Replica:
+        """Put a replica on a machine."""
+        devices = m.devices(s.gpu_m) or []
+        r = Replica(self.numbers.pop(0), s, m, state, devices)
+        m.take(devices, s.gpu_m)
+        m.replicas.insert(0, r)
+        s.replicas.insert(0, r)
+        self.file(m)
+        return r
+
+    def detach(self, r: Replica) -> None:
+        """Take a replica off its machine."""
+        m = r.machine
+        if r.state != "standby":
+            m.take(r.devices, -r.service.gpu_m)
+        m.replicas.remove(r)
+        r.service.replicas.remove(r)
+        r.gone = True
+        self.numbers.insert(0, r.number)
+        self.look_again = self.look_for_replicas = True
+        self.file(m)
+        if m.state == DRAINING:
+            self.rest_if_empty(m)
+
+    def drop(self, r: Replica) -> None:
+        """Remove a replica, and its twin if it moves."""
+        if r.state == "online" and r.twin is not None:
+            self.detach(r.twin)
+        self.detach(r)
+
+    def add(self, s: Service, *, at_once: bool) -> bool:
+        """Place one more replica; say whether there was room."""
+        m = self.find(s, online=True) or self.make_room(s)
+        if m is None:
+            return False
+        if at_once or s.startup_ms <= 0:
+            self.attach(s, m, "online")
+            return True
+        r = self.attach(s, m, "starting")
+
+        def ready() -> None:
+            if not r.gone and r.state == "starting":
+                r.state = "online"
+
+        self.timer(s.startup_ms, ready)
+        return True
+
+    def make_room(self, s: Service) -> Machine | None:
+        """Evict batch on the machine with the fewest tasks where that can let a replica in."""
+        able = [
+            m
+            for m in self.machines
+            if m.tasks
+            and m.free_cpu_m(online=True) >= s.cpu_m
+            and m.free_memory_mib() >= s.memory_mib
+            and m.kind.gpus * 1000 >= s.gpu_m
+        ]
+        if not able:
+            return None
+        m = min(able, key=lambda m: len(m.tasks))  # the first of these
+        while not m.fits(s, online=True, summed=True):
+            if not self.evict_newest(m):
+                return None
+        return m if m.devices(s.gpu_m) is not None else None
+
+    def place_pending(self) -> None:
+        """Place wanted replicas that found no room before."""
+        for s in self.services:
+            while s.pending and self.add(s, at_once=False):
+                s.pending -= 1
+
+    def scale(self, s: Service, wanted: int, *, at_once: bool) -> None:
+        """Bring a service to the wanted number of replicas."""
+        present = s.count("online") + s.count("starting") + s.pending
+        room = True
+        for _ in range(wanted - present):
+            room = room and self.add(s, at_once=at_once)
+            s.pending += not room
+        for _ in range(present - wanted):
+            if s.pending:
+                s.pending -= 1
+            else:
+                self.drop(
+                    min((r for r in s.replicas if r.state in {"starting", "online"}), key=_worth)
+                )
+
+    def move(self, r: Replica) -> bool:
+        """Begin to move a replica; say whether there was room."""
+        m = self.find(r.service, online=True, but=r.machine)
+        if m is None:
+            return False
+        twin = self.attach(r.service, m, "arriving")
+        twin.twin, r.twin = r, twin
+
+        def moved() -> None:
+            if twin.gone:
+                return
+            twin.twin = None
+            self.detach(r)
+            twin.state = "online"
+            joules = r.service.memory_mib * MOVE_J_PER_MIB
+            key = (twin.machine.kind.name, twin.machine.role_name())
+            self.energy_j[key] = self.energy_j.get(key, 0.0) + joules
+            r.service.energy_j += joules
+            self.counts["moves"] += 1
+
+        self.timer(max(1, int(r.service.memory_mib * MOVE_MS_PER_MIB)), moved)
+        return True
+
+
+def _worth(r: Replica) -> tuple[int, int]:
+    """Return the order in which replicas go: starting ones, then from the emptiest machine."""
+    if r.state == "starting":
+        return (-1, r.number)
+    if r.machine.state == DRAINING:
+        return (0, r.number)
+    return (1 + sum(o.service.cpu_m for o in r.machine.serving), r.number)
