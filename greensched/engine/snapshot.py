@@ -34,6 +34,13 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
+def _copy(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a read-only copy without gaps, which policies read several times as fast."""
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
+
+
 @dataclass(slots=True)
 class Meter:
     """Integrals of use and load at a policy's last wake."""
@@ -46,8 +53,8 @@ class Meter:
 class Sight:
     """Makes snapshots of one world.
 
-    Columns are read-only views over the world (its machines and services never move), made
-    once; what must be worked out is worked out when something changed.
+    Columns are read-only; those that no action changes, and the replicas while none comes or
+    goes, are made once.
     """
 
     def __init__(self, setting: Setting, world: World) -> None:
@@ -58,8 +65,8 @@ class Sight:
         most = np.where(most == NONE, UNLIMITED, most)
         self._offset_ms = setting.start_offset_ms
         mach, svc = world.mach, world.svc
-        self._machine_views = {
-            view: _frozen(mach[column]) for view, column in MACHINE_VIEWS.items()
+        self._steady = {
+            view: _frozen(mach[column].copy()) for view, column in STEADY_VIEWS.items()
         }
         self._service_views = {
             "online": _frozen(svc["n_online"]),
@@ -106,7 +113,8 @@ class Sight:
                 online_use_cpu_m=_frozen(mean_use),
                 batch_use_cpu_m=_frozen(mach["batch_use_m"] * mach["rate_f"]),
                 surplus=self._surplus,
-                **self._machine_views,
+                **self._steady,
+                **{name: _copy(mach[column]) for name, column in MACHINE_VIEWS.items()},
             ),
             services=ServiceView(load_cpu_m=_frozen(mean_load), **self._service_views),
             replicas=self._replicas,
@@ -114,13 +122,15 @@ class Sight:
         )
 
 
-MACHINE_VIEWS = {
-    "state": "state",
+STEADY_VIEWS = {
     "role": "role",
-    "lending": "lending",
     "machine_type": "machine_type",
     "cpu_m": "cpu_m",
     "memory_mib": "memory_mib",
+}
+MACHINE_VIEWS = {
+    "state": "state",
+    "lending": "lending",
     "online_cpu_m": "online_cpu_m",
     "online_memory_mib": "online_memory_mib",
     "batch_cpu_m": "batch_cpu_m",

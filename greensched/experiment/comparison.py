@@ -43,7 +43,8 @@ def _leaves(part: str, summary: dict[str, Any]) -> list[str]:
     """Return the paths of the numbers in one part of a summary."""
     values = summary["scenario"][part]
     return [
-        f"{part}.{k}" for k, v in values.items()
+        f"{part}.{k}"
+        for k, v in values.items()
         if not k.endswith(("_ok", "_limit", "_limit_s")) and not isinstance(v, (dict, str))
     ]
 

@@ -56,12 +56,11 @@ def service_level(
     stable = np.isfinite(own_ms) & np.isfinite(reference_ms) & (weight > 0)
     factor = None
     if stable.any():
-        base = float((weight * reference_ms)[stable].sum())
-        factor = float((weight * own_ms)[stable].sum()) / base
+        base = float((weight[stable] * reference_ms[stable]).sum())
+        factor = float((weight[stable] * own_ms[stable]).sum()) / base
     late = np.zeros(own_ms.shape, np.bool_)
     if slo.latency_factor_p99 is not None:
-        with np.errstate(invalid="ignore"):  # inf / inf: both overloaded, counted as shortage
-            late = stable & (own_ms / reference_ms > slo.latency_factor_p99)
+        late[stable] = own_ms[stable] > slo.latency_factor_p99 * reference_ms[stable]
         late |= np.isinf(own_ms) & np.isfinite(reference_ms) & (weight > 0)
     violated_ms = np.where(late, lengths[:, None], run.services.short_ms).sum(axis=0)
     work, shortage = run.services.work_core_s.sum(), run.services.shortage_core_s.sum()
@@ -114,10 +113,21 @@ def batch_level(shared: Shared, run: RunResult) -> dict[str, Any]:
         "wait_p95_limit_s": None if slo.batch_wait_p95 is None else slo.batch_wait_p95 / MS_PER_S,
     }
     if jobs is None or not len(jobs):
-        return {"jobs": 0, "completed": 0, "unfinished": 0, "deadlines": 0,
-                "deadline_miss_share": None, "deadline_miss_ok": None, "wait_mean_s": None,
-                "wait_p95_s": None, "wait_p95_ok": None, "evictions": 0, "wasted_core_h": 0.0,
-                "work_core_h": 0.0, **counted}
+        return {
+            "jobs": 0,
+            "completed": 0,
+            "unfinished": 0,
+            "deadlines": 0,
+            "deadline_miss_share": None,
+            "deadline_miss_ok": None,
+            "wait_mean_s": None,
+            "wait_p95_s": None,
+            "wait_p95_ok": None,
+            "evictions": 0,
+            "wasted_core_h": 0.0,
+            "work_core_h": 0.0,
+            **counted,
+        }
     out = run.jobs
     waits_s = (np.where(out.start_ms == NONE, run.end_ms, out.start_ms) - jobs.submit_ms) / 1000
     done = out.end_ms != NONE

@@ -16,8 +16,17 @@ if TYPE_CHECKING:
     from greensched.experiment.world import Shared
     from greensched.model import FloatArray, IntArray
 
-TOTALS = ("machines_on_mean", "machines_on_peak", "energy_it_kwh", "energy_facility_kwh",
-          "scope2_location_kg", "embodied_kg", "embodied_low_kg", "embodied_high_kg", "cost")
+TOTALS = (
+    "machines_on_mean",
+    "machines_on_peak",
+    "energy_it_kwh",
+    "energy_facility_kwh",
+    "scope2_location_kg",
+    "embodied_kg",
+    "embodied_low_kg",
+    "embodied_high_kg",
+    "cost",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

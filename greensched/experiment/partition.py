@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from greensched.model import Int8Array, IntArray
 
 WAIT_P95_ASSUMED_MS: Final = 900_000  # where a scenario sets no objective for its batch
+SIZING_MARGIN: Final = 0.9  # of an allowed wait: what just meets a limit misses it by noise
 _ONLINE, _BATCH, _ANY = ROLE_CODES["online"], ROLE_CODES["batch"], ROLE_CODES["any"]
 
 
@@ -65,8 +66,10 @@ def static_peak(shared: Shared, progress: Callable[[str, float], None] | None) -
         replicas, guessed = peak_replicas(services, shared.scenario.baseline.headroom)
         if guessed:
             headroom = shared.scenario.baseline.headroom
-            findings.append(f"{guessed} services without recorded replicas: peak load x"
-                            f" {1 + headroom:g} assumed")
+            findings.append(
+                f"{guessed} services without recorded replicas: peak load x"
+                f" {1 + headroom:g} assumed"
+            )
         used, missing = _filled(shared, own, replicas)
         roles[used] = _ONLINE
         if missing:
@@ -148,8 +151,9 @@ def _give_to_batch(
 
 def _least(shared: Shared, jobs: Jobs, order: IntArray) -> int:
     """Return a number of machines that is too few or just enough: mean demand over capacity."""
-    cpu_m = np.repeat([k.cpu_m - k.reserved_cpu_m for k in shared.fleet],
-                      [k.count for k in shared.fleet])[order]
+    cpu_m = np.repeat(
+        [k.cpu_m - k.reserved_cpu_m for k in shared.fleet], [k.count for k in shared.fleet]
+    )[order]
     inside = np.minimum(jobs.duration_ms, shared.scenario.window_ms)
     work = float((inside * jobs.cpu_m.astype(np.float64) * jobs.tasks).sum())
     mean_m = work / shared.scenario.window_ms / 2  # half of it may well drain after the window
@@ -169,4 +173,4 @@ def _meets(shared: Shared, roles: Int8Array, chosen: IntArray, limit_ms: int | N
         return False
     if miss_limit is not None and (level["deadline_miss_share"] or 0.0) > miss_limit:
         return False
-    return limit_ms is None or (level["wait_p95_s"] or 0.0) * 1000 <= limit_ms
+    return limit_ms is None or (level["wait_p95_s"] or 0.0) * 1000 <= SIZING_MARGIN * limit_ms

@@ -22,10 +22,23 @@ if TYPE_CHECKING:
 
 SCHEMA = "greensched/summary/v1"
 _DIFFERENCES = {
-    "service": ("latency_factor_p99", "shortage_share", "violation_min", "replicas_mean",
-                "energy_kwh"),
-    "batch": ("completed", "unfinished", "deadline_miss_share", "wait_mean_s", "wait_p95_s",
-              "evictions", "wasted_core_h", "energy_kwh"),
+    "service": (
+        "latency_factor_p99",
+        "shortage_share",
+        "violation_min",
+        "replicas_mean",
+        "energy_kwh",
+    ),
+    "batch": (
+        "completed",
+        "unfinished",
+        "deadline_miss_share",
+        "wait_mean_s",
+        "wait_p95_s",
+        "evictions",
+        "wasted_core_h",
+        "energy_kwh",
+    ),
 }
 
 
@@ -44,15 +57,22 @@ class Result:
     @property
     def runs(self) -> dict[str, Outcome]:
         """Return the three runs by name."""
-        return {"baseline": self.baseline, "static_peak": self.static_peak,
-                "scenario": self.outcome}
+        return {
+            "baseline": self.baseline,
+            "static_peak": self.static_peak,
+            "scenario": self.outcome,
+        }
 
     @property
     def summary(self) -> dict[str, Any]:
         """Return `summary.json` as a dict."""
         scenario, runs = self.scenario, {k: r.summary for k, r in self.runs.items()}
-        identity = {"kind": self.baseline_id.kind, "text": self.baseline_id.text,
-                    "id": self.baseline_id.id, "sha256": self.baseline_id.sha256}
+        identity = {
+            "kind": self.baseline_id.kind,
+            "text": self.baseline_id.text,
+            "id": self.baseline_id.id,
+            "sha256": self.baseline_id.sha256,
+        }
         prices = scenario.spec.prices
         priced = prices and (prices.energy or prices.machine_hour)
         return {
@@ -103,11 +123,13 @@ class Result:
         saved = savings(self.baseline_id, self.baseline.entries, self.outcome.entries).totals()
         share = {
             name: saved[name] / before[name]
-            for name in TOTALS if before[name] and saved[name] is not None
+            for name in TOTALS
+            if before[name] and saved[name] is not None
         }
         parts = {
             part: {
-                name: None if before[part][name] is None or after[part][name] is None
+                name: None
+                if before[part][name] is None or after[part][name] is None
                 else before[part][name] - after[part][name]
                 for name in names
             }
@@ -140,19 +162,21 @@ class Result:
             return pd.DataFrame({"job": []})
         run, base = self.outcome.run.jobs, self.baseline.run.jobs
         ids = np.arange(len(table)).astype(str) if table.ids is None else np.asarray(table.ids)
-        return pd.DataFrame({
-            "job": ids,
-            "submit_s": table.submit_ms / MS_PER_S,
-            "start_s": _seconds(run.start_ms),
-            "end_s": _seconds(run.end_ms),
-            "wait_s": _seconds(run.start_ms) - table.submit_ms / MS_PER_S,
-            "deadline_s": _seconds(table.deadline_ms),
-            "evictions": run.evictions,
-            "wasted_s": run.wasted_ms / MS_PER_S,
-            "energy_mwh_milli": self.outcome.job_mwh,
-            "start_baseline_s": _seconds(base.start_ms),
-            "end_baseline_s": _seconds(base.end_ms),
-        })
+        return pd.DataFrame(
+            {
+                "job": ids,
+                "submit_s": table.submit_ms / MS_PER_S,
+                "start_s": _seconds(run.start_ms),
+                "end_s": _seconds(run.end_ms),
+                "wait_s": _seconds(run.start_ms) - table.submit_ms / MS_PER_S,
+                "deadline_s": _seconds(table.deadline_ms),
+                "evictions": run.evictions,
+                "wasted_s": run.wasted_ms / MS_PER_S,
+                "energy_mwh_milli": self.outcome.job_mwh,
+                "start_baseline_s": _seconds(base.start_ms),
+                "end_baseline_s": _seconds(base.end_ms),
+            }
+        )
 
     @property
     def entries(self) -> pd.DataFrame:
@@ -173,12 +197,15 @@ class Result:
         lines = "".join(
             f"<tr><th scope=row>{name}</th><td>{before[name]:,.6g}</td><td>{after[name]:,.6g}</td>"
             f"<td>{summary['savings'][name]:,.6g}</td></tr>"
-            for name in TOTALS if before[name] is not None
+            for name in TOTALS
+            if before[name] is not None
         )
         stamp = " · ".join(summary["stamp"].values())
-        return (f"<table><caption>{escape(summary['name'])} ({stamp})</caption><tr><th></th>"
-                f"<th>{escape(before['kind'])}</th><th>scenario</th><th>saved</th></tr>"
-                f"{lines}</table>")
+        return (
+            f"<table><caption>{escape(summary['name'])} ({stamp})</caption><tr><th></th>"
+            f"<th>{escape(before['kind'])}</th><th>scenario</th><th>saved</th></tr>"
+            f"{lines}</table>"
+        )
 
 
 def _utc(time_ms: int) -> str:
@@ -212,7 +239,8 @@ def _series(result: Result, name: str, one: Outcome) -> pd.DataFrame:
     scope2_kg = entries.scope2_location_mg.sum(axis=1) / 1e6
     with np.errstate(invalid="ignore", divide="ignore"):
         columns["intensity_g_per_kwh"] = np.where(
-            facility_kwh > 0, scope2_kg * 1000 / facility_kwh, np.nan)
+            facility_kwh > 0, scope2_kg * 1000 / facility_kwh, np.nan
+        )
     columns["scope2_location_kg"] = scope2_kg
     columns["load_cores"] = _load_cores(result, usage.edges_ms)
     return pd.DataFrame(columns)
@@ -226,5 +254,3 @@ def _load_cores(result: Result, edges_ms: Any) -> Any:
     at = (edges_ms[:-1] - services.start_ms) // services.step_ms
     total = services.load_cpu_m.sum(axis=0)
     return total[np.clip(at, 0, len(total) - 1)] / 1000
-
-

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 Progress = "Callable[[str, float], None] | None"
 
 
-def run(
-    scenario: Scenario, *, progress: Callable[[str, float], None] | None = None
-) -> Result:
+def run(scenario: Scenario, *, progress: Callable[[str, float], None] | None = None) -> Result:
     """Return the scenario against its baseline, with static-peak beside it.
 
     `progress(what, share)` is called as runs advance. Raises ScenarioError and DataError for
@@ -76,8 +74,9 @@ def _runs(
                 made[name] = simulation
                 break
         else:
-            setting = world.setting(name, policies=policies, roles=partition.roles,
-                                    replicas=partition.replicas)
+            setting = world.setting(
+                name, policies=policies, roles=partition.roles, replicas=partition.replicas
+            )
             tell = _teller(progress, name)
             made[name] = Simulation(setting, tell).finish()
             known.append((partition, policies, made[name]))
@@ -97,6 +96,9 @@ def _identity(world: Shared, kind: str, text: str, policies: tuple[Any, ...]) ->
     """Return the baseline's identity: its kind, words, settings and the scenario's values."""
     values = dict(world.scenario.values)
     values["policies"] = [{"kind": p.kind} for p in policies]
-    setting = {"scenario": values, "policies": policies,
-               "demand": [list(c) for c in world.workload.checksums]}
+    setting = {
+        "scenario": values,
+        "policies": policies,
+        "demand": [list(c) for c in world.workload.checksums],
+    }
     return baseline_of(kind, text, setting)

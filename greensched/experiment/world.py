@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,7 +11,8 @@ from greensched.accounting import Factors, SiteFactors, machine_factors, site_fa
 from greensched.errors import ScenarioError
 from greensched.model import Policy, Setting
 from greensched.scenario import build_workload, fleet_types, intensities, sites
-from greensched.scenario.workload import check_sizes
+from greensched.scenario.cut import take_jobs
+from greensched.scenario.workload import check_sizes, fitting
 from greensched.units import MS_PER_DAY, MS_PER_MIN
 
 if TYPE_CHECKING:
@@ -81,8 +82,6 @@ class Shared:
 
     def _site(self, site: Site, end_ms: int, price_per_kwh: float | None) -> SiteFactors:
         """Return a site's factors; the last intensity is held beyond the series, flagged."""
-        from dataclasses import replace
-
         series, start_ms = self.intensity[site.name], self.scenario.start_utc_ms
         last_ms = int(series.edges_ms[-1]) - start_ms
         known = site_factors(site, series, start_ms, min(end_ms, last_ms), price_per_kwh)
@@ -95,15 +94,16 @@ class Shared:
             known,
             edges_ms=np.append(known.edges_ms, end_ms),
             intensity_g_per_kwh=np.append(
-                known.intensity_g_per_kwh, known.intensity_g_per_kwh[-1]),
+                known.intensity_g_per_kwh, known.intensity_g_per_kwh[-1]
+            ),
             filled=np.append(filled, np.True_),
         )
 
 
 def shared(scenario: Scenario) -> Shared:
     """Return the demand, fleet and grid of a scenario; every finding about sizes at once."""
-    workload = build_workload(scenario)
     fleet = fleet_types(scenario)
+    workload = _that_fit(scenario, build_workload(scenario), fleet)
     findings = check_sizes(workload, fleet)
     if findings:
         raise ScenarioError(*findings)
@@ -116,6 +116,19 @@ def shared(scenario: Scenario) -> Shared:
         intensity=used,
         edges_ms=_grid(scenario, used),
     )
+
+
+def _that_fit(scenario: Scenario, workload: Workload, fleet: tuple[MachineType, ...]) -> Workload:
+    """Return the workload without jobs larger than every machine, where bad rows are dropped."""
+    given, jobs = scenario.spec.traces.jobs, workload.jobs
+    drop = not isinstance(given, str) and given is not None
+    if jobs is None or not drop or given.options.get("on_bad") != "drop":
+        return workload
+    keep = fitting(fleet, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m)
+    if keep.all():
+        return workload
+    finding = f"{int((~keep).sum()):,} jobs larger than every machine, dropped"
+    return replace(workload, jobs=take_jobs(jobs, keep), findings=(*workload.findings, finding))
 
 
 def _grid(scenario: Scenario, series: dict[str, CarbonIntensity]) -> IntArray:

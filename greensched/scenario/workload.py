@@ -101,7 +101,7 @@ def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Fin
     findings = []
     services, jobs = workload.services, workload.jobs
     if services is not None:
-        fits = _fits(
+        fits = fitting(
             fleet, services.replica_cpu_m, services.replica_memory_mib, services.replica_gpu_m
         )
         names = [services.names[i] for i in np.flatnonzero(~fits)]
@@ -109,7 +109,7 @@ def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Fin
             what = f"{len(names)} services have replicas larger than every machine: {names[0]}"
             findings.append(Finding(where="traces.services", what=what))
     if jobs is not None and len(jobs):
-        fits = _fits(fleet, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m)
+        fits = fitting(fleet, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m)
         bad = np.flatnonzero(~fits)
         if len(bad):
             what = f"{len(bad):,} jobs are larger than every machine, first row {int(bad[0]):,}"
@@ -119,7 +119,7 @@ def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Fin
     return tuple(findings)
 
 
-def _fits(fleet: tuple[MachineType, ...], cpu_m: Any, memory_mib: Any, gpu_m: Any) -> Any:
+def fitting(fleet: tuple[MachineType, ...], cpu_m: Any, memory_mib: Any, gpu_m: Any) -> Any:
     """Return whether each size fits on an empty machine of some type."""
     fits = np.zeros(len(cpu_m), np.bool_)
     for kind in fleet:

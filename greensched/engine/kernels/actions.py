@@ -99,8 +99,10 @@ def _wake(world, m):
         changed(world, m)
         w[0].wants_replicas = 1
         return True
-    if (b.state != SLEEPING and b.state != OFF) or b.surplus != 0:
+    if b.surplus != 0:
         return False
+    if b.state != SLEEPING and b.state != OFF:
+        return True  # it is on, or on its way
     _enter(world, m)
     took_ms = b.wake_ms if b.state == SLEEPING else b.boot_ms
     b.state = BOOTING
@@ -118,6 +120,8 @@ def _rest(world, m, target, moves_left):
     """Begin to empty machine m for sleep or off; return the moves used, or -1 when refused."""
     mach, rep = mach_of(world), rep_of(world)
     b = mach[m]
+    if b.state == target or (b.state == DRAINING and b.sleep_to == target):
+        return 0
     if b.state != ON or b.lending != OWN or b.surplus != 0 or b.n_standby > 0:
         return -1
     _enter(world, m)
