@@ -261,6 +261,17 @@ def test_blocked_head_of_easy_backfill_is_not_starved() -> None:
     assert 22_500 == result.jobs.start_ms[5:].min()
 
 
+def test_job_starts_where_its_size_found_no_room_before() -> None:
+    """A size that found no room while the machine was full starts once it is not."""
+    rows = [
+        {"duration_ms": 10_000, "cpu_m": 4_000},
+        {"submit_ms": 1_000, "duration_ms": 10_000},
+        {"submit_ms": 11_000, "duration_ms": 10_000},
+    ]
+    result = simulate(setting(machines(role="batch"), jobs=jobs(*rows)))
+    assert [0, 10_000, 11_000] == result.jobs.start_ms.tolist()
+
+
 def test_short_job_overtakes_a_blocked_head() -> None:
     """A job that ends before the head can start overtakes it; a longer one does not."""
     rows = [
