@@ -365,9 +365,7 @@ class Move:
     to: IntArray
 
 
-Action: TypeAlias = (
-    Scale | Power | Lend | Recall | BatchLimit | Release | Suspend | Resume | Move
-)
+Action: TypeAlias = Scale | Power | Lend | Recall | BatchLimit | Release | Suspend | Resume | Move
 
 
 class Memory(Protocol):

@@ -95,7 +95,7 @@ def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) 
         raise InternalError(message)
     running = np.zeros(len(world.out))
     none = np.empty(0, np.int64)
-    control(pages, jobs, C_SETTLE, none, none, none, 0, 0, 1.0, False, running)
+    control(pages, jobs, C_SETTLE, none, none, none, 0, 0, share=1.0, flag=False, table=running)
     usage = _usage(setting, world, end_ms)
     total_ms = len(world.mach) * end_ms
     if int(usage.machine_ms.sum()) != total_ms:

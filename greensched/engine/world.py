@@ -114,8 +114,8 @@ def check(setting: Setting) -> None:
             findings.append(
                 Finding(
                     where=f"{what} {name}",
-                    what=f"{sizes[0][i]} millicores, {sizes[1][i]} MiB, {sizes[2][i]} milli-GPUs is"
-                    f" larger than every machine ({len(bad)} such)",
+                    what=f"{sizes[0][i]} millicores, {sizes[1][i]} MiB, {sizes[2][i]} milli-GPUs"
+                    f" is larger than every machine ({len(bad)} such)",
                     remedy="add a larger machine type, or drop such jobs with --on-bad=drop",
                 )
             )

@@ -21,7 +21,8 @@ def step_lengths_ms(services: Services, end_ms: int) -> IntArray:
     steps = services.load_cpu_m.shape[1]
     edges = services.start_ms + services.step_ms * np.arange(steps + 1)
     edges = np.clip(np.append(edges, max(end_ms, int(edges[-1]))), 0, end_ms)
-    return np.diff(edges)
+    lengths: IntArray = np.diff(edges)
+    return lengths
 
 
 def responses_ms(shared: Shared, run: RunResult) -> FloatArray:

@@ -89,7 +89,7 @@ def _own_roles(shared: Shared) -> Int8Array:
 
 
 def _filled(shared: Shared, own: Int8Array, replicas: IntArray) -> tuple[IntArray, int]:
-    """Return the machines that hold all replicas, largest placed first, and how many do not fit."""
+    """Return the machines that hold all replicas, and how many replicas do not fit."""
     roles = np.where(own == _BATCH, NONE, _ONLINE).astype(np.int8)
     setting = shared.setting("packing", roles=roles, replicas=replicas)
     world = Simulation(setting).world
@@ -157,7 +157,8 @@ def _least(shared: Shared, jobs: Jobs, order: IntArray) -> int:
     inside = np.minimum(jobs.duration_ms, shared.scenario.window_ms)
     work = float((inside * jobs.cpu_m.astype(np.float64) * jobs.tasks).sum())
     mean_m = work / shared.scenario.window_ms / 2  # half of it may well drain after the window
-    return int(min(len(order), max(1, np.searchsorted(np.cumsum(cpu_m), mean_m))))
+    least = int(np.searchsorted(np.cumsum(cpu_m), mean_m))
+    return min(len(order), max(1, least))
 
 
 def _meets(shared: Shared, roles: Int8Array, chosen: IntArray, limit_ms: int | None) -> bool:

@@ -121,8 +121,9 @@ def shared(scenario: Scenario) -> Shared:
 def _that_fit(scenario: Scenario, workload: Workload, fleet: tuple[MachineType, ...]) -> Workload:
     """Return the workload without jobs larger than every machine, where bad rows are dropped."""
     given, jobs = scenario.spec.traces.jobs, workload.jobs
-    drop = not isinstance(given, str) and given is not None
-    if jobs is None or not drop or given.options.get("on_bad") != "drop":
+    if jobs is None or given is None or isinstance(given, str):
+        return workload
+    if given.options.get("on_bad") != "drop":
         return workload
     keep = fitting(fleet, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m)
     if keep.all():

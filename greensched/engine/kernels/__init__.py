@@ -12,11 +12,13 @@ import platform
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numba
 from llvmlite.binding import get_host_cpu_name
 
-COMPILED: bool = not numba.config.DISABLE_JIT
+_config: Any = numba.config  # filled at run time from the environment
+COMPILED: bool = not _config.DISABLE_JIT
 
 
 def _sources() -> list[Path]:
@@ -51,7 +53,7 @@ def _use_cache() -> Path:
             RuntimeWarning,
             stacklevel=2,
         )
-    numba.config.CACHE_DIR = str(folder)
+    _config.CACHE_DIR = str(folder)
     return folder
 
 

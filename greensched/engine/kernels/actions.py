@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from greensched.engine.kernels.batch import evict_newest, rest_if_drained
 from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.heaps import timer_push
@@ -40,9 +42,12 @@ from greensched.engine.kernels.replicas import (
 )
 from greensched.model import BOOTING, DRAIN, DRAINING, LENT, OFF, ON, OWN, RECALL, SLEEPING, WARM
 
+if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import Pages, Table
+
 
 @inner
-def changed(world, m):
+def changed(world: Pages, m: int) -> None:
     """Bring index, power and queue up to date after machine m changed its state."""
     w = w_of(world)
     w[0].wants_dispatch = 1
@@ -51,13 +56,13 @@ def changed(world, m):
 
 
 @inner
-def _enter(world, m):
+def _enter(world: Pages, m: int) -> None:
     """Prepare machine m for a change of state at this instant."""
     sync(world, m)
 
 
 @inner
-def place_pending(world, jobs, s):
+def place_pending(world: Pages, jobs: Pages, s: int) -> None:
     """Place wanted replicas of service s that found no room before."""
     while svc_of(world)[s].n_pending > 0:
         if not add_replica(world, jobs, s, NEVER):
@@ -67,7 +72,9 @@ def place_pending(world, jobs, s):
 
 
 @inner
-def apply_scale(world, jobs, services, wanted, serve_now):
+def apply_scale(
+    world: Pages, jobs: Pages, services: Table, wanted: Table, serve_now: bool
+) -> None:
     """Bring each service to the wanted number of replicas (starting and pending included)."""
     w, svc = w_of(world), svc_of(world)
     for i in range(len(services)):
@@ -89,7 +96,7 @@ def apply_scale(world, jobs, services, wanted, serve_now):
 
 
 @inner
-def _wake(world, m):
+def _wake(world: Pages, m: int) -> bool:
     """Begin to switch machine m on, or let it off draining."""
     w, b = w_of(world), mach_of(world)[m]
     if b.state == DRAINING:
@@ -116,7 +123,7 @@ def _wake(world, m):
 
 
 @inner
-def _rest(world, m, target, moves_left):
+def _rest(world: Pages, m: int, target: int, moves_left: int) -> int:
     """Begin to empty machine m for sleep or off; return the moves used, or -1 when refused."""
     mach, rep = mach_of(world), rep_of(world)
     b = mach[m]
@@ -144,7 +151,7 @@ def _rest(world, m, target, moves_left):
 
 
 @inner
-def apply_power(world, machines, target, moves_max):
+def apply_power(world: Pages, machines: Table, target: int, moves_max: int) -> None:
     """Switch machines on (target ON) or empty them for sleep or off."""
     w = w_of(world)
     left = moves_max
@@ -161,7 +168,7 @@ def apply_power(world, machines, target, moves_max):
 
 
 @inner
-def _park_all(world, jobs, m):
+def _park_all(world: Pages, jobs: Pages, m: int) -> None:
     """Send machine m's replicas to standby; those not serving yet start elsewhere."""
     mach, rep, svc, w = mach_of(world), rep_of(world), svc_of(world), w_of(world)
     r = mach[m].rep_head
@@ -189,7 +196,7 @@ def _park_all(world, jobs, m):
 
 
 @inner
-def apply_lend(world, jobs, machines, drain_ms, until_ms):
+def apply_lend(world: Pages, jobs: Pages, machines: Table, drain_ms: int, until_ms: int) -> None:
     """Take machines from services and give them to batch after `drain_ms`."""
     w = w_of(world)
     for i in range(len(machines)):
@@ -208,7 +215,7 @@ def apply_lend(world, jobs, machines, drain_ms, until_ms):
 
 
 @inner
-def warm(world, m, warm_ms):
+def warm(world: Pages, m: int, warm_ms: int) -> None:
     """Let machine m's standby replicas come back in `warm_ms`."""
     w, b = w_of(world), mach_of(world)[m]
     _enter(world, m)
@@ -219,7 +226,7 @@ def warm(world, m, warm_ms):
 
 
 @inner
-def apply_recall(world, machines, grace_ms, warm_ms):
+def apply_recall(world: Pages, machines: Table, grace_ms: int, warm_ms: int) -> None:
     """Take lent machines back: jobs get `grace_ms`, replicas `warm_ms`."""
     w = w_of(world)
     for i in range(len(machines)):
@@ -241,7 +248,7 @@ def apply_recall(world, machines, grace_ms, warm_ms):
 
 
 @inner
-def recall_due(world, jobs, m):
+def recall_due(world: Pages, jobs: Pages, m: int) -> None:
     """End the grace of machine m: evict what may be evicted, and warm once it is empty."""
     while evict_newest(world, jobs, m):
         pass
@@ -250,7 +257,7 @@ def recall_due(world, jobs, m):
 
 
 @inner
-def back_home(world, m):
+def back_home(world: Pages, m: int) -> None:
     """Let machine m's replicas serve again."""
     b, rep = mach_of(world)[m], rep_of(world)
     _enter(world, m)
@@ -269,14 +276,23 @@ def back_home(world, m):
 
 
 @inner
-def apply_limit(world, jobs, machines, cpu_m, memory_mib, use_share, job_ms_max, enforce):
+def apply_limit(
+    world: Pages,
+    jobs: Pages,
+    machines: Table,
+    cpu_m: Table,
+    memory_mib: Table,
+    use_share: float,
+    job_ms_max: int,
+    enforce: bool,
+) -> None:
     """Set what batch may reserve and use of each machine; `enforce` evicts what is above."""
     for i in range(len(machines)):
         m = machines[i]
         b = mach_of(world)[m]
-        if b.limit_cpu_m == cpu_m[i] and b.limit_memory_mib == memory_mib[i]:
-            if b.use_share == use_share and b.stay_ms_max == job_ms_max and not enforce:
-                continue
+        same = b.limit_cpu_m == cpu_m[i] and b.limit_memory_mib == memory_mib[i]
+        if same and b.use_share == use_share and b.stay_ms_max == job_ms_max and not enforce:
+            continue
         _enter(world, m)
         b.limit_cpu_m, b.limit_memory_mib, b.use_share = cpu_m[i], memory_mib[i], use_share
         b.stay_ms_max = job_ms_max
@@ -290,7 +306,7 @@ def apply_limit(world, jobs, machines, cpu_m, memory_mib, use_share, job_ms_max,
 
 
 @inner
-def capacity_changed(world):
+def capacity_changed(world: Pages) -> None:
     """Let every waiting job be tried again."""
     forget_failures(world)
     w_of(world)[0].wants_dispatch = 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from greensched.engine.kernels.actions import (
     warm,
 )
@@ -59,9 +61,12 @@ from greensched.engine.kernels.replicas import (
 )
 from greensched.model import DRAINING, RECALL
 
+if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import Pages
+
 
 @inner
-def settle_all(world):
+def settle_all(world: Pages) -> None:
     """Integrate every machine and service up to now."""
     for m in range(len(mach_of(world))):
         sync(world, m)
@@ -70,7 +75,7 @@ def settle_all(world):
 
 
 @inner
-def _edge(world):
+def _edge(world: Pages) -> None:
     """Close the current interval of usage and open the next."""
     w = w_of(world)
     settle_all(world)
@@ -80,7 +85,7 @@ def _edge(world):
 
 
 @inner
-def _machine_event(world, jobs, m):
+def _machine_event(world: Pages, jobs: Pages, m: int) -> None:
     """Finish or step the jobs of machine m that are due now."""
     mach, slot = mach_of(world), slot_of(world)
     sync(world, m)
@@ -104,7 +109,7 @@ def _machine_event(world, jobs, m):
 
 
 @inner
-def _arrive(world, jobs, j):
+def _arrive(world: Pages, jobs: Pages, j: int) -> None:
     """Let job j start at once where its discipline lets it, or wait."""
     w, lane, wait = w_of(world), lane_of(world), wait_of(world)
     e = wait_new(w, wait, jobs, cls_of(world), learnt_of(world), j, ZERO)
@@ -112,9 +117,8 @@ def _arrive(world, jobs, j):
     started = False
     if lane[i].n == 0:
         started = start_entry(world, jobs, e, NO)
-    elif w[0].discipline == EASY and lane[i].n < BACKFILL_DEPTH:
-        if reserve_for_head(world, i):
-            started = backfill_one(world, jobs, i, e)
+    elif w[0].discipline == EASY and lane[i].n < BACKFILL_DEPTH and reserve_for_head(world, i):
+        started = backfill_one(world, jobs, i, e)
     if started:
         wait_free(w, wait, e)
         return
@@ -124,7 +128,7 @@ def _arrive(world, jobs, j):
 
 
 @inner
-def _dispatch_all(world, jobs):
+def _dispatch_all(world: Pages, jobs: Pages) -> None:
     """Start waiting jobs."""
     w = w_of(world)
     w[0].wants_dispatch = 0
@@ -136,7 +140,7 @@ def _dispatch_all(world, jobs):
 
 
 @inner
-def _short_of_room(world):
+def _short_of_room(world: Pages) -> bool:
     """Say whether the next event might not find room in the pools of records."""
     w = w_of(world)
     waiting = w[0].n_waiting + w[0].n_running + 64
@@ -152,7 +156,7 @@ def _short_of_room(world):
 
 
 @entry
-def advance(world, jobs, until, closing):
+def advance(world: Pages, jobs: Pages, until: int, closing: int) -> int:
     """Bring the data plane to `until`; events at `until` itself wait unless `closing` is 1.
 
     At one instant: usage interval, load, jobs that end or step, timers, then waiting work,
@@ -168,7 +172,7 @@ def advance(world, jobs, until, closing):
         m = tour_first(tour_of(world), next_ms_of(world))
         job_ms = next_ms_of(world)[m] if m >= 0 else INF
         timer_ms = timer_of(world)[0].at_ms if w[0].timer_n > 0 else INF
-        event = min(min(job_ms, timer_ms), min(w[0].load_next_ms, w[0].edge_next_ms))
+        event = min(job_ms, timer_ms, w[0].load_next_ms, w[0].edge_next_ms)
         if event > w[0].now_ms and w[0].wants_replicas != 0 and w[0].n_pending > 0:
             return PLACE
         if event > w[0].now_ms and w[0].wants_dispatch != 0:

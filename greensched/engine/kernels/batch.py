@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.heaps import pair_insert, pair_remove
 from greensched.engine.kernels.index import find_devices, reindex, take_devices
@@ -29,9 +31,12 @@ from greensched.engine.kernels.meter import note_empty, refresh, sync
 from greensched.engine.kernels.queue import forget_failures, queue_push, wait_new
 from greensched.model import DRAINING, OFF, SLEEPING
 
+if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import Pages, Records
+
 
 @inner
-def reserved_share(mach, m, cpu_m, memory_mib, gpu_m):
+def reserved_share(mach: Records, m: int, cpu_m: int, memory_mib: int, gpu_m: int) -> int:
     """Return the dominant reserved share of machine m, in 1/SHARE_ONE (integer)."""
     share = cpu_m * SHARE_ONE // mach[m].full_cpu_m
     share = max(share, memory_mib * SHARE_ONE // max(1, mach[m].full_memory_mib))
@@ -41,7 +46,7 @@ def reserved_share(mach, m, cpu_m, memory_mib, gpu_m):
 
 
 @inner
-def _set_step(slot, jobs, s, done_ms):
+def _set_step(slot: Records, jobs: Pages, s: int, done_ms: int) -> None:
     """Set slot s to the use step that holds at progress `done_ms`."""
     j = slot[s].job
     if len(use_offsets_of(jobs)) == 0:
@@ -66,7 +71,7 @@ def _set_step(slot, jobs, s, done_ms):
 
 
 @inner
-def start_task(world, jobs, e, m, gang):
+def start_task(world: Pages, jobs: Pages, e: int, m: int, gang: int) -> int:
     """Start one task of waiting entry e on machine m and return its slot; `gang`: its mates."""
     w, mach, slot, wait = w_of(world), mach_of(world), slot_of(world), wait_of(world)
     now = w[0].now_ms
@@ -113,7 +118,7 @@ def start_task(world, jobs, e, m, gang):
 
 
 @inner
-def settle_slot(mach, slot, s):
+def settle_slot(mach: Records, slot: Records, s: int) -> None:
     """Add what slot s took since its last settling to its energy [J x 1000]."""
     t = slot[s]
     r = mach[t.machine]
@@ -125,7 +130,7 @@ def settle_slot(mach, slot, s):
 
 
 @inner
-def next_step(mach, slot, jobs, s):
+def next_step(mach: Records, slot: Records, jobs: Pages, s: int) -> None:
     """Move a running slot to its next use step; its machine is synced and refreshed after."""
     settle_slot(mach, slot, s)
     t = slot[s]
@@ -143,7 +148,7 @@ def next_step(mach, slot, jobs, s):
 
 
 @inner
-def _leave(world, s):
+def _leave(world: Pages, s: int) -> None:
     """Take slot s off its (synced) machine; its energy is settled."""
     mach, slot = mach_of(world), slot_of(world)
     settle_slot(mach, slot, s)
@@ -172,14 +177,14 @@ def _leave(world, s):
 
 
 @inner
-def _free(w, slot, s):
+def _free(w: Records, slot: Records, s: int) -> None:
     """Give slot s back."""
     slot[s].next_free = w[0].slot_free
     w[0].slot_free = s
 
 
 @inner
-def finish_task(world, jobs, s):
+def finish_task(world: Pages, jobs: Pages, s: int) -> None:
     """End slot s; its machine is synced, and reindexed and refreshed by the caller."""
     w, slot, out = w_of(world), slot_of(world), out_of(world)
     _leave(world, s)
@@ -201,7 +206,7 @@ def finish_task(world, jobs, s):
 
 
 @inner
-def _progress_ms(world, s):
+def _progress_ms(world: Pages, s: int) -> int:
     """Return how far [ms] slot s has come."""
     t = slot_of(world)[s]
     done = (mach_of(world)[t.machine].virtual - t.virtual_zero) // RATE_ONE
@@ -209,7 +214,7 @@ def _progress_ms(world, s):
 
 
 @inner
-def undo_start(world, s):
+def undo_start(world: Pages, s: int) -> None:
     """Take back a task that was started at this very instant: nothing else has changed."""
     w, mach = w_of(world), mach_of(world)
     m = slot_of(world)[s].machine
@@ -224,7 +229,7 @@ def undo_start(world, s):
 
 
 @inner
-def rest_if_drained(world, m):
+def rest_if_drained(world: Pages, m: int) -> None:
     """Put a draining machine on which nothing is left to sleep or off."""
     w, b = w_of(world), mach_of(world)[m]
     if b.state != DRAINING or b.n_reps + b.n_standby + b.n_jobs > 0:
@@ -239,7 +244,7 @@ def rest_if_drained(world, m):
 
 
 @inner
-def evict(world, jobs, s):
+def evict(world: Pages, jobs: Pages, s: int) -> None:
     """Evict slot s and its mates; the job waits again with what its checkpoints kept."""
     w, slot, wait, out = w_of(world), slot_of(world), wait_of(world), out_of(world)
     j = slot[s].job
@@ -277,7 +282,7 @@ def evict(world, jobs, s):
 
 
 @inner
-def evict_newest(world, jobs, m):
+def evict_newest(world: Pages, jobs: Pages, m: int) -> bool:
     """Evict machine m's newest evictable job and say whether there was one."""
     s = mach_of(world)[m].job_head
     while s >= 0:

@@ -6,7 +6,10 @@ two atomic operations an array a call.
 
 from __future__ import annotations
 
-from numba import njit
+from typing import Any
 
+import numba
+
+njit: Any = numba.njit  # its type information lacks the option without a name of its own
 entry = njit(cache=True, error_model="numpy", _nrt=False)
 inner = njit(error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)

@@ -5,6 +5,8 @@ One entry, so that the code they share is compiled once.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from greensched.engine.kernels.actions import (
     apply_lend,
     apply_limit,
@@ -58,9 +60,12 @@ from greensched.engine.kernels.queue import forget_failures
 from greensched.engine.kernels.replicas import change_online, finish_move, settle_replica
 from greensched.model import BOOTING, LENT, ON
 
+if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import Pages, Table
+
 
 @inner
-def ring(world, jobs):
+def ring(world: Pages, jobs: Pages) -> None:
     """Carry out the first timer; stale ones (another generation) do nothing."""
     w, mach, rep, timer = w_of(world), mach_of(world), rep_of(world), timer_of(world)
     kind, who, gen = timer[0].kind, timer[0].who, timer[0].gen
@@ -96,7 +101,7 @@ def ring(world, jobs):
 
 
 @inner
-def _place_all(world, jobs):
+def _place_all(world: Pages, jobs: Pages) -> None:
     """Place replicas that found no room before."""
     w_of(world)[0].wants_replicas = 0
     for s in range(len(svc_of(world))):
@@ -104,7 +109,7 @@ def _place_all(world, jobs):
 
 
 @inner
-def _open(world):
+def _open(world: Pages) -> None:
     """Put every machine into the index and work out what it draws at the start."""
     for m in range(len(mach_of(world))):
         note_empty(mach_of(world), m, ZERO)
@@ -113,7 +118,7 @@ def _open(world):
 
 
 @inner
-def _settle_tenants(world, running_j):
+def _settle_tenants(world: Pages, running_j: Table) -> None:
     """Settle every replica, and add what running tasks took so far to `running_j` [jobs]."""
     mach, slot = mach_of(world), slot_of(world)
     for r in range(w_of(world)[0].n_reps):
@@ -128,7 +133,19 @@ def _settle_tenants(world, running_j):
 
 
 @entry
-def control(world, jobs, op, who, first, second, x, y, share, flag, table):
+def control(
+    world: Pages,
+    jobs: Pages,
+    op: int,
+    who: Table,
+    first: Table,
+    second: Table,
+    x: int,
+    y: int,
+    share: float,
+    flag: bool,
+    table: Table,
+) -> None:
     """Carry out `op` (one of the C_ codes) on the numbers `who`; the rest is its arguments."""
     if op == C_OPEN:
         _open(world)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from greensched.engine.kernels.batch import evict, start_task, undo_start
 from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.index import (
@@ -46,11 +48,14 @@ from greensched.engine.kernels.queue import (
     wait_free,
 )
 
+if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import Pages, Records, Table
+
 OVERRUN_MS = 60_000  # a job past its estimate is expected to need this much more
 
 
 @inner
-def _known_to_fail(lane, wait, e):
+def _known_to_fail(lane: Records, wait: Records, e: int) -> bool:
     """Say whether a request no larger than entry e has found no room since capacity changed."""
     i = wait[e].lane
     return (
@@ -62,7 +67,7 @@ def _known_to_fail(lane, wait, e):
 
 
 @inner
-def _note_failure(lane, wait, e):
+def _note_failure(lane: Records, wait: Records, e: int) -> None:
     """Remember that entry e, which any machine type would suit, found no room."""
     i = wait[e].lane
     if wait[e].types == -1 and (
@@ -81,7 +86,7 @@ def _note_failure(lane, wait, e):
 
 
 @inner
-def _start_single(world, jobs, e, but):
+def _start_single(world: Pages, jobs: Pages, e: int, but: int) -> bool:
     """Start entry e of one task where it fits best, never on `but`; say whether it fitted.
 
     What has been tried since capacity last changed in general can only fit on the one machine
@@ -115,7 +120,7 @@ def _start_single(world, jobs, e, but):
 
 
 @inner
-def _start_gang(world, jobs, e, but):
+def _start_gang(world: Pages, jobs: Pages, e: int, but: int) -> bool:
     """Start all tasks of entry e at once, never on `but`; say whether they fitted."""
     wait = wait_of(world)
     gang = NO
@@ -147,7 +152,7 @@ def _start_gang(world, jobs, e, but):
 
 
 @inner
-def start_entry(world, jobs, e, but):
+def start_entry(world: Pages, jobs: Pages, e: int, but: int) -> bool:
     """Start entry e, never on machine `but`; say whether it fitted."""
     w, wait, out = w_of(world), wait_of(world), out_of(world)
     if len(slot_of(world)) - w[0].n_running <= wait[e].tasks:
@@ -164,14 +169,14 @@ def start_entry(world, jobs, e, but):
 
 
 @inner
-def _expected_end(slot, s, now):
+def _expected_end(slot: Records, s: int, now: int) -> int:
     """Return when slot s is expected to end; one past its estimate needs a while more."""
     end = slot[s].estimate_end_ms
     return end if end > now else now + OVERRUN_MS
 
 
 @inner
-def _fit_time(world, m, e):
+def _fit_time(world: Pages, m: int, e: int) -> int:
     """Return when machine m is expected to have room for entry e, or INF."""
     w, mach, slot, wait = w_of(world), mach_of(world), slot_of(world), wait_of(world)
     if (mach[m].type_bit & wait[e].types) == 0 or batch_limit_cpu(mach, m) < wait[e].cpu_m:
@@ -206,7 +211,7 @@ def _fit_time(world, m, e):
 
 
 @inner
-def _reserve(world, i, e):
+def _reserve(world: Pages, i: int, e: int) -> None:
     """Reserve for a blocked head: the earliest of the few machines with most free capacity."""
     lane, mach = lane_of(world), mach_of(world)
     lane[i].shadow_for, lane[i].shadow_machine, lane[i].shadow_ms = e, -1, INF
@@ -229,14 +234,14 @@ def _reserve(world, i, e):
 
 
 @inner
-def _stale(lane, i, head, now):
+def _stale(lane: Records, i: int, head: Table, now: int) -> bool:
     """Say whether lane i's reservation is none for this head, or has passed."""
     shadow_ms = lane[i].shadow_ms
     return lane[i].shadow_for != head or shadow_ms <= now or shadow_ms == INF
 
 
 @inner
-def backfill_one(world, jobs, i, e):
+def backfill_one(world: Pages, jobs: Pages, i: int, e: int) -> bool:
     """Start entry e if that does not delay lane i's reservation; say whether it started."""
     lane, wait = lane_of(world), wait_of(world)
     late = w_of(world)[0].now_ms + wait[e].estimate_ms > lane[i].shadow_ms
@@ -244,7 +249,7 @@ def backfill_one(world, jobs, i, e):
 
 
 @inner
-def reserve_for_head(world, i):
+def reserve_for_head(world: Pages, i: int) -> bool:
     """Make lane i's reservation valid; say whether other jobs may overtake its head."""
     head, lane = lane_of(world)[i].head, lane_of(world)
     if wait_of(world)[head].tasks > 1:
@@ -255,7 +260,7 @@ def reserve_for_head(world, i):
 
 
 @inner
-def _backfill(world, jobs, i):
+def _backfill(world: Pages, jobs: Pages, i: int) -> None:
     """Start entries behind lane i's blocked head that do not delay it."""
     w, lane, wait = w_of(world), lane_of(world), wait_of(world)
     head = lane[i].head
@@ -273,7 +278,7 @@ def _backfill(world, jobs, i):
 
 
 @inner
-def _preempt(world, jobs, e):
+def _preempt(world: Pages, jobs: Pages, e: int) -> bool:
     """Evict jobs of lower priority where that makes room for entry e; say whether it did."""
     mach, slot, wait = mach_of(world), slot_of(world), wait_of(world)
     best, best_n = NO, INF
@@ -321,14 +326,14 @@ def _preempt(world, jobs, e):
 
 
 @inner
-def _yields(world, jobs, s, e):
+def _yields(world: Pages, jobs: Pages, s: int, e: int) -> bool:
     """Say whether running slot s gives way to waiting entry e."""
     c = cls_of(world)[job_class_of(jobs)[slot_of(world)[s].job]]
     return c.evictable != 0 and -c.priority > wait_of(world)[e].key
 
 
 @inner
-def dispatch(world, jobs, i):
+def dispatch(world: Pages, jobs: Pages, i: int) -> None:
     """Start what may start in lane i now."""
     w, lane, wait, queue = w_of(world), lane_of(world), wait_of(world), queue_of(world)
     while w[0].status != GROW:
@@ -336,11 +341,10 @@ def dispatch(world, jobs, i):
         if e < 0:
             return
         started = start_entry(world, jobs, e, NO)
-        if not started and w[0].discipline == PRIORITY and w[0].status != GROW:
-            if wait[e].tasks == 1 and _preempt(world, jobs, e):
-                lane[i].failed_cpu_m = INF
-                e = queue_first(w, lane, queue, i)
-                started = start_entry(world, jobs, e, NO)
+        may_preempt = w[0].discipline == PRIORITY and wait[e].tasks == 1
+        if not started and may_preempt and w[0].status != GROW and _preempt(world, jobs, e):
+            e = queue_first(w, lane, queue, i)
+            started = start_entry(world, jobs, e, NO)
         if not started:
             if w[0].discipline == EASY and w[0].status != GROW:
                 _backfill(world, jobs, i)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.layout import INF
 
+if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import Records, Table
+
 
 @inner
-def _before(slot, a, b):
+def _before(slot: Records, a: int, b: int) -> bool:
     """Say whether slot a's next event comes before slot b's (ties: lower job, lower slot)."""
     if slot[a].key != slot[b].key:
         return slot[a].key < slot[b].key
@@ -17,7 +22,7 @@ def _before(slot, a, b):
 
 
 @inner
-def pair_merge(slot, a, b):
+def pair_merge(slot: Records, a: int, b: int) -> int:
     """Join two pairing heaps (roots or -1) and return the root."""
     if a < 0:
         return b
@@ -35,7 +40,7 @@ def pair_merge(slot, a, b):
 
 
 @inner
-def pair_insert(slot, root, s):
+def pair_insert(slot: Records, root: int, s: int) -> int:
     """Put slot s into the heap and return the root."""
     slot[s].child = -1
     slot[s].sibling = -1
@@ -44,7 +49,7 @@ def pair_insert(slot, root, s):
 
 
 @inner
-def pair_pop(slot, root):
+def pair_pop(slot: Records, root: int) -> int:
     """Take the root out and return the new root, or -1."""
     # first pass: merge pairs left to right, chaining the results backwards
     current = slot[root].child
@@ -75,7 +80,7 @@ def pair_pop(slot, root):
 
 
 @inner
-def pair_remove(slot, root, s):
+def pair_remove(slot: Records, root: int, s: int) -> int:
     """Take any slot s out of the heap and return the root, or -1."""
     if s == root:
         return pair_pop(slot, root)
@@ -92,7 +97,7 @@ def pair_remove(slot, root, s):
 
 
 @inner
-def tour_update(tour, next_ms, size, m):
+def tour_update(tour: Table, next_ms: Table, size: int, m: int) -> None:
     """Bring the tournament up to date after machine m's next event changed."""
     n = len(next_ms)
     i = (m + size) >> 1
@@ -106,7 +111,7 @@ def tour_update(tour, next_ms, size, m):
 
 
 @inner
-def tour_first(tour, next_ms):
+def tour_first(tour: Table, next_ms: Table) -> int:
     """Return the machine whose next event is first, or -1."""
     m = tour[1]
     if m >= len(next_ms) or next_ms[m] >= INF:
@@ -115,7 +120,7 @@ def tour_first(tour, next_ms):
 
 
 @inner
-def _timer_before(timer, a, b):
+def _timer_before(timer: Records, a: int, b: int) -> bool:
     """Say whether timer a rings before timer b."""
     if timer[a].at_ms != timer[b].at_ms:
         return timer[a].at_ms < timer[b].at_ms
@@ -123,7 +128,7 @@ def _timer_before(timer, a, b):
 
 
 @inner
-def _timer_swap(timer, a, b):
+def _timer_swap(timer: Records, a: int, b: int) -> None:
     """Exchange two timers."""
     at, seq, kind = timer[a].at_ms, timer[a].seq, timer[a].kind
     who, gen = timer[a].who, timer[a].gen
@@ -133,7 +138,7 @@ def _timer_swap(timer, a, b):
 
 
 @inner
-def timer_push(w, timer, at_ms, kind, who, gen):
+def timer_push(w: Records, timer: Records, at_ms: int, kind: int, who: Table, gen: int) -> None:
     """Set a timer; the caller has made sure that there is room."""
     i = w[0].timer_n
     w[0].timer_n += 1
@@ -149,7 +154,7 @@ def timer_push(w, timer, at_ms, kind, who, gen):
 
 
 @inner
-def timer_pop(w, timer):
+def timer_pop(w: Records, timer: Records) -> None:
     """Remove the first timer; read it before at position 0."""
     w[0].timer_n -= 1
     n = w[0].timer_n

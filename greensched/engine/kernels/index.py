@@ -8,6 +8,8 @@ of the greatest free CPU.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.layout import (
     BEST_FIT,
@@ -33,12 +35,15 @@ from greensched.engine.kernels.memory import (
 )
 from greensched.model import LENT, ON, OWN, ROLE_CODES
 
+if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import Pages, Records, Table
+
 _BATCH_ROLE = ROLE_CODES["batch"]
 _ONLINE_ROLE = ROLE_CODES["online"]
 
 
 @inner
-def batch_limit_cpu(mach, m):
+def batch_limit_cpu(mach: Records, m: int) -> int:
     """Return how much CPU [millicores] batch may reserve on machine m in all."""
     r = mach[m]
     if r.state != ON:
@@ -55,7 +60,7 @@ def batch_limit_cpu(mach, m):
 
 
 @inner
-def batch_limit_memory(mach, m):
+def batch_limit_memory(mach: Records, m: int) -> int:
     """Return how much memory [MiB] batch may reserve on machine m in all."""
     r = mach[m]
     free = r.memory_mib - r.online_memory_mib
@@ -65,13 +70,13 @@ def batch_limit_memory(mach, m):
 
 
 @inner
-def batch_free_cpu(mach, m):
+def batch_free_cpu(mach: Records, m: int) -> int:
     """Return the CPU [millicores] that batch may still reserve on machine m."""
     return batch_limit_cpu(mach, m) - mach[m].batch_cpu_m
 
 
 @inner
-def online_free_cpu(mach, m):
+def online_free_cpu(mach: Records, m: int) -> int:
     """Return the CPU [millicores] that replicas may still reserve, or -1 where none may."""
     r = mach[m]
     if r.state != ON or r.lending != OWN or r.role == _BATCH_ROLE:
@@ -82,7 +87,7 @@ def online_free_cpu(mach, m):
 
 
 @inner
-def fits_online(mach, m, cpu_m, memory_mib, gpu_m):
+def fits_online(mach: Records, m: int, cpu_m: int, memory_mib: int, gpu_m: int) -> bool:
     """Say whether a replica of this size fits machine m now."""
     r = mach[m]
     if online_free_cpu(mach, m) < cpu_m:
@@ -95,7 +100,7 @@ def fits_online(mach, m, cpu_m, memory_mib, gpu_m):
 
 
 @inner
-def may_stay(world, m, stay_ms):
+def may_stay(world: Pages, m: int, stay_ms: int) -> bool:
     """Say whether work that needs `stay_ms` in one piece (0: any) should start on machine m.
 
     Lent machines are recalled some time, and services come first where they share a machine.
@@ -111,7 +116,9 @@ def may_stay(world, m, stay_ms):
 
 
 @inner
-def fits_batch(world, m, cpu_m, memory_mib, gpu_m, types, stay_ms):
+def fits_batch(
+    world: Pages, m: int, cpu_m: int, memory_mib: int, gpu_m: int, types: int, stay_ms: int
+) -> bool:
     """Say whether a task of this size fits machine m now."""
     mach = mach_of(world)
     r = mach[m]
@@ -127,7 +134,7 @@ def fits_batch(world, m, cpu_m, memory_mib, gpu_m, types, stay_ms):
 
 
 @inner
-def find_devices(mach, gpu_free, m, gpu_m):
+def find_devices(mach: Records, gpu_free: Table, m: int, gpu_m: int) -> int:
     """Return the bits of the devices that a request takes, or -1; a fraction takes the fullest."""
     base, n = mach[m].gpu_base, mach[m].n_gpus
     if gpu_m < 1000:
@@ -146,7 +153,7 @@ def find_devices(mach, gpu_free, m, gpu_m):
 
 
 @inner
-def take_devices(mach, gpu_free, m, bits, gpu_m):
+def take_devices(mach: Records, gpu_free: Table, m: int, bits: int, gpu_m: int) -> None:
     """Reserve the devices in `bits` (gpu_m > 0) or give them back (gpu_m < 0)."""
     base = mach[m].gpu_base
     whole = abs(gpu_m) >= 1000
@@ -158,7 +165,7 @@ def take_devices(mach, gpu_free, m, bits, gpu_m):
 
 
 @inner
-def _level(mach, m, free_cpu_m):
+def _level(mach: Records, m: int, free_cpu_m: int) -> int:
     """Return the level of machine m in a pool of its kind, or -1 when it has no room."""
     if free_cpu_m <= 0:
         return -1
@@ -168,7 +175,7 @@ def _level(mach, m, free_cpu_m):
 
 
 @inner
-def _set_online(mach, head, block, pool, m, level):
+def _set_online(mach: Records, head: Table, block: Table, pool: int, m: int, level: int) -> None:
     """Move machine m to `level` (-1: out) of an online pool."""
     old = mach[m].online_level
     if old == level:
@@ -194,7 +201,7 @@ def _set_online(mach, head, block, pool, m, level):
 
 
 @inner
-def _set_batch(mach, head, block, pool, m, level):
+def _set_batch(mach: Records, head: Table, block: Table, pool: int, m: int, level: int) -> None:
     """Move machine m to `level` (-1: out) of a batch pool."""
     old = mach[m].batch_level
     if old == level:
@@ -220,7 +227,7 @@ def _set_batch(mach, head, block, pool, m, level):
 
 
 @inner
-def _tree_set(tree, pool, size, m, value):
+def _tree_set(tree: Table, pool: int, size: int, m: int, value: int) -> None:
     """Write machine m's free CPU into a pool's tree."""
     i = m + size
     tree[pool, i] = value
@@ -231,7 +238,7 @@ def _tree_set(tree, pool, size, m, value):
 
 
 @inner
-def reindex(world, m):
+def reindex(world: Pages, m: int) -> None:
     """Bring the index up to date after machine m's free capacity or state changed."""
     w, mach, head, block = w_of(world), mach_of(world), head_of(world), block_of(world)
     gpu = 1 if mach[m].n_gpus > 0 else 0
@@ -245,7 +252,17 @@ def reindex(world, m):
 
 
 @inner
-def _fits(world, pool, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
+def _fits(
+    world: Pages,
+    pool: int,
+    m: int,
+    cpu_m: int,
+    memory_mib: int,
+    gpu_m: int,
+    types: int,
+    stay_ms: int,
+    but: int,
+) -> bool:
     """Say whether the request fits machine m of this pool, devices included; never `but`."""
     if m == but:
         return False
@@ -258,15 +275,35 @@ def _fits(world, pool, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
 
 
 @inner
-def fits_task(world, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
+def fits_task(
+    world: Pages,
+    m: int,
+    cpu_m: int,
+    memory_mib: int,
+    gpu_m: int,
+    types: int,
+    stay_ms: int,
+    but: int,
+) -> bool:
     """Say whether a task fits machine m, devices included, and m is not `but`."""
     pool = P_BATCH_GPU if mach_of(world)[m].n_gpus > 0 else P_BATCH
     return _fits(world, pool, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but)
 
 
 @inner
-def _find_level(world, pool, level, step, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
-    """Walk the levels from `level` up (step 1) or down (-1); the first machine that fits, or -1."""
+def _find_level(
+    world: Pages,
+    pool: int,
+    level: int,
+    step: int,
+    cpu_m: int,
+    memory_mib: int,
+    gpu_m: int,
+    types: int,
+    stay_ms: int,
+    but: int,
+) -> int:
+    """Return the first machine that fits, from `level` up (step 1) or down (-1), or -1."""
     head, block, mach = head_of(world), block_of(world), mach_of(world)
     while 0 <= level <= LEVELS:
         if block[pool, level // BLOCK] == 0:  # skip what is left of an empty block
@@ -282,7 +319,7 @@ def _find_level(world, pool, level, step, cpu_m, memory_mib, gpu_m, types, stay_
 
 
 @inner
-def _tree_next(tree, pool, size, start, need):
+def _tree_next(tree: Table, pool: int, size: int, start: int, need: int) -> int:
     """Return the first leaf at or after `start` with at least `need`, or -1."""
     i = start + size
     if tree[pool, i] >= need:
@@ -298,7 +335,17 @@ def _tree_next(tree, pool, size, start, need):
 
 
 @inner
-def _find_tree(world, pool, start, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
+def _find_tree(
+    world: Pages,
+    pool: int,
+    start: int,
+    cpu_m: int,
+    memory_mib: int,
+    gpu_m: int,
+    types: int,
+    stay_ms: int,
+    but: int,
+) -> int:
     """Return the first machine at or after `start` that fits, or -1."""
     size, n = w_of(world)[0].tree_size, len(mach_of(world))
     m = start
@@ -313,7 +360,16 @@ def _find_tree(world, pool, start, cpu_m, memory_mib, gpu_m, types, stay_ms, but
 
 
 @inner
-def find(world, online, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
+def find(
+    world: Pages,
+    online: bool,
+    cpu_m: int,
+    memory_mib: int,
+    gpu_m: int,
+    types: int,
+    stay_ms: int,
+    but: int,
+) -> int:
     """Return the machine that takes a request, or -1; never machine `but`.
 
     Work without GPUs tries machines without GPUs first, then those with the fewest free.

@@ -10,13 +10,18 @@ from greensched.engine.kernels.compiling import entry, inner
 from greensched.queueing import response_p99_ms as _response_p99_ms
 
 if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import Table
+
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 response_p99_ms = inner(_response_p99_ms)
 
 
 @entry
-def _fill(load, online_ms, lengths, cpu_m, service_ms, out):
+def _fill(
+    load: Table, online_ms: Table, lengths: Table, cpu_m: Table, service_ms: Table, out: Table
+) -> None:
     """Fill `out` [steps, services]: c whole cores of the mean replicas, at least one."""
     steps = load.shape[1]
     for s in range(load.shape[0]):

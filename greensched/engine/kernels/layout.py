@@ -6,14 +6,25 @@ machine so that what a job or replica took is a difference of two values.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+# What kernels take: the book of a World or JobTable, records of one entity, a table of numbers.
+Pages: TypeAlias = Any
+Records: TypeAlias = NDArray[Any]
+Table: TypeAlias = NDArray[Any]
+
+
+def _codes(n: int) -> tuple[int, ...]:
+    """Return 0 .. n - 1 as numbers that a kernel may be called with (see NO)."""
+    return tuple(cast("int", np.int64(i)) for i in range(n))
+
+
 INF = 1 << 62
 LEVELS = 1024  # of free capacity in the placement index
-TOP = np.int64(LEVELS)
+TOP = cast("int", np.int64(LEVELS))
 BLOCK = 32  # levels a block of the index
 RATE_ONE = 1 << 20  # progress of an undisturbed job in one millisecond
 SHARE_ONE = 1_000_000  # a whole machine, in the unit of reserved shares
@@ -21,31 +32,29 @@ BACKFILL_DEPTH = 100  # waiting jobs looked at behind a blocked head
 SHADOW_MACHINES = 4  # machines looked at for a blocked head's reservation
 
 # roles of a machine in the usage table
-R_ONLINE, R_SHARED, R_LENT, R_BATCH, R_BOOTING, R_SLEEPING, R_OFF, R_SURPLUS = np.arange(
-    8, dtype=np.int64
-)
+R_ONLINE, R_SHARED, R_LENT, R_BATCH, R_BOOTING, R_SLEEPING, R_OFF, R_SURPLUS = _codes(8)
 ROLES = 8
 
 # Arguments that are written out in a call are of these types: a kernel is compiled anew for each
 # literal that it is called with.
-NO, ZERO, ONE = np.int64(-1), np.int64(0), np.int64(1)
-NEVER, ALWAYS = np.bool_(0), np.bool_(1)
+NO, ZERO, ONE = (cast("int", np.int64(n)) for n in (-1, 0, 1))
+NEVER, ALWAYS = (cast("bool", np.bool_(n)) for n in (0, 1))
 
 # placement pools: online / batch work, on machines without / with GPUs
-P_ONLINE, P_ONLINE_GPU, P_BATCH, P_BATCH_GPU = np.arange(4, dtype=np.int64)
+P_ONLINE, P_ONLINE_GPU, P_BATCH, P_BATCH_GPU = _codes(4)
 
 # queue disciplines and weighers, in the order of model.Discipline and model.Weigher
-FIFO, PRIORITY, SHORTEST, EASY = np.arange(4, dtype=np.int64)
-BEST_FIT, FIRST_FIT, WORST_FIT, SPREAD = np.arange(4, dtype=np.int64)
+FIFO, PRIORITY, SHORTEST, EASY = _codes(4)
+BEST_FIT, FIRST_FIT, WORST_FIT, SPREAD = _codes(4)
 
 # timers
-T_BOOT, T_READY, T_LENT, T_GRACE, T_WARM, T_MOVED = np.arange(6, dtype=np.int64)
+T_BOOT, T_READY, T_LENT, T_GRACE, T_WARM, T_MOVED = _codes(6)
 
 # replica states
-A_FREE, A_STARTING, A_ONLINE, A_STANDBY, A_ARRIVING = np.arange(5, dtype=np.int64)
+A_FREE, A_STARTING, A_ONLINE, A_STANDBY, A_ARRIVING = _codes(5)
 
 # why a call of `advance` came back
-DONE, GROW, RING, PLACE = np.arange(4, dtype=np.int64)
+DONE, GROW, RING, PLACE = _codes(4)
 
 # what `control` carries out
 (C_OPEN, C_SCALE, C_POWER, C_LEND, C_RECALL, C_LIMIT, C_RETRY, C_RING, C_PLACE, C_SETTLE) = range(
@@ -66,7 +75,8 @@ SCALARS = _dtype("""
 i8: now_ms bucket cursor load_step load_next_ms arrivals_until_ms edge_next_ms
 i8: n_on n_on_peak n_on_peak_ms n_running n_waiting n_completed n_evictions n_moves n_rejected
 i8: slot_free wait_free rep_free n_reps timer_n timer_seq status spread_cursor tree_size
-i8: load_start_ms load_step_ms wants_dispatch tour_size discipline weigher n_power_cycles n_pending n_alive wants_replicas n_replica_changes freed_machine
+i8: load_start_ms load_step_ms wants_dispatch tour_size discipline weigher n_power_cycles n_pending
+i8: n_alive wants_replicas n_replica_changes freed_machine
 f8: standby_share move_energy_j move_j_per_mib move_ms_per_mib quantum gpu_quantum
 """)
 MACHINE = _dtype("""

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
-from numba.np.arrayobj import populate_array
+from numba.np import arrayobj
 
 from greensched.engine.kernels import COMPILED
 from greensched.engine.kernels import layout as form
@@ -102,7 +102,8 @@ def _accessor(row: int, name: str, dtype: Any, *, plane: bool) -> Callable[[Any]
         item = context.get_constant(types.intp, size)
         shape = [read(1), read(2)] if plane else [read(1)]
         strides = [builder.mul(item, shape[1]), item] if plane else [item]
-        populate_array(
+        fill: Any = arrayobj.populate_array
+        fill(
             view,
             data=builder.inttoptr(read(0), view.data.type),
             shape=shape,
@@ -115,7 +116,9 @@ def _accessor(row: int, name: str, dtype: Any, *, plane: bool) -> Callable[[Any]
     def typed(_context: Any, world: Any) -> Any:
         return kind(world), generate
 
-    return intrinsic(typed)
+    make: Any = intrinsic
+    view_of: Callable[[Any], Any] = make(typed)
+    return view_of
 
 
 def book(arrays: Any, dtypes: dict[str, Any]) -> Any:

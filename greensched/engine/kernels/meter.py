@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.heaps import tour_update
 from greensched.engine.kernels.layout import (
@@ -31,13 +33,16 @@ from greensched.engine.kernels.memory import (
 from greensched.model import BOOTING, OFF, OWN, ROLE_CODES, SLEEPING
 from greensched.power import curve_watts as _curve_watts
 
+if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import Pages, Records, Table
+
 curve_watts = inner(_curve_watts)
 _BATCH_ROLE = ROLE_CODES["batch"]
 _ONLINE_ROLE = ROLE_CODES["online"]
 
 
 @inner
-def sync(world, m):
+def sync(world: Pages, m: int) -> None:
     """Integrate machine m's power and the shares of its tenants up to now."""
     w, r = w_of(world), mach_of(world)[m]
     now = w[0].now_ms
@@ -60,7 +65,7 @@ def sync(world, m):
 
 
 @inner
-def role_of(mach, m):
+def role_of(mach: Records, m: int) -> int:
     """Return machine m's role in the usage table."""
     r = mach[m]
     if r.surplus != 0:
@@ -81,7 +86,7 @@ def role_of(mach, m):
 
 
 @inner
-def _progress_rate(mach, m):
+def _progress_rate(mach: Records, m: int) -> int:
     """Return the progress of machine m's jobs in a millisecond, in 1/RATE_ONE (integer).
 
     Services get CPU first; jobs share what is left in proportion to what they would use.
@@ -98,7 +103,7 @@ def _progress_rate(mach, m):
 
 
 @inner
-def _watts_on(mach, curve, m):
+def _watts_on(mach: Records, curve: Table, m: int) -> None:
     """Set power and the rates of its split among tenants of a machine that is on."""
     r = mach[m]
     use = r.online_use_m + r.rate_f * r.batch_use_m
@@ -111,7 +116,7 @@ def _watts_on(mach, curve, m):
 
 
 @inner
-def refresh(world, m):
+def refresh(world: Pages, m: int) -> None:
     """Recompute machine m's power, role and next job event; it has been synced to now."""
     mach, slot, next_ms = mach_of(world), slot_of(world), next_ms_of(world)
     r = mach[m]
@@ -140,7 +145,7 @@ def refresh(world, m):
 
 
 @inner
-def note_empty(mach, m, now):
+def note_empty(mach: Records, m: int, now: int) -> None:
     """Remember since when nothing runs on machine m."""
     if mach[m].n_reps + mach[m].n_standby + mach[m].n_jobs > 0:
         mach[m].empty_since_ms = -1

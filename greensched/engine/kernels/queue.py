@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.layout import EASY, FIFO, INF, NO, PRIORITY, SHORTEST
 from greensched.engine.kernels.memory import (
@@ -18,11 +20,14 @@ from greensched.engine.kernels.memory import (
     wait_of,
 )
 
+if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import Pages, Records, Table
+
 UNKNOWN_MS = 3_600_000  # a job's estimate until one of its size has finished
 
 
 @inner
-def estimate_of(jobs, learnt, j):
+def estimate_of(jobs: Pages, learnt: Table, j: int) -> int:
     """Return job j's estimated duration [ms]: given, else the mean of its size, else 1 h."""
     if estimate_ms_of(jobs)[j] >= 0 or len(size_of(jobs)) == 0:
         return max(1, estimate_ms_of(jobs)[j])
@@ -31,7 +36,9 @@ def estimate_of(jobs, learnt, j):
 
 
 @inner
-def wait_new(w, wait, jobs, cls, learnt, j, done_ms):
+def wait_new(
+    w: Records, wait: Records, jobs: Pages, cls: Records, learnt: Table, j: int, done_ms: int
+) -> int:
     """Return a waiting entry for job j of which `done_ms` is done."""
     discipline = w[0].discipline
     e = w[0].wait_free
@@ -55,14 +62,14 @@ def wait_new(w, wait, jobs, cls, learnt, j, done_ms):
 
 
 @inner
-def wait_free(w, wait, e):
+def wait_free(w: Records, wait: Records, e: int) -> None:
     """Give a waiting entry back."""
     wait[e].next = w[0].wait_free
     w[0].wait_free = e
 
 
 @inner
-def _before(wait, a, b):
+def _before(wait: Records, a: int, b: int) -> bool:
     """Say whether entry a goes before entry b."""
     if wait[a].key != wait[b].key:
         return wait[a].key < wait[b].key
@@ -72,7 +79,7 @@ def _before(wait, a, b):
 
 
 @inner
-def _heap_push(lane, queue, wait, i, e):
+def _heap_push(lane: Records, queue: Table, wait: Records, i: int, e: int) -> None:
     """Put entry e into lane i's heap."""
     k = lane[i].heap_n
     lane[i].heap_n += 1
@@ -84,7 +91,7 @@ def _heap_push(lane, queue, wait, i, e):
 
 
 @inner
-def _heap_pop(lane, queue, wait, i):
+def _heap_pop(lane: Records, queue: Table, wait: Records, i: int) -> None:
     """Remove the first entry of lane i's heap."""
     lane[i].heap_n -= 1
     n = lane[i].heap_n
@@ -103,7 +110,7 @@ def _heap_pop(lane, queue, wait, i):
 
 
 @inner
-def _list_insert(lane, wait, i, e):
+def _list_insert(lane: Records, wait: Records, i: int, e: int) -> None:
     """Put entry e into lane i's list, in order, searching from the tail."""
     before = lane[i].tail
     while before >= 0 and _before(wait, e, before):
@@ -121,7 +128,7 @@ def _list_insert(lane, wait, i, e):
 
 
 @inner
-def queue_push(w, lane, queue, wait, e):
+def queue_push(w: Records, lane: Records, queue: Table, wait: Records, e: int) -> None:
     """Let entry e wait in its lane."""
     i = wait[e].lane
     if w[0].discipline == FIFO or w[0].discipline == EASY:
@@ -136,7 +143,7 @@ def queue_push(w, lane, queue, wait, e):
 
 
 @inner
-def queue_first(w, lane, queue, i):
+def queue_first(w: Records, lane: Records, queue: Table, i: int) -> int:
     """Return lane i's first entry, or -1."""
     if w[0].discipline == FIFO or w[0].discipline == EASY:
         return lane[i].head
@@ -144,7 +151,7 @@ def queue_first(w, lane, queue, i):
 
 
 @inner
-def queue_remove(w, lane, queue, wait, e):
+def queue_remove(w: Records, lane: Records, queue: Table, wait: Records, e: int) -> None:
     """Take entry e (the first one, or any of a list) out of its lane."""
     i = wait[e].lane
     if w[0].discipline == FIFO or w[0].discipline == EASY:
@@ -169,7 +176,7 @@ def queue_remove(w, lane, queue, wait, e):
 
 
 @inner
-def forget_failures(world):
+def forget_failures(world: Pages) -> None:
     """Let every waiting job be tried on every machine again."""
     w, lane = w_of(world), lane_of(world)
     for i in range(2):
@@ -183,7 +190,7 @@ def forget_failures(world):
 
 
 @inner
-def note_freed(world, m):
+def note_freed(world: Pages, m: int) -> None:
     """Note that machine m has more room than before: what found none need try only there.
 
     When a second machine follows before waiting jobs were looked at, all is tried again.
@@ -197,7 +204,7 @@ def note_freed(world, m):
 
 
 @inner
-def trust_tried(world):
+def trust_tried(world: Pages) -> None:
     """Forget the freed machine, and with it all that was not tried there.
 
     Sizes that failed before may fit there now. Jobs that wait have been tried there where all

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from greensched.engine.kernels.batch import evict_newest, reserved_share, rest_if_drained
 from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.heaps import timer_push
@@ -44,9 +46,12 @@ from greensched.engine.kernels.meter import note_empty, refresh, sync
 from greensched.engine.kernels.queue import note_freed
 from greensched.model import DRAINING
 
+if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import Pages, Records
+
 
 @inner
-def settle_replica(mach, svc, rep, r):
+def settle_replica(mach: Records, svc: Records, rep: Records, r: int) -> None:
     """Add what replica r took since its last settling to its service's energy [J x 1000]."""
     a = rep[r]
     m = mach[a.machine]
@@ -58,7 +63,7 @@ def settle_replica(mach, svc, rep, r):
 
 
 @inner
-def service_sync(world, s):
+def service_sync(world: Pages, s: int) -> None:
     """Account service s's replicas and shortage up to now."""
     w, c = w_of(world), svc_of(world)[s]
     dt = w[0].now_ms - c.since_ms
@@ -75,7 +80,7 @@ def service_sync(world, s):
 
 
 @inner
-def _set_use(mach, svc, rep, r):
+def _set_use(mach: Records, svc: Records, rep: Records, r: int) -> None:
     """Give replica r its part of its service's load; its machine is synced and settled."""
     a = rep[r]
     c = svc[a.service]
@@ -87,14 +92,14 @@ def _set_use(mach, svc, rep, r):
 
 
 @inner
-def _part_of_load(svc, s):
+def _part_of_load(svc: Records, s: int) -> None:
     """Set what each online replica of service s uses."""
     c = svc[s]
     c.use_m = min(c.load_m / c.n_online, float(c.cpu_m)) if c.n_online > 0 else 0.0
 
 
 @inner
-def change_online(world, s, change):
+def change_online(world: Pages, s: int, change: int) -> None:
     """Change the number of replicas of service s that serve, and spread its load anew."""
     mach, svc, rep = mach_of(world), svc_of(world), rep_of(world)
     service_sync(world, s)
@@ -112,7 +117,7 @@ def change_online(world, s, change):
 
 
 @inner
-def load_step(world):
+def load_step(world: Pages) -> None:
     """Give every service the load of its next step."""
     w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
     for s in range(len(svc)):
@@ -141,7 +146,7 @@ def load_step(world):
 
 
 @inner
-def attach(world, s, m, state):
+def attach(world: Pages, s: int, m: int, state: int) -> int:
     """Make a replica of service s on machine m in `state` (not yet serving) and return it."""
     w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
     r = w[0].rep_free
@@ -178,7 +183,7 @@ def attach(world, s, m, state):
 
 
 @inner
-def detach(world, r):
+def detach(world: Pages, r: int) -> None:
     """Take replica r off its machine; the caller counts it and spreads its service's load."""
     w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
     a = rep[r]
@@ -227,7 +232,7 @@ def detach(world, r):
 
 
 @inner
-def _make_room(world, jobs, s):
+def _make_room(world: Pages, jobs: Pages, s: int) -> int:
     """Evict batch where that lets a replica of service s in; return the machine, or -1."""
     mach, c = mach_of(world), svc_of(world)[s]
     best, best_n = NO, INF
@@ -247,14 +252,14 @@ def _make_room(world, jobs, s):
 
 
 @inner
-def find_for_replica(world, s, but):
+def find_for_replica(world: Pages, s: int, but: int) -> int:
     """Return a machine with room for a replica of service s, never `but`, or -1."""
     c = svc_of(world)[s]
     return find(world, ALWAYS, c.cpu_m, c.memory_mib, c.gpu_m, NO, ZERO, but)
 
 
 @inner
-def add_replica(world, jobs, s, serve_now):
+def add_replica(world: Pages, jobs: Pages, s: int, serve_now: bool) -> bool:
     """Place one more replica of service s; it serves now or after its start-up time."""
     w, svc, rep = w_of(world), svc_of(world), rep_of(world)
     m = find_for_replica(world, s, NO)
@@ -273,7 +278,7 @@ def add_replica(world, jobs, s, serve_now):
 
 
 @inner
-def drop_replica(world, r):
+def drop_replica(world: Pages, r: int) -> None:
     """Remove replica r for good, whatever its state."""
     svc, rep = svc_of(world), rep_of(world)
     state, s, moving = rep[r].state, rep[r].service, rep[r].source
@@ -289,7 +294,7 @@ def drop_replica(world, r):
 
 
 @inner
-def pick_victim(world, s):
+def pick_victim(world: Pages, s: int) -> int:
     """Return the replica of service s to remove: starting ones, then on the emptiest machine."""
     mach, rep = mach_of(world), rep_of(world)
     best, best_key = NO, INF
@@ -308,7 +313,7 @@ def pick_victim(world, s):
 
 
 @inner
-def park_replica(world, r):
+def park_replica(world: Pages, r: int) -> None:
     """Turn serving replica r to standby: no traffic, CPU given back, memory kept in part."""
     w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
     a = rep[r]
@@ -335,7 +340,7 @@ def park_replica(world, r):
 
 
 @inner
-def unpark_replica(world, r):
+def unpark_replica(world: Pages, r: int) -> None:
     """Let standby replica r serve again; its machine has been cleared of batch."""
     w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
     a = rep[r]
@@ -358,7 +363,7 @@ def unpark_replica(world, r):
 
 
 @inner
-def start_move(world, r):
+def start_move(world: Pages, r: int) -> bool:
     """Begin to move serving replica r elsewhere and say whether room was found."""
     w, rep, svc = w_of(world), rep_of(world), svc_of(world)
     s = rep[r].service
@@ -373,7 +378,7 @@ def start_move(world, r):
 
 
 @inner
-def finish_move(world, twin):
+def finish_move(world: Pages, twin: int) -> None:
     """Let the arrived twin serve in place of its source."""
     w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
     s, source, m = rep[twin].service, rep[twin].source, rep[twin].machine
