@@ -80,16 +80,17 @@ class World(Services):
     def power(self, action: Power) -> None:
         """Switch machines."""
         left = action.moves_max
+        to = SLEEPING if action.to == "sleep" else OFF
         for number in action.machines:
             m = self.machines[number]
             if action.to == "on":
                 self.counts["rejected"] += not self.wake(m)
-            elif (
-                m.state != ON or m.lending != OWN or m.surplus or len(m.serving) < len(m.replicas)
-            ):
+            elif m.state == to or (m.state == DRAINING and m.sleep_to == to):
+                continue  # it is so, or will be
+            elif m.state != ON or m.lending != OWN or len(m.serving) < len(m.replicas):
                 self.counts["rejected"] += 1
             else:
-                left -= self.rest(m, SLEEPING if action.to == "sleep" else OFF, left)
+                left -= self.rest(m, to, left)
 
     def wake(self, m: Machine) -> bool:
         """Begin to switch a machine on; say whether that could be."""
@@ -99,8 +100,8 @@ class World(Services):
             self.file(m)
             self.look_for_replicas = True
             return True
-        if m.state not in {SLEEPING, OFF} or m.surplus:
-            return False
+        if m.surplus or m.state not in {SLEEPING, OFF}:
+            return not m.surplus  # else it is on, or on its way
         took_ms = m.kind.wake_ms if m.state == SLEEPING else m.kind.boot_ms
         m.state = BOOTING
         self.on_peak = max(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
 from greensched.engine.simulate import simulate
-from greensched.model import BatchLimit, JobClass, Lend, Power, Recall, Scale
+from greensched.model import BatchLimit, JobClass, Lend, Power, Recall, Scale, Setting
 from greensched.power import Linear
 from tests.engine.worlds import Scripted, jobs, machines, numbers, services, setting
 
@@ -14,53 +16,54 @@ H_MS = 3_600_000
 KEEPS = JobClass(name="keeps", checkpoint_interval_ms=10_000, checkpoint_cost_ms=1_000)
 
 
-def test_hand_computed_day_to_the_joule() -> None:
-    """Two machines, one service of two load levels and three jobs take the energy worked out.
-
-    Linear, 100 W idle, 200 W at 4,000 millicores: 0.025 W a millicore. Boot 50 W for 180 s from
-    off and for 30 s from sleep, sleep 5 W, off 2 W. Machine 0 serves, machine 1 is for batch.
-
-    Machine 0, on all day: load 2,000 millicores for 12 h, then 800 (two replicas of 1,000):
-      12 h x (100 + 50) W + 12 h x (100 + 20) W = 43,200 s x 270 W        = 11,664,000 J  online
-    Machine 1: A (4,000 millicores) 0..1 h, B (1,000) 0.5 h..2.5 h waits for A: 1 h..3 h.
-      1 h x 200 W + 2 h x 125 W                    = 720,000 + 900,000 J  =  1,620,000 J  batch
-      idle 3 h..4 h at 100 W                                              =    360,000 J  batch
-      sleeps 4 h..10 h at 5 W = 21,600 s x 5 W                            =    108,000 J  sleeping
-      wakes at 10 h in 30 s at 50 W                                       =      1,500 J  booting
-      idle 10 h + 30 s..11 h at 100 W = 3,570 s                           =    357,000 J  batch
-      off 11 h..20 h at 2 W = 32,400 s x 2 W                              =     64,800 J  off
-      boots at 20 h in 180 s at 50 W                                      =      9,000 J  booting
-      C (2,000), submitted at 19 h, runs 20 h + 180 s..21 h + 180 s 150 W =    540,000 J  batch
-      idle 21 h + 180 s..24 h = 10,620 s x 100 W                          =  1,062,000 J  batch
-    """
+def day() -> Setting:
+    """Return a day of one machine that serves and one for batch, which sleeps and is off."""
     fleet = [
         machines(name=name, role=role, boot_w=50.0, off_w=2.0, sleep_w=5.0)
         for name, role in (("serve", "online"), ("work", "batch"))
     ]
-    script = (
-        (4 * H_MS, (Power(machines=numbers(1), to="sleep"),)),
-        (10 * H_MS, (Power(machines=numbers(1), to="on"),)),
-        (11 * H_MS, (Power(machines=numbers(1), to="off"),)),
-        (20 * H_MS, (Power(machines=numbers(1), to="on"),)),
+    switches: tuple[tuple[int, Literal["on", "sleep", "off"]], ...] = (
+        (4, "sleep"),
+        (10, "on"),
+        (11, "off"),
+        (20, "on"),
     )
-    result = simulate(
-        setting(
-            *fleet,
-            window_ms=24 * H_MS,
-            services=services({"replicas": 2, "load_cpu_m": [2_000, 800]}, step_ms=12 * H_MS),
-            jobs=jobs(
-                {"duration_ms": H_MS, "cpu_m": 4_000},
-                {"submit_ms": H_MS // 2, "duration_ms": 2 * H_MS},
-                {"submit_ms": 19 * H_MS, "duration_ms": H_MS, "cpu_m": 2_000},
-            ),
-            policies=(Scripted(script=script, period_ms=H_MS),),
-        )
+    script = tuple((h * H_MS, (Power(machines=numbers(1), to=to),)) for h, to in switches)
+    return setting(
+        *fleet,
+        window_ms=24 * H_MS,
+        services=services({"replicas": 2, "load_cpu_m": [2_000, 800]}, step_ms=12 * H_MS),
+        jobs=jobs(
+            {"duration_ms": H_MS, "cpu_m": 4_000},
+            {"submit_ms": H_MS // 2, "duration_ms": 2 * H_MS},
+            {"submit_ms": 19 * H_MS, "duration_ms": H_MS, "cpu_m": 2_000},
+        ),
+        policies=(Scripted(script=script, period_ms=H_MS),),
     )
+
+
+def test_hand_computed_day_to_the_joule() -> None:
+    """Two machines, one service of two load levels and three jobs take the energy worked out."""
+    # Linear, 100 W idle, 200 W at 4,000 millicores: 0.025 W a millicore. Boot 50 W for 180 s from
+    # off and for 30 s from sleep, sleep 5 W, off 2 W. Machine 0 serves, machine 1 is for batch.
+    #
+    # Machine 0, on all day: load 2,000 millicores for 12 h, then 800 (two replicas of 1,000):
+    #   12 h x (100 + 50) W + 12 h x (100 + 20) W = 43,200 s x 270 W        = 11,664,000 J  online
+    # Machine 1: A (4,000 millicores) 0..1 h, B (1,000) 0.5 h..2.5 h waits for A: 1 h..3 h.
+    #   1 h x 200 W + 2 h x 125 W                    = 720,000 + 900,000 J  =  1,620,000 J  batch
+    #   idle 3 h..4 h at 100 W                                              =    360,000 J  batch
+    #   sleeps 4 h..10 h at 5 W = 21,600 s x 5 W                            =    108,000 J  asleep
+    #   wakes at 10 h in 30 s at 50 W                                       =      1,500 J  booting
+    #   idle 10 h + 30 s..11 h at 100 W = 3,570 s                           =    357,000 J  batch
+    #   off 11 h..20 h at 2 W = 32,400 s x 2 W                              =     64,800 J  off
+    #   boots at 20 h in 180 s at 50 W                                      =      9,000 J  booting
+    #   C (2,000), submitted at 19 h, runs 20 h + 180 s..21 h + 180 s 150 W =    540,000 J  batch
+    #   idle 21 h + 180 s..24 h = 10,620 s x 100 W                          =  1,062,000 J  batch
+    result = simulate(day())
+    usage = result.usage
     energy_j = {
         (group.machine_type, group.role): joules
-        for group, joules in zip(
-            result.usage.groups, result.usage.energy_j.sum(axis=0), strict=True
-        )
+        for group, joules in zip(usage.groups, usage.energy_j.sum(axis=0), strict=True)
     }
     expected_j = {
         ("serve", "online"): 11_664_000.0,
@@ -82,12 +85,10 @@ def test_hand_computed_day_to_the_joule() -> None:
 
 
 def test_contention_slows_batch_and_services_come_first() -> None:
-    """Batch beside a service gets what the service leaves, and its end moves accordingly.
-
-    Four cores; the service uses 1,000 for 60 s and 3,000 after. The job asks for 2,000 for
-    120 s and starts at 0: full speed for 60 s, then half speed (1,000 left of 2,000 wanted)
-    for the remaining 60 s of work = 120 s, so it ends at 180 s.
-    """
+    """Batch beside a service gets what the service leaves, and its end moves accordingly."""
+    # Four cores; the service uses 1,000 for 60 s and 3,000 after. The job asks for 2,000 for
+    # 120 s and starts at 0: full speed for 60 s, then half speed (1,000 left of 2,000 wanted)
+    # for the remaining 60 s of work = 120 s, so it ends at 180 s.
     limit = BatchLimit(machines=numbers(0), cpu_m=numbers(4_000), memory_mib=numbers(1_000))
     result = simulate(
         setting(
@@ -119,12 +120,10 @@ def test_use_steps_are_integrated_exactly() -> None:
 
 
 def test_preemption_keeps_what_checkpoints_kept() -> None:
-    """A preempted job repeats the work since its last checkpoint, and that is counted.
-
-    The low job starts at 0 and gives way at 25 s. Its last checkpoint is at 20 s of progress,
-    of which saving cost 1 s: 19 s are kept, 6 s lost. It continues at 35 s with 60 - 19 = 41 s
-    to do, and ends at 76 s.
-    """
+    """A preempted job repeats the work since its last checkpoint, and that is counted."""
+    # The low job starts at 0 and gives way at 25 s. Its last checkpoint is at 20 s of progress,
+    # of which saving cost 1 s: 19 s are kept, 6 s lost. It continues at 35 s with 60 - 19 = 41 s
+    # to do, and ends at 76 s.
     low = JobClass(name="low", priority=0, checkpoint_interval_ms=10_000, checkpoint_cost_ms=1_000)
     high = JobClass(name="high", priority=1)
     result = simulate(
@@ -172,12 +171,10 @@ def test_eviction_without_checkpoints_loses_all() -> None:
 
 
 def test_gang_is_evicted_as_one_and_its_work_counted() -> None:
-    """Eviction of one of two tasks stops both; both lose the work since the checkpoint.
-
-    Each of two online machines takes one task. At 25 s machine 0 is closed to batch: 20 s are
-    kept less 1 s of saving, 2 x (25 - 19) = 12 s of task time are lost. At 40 s it opens again:
-    the gang needs both machines, and runs 60 - 19 = 41 s more, to 81 s.
-    """
+    """Eviction of one of two tasks stops both; both lose the work since the checkpoint."""
+    # Each of two online machines takes one task. At 25 s machine 0 is closed to batch: 20 s are
+    # kept less 1 s of saving, 2 x (25 - 19) = 12 s of task time are lost. At 40 s it opens again:
+    # the gang needs both machines, and runs 60 - 19 = 41 s more, to 81 s.
 
     def limit(machine: int, cpu_m: int, *, evict: bool = False) -> BatchLimit:
         return BatchLimit(
@@ -205,11 +202,9 @@ def test_gang_is_evicted_as_one_and_its_work_counted() -> None:
 
 
 def test_evicted_gang_also_loses_what_ended_mates_had_done() -> None:
-    """A task that ended before its gang was evicted is repeated, and counted as lost.
-
-    Machine 1 has a service that halves the batch there, so task 0 ends at 10 s and task 1 stands
-    at 6 s of progress at 12 s, when it is evicted: 10 s + 6 s are lost.
-    """
+    """A task that ended before its gang was evicted is repeated, and counted as lost."""
+    # Machine 1 has a service that halves the batch there, so task 0 ends at 10 s and task 1 stands
+    # at 6 s of progress at 12 s, when it is evicted: 10 s + 6 s are lost.
 
     def limit(*machine: int, cpu_m: int, evict: bool = False) -> BatchLimit:
         return BatchLimit(
@@ -285,11 +280,9 @@ def test_short_job_overtakes_a_blocked_head() -> None:
 
 
 def test_lent_machine_serves_batch_and_comes_back() -> None:
-    """A machine drained, lent and recalled gives batch its time and the service its replica.
-
-    Lent at 60 s with 10 s of drain: the job waits until 70 s. Recalled at 100 s with 5 s of
-    grace: the job (40 s) is evicted at 105 s with 35 s lost; the replica serves again at 125 s.
-    """
+    """A machine drained, lent and recalled gives batch its time and the service its replica."""
+    # Lent at 60 s with 10 s of drain: the job waits until 70 s. Recalled at 100 s with 5 s of
+    # grace: the job (40 s) is evicted at 105 s with 35 s lost; the replica serves again at 125 s.
     script = (
         (60_000, (Lend(machines=numbers(0), drain_ms=10_000),)),
         (100_000, (Recall(machines=numbers(0), grace_ms=5_000, warm_ms=20_000),)),
@@ -317,11 +310,9 @@ def test_lent_machine_serves_batch_and_comes_back() -> None:
 
 
 def test_emptied_machine_sleeps_after_its_replicas_moved() -> None:
-    """Replicas move within the budget, their energy is counted, and the machine sleeps.
-
-    A replica of 1,000 MiB moves in 838 ms and takes 0.512 x 1,048.576 + 20.165 x 1,000 / 1,024
-    = 556.56 J.
-    """
+    """Replicas move within the budget, their energy is counted, and the machine sleeps."""
+    # A replica of 1,000 MiB moves in 838 ms and takes 0.512 x 1,048.576 + 20.165 x 1,000 / 1,024
+    # = 556.56 J.
     script = ((10_000, (Power(machines=numbers(1), to="sleep", moves_max=1),)),)
     row = {
         "replica_cpu_m": 2_000,
@@ -354,11 +345,9 @@ def test_emptied_machine_sleeps_after_its_replicas_moved() -> None:
 
 
 def test_pools_grow_with_what_runs_and_waits() -> None:
-    """More than 1,024 running, 1,024 waiting jobs and 256 replicas keep their order and times.
-
-    2,000 one-core jobs of 1 h run at once; 3,000 more wait for them and start together; 400
-    replicas are asked for while 300 serve.
-    """
+    """More than 1,024 running, 1,024 waiting jobs and 256 replicas keep their order and times."""
+    # 2,000 one-core jobs of 1 h run at once; 3,000 more wait for them and start together; 400
+    # replicas are asked for while 300 serve.
     script = ((60_000, (Scale(services=numbers(0), replicas=numbers(700)),)),)
     result = simulate(
         setting(

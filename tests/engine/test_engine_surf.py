@@ -24,10 +24,8 @@ MACHINES, WEEK_S, IDLE_W, SPAN_W, CAPACITY_MHZ = 279, 604_800, 32.0, 148.0, 33_6
 
 @pytest.mark.data
 def test_surf_week_takes_its_closed_form(data_folder: Path) -> None:
-    """E = 279 x 604,800 s x 32 W + the sum over fragments of 148 W x use / 33,600 MHz x time.
-
-    Every task takes one whole machine, so power is linear in the sum of all use.
-    """
+    """E = 279 x 604,800 s x 32 W + the sum over fragments of 148 W x use / 33,600 MHz x time."""
+    # Every task takes one whole machine, so power is linear in the sum of all use.
     folder = data_folder / "workload" / "opendc" / "surf_week"
     table = import_cached([folder], opendc.read, ReadOptions()).jobs
     assert table is not None

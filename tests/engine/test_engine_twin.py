@@ -61,14 +61,14 @@ def test_twin_agrees_on_first_come_first_served(setting: Setting) -> None:
     agree(setting)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(batch_worlds())
 def test_twin_agrees_on_batch(setting: Setting) -> None:
     """Engine and twin agree on all disciplines, weighers, gangs, GPUs and use steps."""
     agree(setting)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(full_worlds())
 def test_twin_agrees_on_services_beside_batch(setting: Setting) -> None:
     """Engine and twin agree where policies scale, switch, lend, recall and limit."""
@@ -122,11 +122,9 @@ def whole_seconds(setting: Setting) -> Setting:
 @settings(max_examples=60)
 @given(batch_worlds())
 def test_energy_is_the_integral_by_seconds(drawn: Setting) -> None:
-    """I-05: energy equals a brute-force sum over seconds where breakpoints are whole seconds.
-
-    Power in a second follows from the outcomes: who ran on which machine. Jobs of one task that
-    were never evicted say so; use is the request.
-    """
+    """I-05: energy equals a brute-force sum over seconds where breakpoints are whole seconds."""
+    # Power in a second follows from the outcomes: who ran on which machine. Jobs of one task that
+    # were never evicted say so; use is the request.
     setting = whole_seconds(drawn)
     table = setting.jobs
     assert table is not None

@@ -34,6 +34,30 @@ SWITCHES = (
 )
 
 
+def night(rng: np.random.Generator) -> Jobs:
+    """Return eighty jobs of three classes in nine hours."""
+    submit = np.sort(rng.integers(0, 9 * H_MS, 80))
+    return jobs(
+        *[
+            {
+                "submit_ms": int(at),
+                "duration_ms": int(rng.integers(60_000, 2 * H_MS)),
+                "cpu_m": int(rng.choice([500, 1_000, 4_000])),
+                "tasks": int(rng.choice([1, 1, 3])),
+                "memory_mib": int(rng.choice([0, 1_024])),
+                "job_class": int(rng.integers(0, 3)),
+            }
+            for at in submit
+        ],
+        classes=(
+            JobClass(name="low", checkpoint_interval_ms=600_000),
+            JobClass(name="none"),
+            JobClass(name="fixed", evictable=False),
+        ),
+        estimated=bool(rng.integers(2)),
+    )
+
+
 def tide(seed: int, names: tuple[str, ...]) -> Setting:
     """Return ten hours of services with a tide beside batch under registered policies."""
     rng = np.random.default_rng(seed)
@@ -55,26 +79,6 @@ def tide(seed: int, names: tuple[str, ...]) -> Setting:
         }
         for _ in range(n)
     ]
-    submit = np.sort(rng.integers(0, 9 * H_MS, 80))
-    table = jobs(
-        *[
-            {
-                "submit_ms": int(at),
-                "duration_ms": int(rng.integers(60_000, 2 * H_MS)),
-                "cpu_m": int(rng.choice([500, 1_000, 4_000])),
-                "tasks": int(rng.choice([1, 1, 3])),
-                "memory_mib": int(rng.choice([0, 1_024])),
-                "job_class": int(rng.integers(0, 3)),
-            }
-            for at in submit
-        ],
-        classes=(
-            JobClass(name="low", checkpoint_interval_ms=600_000),
-            JobClass(name="none"),
-            JobClass(name="fixed", evictable=False),
-        ),
-        estimated=bool(rng.integers(2)),
-    )
     window_ms = 10 * H_MS
     return setting(
         machines(
@@ -87,7 +91,7 @@ def tide(seed: int, names: tuple[str, ...]) -> Setting:
         machines(name="work", role="batch", count=3, cpu_m=8_000, memory_mib=16_384),
         window_ms=window_ms,
         edges_ms=usage_edges(window_ms, []),
-        jobs=table,
+        jobs=night(rng),
         end="cut",
         services=services(*rows, step_ms=600_000),
         policies=tuple(registry.load("policy", name)() for name in names),
@@ -142,15 +146,13 @@ def test_i03_worlds_hold_under_any_action(drawn: Setting) -> None:
     assert run.checks > 80
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(full_worlds())
 def test_i01_work_is_conserved(drawn: Setting) -> None:
-    """I-01: energy at one constant a core-second is that of the work done, lost and served.
-
-    Machines take nothing but 25 W a core in use, so energy measures executed work: what jobs
-    asked for, what they lost to evictions, and load less shortage. A task's last millisecond
-    may be used in part, and one of progress is cut at an eviction.
-    """
+    """I-01: energy at one constant a core-second is that of the work done, lost and served."""
+    # Machines take nothing but 25 W a core in use, so energy measures executed work: what jobs
+    # asked for, what they lost to evictions, and load less shortage. A task's last millisecond
+    # may be used in part, and one of progress is cut at an eviction.
     table = drawn.jobs
     assert table is not None
     assert drawn.services is not None
@@ -186,7 +188,7 @@ def test_i01_work_is_conserved(drawn: Setting) -> None:
     assert core_s == pytest.approx(got_core_s, rel=1e-9, abs=slack_core_s)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(full_worlds())
 def test_i02_no_work_before_its_submission(drawn: Setting) -> None:
     """I-02: jobs start at or after they were submitted, and run at least their duration."""
@@ -199,7 +201,7 @@ def test_i02_no_work_before_its_submission(drawn: Setting) -> None:
     assert (run.jobs.end_ms <= run.end_ms).all()
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(full_worlds())
 def test_parts_of_energy_sum_to_the_machines(drawn: Setting) -> None:
     """Energy of services and jobs is at most that of the machines; the rest is unallocated."""
@@ -250,7 +252,7 @@ def test_i07_order_of_services_changes_nothing(order: list[int], seed: int) -> N
     assert first.usage.energy_j.sum() == pytest.approx(other.usage.energy_j.sum(), rel=1e-12)
 
 
-@settings(max_examples=50)
+@settings(max_examples=40)
 @given(full_worlds())
 def test_i08_renaming_changes_nothing(drawn: Setting) -> None:
     """I-08: other names in the same order give the same bytes."""
@@ -262,7 +264,7 @@ def test_i08_renaming_changes_nothing(drawn: Setting) -> None:
     assert parts(simulate(drawn)) == parts(simulate(replace(drawn, fleet=fleet, services=renamed)))
 
 
-@settings(max_examples=50)
+@settings(max_examples=40)
 @given(batch_worlds(), st.integers(1, 10**6))
 def test_i10_time_shift_adds_idle_time_only(drawn: Setting, shift_ms: int) -> None:
     """I-10: all jobs later by one shift end later by it, and idle machines take the rest."""
@@ -287,7 +289,7 @@ def test_i10_time_shift_adds_idle_time_only(drawn: Setting, shift_ms: int) -> No
     assert expected_j == pytest.approx(second.usage.energy_j.sum(), rel=1e-9)
 
 
-@settings(max_examples=50)
+@settings(max_examples=40)
 @given(full_worlds())
 def test_i24_lost_requests_are_counted(drawn: Setting) -> None:
     """I-24: work wanted is what the load says, and shortage never exceeds it."""
