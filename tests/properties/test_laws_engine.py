@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from greensched import registry
 from greensched.accounting.usage import usage_edges
 from greensched.engine.simulate import simulate
-from greensched.model import JobClass, Setting
+from greensched.model import JobClass, Jobs, Setting
 from greensched.power import Linear
 from tests.engine.check import Checked
 from tests.engine.random_worlds import batch_worlds, full_worlds
