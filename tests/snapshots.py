@@ -92,8 +92,8 @@ def snapshot(
             **count, **{k: _column([row[k] for row in services], k) for k in SERVICE}
         ),
         replicas=ReplicaView(
-            service=np.array([s for s, _, _ in replicas], np.int32),
-            machine=np.array([m for _, m, _ in replicas], np.int32),
+            service=np.array([s for s, _, _ in replicas], np.int64),
+            machine=np.array([m for _, m, _ in replicas], np.int64),
             online=np.array([is_ == "online" for _, _, is_ in replicas], np.bool_),
         ),
         queue=queue,
@@ -116,7 +116,7 @@ def _machines(
 
 def _column(values: list[Any], name: str) -> Any:
     if name == "role":
-        return np.array([ROLE_CODES[value] for value in values], np.int8)
-    small = {"state": np.int8, "lending": np.int8, "machine_type": np.int32, "surplus": np.bool_}
+        return np.array([ROLE_CODES[value] for value in values], np.int64)
+    small = {"state": np.int64, "lending": np.int64, "machine_type": np.int64, "surplus": np.bool_}
     use = np.float64 if name.endswith("use_cpu_m") or name == "load_cpu_m" else np.int64
     return np.array(values, small.get(name, use))

@@ -111,7 +111,7 @@ class Batch(Clock):
 
     def start(self, job: Job, but: Machine | None = None) -> bool:
         """Start all tasks of a job, or none."""
-        started = []
+        started: list[Task] = []
         for _ in range(job.count):
             m = self.find(job, online=False, but=but)
             if m is None:

@@ -38,8 +38,8 @@ CPU_M, MEMORY_MIB = 64_000, 262_144
 class World:
     """What stays the same between the snapshots of one run."""
 
-    role: NDArray[np.int8]
-    machine_type: NDArray[np.int32]
+    role: NDArray[np.int64]
+    machine_type: NDArray[np.int64]
     surplus: NDArray[np.bool_]
     cpu_m: NDArray[np.int64]
     memory_mib: NDArray[np.int64]
@@ -62,8 +62,8 @@ def make_world(rng: np.random.Generator, machines: int, services: int) -> World:
     types = rng.integers(0, 3, machines)
     least = rng.integers(0, 4, services)
     return World(
-        role=read_only(rng.choice([ONLINE, ONLINE, BATCH, ANY], machines), np.int8),
-        machine_type=read_only(types, np.int32),
+        role=read_only(rng.choice([ONLINE, ONLINE, BATCH, ANY], machines), np.int64),
+        machine_type=read_only(types, np.int64),
         surplus=read_only(rng.random(machines) < 0.1, np.bool_),
         cpu_m=read_only(CPU_M // (1 + types), np.int64),
         memory_mib=read_only(MEMORY_MIB // (1 + types), np.int64),
@@ -116,8 +116,8 @@ def _replicas(
             rows.append((s, m, bool(lending[m] == OWN and rng.random() < 0.9)))
     service, machine, online = zip(*rows, strict=True) if rows else ((), (), ())
     view = ReplicaView(
-        service=read_only(service, np.int32),
-        machine=read_only(machine, np.int32),
+        service=read_only(service, np.int64),
+        machine=read_only(machine, np.int64),
         online=read_only(online, np.bool_),
     )
     # What is lent is not reserved by the services that left it.
@@ -170,9 +170,9 @@ def _machines(
     online_cpu = world.cpu_m - room_cpu
     empty = (held == 0) & (jobs == 0)
     return MachineView(
-        state=read_only(state, np.int8),
+        state=read_only(state, np.int64),
         role=world.role,
-        lending=read_only(lending, np.int8),
+        lending=read_only(lending, np.int64),
         machine_type=world.machine_type,
         cpu_m=world.cpu_m,
         memory_mib=world.memory_mib,
