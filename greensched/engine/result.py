@@ -73,7 +73,9 @@ def _usage(setting: Setting, world: World, end_ms: int) -> Usage:
     k = int(np.searchsorted(world.edges, end_ms))
     edges = world.edges[: k + 1].copy()
     edges[-1] = end_ms
-    used = np.flatnonzero(world.machine_ms[:k].any(axis=0))
+    joules = world.energy[:k] / 1000.0
+    joules[-1] += world.energy[k:].sum(axis=0) / 1000.0  # of moves that ended at this instant
+    used = np.flatnonzero(world.machine_ms[:k].any(axis=0) | joules.any(axis=0))
     groups = tuple(
         Group(site=kind.site, machine_type=kind.name, role=role)
         for kind in setting.fleet
@@ -82,7 +84,7 @@ def _usage(setting: Setting, world: World, end_ms: int) -> Usage:
     return Usage(
         edges_ms=edges,
         groups=tuple(groups[g] for g in used),
-        energy_j=world.energy[:k, used] / 1000.0,
+        energy_j=joules[:, used],
         machine_ms=world.machine_ms[:k, used].copy(),
     )
 

@@ -344,6 +344,19 @@ def test_emptied_machine_sleeps_after_its_replicas_moved() -> None:
     assert expected_j == pytest.approx(result.usage.energy_j.sum())
 
 
+def test_move_that_ends_with_the_run_is_paid_for() -> None:
+    """The energy of a move that ends at the run's very end is in its last interval."""
+    script = ((10_000, (Power(machines=numbers(1), to="sleep", moves_max=1),)),)
+    row = {"replica_memory_mib": 1_000, "replicas": 2, "load_cpu_m": [0]}
+    fleet = machines(role="online", count=2, memory_mib=2_500)
+    policies, load = (Scripted(script=script),), services(row)
+    values = {"services": load, "policies": policies, "weigher": "spread", "end": "cut"}
+    result = simulate(setting(fleet, window_ms=10_838, **values))
+    assert 1 == result.counts["moves"]
+    expected_j = 10.838 * 200.0 + result.move_energy_j
+    assert expected_j == pytest.approx(result.usage.energy_j.sum())
+
+
 def test_pools_grow_with_what_runs_and_waits() -> None:
     """More than 1,024 running, 1,024 waiting jobs and 256 replicas keep their order and times."""
     # 2,000 one-core jobs of 1 h run at once; 3,000 more wait for them and start together; 400
