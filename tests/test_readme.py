@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from greensched.cli.main import main as command_line
 from tests import readme
@@ -70,15 +71,17 @@ def test_tide_chart_is_a_small_picture_that_asks_for_nothing() -> None:
     assert [] != _drawn(text)
 
 
-def test_own_trace_commands_run_as_shown(tmp_path: Path) -> None:
+def test_own_trace_commands_run_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands that README gives for a user's own list of jobs run in their order."""
     rows = [f"{60 * i},{30 + i % 7 * 20},{1 + i % 4}" for i in range(60)]
     text = "\n".join(["arrival_time,length,cpus", *rows, ""])
     (tmp_path / "jobs.csv").write_text(text, encoding="utf-8")
     shown = [words[1:] for words in _commands(README) if "jobs.csv" in words or "my.yaml" in words]
     assert ["trace", "trace", "init", "validate", "run"] == [words[0] for words in shown[:5]]
-    printed = [readme.greensched(*words, folder=tmp_path) for words in shown]
-    assert "scope 2" in printed[4]
+    monkeypatch.chdir(tmp_path)
+    done = [CliRunner().invoke(command_line, words) for words in shown]
+    assert [0] * len(shown) == [one.exit_code for one in done], [one.output for one in done]
+    assert "scope 2" in done[4].output
     assert (tmp_path / "results").is_dir()
 
 
