@@ -334,38 +334,7 @@ class BatchLimit:
     evict: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """Let `jobs` start at `at_ms` (or at once) at `site`."""
-
-    jobs: IntArray
-    at_ms: IntArray
-    site: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspend:
-    """Stop `jobs` at their last checkpoint."""
-
-    jobs: IntArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resume:
-    """Continue `jobs`."""
-
-    jobs: IntArray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """Move `databases` to machines `to`."""
-
-    databases: IntArray
-    to: IntArray
-
-
-Action: TypeAlias = Scale | Power | Lend | Recall | BatchLimit | Release | Suspend | Resume | Move
+Action: TypeAlias = Scale | Power | Lend | Recall | BatchLimit
 
 
 class Memory(Protocol):

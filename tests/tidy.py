@@ -74,7 +74,7 @@ PHYSICAL = re.compile(
 )
 UNIT = re.compile(
     r"_(ms|s|min|h|days"  # time
-    r"|w|kw|mw|j|kwh|mwh"  # power and energy
+    r"|w|kw|mw|j|mj|kwh|mwh"  # power and energy
     r"|mg|g|kg|t"  # mass of CO2e
     r"|mib|gib|gb|mhz"  # bytes and frequency
     r"|m"  # thousandths of a core or a device

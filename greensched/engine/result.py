@@ -73,8 +73,8 @@ def _usage(setting: Setting, world: World, end_ms: int) -> Usage:
     k = int(np.searchsorted(world.edges, end_ms))
     edges = world.edges[: k + 1].copy()
     edges[-1] = end_ms
-    joules = world.energy[:k] / 1000.0
-    joules[-1] += world.energy[k:].sum(axis=0) / 1000.0  # of moves that ended at this instant
+    joules = world.energy_mj[:k] / 1000.0
+    joules[-1] += world.energy_mj[k:].sum(axis=0) / 1000.0  # of moves that ended at this instant
     used = np.flatnonzero(world.machine_ms[:k].any(axis=0) | joules.any(axis=0))
     groups = tuple(
         Group(site=kind.site, machine_type=kind.name, role=role)

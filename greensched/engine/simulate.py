@@ -84,7 +84,7 @@ class Simulation:
         for period_ms in sorted({p.period_ms for p in setting.policies}):
             group = [p for p in setting.policies if p.period_ms == period_ms]
             self._env.process(self._wake(group, period_ms))
-        self._env.process(self._pulse(max(1, setting.window_ms // PULSES)))
+        self._env.process(self._pulse(max(MS_PER_MIN, setting.window_ms // PULSES)))
 
     def _use(self, world: World) -> None:
         """Take a world whose arrays may be new."""

@@ -25,6 +25,8 @@ from greensched.model import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from greensched.model import IntArray
+
 # Live migration, Liu et al. 2013 (Cluster Computing 16:249-264, doi 10.1007/s10586-011-0194-3):
 # E [J] = 0.512 x moved data [MB] + 20.165; the constant is spread over a typical 1 GiB.
 MOVE_J_PER_MIB = 0.512 * 1.048576 + 20.165 / 1024
@@ -249,6 +251,32 @@ def job_table(jobs: Jobs | None, *, estimates: bool) -> layout.JobTable:
     )
 
 
+def _pool(dtype: np.dtype[Any], n: int, link: str) -> NDArray[Any]:
+    """Return `n` records, all on the free list."""
+    array = _records(dtype, n)
+    free_list(array, link, 0)
+    return array
+
+
+def _lanes() -> NDArray[Any]:
+    """Return the two empty lanes of waiting jobs."""
+    lane = _records(layout.LANE, 2)
+    for field in ("head", "tail", "shadow_for", "shadow_machine"):
+        lane[field] = NONE
+    for field in ("failed_cpu_m", "failed_memory_mib", "failed_gpu_m", "failed_stay_ms"):
+        lane[field] = layout.INF
+    return lane
+
+
+def _tournament(n: int, size: int) -> IntArray:
+    """Return a tournament of `n` machines in `size` leaves, in which the first leads."""
+    tour = np.full(2 * size, n, np.int64)
+    tour[size : size + n] = np.arange(n)
+    for i in range(size - 1, 0, -1):
+        tour[i] = tour[2 * i]
+    return tour
+
+
 def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
     """Return the world at its start (no replica placed yet) and the jobs that will arrive."""
     check(setting)
@@ -256,23 +284,8 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
     n = len(mach)
     size = 1 << max(1, (n - 1).bit_length())
     tree_size = size if setting.weigher in ("first-fit", "spread") else 0
-    tour = np.full(2 * size, n, np.int64)
-    tour[size : size + n] = np.arange(n)
-    for i in range(size - 1, 0, -1):
-        tour[i] = tour[2 * i]
-    slot, wait = _records(layout.SLOT, 1024), _records(layout.WAIT, 1024)
-    free_list(slot, "next_free", 0)
-    free_list(wait, "next", 0)
     svc, load = _services(setting)
-    rep = _records(layout.REPLICA, 256)
-    free_list(rep, "next_free", 0)
-    lane = _records(layout.LANE, 2)
-    for field in ("head", "tail", "shadow_for", "shadow_machine"):
-        lane[field] = NONE
-    for field in ("failed_cpu_m", "failed_memory_mib", "failed_gpu_m", "failed_stay_ms"):
-        lane[field] = layout.INF
     groups = len(setting.fleet) * layout.ROLES
-    intervals = len(setting.edges_ms) - 1
     table = job_table(
         setting.jobs, estimates=setting.discipline in ("easy-backfill", "shortest-first")
     )
@@ -283,11 +296,11 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
     world = layout.World(
         w=w,
         mach=mach,
-        slot=slot,
-        wait=wait,
-        lane=lane,
+        slot=_pool(layout.SLOT, 1024, "next_free"),
+        wait=_pool(layout.WAIT, 1024, "next"),
+        lane=_lanes(),
         queue=np.zeros((2, 1024), np.int64),
-        rep=rep,
+        rep=_pool(layout.REPLICA, 256, "next_free"),
         svc=svc,
         cls=_classes(setting),
         timer=_records(layout.TIMER, 4 * n + 1024),
@@ -295,13 +308,13 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         block=np.zeros((4, layout.LEVELS // layout.BLOCK + 1), np.int64),
         tree=np.full((4, 2 * max(1, tree_size)), NONE, np.int64),
         next_ms=np.full(n, layout.INF, np.int64),
-        tour=tour,
+        tour=_tournament(n, size),
         gpu_free_m=np.full(int(mach["n_gpus"].sum()), 1000, np.int64),
         curve=np.stack([_padded(kind.power.curve[1]) for kind in setting.fleet]),
         load=load,
         edges=np.ascontiguousarray(setting.edges_ms, np.int64),
-        energy=np.zeros((intervals, groups)),
-        machine_ms=np.zeros((intervals, groups), np.int64),
+        energy_mj=np.zeros((len(setting.edges_ms) - 1, groups)),
+        machine_ms=np.zeros((len(setting.edges_ms) - 1, groups), np.int64),
         online_ms=np.zeros((load.shape[1] + 1, len(svc)), np.int64),
         short_ms=np.zeros((load.shape[1] + 1, len(svc)), np.int64),
         out=out,
@@ -360,7 +373,7 @@ def more_intervals(world: layout.World, edges: NDArray[np.int64]) -> layout.Worl
         world.w["edge_next_ms"] = edges[int(world.w[0]["bucket"]) + 1]
     return world._replace(
         edges=edges,
-        energy=np.vstack([world.energy, np.zeros((extra, world.energy.shape[1]))]),
+        energy_mj=np.vstack([world.energy_mj, np.zeros((extra, world.energy_mj.shape[1]))]),
         machine_ms=np.vstack(
             [world.machine_ms, np.zeros((extra, world.machine_ms.shape[1]), np.int64)]
         ),

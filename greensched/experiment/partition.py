@@ -104,7 +104,8 @@ def _in_proportion(shared: Shared, rest: IntArray) -> IntArray:
     for one in np.unique(kind):
         rows = np.flatnonzero(kind == one)
         place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
-    return rest[np.lexsort((kind, place))]
+    order: IntArray = rest[np.lexsort((kind, place))]
+    return order
 
 
 def _give_to_batch(

@@ -105,11 +105,12 @@ def _write(path: Path, columns: Mapping[str, NDArray[Any]], seed: int) -> Path:
         with duckdb.connect() as connection:
             connection.execute("SET threads = 1")  # one writer: rows and row groups keep order
             connection.register("columns", dict(columns))
-            connection.execute(
-                f"COPY (SELECT {select} FROM columns) TO '{target}' (FORMAT parquet, "  # noqa: S608 - our own names
-                "PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 19, "
-                f"ROW_GROUP_SIZE 1000000, KV_METADATA {{{pairs}}})"
+            how = (
+                "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 19, "
+                f"ROW_GROUP_SIZE 1000000, KV_METADATA {{{pairs}}}"
             )
+            rows = f"SELECT {select} FROM columns"  # noqa: S608 the names are our own
+            connection.execute(f"COPY ({rows}) TO '{target}' ({how})")
         scratch.replace(path)
     except duckdb.IOException as error:
         raise UsageError(f"{path}: cannot be written: {error}") from error

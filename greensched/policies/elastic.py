@@ -174,7 +174,8 @@ class ElasticReactive:
         empties = int((m.replicas[rows] == 0).sum())
         within = int(moves.searchsorted(self.moves_max, side="right"))
         rows = rows[: min(within, empties + max(0, drains - under_way))]
-        return rows[: fleet.spare(snapshot, rows, self.headroom)]
+        freed: IntArray = rows[: fleet.spare(snapshot, rows, self.headroom)]
+        return freed
 
     def _rule(self) -> hpa.HpaRule:
         return hpa.HpaRule(

@@ -91,7 +91,8 @@ def scale_actions(view: ServiceView, wanted: IntArray) -> tuple[Scale, ...]:
 
 def _within_limits(view: ServiceView, replicas: IntArray) -> IntArray:
     # Not np.clip: its overhead is several times that of the two calls.
-    return np.minimum(np.maximum(replicas, view.replicas_min), view.replicas_max)
+    limited: IntArray = np.minimum(np.maximum(replicas, view.replicas_min), view.replicas_max)
+    return limited
 
 
 def _remembered(

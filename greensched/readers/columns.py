@@ -91,8 +91,9 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
 def fetch(con: duckdb.DuckDBPyConnection, table: str, column: str, kind: str) -> NDArray[Any]:
     """Return one numeric column of `table`, in its stored order, read-only."""
     rows = con.execute(f"SELECT {column} AS x FROM {table}").fetchnumpy()["x"]
-    assert not np.ma.isMaskedArray(rows) or not np.ma.getmaskarray(rows).any()
-    return frozen(np.ascontiguousarray(np.ma.getdata(rows), dtype=kind))
+    masked: Any = np.ma  # typed by some releases of numpy only
+    assert not masked.isMaskedArray(rows) or not masked.getmaskarray(rows).any()
+    return frozen(np.ascontiguousarray(masked.getdata(rows), dtype=kind))
 
 
 def fetch_text(con: duckdb.DuckDBPyConnection, table: str, column: str) -> TextColumn:

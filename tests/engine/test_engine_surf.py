@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import duckdb
 import numpy as np
-import pandas as pd
 import pytest
 
 from greensched.accounting.usage import usage_edges
@@ -49,7 +49,8 @@ def test_surf_week_takes_its_closed_form(data_folder: Path) -> None:
     )
     assert table.submit_ms.tolist() == run.jobs.start_ms.tolist()  # nobody waits
     assert len(table) == run.counts["completed"]
-    raw = pd.read_parquet(folder / "fragments.parquet", columns=["duration", "cpu_usage"])
-    used_j = SPAN_W * (raw["cpu_usage"] / CAPACITY_MHZ * raw["duration"]).sum() / 1000
-    expected_j = MACHINES * WEEK_S * IDLE_W + float(used_j)
+    rows = duckdb.read_parquet(str(folder / "fragments.parquet"))
+    mhz_ms = rows.aggregate("sum(cpu_usage * duration)").fetchall()[0][0]
+    used_j = SPAN_W * mhz_ms / CAPACITY_MHZ / 1000
+    expected_j = MACHINES * WEEK_S * IDLE_W + used_j
     assert expected_j == pytest.approx(run.usage.energy_j.sum(), rel=1e-9)

@@ -154,7 +154,7 @@ class World(NamedTuple):
     curve: NDArray[np.float64]  # [types, 11] power curve parameters
     load: NDArray[np.int64]  # [S, steps]
     edges: NDArray[np.int64]  # [K + 1]
-    energy: NDArray[np.float64]  # [K, groups] joules x 1000
+    energy_mj: NDArray[np.float64]  # [K, groups] millijoules: watts x milliseconds
     machine_ms: NDArray[np.int64]  # [K, groups]
     online_ms: NDArray[np.int64]  # [steps, S] replica-milliseconds online
     short_ms: NDArray[np.int64]  # [steps, S] time in which load reached capacity

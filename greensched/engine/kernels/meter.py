@@ -22,7 +22,7 @@ from greensched.engine.kernels.layout import (
 )
 from greensched.engine.kernels.memory import (
     curve_of,
-    energy_of,
+    energy_mj_of,
     mach_of,
     machine_ms_of,
     next_ms_of,
@@ -50,7 +50,7 @@ def sync(world: Pages, m: int) -> None:
     if dt <= 0:
         return
     k = w[0].bucket
-    energy_of(world)[k, r.group] += r.watts * dt
+    energy_mj_of(world)[k, r.group] += r.watts * dt
     machine_ms_of(world)[k, r.group] += dt
     if r.n_jobs > 0 or r.n_reps > 0:
         r.prefix_idle += r.idle_rate * dt

@@ -31,7 +31,7 @@ from greensched.engine.kernels.layout import (
     ZERO,
 )
 from greensched.engine.kernels.memory import (
-    energy_of,
+    energy_mj_of,
     gpu_free_of,
     load_of,
     mach_of,
@@ -388,7 +388,7 @@ def finish_move(world: Pages, twin: int) -> None:
     w[0].n_replica_changes += 1
     joules = svc[s].memory_mib * w[0].move_j_per_mib
     sync(world, m)
-    energy_of(world)[w[0].bucket, mach[m].group] += joules * 1000.0
+    energy_mj_of(world)[w[0].bucket, mach[m].group] += joules * 1000.0
     svc[s].energy += joules * 1000.0
     w[0].move_energy_j += joules
     w[0].n_moves += 1
