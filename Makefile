@@ -30,7 +30,7 @@ test: $(STAMP)  ## run the tests (within five minutes on two cores)
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(PYTEST_ARGS)
 
 soak: $(STAMP)  ## run the tests that take longer than that
-	@$(PY) -m pytest -n $(WORKERS) -m slow $(PYTEST_ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m slow $(PYTEST_ARGS)
 
 check: lint types layers tidy  ## style, types, layers and tidiness (-k: all findings at once)
 

@@ -13,6 +13,8 @@ from greensched.engine.kernels.layout import C_SETTLE
 from greensched.errors import InternalError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from greensched.engine.kernels.layout import World
     from greensched.model import FloatArray, Int32Array, IntArray, Setting
 
@@ -54,6 +56,13 @@ class RunResult:
     machines_on_peak_ms: int
     counts: dict[str, int]
     move_energy_j: float
+
+
+def _column(out: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return a read-only view of one column: a run that has a result goes no further."""
+    view = out[name].view(np.ndarray)
+    view.flags.writeable = False
+    return view
 
 
 COUNTS = (
@@ -118,11 +127,11 @@ def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) 
             energy_j=world.svc["energy"] / 1000.0,
         ),
         jobs=JobOutcome(
-            start_ms=out["start_ms"].copy(),
-            end_ms=out["end_ms"].copy(),
-            wasted_ms=out["wasted_ms"].copy(),
-            evictions=out["evictions"].copy(),
-            machine=out["machine"].copy(),
+            start_ms=_column(out, "start_ms"),
+            end_ms=_column(out, "end_ms"),
+            wasted_ms=_column(out, "wasted_ms"),
+            evictions=_column(out, "evictions"),
+            machine=_column(out, "machine"),
             energy_j=out["energy_j"] + running,
         ),
         machines_on_peak=int(w["n_on_peak"]),

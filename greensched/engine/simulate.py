@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
+from greensched.engine.kernels import warm
 from greensched.engine.kernels.advance import advance
 from greensched.engine.kernels.control import control
 from greensched.engine.kernels.layout import (
@@ -72,6 +73,7 @@ class Simulation:
     def __init__(self, setting: Setting, progress: Callable[[float], None] | None = None) -> None:
         """Build the world and place the first replicas."""
         self.setting = setting
+        warm.ensure()
         world, self._table = build(setting)
         self._jobs = book(self._table, JOB_DTYPES)
         self._use(world)

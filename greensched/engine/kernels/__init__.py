@@ -62,4 +62,6 @@ CACHE_FOLDER: Path = _use_cache()
 
 def is_compiled() -> bool:
     """Say whether the kernels have been compiled before (so that a run starts at once)."""
-    return not COMPILED or any(CACHE_FOLDER.rglob("*.nbi"))
+    names = [path.name for path in CACHE_FOLDER.rglob("*.nbc")]
+    parts = ("advance.advance", "control.control", "latency.fill")
+    return not COMPILED or all(any(n.startswith(part) for n in names) for part in parts)

@@ -19,7 +19,7 @@ response_p99_ms = inner(_response_p99_ms)
 
 
 @entry
-def _fill(
+def fill(
     load: Table, online_ms: Table, lengths: Table, cpu_m: Table, service_ms: Table, out: Table
 ) -> None:
     """Fill `out` [steps, services]: c whole cores of the mean replicas, at least one."""
@@ -48,5 +48,5 @@ def response_table(
     `lengths` [steps + 1] of the steps and the drain; `cpu_m` and `service_ms` by service.
     """
     out = np.zeros(online_ms.shape)
-    _fill(load, online_ms, lengths, cpu_m, service_ms, out)
+    fill(load, online_ms, lengths, cpu_m, service_ms, out)
     return out

@@ -128,7 +128,7 @@ i8: at_ms seq kind who gen
 OUTCOME = _dtype("""
 i8: start_ms end_ms wasted_ms
 f8: energy_j
-i8: evictions machine
+i4: evictions machine
 """)
 
 

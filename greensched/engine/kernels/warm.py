@@ -1,0 +1,52 @@
+"""Compile the kernels before the first run: two processes, one for each half of the code.
+
+numba compiles one function at a time within a process. The halves share nothing but sources, so
+a second process compiles what is rare while this one compiles the data plane; both end up in
+the cache.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+from numba import boolean, float64, int64
+
+from greensched.engine import kernels
+from greensched.engine.kernels import advance, control, latency
+
+_NUMBERS: Any = int64[::1]
+_TABLE: Any = float64[::1]
+_CONTROL_ALONE = (
+    "from greensched.engine.kernels import warm; warm.compile_control()"  # in its own process
+)
+
+
+def compile_advance() -> None:
+    """Compile the data plane, or load it from the cache."""
+    advance.advance.compile((_NUMBERS, _NUMBERS, int64, int64))
+
+
+def compile_control() -> None:
+    """Compile what is rare and the latency table, or load them from the cache."""
+    planes: Any = int64[:, ::1]
+    latency.fill.compile((planes, planes, _NUMBERS, _NUMBERS, _TABLE, float64[:, ::1]))
+    control.control.compile(
+        (_NUMBERS, _NUMBERS, int64, *3 * (_NUMBERS,), int64, int64, float64, boolean, _TABLE)
+    )
+
+
+def ensure() -> None:
+    """Have the kernels compiled; at once where they have been compiled before."""
+    if not kernels.COMPILED or advance.advance.overloads:
+        return
+    if kernels.is_compiled():
+        return  # loaded from the cache when they are first called
+    command = [sys.executable, "-c", _CONTROL_ALONE]
+    with subprocess.Popen(  # noqa: S603 our own interpreter and words
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as other:
+        compile_advance()
+        other.wait()
+    compile_control()  # from the cache; here, should the other process have failed
