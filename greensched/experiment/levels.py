@@ -54,7 +54,8 @@ def service_level(
     lengths = step_lengths_ms(services, run.end_ms)
     load = np.vstack([services.load_cpu_m.T, services.load_cpu_m[:, -1]])
     weight = load * lengths[:, None] / services.service_time_ms  # requests, up to a constant
-    stable = np.isfinite(own_ms) & np.isfinite(reference_ms) & (weight > 0)
+    # a drain that the baseline does not have is judged by shortage alone
+    stable = np.isfinite(own_ms) & np.isfinite(reference_ms) & (weight > 0) & (reference_ms > 0)
     factor = None
     if stable.any():
         base = float((weight[stable] * reference_ms[stable]).sum())

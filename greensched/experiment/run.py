@@ -12,6 +12,7 @@ from greensched.experiment.outcome import outcome
 from greensched.experiment.partition import as_recorded, static_peak
 from greensched.experiment.result import Result
 from greensched.experiment.world import Shared, shared
+from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +41,12 @@ def run(scenario: Scenario, *, progress: Callable[[str, float], None] | None = N
         "scenario": (fleet, scenario.policies),
     }
     runs = _runs(world, plans, progress)
-    end_ms = max(one.end_ms for one in runs.values())
-    results = {name: one.extend(end_ms).result() for name, one in runs.items()}
-    factors = world.factors(end_ms)
+    end_ms = max(runs["baseline"].end_ms, runs["scenario"].end_ms)
+    for one in runs.values():
+        one.extend(end_ms)  # what stands beside them may need longer, and is then priced longer
+    late_ms = runs["static_peak"].end_ms - end_ms
+    results = {name: one.result() for name, one in runs.items()}
+    factors = world.factors(end_ms + late_ms)
     responses = {name: responses_ms(world, one) for name, one in results.items()}
     reference = responses["baseline"]
     outcomes = {
@@ -56,7 +60,18 @@ def run(scenario: Scenario, *, progress: Callable[[str, float], None] | None = N
         baseline=outcomes["baseline"],
         static_peak=outcomes["static_peak"],
         outcome=outcomes["scenario"],
-        findings=tuple(dict.fromkeys((*world.workload.findings, *static.findings))),
+        findings=tuple(
+            dict.fromkeys((*world.workload.findings, *static.findings, *_later(late_ms)))
+        ),
+    )
+
+
+def _later(late_ms: int) -> tuple[str, ...]:
+    """Say that static-peak ended later than the two runs that are compared."""
+    if late_ms <= 0:
+        return ()
+    return (
+        f"static-peak ends {late_ms / MS_PER_H:.1f} h after the other runs, priced until then",
     )
 
 
