@@ -51,7 +51,7 @@ def _checks() -> list[dict[str, Any]]:
         writable = _writable(folder)
         note = "" if writable else " cannot be written: traces and kernels are made anew each time"
         checks.append(_check(name, f"{folder}{note}", ok=writable))
-    compiled = "compiled" if kernels.is_compiled() else "not yet compiled: up to 20 s, once"
+    compiled = "compiled" if kernels.is_compiled() else "not yet compiled: half a minute, once"
     checks.append(_check("kernels", compiled))
     checks.append(_bundled())
     root = os.environ.get("GREENSCHED_DATA", "")

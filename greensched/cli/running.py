@@ -82,7 +82,7 @@ def replay(scenario: Scenario) -> Result:
             from greensched.experiment import run as replayed
 
             if not is_compiled():
-                say.tell("compiling kernels (once, up to 20 s)...")
+                say.tell("compiling kernels (once, about half a minute)...")
             return replayed(scenario, progress=progress)
     except KeyboardInterrupt:
         click.echo(f"interrupted {progress.text}; nothing was written", err=True)
