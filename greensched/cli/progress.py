@@ -4,15 +4,32 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from greensched.cli import say
+from greensched.errors import escape_control
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 BAR_AFTER_S: Final = 1.0  # what takes less needs no bar
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Tell on stderr which trace is being read, once that takes more than a second."""
+    from greensched.readers.resolve import slow_reading
+
+    def tell(text: str) -> None:
+        say.tell(escape_control(text))
+
+    token = slow_reading.set(tell)
+    try:
+        yield
+    finally:
+        slow_reading.reset(token)
 
 
 class Progress:
@@ -28,6 +45,7 @@ class Progress:
         self._shows = sys.stderr.isatty() and say.level() >= say.NORMAL
         self._begin_s = time.monotonic()
         self._stage_s = self._begin_s
+        self._open = ExitStack()
 
     def __call__(self, what: str, share: float) -> None:
         """Note that `share` of `what` is done."""
@@ -39,7 +57,8 @@ class Progress:
             self._draw()
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Tell from now on also of traces that take long to read; return itself."""
+        self._open.enter_context(reading())
         return self
 
     def __exit__(
@@ -49,6 +68,7 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         """Take the bar away, whatever happened."""
+        self._open.close()
         if self._bar is not None:
             self._bar.stop()
         if kind is None and self.what:

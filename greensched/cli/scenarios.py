@@ -50,37 +50,46 @@ def init(
 
     files = (*sources, *more)
     name = _name(files[0]) if files else "my-cluster"
+    if out not in (None, "-"):
+        name = _name(Path(str(out)))
     place = None if out == "-" else Path(out or f"{name}.yaml")
     if place is not None and place.exists() and not force:
         what = f"'{place}' is there already"
         raise UsageError(Finding(where="--out", what=what, remedy="--force replaces it"))
     folder = Path() if place is None else place.parent
+    named, outside = _named(files, folder)
+    flag = " --allow-outside" if outside else ""
+    called = (name, f"{place or name + '.yaml'}{flag}")
     if files:
-        named, outside = _named(files, folder)
-        text = _for_trace(files, named, name, given)
+        text = _for_trace(files, named, given, called)
     else:
-        text, outside = init_text(name=name), False
+        named_so, place_so = called
+        text = init_text(name=named_so, place=place_so)
     loads(text, place.name if place else "scenario.yaml", folder, allow_outside=outside)
     if place is None:
         click.echo(text, nl=False)
         return
     _write(place, text)
     click.echo(place)
-    flag = " --allow-outside" if outside else ""
     if outside:
         say.tell("it names files outside its own folder, which a run has to allow")
     say.tell(f"next      greensched run {place}{flag}")
 
 
-def _for_trace(files: tuple[Path, ...], named: list[str], name: str, given: dict[str, Any]) -> str:
-    """Return the scenario of a trace."""
+def _for_trace(
+    files: tuple[Path, ...], named: list[str], given: dict[str, Any], called: tuple[str, str]
+) -> str:
+    """Return the scenario of a trace; `called` are its name and place."""
     from greensched.cli.traces import opened_trace
     from greensched.readers.store import is_store
     from greensched.scenario import init_text
 
     trace = opened_trace(files, given)
     reader = "canonical" if is_store(files[0]) else found_reader(files, given["reader"])
-    return init_text(trace, files=named, reader=reader, options=setting_texts(given), name=name)
+    name, place = called
+    return init_text(
+        trace, files=named, reader=reader, options=setting_texts(given), name=name, place=place
+    )
 
 
 def _name(path: Path) -> str:
@@ -126,13 +135,15 @@ def _write(place: Path, text: str) -> None:
 @verbosity
 def validate(scenario: Path, form: str, **asked: Any) -> None:
     """Check SCENARIO and the files that it names; every error is told at once."""
+    from greensched.cli.progress import reading
     from greensched.cli.running import Asked
     from greensched.experiment.world import shared
     from greensched.report.outputs import json_text
     from greensched.report.words import plural, span
 
     loaded = Asked(path=scenario, **asked).load()
-    world = shared(loaded)
+    with reading():
+        world = shared(loaded)
     services, jobs = world.workload.services, world.workload.jobs
     found: dict[str, Any] = {
         "name": loaded.name,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from greensched.model import Trace
 
 DIGITS_FROM = 1000  # larger values are shown without decimals
-HOURS_SHOWN = "00      06      12      18"
+HOURS_SHOWN = "00    06    12    18    "  # above each stands the block of its hour
 
 
 @click.group(
@@ -54,12 +54,15 @@ def import_(files: tuple[Path, ...], out: Path, **given: Any) -> None:
     An earlier store at that place is replaced, anything else is not touched.
     """
     from greensched import registry
+    from greensched.cli.progress import reading
+    from greensched.readers.resolve import told_if_slow
     from greensched.readers.store import write_store
 
-    reader = found_reader(files, given["reader"])
     options = read_options(given)
-    made: Trace = registry.load("reader", reader)(list(files), options)
-    write_store(made, out)
+    reader = registry.load("reader", found_reader(files, given["reader"]))
+    with reading(), told_if_slow(files):
+        made: Trace = reader(list(files), options)
+        write_store(made, out)
     for finding in made.findings:
         say.tell(finding)
     say.tell(f"{_rows(made)} written")
@@ -75,13 +78,15 @@ def _rows(made: Trace) -> str:
 def opened_trace(files: Sequence[Path], given: dict[str, Any]) -> Trace:
     """Return the trace of a store or of raw files, imported once into the user's cache."""
     from greensched import registry
+    from greensched.cli.progress import reading
     from greensched.readers.resolve import import_cached
     from greensched.readers.store import is_store, open_store
 
     if len(files) == 1 and is_store(files[0]):
         return open_store(files[0])
     reader = found_reader(files, given["reader"])
-    return import_cached(files, registry.load("reader", reader), read_options(given))
+    with reading():
+        return import_cached(files, registry.load("reader", reader), read_options(given))
 
 
 @click.command()
@@ -104,22 +109,17 @@ def inspect(files: tuple[Path, ...], form: str, **given: Any) -> None:
 def _told(found: dict[str, Any]) -> list[str]:
     """Return what `inspect` found, a line a fact."""
     from greensched.errors import escape_control
-    from greensched.readers.inspect import sparkline
-    from greensched.report.words import span
+    from greensched.report.words import plural, span
 
     told = []
     for kind in ("services", "jobs", "machines"):
         part = found[kind]
-        told.append(f"{kind:9} {part['rows']:>12,} rows" if part["rows"] else f"{kind:9} none")
+        rows = plural(part["rows"], "row") if part["rows"] else "none"
+        told.append(f"{kind:9} {rows}")
         told += [f"  {key:22} {_value(value)}" for key, value in part.items() if key != "rows"]
-    told.append(f"span      {span(found['span_s'])}, from {found['zero_utc'] or 'trace zero'}")
-    most = max(found["concurrency"]["jobs_max"], default=0)
-    if most:
-        told.append(f"at once   at most {most:,} jobs, if each starts when it is submitted")
-        told.append(f"          {sparkline(_coarse(found['concurrency']['cores_mean']))}")
-    if any(found["day_profile"]) and found["is_timeline"]:
-        told.append(f"the day   {sparkline(found['day_profile'])}  ({found['day_profile_of']})")
-        told.append(f"          {HOURS_SHOWN}")
+    if found["span_s"]:
+        told.append(f"span      {span(found['span_s'])}, from {found['zero_utc'] or 'trace zero'}")
+    told += _over_time(found)
     if not found["is_timeline"]:
         told.append(f"NOTE      {found['timeline_note']}")
     if found["is_synthetic"]:
@@ -128,6 +128,36 @@ def _told(found: dict[str, Any]) -> list[str]:
         "quality   no finding"
     ]
     return told
+
+
+def _over_time(found: dict[str, Any]) -> list[str]:
+    """Return the lines on concurrency, load over the span and the shape of the day."""
+    from greensched.readers.inspect import sparkline
+    from greensched.report.words import plural
+
+    over, told = found["concurrency"], []
+    most = max(over["jobs_max"], default=0)
+    if most:
+        told.append(f"at once   at most {plural(most, 'job')}, if each starts when submitted")
+    for key, of in (
+        ("cores_mean", "cores of jobs that run"),
+        ("load_cores_mean", "cores of work that services want"),
+    ):
+        values = _coarse(over[key])
+        if len(values) > 1 and any(values):
+            told.append(f"the span  {sparkline(values)}  {_range(values)} {of}")
+    if any(found["day_profile"]) and found["is_timeline"]:
+        values = found["day_profile"]
+        told.append(f"the day   {sparkline(values)}  {_range(values)} {found['day_profile_of']}")
+        told.append(
+            f"          {HOURS_SHOWN}  {'UTC' if found['zero_utc'] else 'from trace zero'}"
+        )
+    return told
+
+
+def _range(values: Sequence[float]) -> str:
+    """Return the least and the largest of what a sparkline shows."""
+    return f"{_value(min(values))} .. {_value(max(values))}"
 
 
 def _coarse(values: Sequence[float], points: int = 60) -> list[float]:
@@ -145,6 +175,8 @@ def _value(value: Any) -> str:
         return ", ".join(f"{escape_control(str(k))} {_value(v)}" for k, v in value.items())
     if isinstance(value, float):
         return f"{value:,.0f}" if value >= DIGITS_FROM or value == int(value) else f"{value:,.3g}"
+    if value is None:
+        return "not known"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from greensched.errors import UsageError
-from greensched.generate.words import PERMILLE, below, raw, stream
+from greensched.generate.words import PERMILLE, below, raw, stream, weekday
 from greensched.model import NONE, JobClass, Jobs
 from greensched.units import (
     CPU_M_PER_CORE,
+    H_PER_DAY,
     MS_PER_DAY,
     MS_PER_H,
     MS_PER_MIN,
@@ -175,9 +176,9 @@ def _check(*, days_max: int, days: int, **values: int) -> None:
 
 def _arrivals(bits: np.random.PCG64, count: int, days: int, start_ms: int) -> IntArray:
     """Return sorted submits [ms]: the day's and week's rhythm with bursts of five minutes."""
-    day_bins = 24 * 60 // _BIN_MIN
+    day_bins = H_PER_DAY * 60 // _BIN_MIN
     at = np.arange(days * day_bins)
-    day = (start_ms // MS_PER_DAY + at // day_bins) % 7
+    day = weekday(len(at), day_bins, start_ms // MS_PER_DAY)
     hour = at % day_bins * _BIN_MIN // S_PER_MIN
     burst = below(bits, len(at), 10)
     burst = 4 + burst + np.where(burst == 0, 30, 0)  # one bin in ten is four times as busy

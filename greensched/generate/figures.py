@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from greensched.generate.words import SATURDAY, weekday
 from greensched.units import CPU_M_PER_CORE, H_PER_DAY, MS_PER_DAY, MS_PER_H, MS_PER_MIN
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def service_figures(table: Services) -> dict[str, float]:
     share = total / recorded.sum() * 100
     by_hour = share.reshape(-1, H_PER_DAY, hour).mean(axis=(0, 2))
     by_day = share.reshape(-1, H_PER_DAY * hour).mean(axis=1)
-    weekend = np.arange(len(by_day)) % 7 >= 5  # noqa: PLR2004 - Saturday
+    weekend = weekday(len(by_day), 1) >= SATURDAY
     ratios = day_ratios(table)
     web = np.array([name.startswith(("web", "media")) for name in table.names])
     inference = np.array([name.startswith("inference") for name in table.names])

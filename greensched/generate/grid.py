@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from greensched.errors import UsageError
-from greensched.generate.words import PERMILLE, noise, stream
+from greensched.generate.words import PERMILLE, SATURDAY, noise, stream, weekday
 from greensched.units import H_PER_DAY
 
 if TYPE_CHECKING:
@@ -94,10 +94,9 @@ def intensity(seed: int, *, zones: int = 3, hours: int = 42 * H_PER_DAY) -> Hour
 def _series(zone: _Zone, seed: int, hours: int) -> IntArray:
     """Return the intensity [g/kWh] of one zone: its tide and weather, scaled to its variation."""
     bits = stream(seed, f"intensity {zone.name}")
-    at = np.arange(hours)
     slow, fast = (noise(bits, 1, hours, every)[0] for every in (_SLOW_H, _FAST_H))
-    part = np.array(zone.hours)[at % H_PER_DAY]
-    part = part + np.where(at // H_PER_DAY % 7 >= 5, zone.weekend, 0)  # noqa: PLR2004 - Saturday
+    part = np.array(zone.hours)[np.arange(hours) % H_PER_DAY]
+    part = part + np.where(weekday(hours, H_PER_DAY) >= SATURDAY, zone.weekend, 0)
     part += (zone.weather[0] * slow + zone.weather[1] * fast) // PERMILLE
     part -= int(part.sum()) // hours
     deviation = max(1, isqrt(int((part * part).sum()) // hours))

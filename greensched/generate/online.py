@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from greensched.errors import UsageError
-from greensched.generate.words import PERMILLE, below, noise, ramp, stream
+from greensched.generate.words import PERMILLE, below, noise, ramp, stream, weekday
 from greensched.model import NONE, Services
 from greensched.units import CPU_M_PER_CORE, H_PER_DAY, MIB_PER_GIB, MS_PER_S, S_PER_H
 
@@ -164,10 +164,11 @@ def _tides(bits: np.random.PCG64, kinds: Sequence[_Kind], steps: int, step_s: in
     """Return the load [permille of the usual peak], [services, steps]."""
     hour = S_PER_H // step_s
     shift = (below(bits, len(kinds), 7) - 3) * hour // 4  # up to 45 min early or late
-    day = ramp(np.array([k.hours for k in kinds]), steps, hour, shift + 24 * hour)
-    week = np.array([k.week for k in kinds])[:, np.arange(steps) // (24 * hour) % 7]
+    a_day = H_PER_DAY * hour
+    day = ramp(np.array([k.hours for k in kinds]), steps, hour, shift + a_day)
+    week = np.array([k.week for k in kinds])[:, weekday(steps, a_day)]
     swing = np.full((len(kinds), steps), PERMILLE * PERMILLE, np.int64)
-    for column, every in enumerate((24 * hour, 2 * hour, max(1, hour // 12))):
+    for column, every in enumerate((a_day, 2 * hour, max(1, hour // 12))):
         amplitude = np.array([k.noise[column] for k in kinds])[:, None]
         swing += amplitude * noise(bits, len(kinds), steps, every)
     # One division at the end, so that the small loads of a night are rounded once.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from greensched.model import IntArray
 
 PERMILLE: Final = 1_000
+SATURDAY: Final = 5  # of the days from 0, Monday
 
 _NOISE_SD: Final = 37_837  # of a sum of four uniform 16-bit integers
 
@@ -48,6 +49,11 @@ def ramp(knots: IntArray, steps: int, every: int, shift: IntArray | int = 0) -> 
     rows = np.arange(len(knots))[:, None]
     ends = knots[rows, low] * (every - part) + knots[rows, (low + 1) % period] * part
     return np.asarray(ends // every)
+
+
+def weekday(steps: int, a_day: int, first_day: int = 0) -> IntArray:
+    """Return the day of the week (0: Monday) of each of `steps`, `a_day` of them in a day."""
+    return (first_day + np.arange(steps, dtype=np.int64) // a_day) % 7
 
 
 def noise(bits: np.random.PCG64, rows: int, steps: int, every: int) -> IntArray:

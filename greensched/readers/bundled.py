@@ -42,11 +42,7 @@ def bundled_path(name: str) -> Path:
 
 def bundled_zero_utc(path: Path) -> str:
     """Return the instant of trace zero that a bundled sample carries (ISO 8601), or nothing."""
-    import duckdb
+    from greensched.readers.source import connect, opened
 
-    with duckdb.connect() as con:
-        rows = con.execute(
-            "SELECT value FROM parquet_kv_metadata(?) WHERE CAST(key AS VARCHAR) = 'zero_utc'",
-            [str(path)],
-        ).fetchall()
-    return bytes(rows[0][0]).decode() if rows else ""
+    with connect() as con, opened(con, path) as source:
+        return source.facts.get("zero_utc", "")

@@ -21,7 +21,7 @@ from greensched.readers.grid import Attributes, assumptions, services_of, unifor
 from greensched.readers.loading import load
 from greensched.readers.options import MS_PER_UNIT, ReadOptions
 from greensched.readers.source import connect, opened
-from greensched.readers.timing import epoch_ms, iso_utc, stated_zero_utc, time_cell
+from greensched.readers.timing import epoch_ms, iso_utc, time_cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +65,8 @@ class _Parts:
     tables: dict[str, str] = field(default_factory=dict)  # kind -> label of its file
     of_utc: dict[str, bool] = field(default_factory=dict)
     machines: Machines | None = None
+    zeros_utc: set[str] = field(default_factory=set)  # as Parquet files state them
+    synthetic: bool = False
 
 
 def read(files: Sequence[Path], options: ReadOptions) -> Trace:
@@ -121,6 +123,9 @@ def _one(parts: _Parts, source: Source) -> None:
         what = f"a second file of {kind} (the first: {parts.tables[kind]})"
         raise DataError(Finding(where=source.label, what=what, remedy="join them into one"))
     parts.tables[kind] = source.label
+    parts.synthetic |= source.facts.get("synthetic") == "true"
+    if kind != "machines" and source.facts.get("zero_utc"):
+        parts.zeros_utc.add(source.facts["zero_utc"])
     {"services": _load_services, "jobs": _load_jobs, "machines": _load_machines}[kind](
         parts, source
     )
@@ -265,17 +270,27 @@ def _trace(parts: _Parts, digest: str) -> Trace:
         jobs=jobs,
         machines=parts.machines,
         zero_utc=zero_utc,
-        synthetic=parts.options.synthetic,
+        synthetic=parts.options.synthetic or parts.synthetic,
         checksum=digest,
         findings=tuple(parts.findings),
     )
 
 
+def _of_files(parts: _Parts) -> str:
+    """Return the instant of trace zero that the Parquet files state; empty for none."""
+    if len(parts.zeros_utc) > 1:
+        what = f"files that count from different instants: {', '.join(sorted(parts.zeros_utc))}"
+        remedy = "say which holds with --zero-utc"
+        where = ", ".join(parts.tables.values())
+        raise DataError(Finding(where=where, what=what, remedy=remedy))
+    return next(iter(parts.zeros_utc), "")
+
+
 def _zero(parts: _Parts) -> tuple[int, str]:
     """Return what to subtract from times [ms] and the instant of trace zero."""
-    stated = parts.options.zero_utc
+    stated = parts.options.zero_utc or _of_files(parts)
     if not any(parts.of_utc.values()):
-        return 0, stated_zero_utc(parts.options)
+        return 0, iso_utc(epoch_ms(stated, "zero_utc")) if stated else ""
     if not all(parts.of_utc.values()):
         labels = ", ".join(parts.tables.values())
         what = "one file has calendar times, the other numbers: they cannot be aligned"

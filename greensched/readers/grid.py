@@ -85,7 +85,8 @@ def assumptions(services: Services, label: str) -> list[str]:
     count = int(services.service_time_assumed.sum())
     if not count:
         return []
-    return [f"{label}: mean service time of {count:,} services assumed: {SERVICE_TIME_MS:g} ms"]
+    noun = "service" if count == 1 else "services"
+    return [f"{label}: mean service time of {count:,} {noun} assumed: {SERVICE_TIME_MS:g} ms"]
 
 
 def uniform_load(

@@ -37,7 +37,7 @@ def inspect(trace: Trace) -> dict[str, Any]:
     in UTC where the trace has a calendar, else from trace zero.
     """
     first_ms, last_ms = span_ms(trace)
-    over_time = _concurrency(trace.jobs, first_ms, last_ms)
+    over_time = _concurrency(trace, first_ms, last_ms)
     profile, shows = _day_profile(trace, over_time)
     return {
         "jobs": _jobs(trace.jobs),
@@ -122,24 +122,43 @@ def _machines(machines: Machines | None) -> dict[str, Any]:
     }
 
 
-def _concurrency(jobs: Jobs | None, first_ms: int, last_ms: int) -> dict[str, Any]:
-    """Return jobs and cores that run, by the hour (or a multiple) from the trace's start."""
+def _concurrency(trace: Trace, first_ms: int, last_ms: int) -> dict[str, Any]:
+    """Return jobs and cores that run, and load, by the hour (or a multiple) from the start."""
+    jobs = trace.jobs
     hours = max(1, -(-(last_ms - first_ms) // MS_PER_H))
     step_ms = MS_PER_H * -(-hours // POINTS_MAX)
     steps = max(1, -(-(last_ms - first_ms) // step_ms))
-    if jobs is None or not len(jobs):
-        return {"step_s": step_ms / MS_PER_S, "jobs_mean": [], "jobs_max": [], "cores_mean": []}
     edges = first_ms + step_ms * np.arange(steps + 1, dtype=np.int64)
+    load = _load_mean(trace.services, edges).tolist()
+    found: dict[str, Any] = {"step_s": step_ms / MS_PER_S, "load_cores_mean": load}
+    if jobs is None or not len(jobs):
+        return {**found, "jobs_mean": [], "jobs_max": [], "cores_mean": []}
     end_ms = jobs.submit_ms + jobs.duration_ms
     order = np.argsort(end_ms, kind="stable")
     ones = np.ones(len(jobs))
     cores = jobs.cpu_m.astype(float) * jobs.tasks / CPU_M_PER_CORE
     return {
-        "step_s": step_ms / MS_PER_S,
+        **found,
         "jobs_mean": _mean(jobs.submit_ms, end_ms[order], ones, ones, edges).tolist(),
         "jobs_max": _most(jobs.submit_ms, end_ms[order], edges).tolist(),
         "cores_mean": _mean(jobs.submit_ms, end_ms[order], cores, cores[order], edges).tolist(),
     }
+
+
+def _load_mean(services: Services | None, edges: IntArray) -> FloatArray:
+    """Return the mean load [cores] of all services between the edges, until it is known no more.
+
+    Before the first step it is 0.
+    """
+    if services is None or not services.load_cpu_m.size:
+        return np.zeros(0)
+    total = services.load_cpu_m.sum(axis=0) / CPU_M_PER_CORE
+    at_ms = services.start_ms + services.step_ms * np.arange(len(total) + 1, dtype=np.int64)
+    edges = edges[: int(np.searchsorted(edges, at_ms[-1])) + 1]
+    upto = np.interp(edges, at_ms, np.concatenate([[0.0], np.cumsum(total * services.step_ms)]))
+    known_ms = np.diff(np.clip(edges, at_ms[0], at_ms[-1]))  # the last step may be known in part
+    means: FloatArray = np.round(np.diff(upto) / np.maximum(known_ms, 1), 6)
+    return means
 
 
 def _mean(

@@ -8,23 +8,58 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from greensched.errors import DataError, Finding, UsageError
 from greensched.readers.files import checksum
 from greensched.readers.store import STORE_VERSION, is_store, open_store, write_store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from greensched.model import Trace
     from greensched.readers.options import Reader, ReadOptions
 
 log = logging.getLogger("greensched")
+
+SLOW_S: Final = 1.0  # what takes longer is told
+AGAIN_S: Final = 10.0  # and then every so often
+
+# Who wants to know that reading takes long; nobody, unless a command says so.
+slow_reading: ContextVar[Callable[[str], None] | None] = ContextVar("slow_reading", default=None)
+
+
+@contextmanager
+def told_if_slow(files: Sequence[Path]) -> Iterator[None]:
+    """Tell `slow_reading`, from another thread, that `files` are being read for over a second."""
+    tell = slow_reading.get()
+    if tell is None:
+        yield
+        return
+    names = ", ".join(Path(f).resolve().name for f in files)
+    done, begin_s = threading.Event(), time.monotonic()
+
+    def watch() -> None:
+        wait_s = SLOW_S
+        while not done.wait(wait_s):
+            tell(f"reading {names}: {time.monotonic() - begin_s:.0f} s so far")
+            wait_s = AGAIN_S
+
+    watcher = threading.Thread(target=watch, name="greensched-reading", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
 
 
 def cache_folder() -> Path:
@@ -45,8 +80,12 @@ def import_cached(files: Sequence[Path], reader: Reader | str, options: ReadOpti
     files = [Path(f) for f in files]
     if len(files) == 1 and is_store(files[0]):
         return open_store(files[0])
-    if isinstance(reader, str):
-        reader = _named(reader)
+    with told_if_slow(files):
+        return _imported(files, _named(reader) if isinstance(reader, str) else reader, options)
+
+
+def _imported(files: Sequence[Path], reader: Reader, options: ReadOptions) -> Trace:
+    """Return the trace in `files`, from the cache or imported into it."""
     place = cache_folder() / _key(files, reader, options)
     if is_store(place):
         try:
@@ -54,7 +93,11 @@ def import_cached(files: Sequence[Path], reader: Reader | str, options: ReadOpti
         except DataError:
             log.warning("the imported trace %s is damaged; importing it again", place)
             shutil.rmtree(place, ignore_errors=True)
-    trace = reader(files, options)
+    return open_store(_written(reader(files, options), place))
+
+
+def _written(trace: Trace, place: Path) -> Path:
+    """Return where the trace was written: `place`, or a temporary folder where that cannot be."""
     try:
         write_store(trace, place, replace=False)
     except (DataError, OSError) as error:
@@ -63,7 +106,7 @@ def import_cached(files: Sequence[Path], reader: Reader | str, options: ReadOpti
         log.warning("the cache cannot be written (%s); using %s for this time", error, folder)
         place = Path(folder) / "store"
         write_store(trace, place)
-    return open_store(place)
+    return place
 
 
 def _named(name: str) -> Reader:

@@ -64,7 +64,8 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
     _plausible(samples, label, options)
     start_ms = int(samples.time_ms.min())
     load_cpu_m, step_ms = _resampled(samples, label, options, findings)
-    services = services_of(default_attributes(samples.groups, options), 0, step_ms, load_cpu_m)
+    known = replace(options, service_time_ms=_service_time_ms(options))
+    services = services_of(default_attributes(samples.groups, known), 0, step_ms, load_cpu_m)
     findings += assumptions(services, label) + _meaning(label, options)
     zero_utc = stated_zero_utc(options)
     if of_utc:
@@ -117,16 +118,32 @@ def _check_options(options: ReadOptions) -> None:
         raise UsageError(*missing)
 
 
+def _require_columns(source: Source, options: ReadOptions) -> None:
+    """Raise DataError naming every column that was asked for and is not there, with its option."""
+    asked = {
+        "--column": options.column,
+        "--time-column": options.time_column,
+        "--group-by": options.group_by,
+        "--sum-over": options.sum_over,
+    }
+    there = ", ".join(list(source.columns)[:12])
+    missing = [
+        Finding(
+            where=source.label,
+            what=f"no column '{column}'",
+            remedy=f"columns there: {there}; name another with {flag}",
+        )
+        for flag, column in asked.items()
+        if column and column not in source.columns
+    ]
+    if missing:
+        raise DataError(*missing)
+
+
 def _load(source: Source, options: ReadOptions, findings: list[str]) -> bool:
     """Fill the table `samples` with grp, member, time_ms, value; return whether in UTC."""
     con = source.con
-    source.require(
-        *(
-            c
-            for c in (options.column, options.time_column, options.group_by, options.sum_over)
-            if c
-        )
-    )
+    _require_columns(source, options)
     high = PERCENT_MAX if options.unit == "percent" else 1e12
     cells = [
         Cell(name="value", column=options.column, is_integer=False, high=high, empty=None),
@@ -282,6 +299,13 @@ def _cpu_m_per_unit(options: ReadOptions) -> float:
     return each_cpu_m_s * MS_PER_S / options.per_ms
 
 
+def _service_time_ms(options: ReadOptions) -> float:
+    """Return the mean service time: as given, else what a request is said to take; 0: unknown."""
+    if options.service_time_ms or options.unit != "requests":
+        return options.service_time_ms
+    return max(options.cpu_s_per_request, options.gpu_s_per_request) * MS_PER_S
+
+
 def _meaning(label: str, options: ReadOptions) -> list[str]:
     found = [
         (
@@ -294,4 +318,12 @@ def _meaning(label: str, options: ReadOptions) -> list[str]:
             f"{label}: values taken as requests in {options.per_ms / MS_PER_S:g} s, each "
             f"{options.cpu_s_per_request:g} CPU s and {options.gpu_s_per_request:g} GPU s"
         )
+        if not options.service_time_ms:
+            time_ms = _service_time_ms(options)
+            found.append(f"{label}: mean service time taken as these: {time_ms:g} ms")
+        if options.gpu_s_per_request:
+            found.append(
+                f"{label}: load is in cores: one busy GPU counts as the "
+                f"{options.replica_cpu_m:,} millicores of its replica"
+            )
     return found

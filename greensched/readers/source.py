@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -41,6 +41,7 @@ class Source:
     columns: dict[str, str]  # name -> SQL type; VARCHAR throughout for text files
     sql: str
     is_text: bool
+    facts: dict[str, str] = field(default_factory=dict)  # a Parquet file's own notes
 
     def require(self, *names: str) -> None:
         """Raise DataError naming every one of `names` that is not a column."""
@@ -103,14 +104,19 @@ def opened(
 
 def _parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Source:
     scan = f"read_parquet({literal(str(path))}, file_row_number=true)"
+    noted = f"SELECT key, value FROM parquet_kv_metadata({literal(str(path))})"
     try:
         rows = con.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
+        notes = con.execute(noted).fetchall()
     except duckdb.Error as error:
         what = "not a readable Parquet file (damaged or cut short)"
         raise DataError(Finding(where=path.name, what=what)) from error
     columns = {str(r[0]): str(r[1]) for r in rows if r[0] != "file_row_number"}
     sql = f"(SELECT *, file_row_number + 1 AS _row FROM {scan})"
-    return Source(con=con, label=path.name, columns=columns, sql=sql, is_text=False)
+    facts = {
+        bytes(k).decode("utf-8", "replace"): bytes(v).decode("utf-8", "replace") for k, v in notes
+    }
+    return Source(con=con, label=path.name, columns=columns, sql=sql, is_text=False, facts=facts)
 
 
 def opened_csv(con: duckdb.DuckDBPyConnection, contents: Path, label: str) -> Source:

@@ -13,7 +13,34 @@ from greensched.model import NONE, Jobs, Services
 from greensched.units import MS_PER_DAY
 
 if TYPE_CHECKING:
-    from greensched.model import BoolArray, IntArray
+    from greensched.model import BoolArray, IntArray, Trace
+
+LATE_MS = MS_PER_DAY  # services may begin at most this long after the window
+
+
+def first_ms(trace: Trace) -> int:
+    """Return the instant of the trace [ms] at which a window begins where nothing says another.
+
+    Trace zero where load or the first job comes at most a day after it: what is negative is
+    history, and two traces that count from one zero keep in step. Else the first of load and
+    jobs; of load alone where it comes more than a day after the first job.
+    """
+    services, jobs = trace.services, trace.jobs
+    job_ms = int(jobs.submit_ms[0]) if jobs is not None and len(jobs) else None
+    first = services.start_ms if services is not None else job_ms or 0
+    if first <= LATE_MS and last_ms(trace) > 0:
+        return 0
+    if job_ms is not None and first - job_ms <= LATE_MS:
+        return min(first, job_ms)
+    return first
+
+
+def last_ms(trace: Trace) -> int:
+    """Return the end of what the trace knows [ms]."""
+    if trace.services is not None:
+        services = trace.services
+        return int(services.start_ms + services.step_ms * services.load_cpu_m.shape[1])
+    return int(trace.jobs.submit_ms[-1]) + 1 if trace.jobs is not None and len(trace.jobs) else 0
 
 
 def cut_services(
@@ -28,13 +55,17 @@ def cut_services(
 
     The trace's instant `from_ms` becomes 0. Where the series ends before the window does, it is
     repeated: from the same time of day where it holds a whole day, else from its first step, each
-    repeated step times 1 + `noise` x a standard normal draw of `rng`. Raises DataError where it
-    begins after `from_ms` or ends before it.
+    repeated step times 1 + `noise` x a standard normal draw of `rng`. Where it begins at most a
+    day after `from_ms`, and within the window, load is 0 until then. Raises DataError where it
+    begins later or ends before `from_ms`.
     """
-    step_ms, steps = services.step_ms, services.load_cpu_m.shape[1]
+    begin, step_ms = services.start_ms, services.step_ms
+    end = begin + services.load_cpu_m.shape[1] * step_ms
+    if 0 < begin - from_ms <= LATE_MS and begin < from_ms + window_ms:
+        services = _led_in(services, from_ms)
     first = (from_ms - services.start_ms) // step_ms
+    steps = services.load_cpu_m.shape[1]
     if first < 0 or first >= steps:
-        begin, end = services.start_ms, services.start_ms + steps * step_ms
         what = f"load is known from {begin} to {end} ms of the trace, not at {from_ms} ms"
         raise DataError(Finding(where="services", what=what, remedy="move 'from:'"))
     start_ms = services.start_ms + first * step_ms - from_ms
@@ -45,6 +76,17 @@ def cut_services(
         load = _repeated(load, wanted, step_ms, noise, rng)
     cut = replace(services, start_ms=int(start_ms), load_cpu_m=_readonly(load))
     return cut, bool(wanted > have)
+
+
+def _led_in(services: Services, from_ms: int) -> Services:
+    """Return the services with steps of no load before their first, from `from_ms` on."""
+    count = -(-(services.start_ms - from_ms) // services.step_ms)
+    none = np.zeros((len(services), count), np.int64)
+    return replace(
+        services,
+        start_ms=services.start_ms - count * services.step_ms,
+        load_cpu_m=np.concatenate([none, services.load_cpu_m], axis=1),
+    )
 
 
 def _repeated(

@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
+import math
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from greensched.errors import escape_control
-from greensched.units import CPU_M_PER_CORE, GPU_M_PER_GPU, MIB_PER_GIB, MS_PER_DAY, MS_PER_H
+from greensched.errors import DataError, Finding, escape_control
+from greensched.scenario.cut import first_ms
+from greensched.scenario.sizing import CORES, MEMORY_GIB, Assumed, assumed
+from greensched.units import CPU_M_PER_CORE, MS_PER_DAY, MS_PER_H, MS_PER_MIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from greensched.model import Jobs, Services, Trace
+    from greensched.model import Jobs, Machines, Services, Trace
 
-CORES, MEMORY_GIB = 64, 256
-WATTS_IDLE, WATTS_PEAK = 110, 320
-FLEET_FILL = 0.65  # of the assumed machines' cores at the busiest known moment
+MACHINES = 400  # of the bundled week
+SMALL_CORES = 16  # what is smaller is a part of a server
+WATTS_IDLE, WATTS_PEAK = 110, 320  # of a server of 64 cores
+WATTS_PER_CORE, IDLE_SHARE = 5.0, 0.27  # of machines that a trace lists
+DAYS_MAX = 7
 
 _BUNDLED = """\
   services: bundled:online-week
   jobs: bundled:batch-week
 """
 
-
-_POLICIES = """
-  - {kind: elastic}
-  - {kind: tidal, start: 01:00, end: 08:00}  # ASSUMED: your quiet hours, local time
-  - {kind: colocation}"""
-_NO_POLICIES = " []  # no services in the trace: nothing to scale, lend or share"
+_ELASTIC = "\n  - {kind: elastic}"
+_POLICIES = f"""{_ELASTIC}
+  - {{kind: tidal, start: 01:00, end: 08:00}}  # ASSUMED: your quiet hours, local time
+  - {{kind: colocation}}"""
+_NO_JOBS = f"  # no jobs in the trace: nothing to lend machines to{_ELASTIC}"
+_NO_SERVICES = f"  # no services in the trace: what can be saved is idle machines{_ELASTIC}"
 
 _TEXT = """\
 # A scenario of greensched. It runs as it is; every line marked ASSUMED is a guess to replace.
-#   greensched validate {name}.yaml
-#   greensched run {name}.yaml
+#   greensched validate {place}
+#   greensched run {place}
 {notes}apiVersion: greensched/v1
 kind: Scenario
 name: {name}
 # {start_says}
-window: {{start: {start}, days: {days}}}
+window: {{start: {start}, {length}}}
 seed: 1
 
 sites:
@@ -51,7 +57,7 @@ fleet:
 {fleet}
 traces:
 {traces}
-slo: {{latency_factor_p99: 1.10, deadline_miss: 0.01}}  # ASSUMED
+slo: {{{slo}}}  # ASSUMED
 baseline: {{kind: {baseline}}}
 policies:{policies}
 """
@@ -64,97 +70,116 @@ def init_text(
     reader: str = "canonical",
     options: Mapping[str, str] | None = None,
     name: str = "my-cluster",
+    place: str = "",
 ) -> str:
     """Return a scenario for the trace `source`, or for the bundled week where there is none.
 
     `files` are the trace's files as the scenario should name them, `options` what `reader` was
-    told (`{"time_unit": "h"}`, written as given).
+    told (`{"time_unit": "h"}`, written as given), `place` how commands name the scenario, flags
+    included (`name.yaml` by default). Raises DataError for a trace without services and jobs.
     """
     services = source.services if source else None
-    jobs = source.jobs if source else None
+    jobs = source.jobs if source and source.jobs is not None and len(source.jobs) else None
     if source is None:
         start, start_says = "2023-03-06T00:00+08:00", "Monday of the bundled week."
-        days, machines, traces = 7.0, 400, _BUNDLED
+        length, traces = "days: 7", _BUNDLED
+    elif services is None and jobs is None:
+        what = "the trace has no services and no jobs: nothing to run"
+        remedy = "name the files of the demand too; machines alone make no scenario"
+        raise DataError(Finding(where=", ".join(files), what=what, remedy=remedy))
     else:
         start, start_says = _start(source)
-        days = _days(services, jobs)
-        machines = _machines(services, jobs, timeline=source.timeline)
+        length = _length(source)
         traces = _traces(source, files, reader, options or {})
     notes = "".join(f"# - {escape_control(f)}\n" for f in source.findings) if source else ""
-    online = services is not None or source is None
+    online, batch = source is None or services is not None, source is None or jobs is not None
     return _TEXT.format(
         name=name,
+        place=escape_control(place or f"{name}.yaml"),
         notes=f"# What the reader says of the trace:\n{notes}" if notes else "",
         start=start,
         start_says=start_says,
-        days=f"{days:g}",
-        fleet=_fleet(source, files, reader, machines),
+        length=length,
+        fleet=_fleet(source, files, reader),
         traces=traces,
+        slo=_slo(online=online, batch=batch),
         baseline="autoscaled" if online else "static-peak",
-        policies=_POLICIES if online else _NO_POLICIES,
+        policies=(_POLICIES if batch else _NO_JOBS) if online else _NO_SERVICES,
     )
 
 
-def _fleet(source: Trace | None, files: Sequence[str], reader: str, machines: int) -> str:
+def _slo(*, online: bool, batch: bool) -> str:
+    """Return the objectives: without a limit on waiting, one machine would do for any batch."""
+    parts = ["latency_factor_p99: 1.10"] if online else []
+    parts += ["deadline_miss: 0.01", "batch_wait_p95: 1 h"] if batch else []
+    return ", ".join(parts)
+
+
+def _fleet(source: Trace | None, files: Sequence[str], reader: str) -> str:
     """Return the fleet: the trace's machines where it lists them, else assumed ones."""
-    common = """\
-    boot: {time: 180 s}               # ASSUMED; it draws peak power while booting
-    sleep: {power: 12 W, wake: 30 s}  # ASSUMED
-    embodied: {kgco2e: 1300, range: [900, 2100], lifetime: 5 y}  # ASSUMED"""
     if source is not None and source.machines is not None and len(source.machines):
-        models = sorted(
-            {m for m, g in zip(source.machines.gpu_models, source.machines.gpus, strict=True) if g}
-        )
-        gpus = ""
-        if models:
-            rows = "".join(
-                f"      '{m}': {{idle: 30 W, peak: 250 W}}  # ASSUMED\n" for m in models
-            )
-            gpus = f"    gpu_power:\n{rows}"
-        return f"""\
-  - from: {_quoted(_machine_file(files))}
-    reader: {reader}
-    site: here
-    power: {{per_core: 5 W, idle_share: 0.27}}  # ASSUMED: idle / peak, median of SPECpower_ssj2008
-{gpus}{common}
-"""
-    cores, memory_gib, devices = _largest(source)
-    idle_w, peak_w = WATTS_IDLE * cores // CORES, WATTS_PEAK * cores // CORES
+        return _listed(source.machines, files, reader)
+    if source is None:
+        fleet = Assumed(count=MACHINES, cores=CORES, memory_gib=MEMORY_GIB, gpus=0)
+    else:
+        fleet = assumed(source)
+    idle_w, peak_w = WATTS_IDLE * fleet.cores // CORES, WATTS_PEAK * fleet.cores // CORES
+    gpus = ""
+    if fleet.gpus:
+        gpus = f"    gpus: {fleet.gpus}                           # ASSUMED, as are their watts\n"
+        gpus += "    gpu_power: {idle: 30 W, peak: 250 W}\n"
+    large = "                         # ASSUMED: what the largest job or replica asks for"
     return f"""\
   - name: server                      # ASSUMED: the trace lists no machines
     site: here
-    count: {machines}
-    cores: {cores}
-    memory: {memory_gib} GiB
+    count: {fleet.count}
+    cores: {fleet.cores}{large if fleet.cores > CORES else ""}
+    memory: {fleet.memory_gib} GiB
     power: {{idle: {idle_w} W, peak: {peak_w} W}}  # ASSUMED: linear in between
-{_gpu_lines(devices)}{common}
-"""
+{gpus}{_common(fleet.cores / CORES)}"""
 
 
-def _gpu_lines(gpus: int) -> str:
-    """Return the lines of an assumed machine's GPUs."""
-    if not gpus:
-        return ""
+def _listed(machines: Machines, files: Sequence[str], reader: str) -> str:
+    """Return the fleet of the machines that the trace lists."""
+    models = sorted({m for m, g in zip(machines.gpu_models, machines.gpus, strict=True) if g})
+    gpus = "    gpu_power:\n" if models else ""
+    for model in models:
+        gpus += f"      {_quoted(model)}: {{idle: 30 W, peak: 250 W}}  # ASSUMED\n"
     return f"""\
-    gpus: {gpus}                           # ASSUMED, as are their watts
-    gpu_power: {{idle: 30 W, peak: 250 W}}
+  - from: {_quoted(_machine_file(files))}
+    reader: {reader}
+    site: here
+    # ASSUMED: idle over peak is the median of SPECpower_ssj2008
+    power: {{per_core: {WATTS_PER_CORE:g} W, idle_share: {IDLE_SHARE:g}}}
+{gpus}{_common(*_part(machines))}"""
+
+
+def _part(machines: Machines) -> tuple[float, float]:
+    """Return which part of a server the machines are, and the most that one may draw asleep [W].
+
+    A log that lists single processors as machines gets a server's values by the core; and no
+    machine draws more asleep than idle.
+    """
+    cores = machines.cpu_m / CPU_M_PER_CORE
+    mean = float((cores * machines.count).sum() / max(1, int(machines.count.sum())))
+    idle_w = float(cores.min()) * WATTS_PER_CORE * IDLE_SHARE
+    return (1.0 if mean >= SMALL_CORES else mean / CORES), idle_w
+
+
+def _common(part: float, most_w: float = math.inf) -> str:
+    """Return what is assumed of a machine that is so many servers of 64 cores, or a part of one.
+
+    `most_w` is the most that it may draw asleep or off [W].
+    """
+    sleep_w, off_w = (min(watts * part, most_w) for watts in (12.0, 5.0))
+    mid, low, high = (max(1, round(kg * part)) for kg in (1300, 900, 2100))
+    says = "ASSUMED" if part == 1.0 else f"ASSUMED: {part:.2g} x a server's"
+    return f"""\
+    boot: {{time: 180 s}}               # ASSUMED; it draws peak power while booting
+    sleep: {{power: {sleep_w:.3g} W, wake: 30 s}}  # {says}
+    off: {{power: {off_w:.3g} W}}               # {says}
+    embodied: {{kgco2e: {mid}, range: [{low}, {high}], lifetime: 5 y}}  # {says}
 """
-
-
-def _largest(source: Trace | None) -> tuple[int, int, int]:
-    """Return cores, GiB and GPUs of an assumed machine: the default, or what the demand needs."""
-    cores, memory_gib, gpus = CORES, MEMORY_GIB, 0
-    services = source.services if source else None
-    jobs = source.jobs if source else None
-    if services is not None and len(services):
-        cores = max(cores, -(-int(services.replica_cpu_m.max()) // CPU_M_PER_CORE))
-        memory_gib = max(memory_gib, -(-int(services.replica_memory_mib.max()) // MIB_PER_GIB))
-        gpus = max(gpus, -(-int(services.replica_gpu_m.max()) // GPU_M_PER_GPU))
-    if jobs is not None and len(jobs):
-        cores = max(cores, -(-int(jobs.cpu_m.max()) // CPU_M_PER_CORE))
-        memory_gib = max(memory_gib, -(-int(jobs.memory_mib.max()) // MIB_PER_GIB))
-        gpus = max(gpus, -(-int(jobs.gpu_m.max()) // GPU_M_PER_GPU))
-    return cores, memory_gib, gpus
 
 
 def _machine_file(files: Sequence[str]) -> str:
@@ -170,45 +195,34 @@ def _quoted(text: str) -> str:
 
 def _start(source: Trace) -> tuple[str, str]:
     """Return the window's start and a sentence on it."""
-    if source.zero_utc:
-        first = 0
-        if source.services is not None:
-            first = source.services.start_ms
-        elif source.jobs is not None and len(source.jobs):
-            first = int(source.jobs.submit_ms[0])
-        from datetime import datetime, timedelta
-
-        instant = datetime.fromisoformat(source.zero_utc) + timedelta(milliseconds=first)
-        return instant.isoformat(timespec="seconds"), "The trace's first instant."
-    return "2023-01-02T00:00Z", "ASSUMED: the trace has no calendar; its first instant is here."
+    if not source.zero_utc:
+        says = "ASSUMED: the trace has no calendar; the time it counts from is here."
+        if first_ms(source):
+            says = "ASSUMED: the trace has no calendar; its first instant is here."
+        return "2023-01-02T00:00Z", says
+    instant = datetime.fromisoformat(source.zero_utc) + timedelta(milliseconds=first_ms(source))
+    timespec = "milliseconds" if instant.microsecond else "seconds"
+    return instant.isoformat(timespec=timespec), "The trace's first instant."
 
 
-def _days(services: Services | None, jobs: Jobs | None) -> float:
-    """Return the window's length [d]: the span of load or of arrivals, at most a week."""
-    span_ms = 0
+def _length(source: Trace) -> str:
+    """Return the window's length: the span of load, or of arrivals, at most a week."""
+    span_ms = _span_ms(source.services, source.jobs, first_ms(source))
+    if not source.timeline or not 0 < span_ms < DAYS_MAX * MS_PER_DAY:
+        return f"days: {DAYS_MAX}"
+    return f"hours: {max(MS_PER_H, span_ms) / MS_PER_H:.10g}"
+
+
+def _span_ms(services: Services | None, jobs: Jobs | None, begin_ms: int) -> int:
+    """Return how long load is known or jobs arrive [ms]; of one lone arrival how long it runs."""
     if services is not None and services.load_cpu_m.shape[1] > 1:
-        span_ms = services.step_ms * services.load_cpu_m.shape[1]
-    elif jobs is not None and len(jobs):
-        span_ms = int(jobs.submit_ms[-1] - jobs.submit_ms[0])
-    whole = max(MS_PER_H, min(span_ms or 7 * MS_PER_DAY, 7 * MS_PER_DAY))
-    return round(whole / MS_PER_DAY, 6)
-
-
-def _machines(services: Services | None, jobs: Jobs | None, *, timeline: bool) -> int:
-    """Return a number of assumed machines that holds the busiest moment with room to spare."""
-    import numpy as np
-
-    cores = 0.0
-    if services is not None:
-        reserved = int(services.load_cpu_m.sum(axis=0).max()) / CPU_M_PER_CORE
-        cores += reserved / 0.6
-    if jobs is not None and len(jobs) and timeline:
-        size = jobs.cpu_m.astype(np.int64) * jobs.tasks
-        times = np.concatenate([jobs.submit_ms, jobs.submit_ms + jobs.duration_ms])
-        change = np.concatenate([size, -size])
-        order = np.lexsort((change, times))
-        cores += int(np.cumsum(change[order]).max()) / CPU_M_PER_CORE
-    return max(3, int(np.ceil(cores / CORES / FLEET_FILL)))
+        return int(services.start_ms + services.step_ms * services.load_cpu_m.shape[1]) - begin_ms
+    if jobs is None or not len(jobs):
+        return 0
+    arrivals_ms = int(jobs.submit_ms[-1]) - begin_ms + 1
+    if arrivals_ms >= MS_PER_H:
+        return -(-arrivals_ms // MS_PER_MIN) * MS_PER_MIN
+    return int((jobs.submit_ms + jobs.duration_ms).max()) - begin_ms
 
 
 def _traces(source: Trace, files: Sequence[str], reader: str, options: Mapping[str, str]) -> str:
@@ -225,7 +239,7 @@ def _traces(source: Trace, files: Sequence[str], reader: str, options: Mapping[s
             )
             extra = ", population: {use: 0.4}"
         lines += f"  services: {{{base}{extra}}}\n"
-    if source.jobs is not None:
+    if source.jobs is not None and len(source.jobs):
         extra = ""
         if not source.timeline:
             lines += "  # ASSUMED: a population has no arrivals; batch is drawn from it\n"

@@ -17,7 +17,7 @@ from greensched.scenario.paths import BUNDLED, resolved
 from greensched.scenario.quantity import DURATION, QuantityError, convert_integer
 from greensched.scenario.spec import TraceSpec
 from greensched.scenario.words import near
-from greensched.units import MS_PER_DAY
+from greensched.units import MS_PER_DAY, MS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,13 +106,15 @@ def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Fin
         )
         names = [services.names[i] for i in np.flatnonzero(~fits)]
         if names:
-            what = f"{len(names)} services have replicas larger than every machine: {names[0]}"
+            have = "service has" if len(names) == 1 else "services have"
+            what = f"{len(names)} {have} replicas larger than every machine: {names[0]}"
             findings.append(Finding(where="traces.services", what=what))
     if jobs is not None and len(jobs):
         fits = fitting(fleet, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m)
         bad = np.flatnonzero(~fits)
         if len(bad):
-            what = f"{len(bad):,} jobs are larger than every machine, first row {int(bad[0]):,}"
+            are = "job is" if len(bad) == 1 else "jobs are"
+            what = f"{len(bad):,} {are} larger than every machine, first row {int(bad[0]):,}"
             findings.append(
                 Finding(where="traces.jobs", what=what, remedy="drop them with --on-bad=drop")
             )
@@ -189,12 +191,15 @@ def _services(scenario: Scenario, part: _Part, made: Workload) -> Workload:
         services = derived.living(services, use, scenario.window_ms)
     elif not trace.timeline:
         raise DataError(_no_timeline(where, "population: {tide: {file: ...}}"))
-    from_ms = _from_ms(scenario, spec, trace, services.start_ms, where)
+    from_ms = _from_ms(scenario, spec, trace, where)
     window, repeated = cut.cut_services(
         services, from_ms, scenario.window_ms, noise=spec.repeat_noise, rng=noise
     )
     history_ms = round(scenario.spec.history.days * MS_PER_DAY)
     findings = made.findings
+    if services.start_ms > from_ms:
+        late_s = (services.start_ms - from_ms) / MS_PER_S
+        findings = (*findings, f"load is not known in the first {late_s:,.10g} s, taken as 0")
     if repeated:
         findings = (*findings, "load is repeated with noise: its series ends before the window")
     return replace(
@@ -261,8 +266,7 @@ def _jobs(scenario: Scenario, part: _Part, made: Workload) -> Workload:
         return replace(made, jobs=batch, findings=(*made.findings, text), synthetic=True)
     if not trace.timeline:
         raise DataError(_no_timeline(where, "draw: {of: BE, share: 0.5}"))
-    first_ms = int(jobs.submit_ms[0]) if len(jobs) else 0
-    from_ms = _from_ms(scenario, spec, trace, first_ms, where)
+    from_ms = _from_ms(scenario, spec, trace, where)
     history_ms = round(scenario.spec.history.days * MS_PER_DAY)
     return replace(
         made,
@@ -277,17 +281,18 @@ def _no_timeline(where: str, remedy: str) -> Finding:
     return Finding(where=where, what=what, remedy=f"add '{remedy}'")
 
 
-def _from_ms(scenario: Scenario, spec: TraceSpec, trace: Trace, first_ms: int, where: str) -> int:
+def _from_ms(scenario: Scenario, spec: TraceSpec, trace: Trace, where: str) -> int:
     """Return the time of the trace [ms] that is the window's start.
 
     Given: `from:`. Else the window's own start where the trace has a calendar and reaches it,
-    and the trace's first instant where it has none.
+    and `cut.first_ms` where it has none.
     """
     if spec.since is None:
+        first_ms = cut.first_ms(trace)
         if not trace.zero_utc:
             return first_ms
         from_ms = scenario.start_utc_ms - _utc_ms(trace.zero_utc)
-        last_ms = _last_ms(trace)
+        last_ms = cut.last_ms(trace)
         if not first_ms - MS_PER_DAY <= from_ms < last_ms:
             begin = (_utc(trace.zero_utc) + timedelta(milliseconds=first_ms)).isoformat()
             end = (_utc(trace.zero_utc) + timedelta(milliseconds=last_ms)).isoformat()
@@ -325,11 +330,3 @@ def _utc(text: str) -> datetime:
 def _utc_ms(text: str) -> int:
     """Return an ISO 8601 instant in ms since 1970."""
     return (_utc(text) - _EPOCH) // timedelta(milliseconds=1)
-
-
-def _last_ms(trace: Trace) -> int:
-    """Return the end of what the trace knows [ms]."""
-    if trace.services is not None:
-        services = trace.services
-        return int(services.start_ms + services.step_ms * services.load_cpu_m.shape[1])
-    return int(trace.jobs.submit_ms[-1]) + 1 if trace.jobs is not None and len(trace.jobs) else 0
