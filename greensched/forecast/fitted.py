@@ -1,0 +1,269 @@
+"""The forecast as a value: fitted once on history, evaluated many times, never changed."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
+
+import numpy as np
+
+from greensched.errors import InternalError
+from greensched.forecast import level
+from greensched.forecast.bands import EACH, LEADS_MS, QUANTILES, WHOLE
+from greensched.units import MS_PER_H
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from greensched.forecast.calendar import Hours
+    from greensched.model import BoolArray, FloatArray, IntArray
+
+A = TypeVar("A", bound="NDArray[Any]")
+Method: TypeAlias = Literal["hour-of-week", "hour-of-day", "reactive"]
+COVERAGE_HOURS: Final = 24
+COVERAGE_MIN: Final = 0.9
+TRIES_MIN: Final = 12  # promises, before their coverage says anything
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recent:
+    """What the last hours were like: the part of a policy's memory that a forecast needs.
+
+    `hits` and `tries` count, in each of the last 24 hours, the periods in which load was promised
+    to stay below a band, and did. A serialisable value; `Forecast.begin` is the first one.
+    """
+
+    at_ms: int
+    sums_cpu_m: FloatArray  # [4, S] as in `level`
+    level_factor: FloatArray  # [2, S] slow and fast level
+    promised: bool  # False: nothing was promised yet
+    promised_cpu_m: FloatArray  # [S] the band for the period after `at_ms`
+    hits: IntArray  # [24, S]
+    tries: IntArray  # [24]
+
+    def coverage(self) -> FloatArray:
+        """Return the share [S] of the last day's periods whose load stayed below its band.
+
+        1 where nothing was promised yet: the calibration is then the only evidence.
+        """
+        tries = int(self.tries.sum())
+        kept: FloatArray = self.hits.sum(axis=0) / tries if tries else np.ones(self.hits.shape[1])
+        return kept
+
+    def trusted(self, least_share: float = COVERAGE_MIN) -> BoolArray:
+        """Tell [S] whose recent coverage is `least_share` or more, or not yet known."""
+        if int(self.tries.sum()) < TRIES_MIN:
+            return np.ones(self.hits.shape[1], np.bool_)
+        good: BoolArray = self.coverage() >= least_share
+        return good
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """Usual load by hour of the week and how far load exceeded its forecast, by service.
+
+    Times are ms since the scenario's start. `method` names the fall-back that was taken: with
+    `reactive` there is no forecast, and asking for one is an error.
+    """
+
+    method: Method
+    reason: str  # why this method, in words
+    from_ms: int  # of the history that was fitted
+    fitted_until_ms: int
+    week_cpu_m: FloatArray  # [336, S] mean load in each slot of `calendar.Hours`, with floor
+    mean_cpu_m: FloatArray  # [S] > 0
+    floor_cpu_m: FloatArray  # [S] > 0
+    excess: FloatArray  # [2, quantiles, leads, S] >= 0, scores as in `bands`
+    scores: IntArray  # [leads] calibration scores behind `excess`
+    hours: Hours
+    begin: Recent  # as history left it
+
+    @property
+    def predicts(self) -> bool:
+        """Tell whether there is a forecast at all."""
+        return self.method != "reactive"
+
+    def __len__(self) -> int:
+        """Return the number of services."""
+        return len(self.mean_cpu_m)
+
+    def expected_at(self, recent: Recent, at_ms: Sequence[int]) -> FloatArray:
+        """Return [T, S]: the load [millicores] expected at `at_ms` [T], none before `recent`."""
+        lifted = self._lifted(recent.level_factor, recent.at_ms, at_ms) - self.floor_cpu_m
+        return np.maximum(lifted, 0.0, out=lifted)
+
+    def expected(self, recent: Recent, from_ms: int, until_ms: int) -> FloatArray:
+        """Return [S]: the largest expected load [millicores] within `[from_ms, until_ms]`."""
+        largest: FloatArray = np.maximum.reduce(
+            self.expected_at(recent, self._points(from_ms, until_ms))
+        )
+        return largest
+
+    def upper_at(
+        self, recent: Recent, at_ms: Sequence[int], quantile: float, *, whole: bool = False
+    ) -> FloatArray:
+        """Return [T, S]: what load at `at_ms` [T] stays below with a probability of `quantile`.
+
+        Each instant has the band of its own lead. With `whole` the load stays below its band at
+        *all* instants from now until then with that probability.
+        """
+        return self._upper_at(recent.level_factor, recent.at_ms, at_ms, quantile, whole=whole)
+
+    def upper(
+        self,
+        recent: Recent,
+        from_ms: int,
+        until_ms: int,
+        quantile: float,
+        *,
+        whole: bool = False,
+    ) -> FloatArray:
+        """Return [S]: the largest upper forecast [millicores] within `[from_ms, until_ms]`.
+
+        Looked at both ends and at the centre of each local hour between; between two of those
+        it exceeds the larger by less than 1 %. `quantile` in [0.5, 0.999] is rounded up to the
+        next of `bands.QUANTILES`. Now is `recent.at_ms`; leads beyond 24 h have its band.
+        """
+        points = self._points(from_ms, until_ms)
+        largest: FloatArray = np.maximum.reduce(
+            self.upper_at(recent, points, quantile, whole=whole)
+        )
+        return largest
+
+    def observe(
+        self,
+        recent: Recent,
+        now_ms: int,
+        load_cpu_m: FloatArray,
+        *,
+        quantile: float,
+        period_ms: int,
+    ) -> Recent:
+        """Return what is recent at `now_ms`, the mean load [S] since `recent` being known.
+
+        Also checks the last promise, and promises the band at `quantile` for the next
+        `period_ms`. Where no time has passed since `recent` only the promise is made.
+        """
+        past_ms = now_ms - recent.at_ms
+        assert past_ms >= 0
+        sums, factor, hits, tries = (
+            recent.sums_cpu_m,
+            recent.level_factor,
+            recent.hits,
+            recent.tries,
+        )
+        if past_ms > 0:
+            usual = self._usual([recent.at_ms + past_ms // 2])[0]
+            sums = level.after(sums, factor[0], load_cpu_m + self.floor_cpu_m, usual, past_ms)
+            factor = level.levels(sums)
+            hits, tries = _counted(recent, now_ms // MS_PER_H, load_cpu_m)
+        points = self._points(now_ms, now_ms + period_ms)
+        bands = self._upper_at(factor, now_ms, points, quantile, whole=False)
+        return Recent(
+            at_ms=now_ms,
+            sums_cpu_m=frozen(sums),
+            level_factor=frozen(factor),
+            promised=True,
+            promised_cpu_m=frozen(np.maximum.reduce(bands)),
+            hits=frozen(hits),
+            tries=frozen(tries),
+        )
+
+    def _points(self, from_ms: int, until_ms: int) -> list[int]:
+        assert from_ms <= until_ms
+        nodes = self.hours.at_ms
+        first, last = bisect_right(nodes, from_ms), bisect_left(nodes, until_ms)
+        return [from_ms, *nodes[first:last], until_ms]
+
+    def _usual(self, at_ms: Sequence[int]) -> FloatArray:
+        """Return [T, S]: usual load and floor at `at_ms`."""
+        if not self.predicts:
+            message = f"there is no forecast ({self.reason}); ask `predicts` first"
+            raise InternalError(message)
+        return along(self.week_cpu_m, self.hours, at_ms)
+
+    def _lifted(self, factor: FloatArray, now_ms: int, at_ms: Sequence[int]) -> FloatArray:
+        lifted = self._usual(at_ms)
+        fades = np.array([level.fades(max(0, t - now_ms)) for t in at_ms])
+        above = factor - 1.0
+        for row in range(2):
+            change = above[row] * fades[:, row : row + 1]
+            change += 1.0
+            lifted *= change
+        return lifted
+
+    def _upper_at(
+        self,
+        factor: FloatArray,
+        now_ms: int,
+        at_ms: Sequence[int],
+        quantile: float,
+        *,
+        whole: bool,
+    ) -> FloatArray:
+        lifted = self._lifted(factor, now_ms, at_ms)
+        last = len(LEADS_MS) - 1
+        leads = [min(bisect_left(LEADS_MS, t - now_ms), last) for t in at_ms]
+        band = lifted * self.mean_cpu_m
+        np.sqrt(band, out=band)
+        band *= self.excess[WHOLE if whole else EACH, column(quantile)].take(leads, axis=0)
+        band += lifted
+        band -= self.floor_cpu_m
+        return np.maximum(band, 0.0, out=band)
+
+
+def column(quantile: float) -> int:
+    """Return the column of the smallest calibrated quantile that is not below `quantile`."""
+    if not QUANTILES[0] <= quantile <= QUANTILES[-1]:
+        message = f"a quantile of {quantile}; bands reach from {QUANTILES[0]} to {QUANTILES[-1]}"
+        raise InternalError(message)
+    return bisect_left(QUANTILES, quantile)
+
+
+def along(week_cpu_m: FloatArray, hours: Hours, at_ms: Sequence[int]) -> FloatArray:
+    """Return [T, S]: the table [slots, S] at `at_ms` [T], linear between two hours' centres.
+
+    Raises InternalError outside of the span of `hours`.
+    """
+    nodes, slot = hours.at_ms, hours.slot
+    right = [bisect_right(nodes, t) for t in at_ms]
+    if right and not (min(right) > 0 and max(right) < len(nodes)):
+        message = (
+            f"asked for {min(at_ms)} .. {max(at_ms)} ms, fitted for {nodes[0]} .. {nodes[-1]} ms"
+        )
+        raise InternalError(message)
+    shares = np.array(
+        [
+            [(t - nodes[r - 1]) / (nodes[r] - nodes[r - 1])]
+            for t, r in zip(at_ms, right, strict=True)
+        ]
+    )
+    usual: FloatArray = week_cpu_m.take([slot[r - 1] for r in right], axis=0)
+    after = week_cpu_m.take([slot[r] for r in right], axis=0)
+    after -= usual
+    after *= shares
+    usual += after
+    return usual
+
+
+def frozen(array: A) -> A:
+    """Return `array` itself, made read-only."""
+    array.flags.writeable = False
+    return array
+
+
+def _counted(recent: Recent, hour: int, load_cpu_m: FloatArray) -> tuple[IntArray, IntArray]:
+    """Return hits and tries with the last promise counted, hours older than a day forgotten."""
+    hits, tries = recent.hits.copy(), recent.tries.copy()
+    before = recent.at_ms // MS_PER_H
+    for gone in range(max(before + 1, hour - COVERAGE_HOURS + 1), hour + 1):
+        hits[gone % COVERAGE_HOURS] = 0
+        tries[gone % COVERAGE_HOURS] = 0
+    if recent.promised:
+        row = hour % COVERAGE_HOURS
+        tries[row] += 1
+        hits[row] += load_cpu_m <= recent.promised_cpu_m
+    return hits, tries

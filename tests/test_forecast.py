@@ -1,0 +1,360 @@
+"""Forecasts: which method, local time, holidays, degenerate series, errors, round trips."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from greensched.errors import DataError, InternalError, UsageError
+from greensched.forecast import (
+    LEADS_MS,
+    Calendar,
+    Forecast,
+    fit,
+    forecast_from_plain,
+    recent_from_plain,
+    score,
+    to_plain,
+)
+from greensched.forecast.calendar import WEEK_SLOTS
+from greensched.forecast.fitted import along
+from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
+from tests.forecast_cases import DAY, STEP_MS, WEEK, calendar, fitted, utc_ms, weeks
+
+if TYPE_CHECKING:
+    from greensched.model import FloatArray, IntArray
+
+
+def _usual(forecast: Forecast, day: int) -> FloatArray:
+    """Return [24, S]: the usual load at the centre of each hour (UTC) of day `day`."""
+    middles = [day * MS_PER_DAY + h * MS_PER_H + MS_PER_H // 2 for h in range(24)]
+    return along(forecast.week_cpu_m, forecast.hours, middles) - forecast.floor_cpu_m
+
+
+@pytest.mark.parametrize(
+    ("days", "method"),
+    [
+        (28.0, "hour-of-week"),
+        (14.0, "hour-of-week"),
+        (13.9, "hour-of-day"),
+        (2.0, "hour-of-day"),
+        (1.9, "reactive"),
+        (0.0, "reactive"),
+    ],
+)
+def test_history_decides_the_method(days: float, method: str) -> None:
+    """From 14 days on the week is known, from 2 days the day, before that nothing."""
+    forecast = fitted(weeks()[:, : int(days * DAY)])
+    assert method == forecast.method
+    assert (method != "reactive") == forecast.predicts
+    assert f"{int(days * DAY) / DAY:.1f} days of history" in forecast.reason
+
+
+def test_without_a_forecast_none_is_given() -> None:
+    """A reactive forecast refuses to be asked, and its score has no leads."""
+    load = weeks()[:, :DAY]
+    forecast = fitted(load)
+    with pytest.raises(InternalError, match="less than 2"):
+        forecast.upper(forecast.begin, DAY * STEP_MS, DAY * STEP_MS, 0.95)
+    scored = score(forecast, weeks()[:, :WEEK], start_ms=0, step_ms=STEP_MS, from_ms=MS_PER_DAY)
+    assert ("reactive", ()) == (scored.method, scored.leads)
+
+
+def test_steps_longer_than_an_hour_have_no_hours() -> None:
+    """Four weeks of six-hour means give no hour of the week, and the reason says so."""
+    forecast = fit(
+        np.ones((1, 112), np.int64),
+        start_ms=0,
+        step_ms=6 * MS_PER_H,
+        calendar=calendar(),
+        until_ms=40 * MS_PER_DAY,
+    )
+    assert "reactive" == forecast.method
+    assert "longer than an hour" in forecast.reason
+
+
+def test_table_is_the_mean_of_each_hour_of_the_week() -> None:
+    """A slot is the mean of its hours over all weeks of history, by hand for Tuesday 10:00."""
+    load = weeks()
+    hours = [load[0, w * WEEK + DAY + 40 : w * WEEK + DAY + 44].mean() for w in range(4)]
+    assert np.mean(hours) == pytest.approx(_usual(fitted(load), 29)[10, 0], rel=1e-12)
+
+
+def test_hour_of_day_takes_all_days_for_alike() -> None:
+    """With 13 days of history Sunday is forecast like Wednesday."""
+    forecast = fitted(weeks()[:, : 13 * DAY])
+    np.testing.assert_array_equal(_usual(forecast, 13), _usual(forecast, 16))
+
+
+@pytest.mark.parametrize(
+    ("zone", "change", "before_utc_h", "after_utc_h"),
+    [
+        ("Europe/Berlin", "2023-03-26", 8, 7),
+        ("Europe/Berlin", "2023-10-29", 7, 8),
+        ("America/New_York", "2023-03-12", 14, 13),
+        ("Asia/Shanghai", "2023-03-26", 1, 1),
+    ],
+)
+def test_hours_are_local_when_the_clock_changes(
+    zone: str, change: str, before_utc_h: int, after_utc_h: int
+) -> None:
+    """Who is busiest from 9 to 10 local time is forecast so after the clock has changed."""
+    where = calendar(zero=change, time_zone=zone)
+    start_ms = -28 * MS_PER_DAY
+    load = np.full((1, 28 * DAY), 1_000, np.int64)
+    middles = start_ms + np.arange(28 * DAY) * STEP_MS + STEP_MS // 2
+    load[0, (middles // MS_PER_H) % 24 == before_utc_h] = 5_000
+    forecast = fitted(load, where, start_ms=start_ms)
+    assert after_utc_h == _usual(forecast, 2)[:, 0].argmax()
+    assert 5_000.0 == _usual(forecast, 2).max()
+
+
+def test_the_hour_that_comes_twice_and_the_one_that_is_missing() -> None:
+    """In Berlin 02:30 of Sunday comes twice in October, and not at all in March."""
+    sunday = 6 * 24
+    for change, times in (("2023-10-29", 2), ("2023-03-26", 0)):
+        hours = calendar(zero=change, time_zone="Europe/Berlin").hours(0, 5 * MS_PER_H)
+        assert times == hours.slot.count(sunday + 2)
+        assert {MS_PER_H} == set(np.diff(hours.at_ms).tolist())
+
+
+def test_zones_off_the_hour() -> None:
+    """India's hours have their centres at full hours of UTC, Nepal's 45 minutes past."""
+    for zone, past_ms in (("Asia/Kolkata", 0), ("Asia/Kathmandu", 45 * MS_PER_MIN)):
+        hours = calendar(time_zone=zone).hours(0, MS_PER_DAY)
+        assert {past_ms} == {t % MS_PER_H for t in hours.at_ms}
+    assert calendar(time_zone="+05:30").hours(0, MS_PER_DAY) == calendar(
+        time_zone="Asia/Kolkata"
+    ).hours(0, MS_PER_DAY)
+
+
+def _with_holiday(*, seen: bool) -> Forecast:
+    """Return a forecast from 2023-06-05 of who rests on holidays and of who does not.
+
+    Where `seen`, Juneteenth (Monday 19 June) is in its four weeks; 4 July always comes later.
+    """
+    load = np.repeat(weeks(services=1, noise_share=0.0), 2, axis=0)
+    if seen:
+        load[0, 14 * DAY : 15 * DAY] = load[0, 6 * DAY : 7 * DAY]
+    return fitted(load, calendar(zero="2023-06-05", country="US"))
+
+
+def test_a_holiday_is_a_sunday_to_those_who_were_seen_to_rest() -> None:
+    """After one holiday in history the next is a Sunday to one service, a Tuesday to the other."""
+    forecast = _with_holiday(seen=True)
+    fourth, sunday, tuesday = (_usual(forecast, day) for day in (29, 34, 36))
+    assert sunday[12, 0] < tuesday[12, 0]
+    np.testing.assert_allclose(sunday[1:23, 0], fourth[1:23, 0])
+    np.testing.assert_allclose(tuesday[1:23, 1], fourth[1:23, 1])
+
+
+def test_a_holiday_is_like_its_weekday_without_evidence() -> None:
+    """Where history has no holiday, none is forecast differently."""
+    forecast = _with_holiday(seen=False)
+    np.testing.assert_allclose(_usual(forecast, 36), _usual(forecast, 29))
+
+
+def test_a_holiday_does_not_spoil_its_weekday() -> None:
+    """A quiet Monday that is a holiday leaves the forecast of Mondays as it was."""
+    np.testing.assert_allclose(
+        _usual(_with_holiday(seen=False), 35)[:, 0], _usual(_with_holiday(seen=True), 35)[:, 0]
+    )
+
+
+def test_a_worked_weekend_day() -> None:
+    """China worked on Sunday 2023-04-23: that day breaks its week and resembles a Monday."""
+    where = calendar(zero="2023-04-22T16:00", time_zone="Asia/Shanghai", country="CN")
+    assert min(where.hours(6 * MS_PER_H, 9 * MS_PER_H).slot) >= WEEK_SLOTS
+    assert [6, 6, 6, 6, 6, 4, 0] == where.stand_ins().tolist()
+
+
+def test_a_weekend_without_sunday() -> None:
+    """Where Friday and Saturday are the weekend, a holiday resembles a Saturday."""
+    assert [5, 5, 5, 5, 3, 6, 5] == Calendar(country="IL").stand_ins().tolist()
+
+
+@pytest.mark.parametrize("load", [0, 1, 40_000])
+def test_a_constant_load_is_its_own_band(load: int) -> None:
+    """A load that never changes is forecast exactly, at every quantile and lead."""
+    forecast = fitted(np.full((1, 4 * WEEK), load, np.int64))
+    now = forecast.begin.at_ms
+    for quantile in (0.5, 0.95, 0.999):
+        upper = forecast.upper(forecast.begin, now, now + MS_PER_DAY, quantile, whole=True)
+        assert [load] == pytest.approx(upper.tolist(), rel=1e-9, abs=1e-9)
+
+
+def test_no_services() -> None:
+    """A fleet without services has an empty forecast."""
+    forecast = fitted(np.zeros((0, 4 * WEEK), np.int64))
+    now = forecast.begin.at_ms
+    recent = forecast.observe(
+        forecast.begin, now + STEP_MS, np.zeros(0), quantile=0.95, period_ms=STEP_MS
+    )
+    assert 0 == len(forecast)
+    assert (0,) == forecast.upper(recent, recent.at_ms, recent.at_ms, 0.95).shape
+    assert (0,) == recent.coverage().shape
+
+
+def test_a_service_that_wakes_up_after_history() -> None:
+    """A service that history saw idle is not trusted once it has load."""
+    forecast = fitted(np.zeros((1, 4 * WEEK), np.int64))
+    recent = forecast.begin
+    assert [True] == recent.trusted().tolist()
+    for step in range(1, 16):
+        recent = forecast.observe(
+            recent,
+            forecast.fitted_until_ms + step * STEP_MS,
+            np.array([5_000.0]),
+            quantile=0.95,
+            period_ms=STEP_MS,
+        )
+    assert [0.0] == recent.coverage().tolist()
+    assert [False] == recent.trusted().tolist()
+
+
+def test_recent_coverage_forgets_after_a_day() -> None:
+    """Broken promises count for 24 hours and no longer."""
+    load = weeks(services=1)
+    forecast = fitted(load[:, : 3 * WEEK])
+    recent, now = forecast.begin, 3 * WEEK * STEP_MS
+    for step in range(3 * WEEK, 3 * WEEK + 2 * DAY):
+        now += STEP_MS
+        seen = load[:, step].astype(np.float64)
+        seen *= (0.2, 3.0)[step % 2] if step < 3 * WEEK + 20 else 1.0
+        recent = forecast.observe(recent, now, seen, quantile=0.99, period_ms=STEP_MS)
+        if step == 3 * WEEK + 20:
+            assert recent.coverage()[0] < 0.9
+            assert [False] == recent.trusted().tolist()
+    assert 92 <= int(recent.tries.sum()) <= 96
+    assert [True] == recent.trusted().tolist()
+
+
+def test_first_promise_needs_no_load() -> None:
+    """Before any time has passed a promise is made and none is checked."""
+    forecast = fitted(weeks())
+    recent = forecast.observe(
+        forecast.begin, forecast.begin.at_ms, np.zeros(2), quantile=0.95, period_ms=STEP_MS
+    )
+    assert recent.promised
+    assert 0 == int(recent.tries.sum())
+    np.testing.assert_array_equal(forecast.begin.sums_cpu_m, recent.sums_cpu_m)
+
+
+def test_round_trip_through_json() -> None:
+    """A forecast and a recent past that went through JSON answer bit for bit the same."""
+    forecast = fitted(weeks())
+    now = forecast.begin.at_ms + STEP_MS
+    recent = forecast.observe(
+        forecast.begin, now, np.array([9e3, 2e4]), quantile=0.95, period_ms=STEP_MS
+    )
+    twin = forecast_from_plain(json.loads(json.dumps(to_plain(forecast))))
+    again = recent_from_plain(json.loads(json.dumps(to_plain(recent))))
+    np.testing.assert_array_equal(
+        forecast.upper(recent, now, now + MS_PER_DAY, 0.99),
+        twin.upper(again, now, now + MS_PER_DAY, 0.99),
+    )
+    assert to_plain(forecast) == to_plain(twin)
+    assert to_plain(recent) == to_plain(again)
+
+
+def test_nothing_of_it_can_be_changed() -> None:
+    """All columns of a forecast and of a recent past are read-only."""
+    forecast = fitted(weeks())
+    recent = forecast.observe(
+        forecast.begin, forecast.begin.at_ms + 1, np.ones(2), quantile=0.9, period_ms=STEP_MS
+    )
+    for value in (forecast, forecast.begin, recent):
+        for name in type(value).__slots__:
+            column = getattr(value, name)
+            if isinstance(column, np.ndarray):
+                assert not column.flags.writeable, name
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda plain: plain.pop("excess"), "has the fields"),
+        (lambda plain: plain.update(week_cpu_m=[[1.0, 2.0]]), "shape"),
+        (lambda plain: plain.update(mean_cpu_m=["x"]), "no array"),
+        (lambda plain: plain["begin"].pop("hits"), "has the fields"),
+        (lambda plain: plain["begin"].update(hits=[[1, 2]]), "shape"),
+    ],
+)
+def test_what_was_tampered_with_is_refused(change: object, words: str) -> None:
+    """A stored forecast that lacks a field or has another shape is an error of data."""
+    plain = to_plain(fitted(weeks()))
+    assert callable(change)
+    change(plain)
+    with pytest.raises(DataError, match=words):
+        forecast_from_plain(plain)
+
+
+@pytest.mark.parametrize(
+    ("load", "step_ms", "words"),
+    [
+        (np.array([[1, -2]]), STEP_MS, "load -2 of service 0 at step 1.*0 millicores or more"),
+        (np.array([[1.0, np.nan]]), STEP_MS, "no number.*fill gaps"),
+        (np.array([1, 2]), STEP_MS, "1 dimensions.*services, steps"),
+        (np.array([[1, 2]]), 0, "step of 0 ms.*positive"),
+    ],
+)
+def test_bad_history_is_refused(load: IntArray, step_ms: int, words: str) -> None:
+    """History that is negative, not a number or of no shape is refused with its remedy."""
+    with pytest.raises(DataError, match=words):
+        fit(load, start_ms=0, step_ms=step_ms, calendar=calendar(), until_ms=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"time_zone": "Europe/Atlantis"}, "unknown time zone 'Europe/Atlantis'.*IANA"),
+        ({"time_zone": "+99:00"}, "unknown time zone"),
+        ({"country": "XX"}, "no holidays known for 'XX'.*ISO 3166"),
+        ({"country": "US", "subdivision": "QQ"}, "no holidays known for 'US' 'QQ'"),
+    ],
+)
+def test_unknown_places_are_refused(given: dict[str, str], words: str) -> None:
+    """A zone or country that nobody knows is refused, and the remedy is named."""
+    with pytest.raises(UsageError, match=words):
+        Calendar(**given)  # type: ignore[arg-type]
+
+
+def test_questions_beyond_the_fit_are_refused() -> None:
+    """Times that no hour was made for, and quantiles that were not calibrated, are errors."""
+    forecast = fitted(weeks(), more_days=1)
+    now = forecast.begin.at_ms
+    with pytest.raises(InternalError, match="fitted for"):
+        forecast.upper(forecast.begin, now, now + 5 * MS_PER_DAY, 0.95)
+    for quantile in (0.3, 0.9999):
+        with pytest.raises(InternalError, match="a quantile of"):
+            forecast.upper(forecast.begin, now, now, quantile)
+
+
+def test_score_of_a_perfect_week() -> None:
+    """Without noise last week is perfect, so there is no skill, and hardly any error."""
+    load = weeks(days=35, noise_share=0.0)
+    scored = score(
+        fitted(load[:, : 4 * WEEK]),
+        load,
+        start_ms=0,
+        step_ms=STEP_MS,
+        from_ms=28 * MS_PER_DAY,
+        quantile=0.95,
+    )
+    # Leads of 5 and 15 minutes are the same step of 15 minutes.
+    assert list(LEADS_MS) == [lead.lead_ms for lead in scored.leads]
+    assert {"last-week"} == {lead.rival for lead in scored.leads}
+    for lead in scored.leads:
+        assert lead.error_share < 0.02
+        assert 0.0 == lead.rival_error_share
+        assert lead.skill_share is None
+        assert 0.94 <= lead.coverage_worst_share <= lead.coverage_share <= 1.0
+
+
+def test_zero_is_where_the_calendar_says() -> None:
+    """Time 0 of a calendar is the instant it names: 2023-01-02 is a Monday."""
+    hours = Calendar(zero_utc_ms=utc_ms("2023-01-02")).hours(0, MS_PER_H)
+    assert 0 == hours.slot[hours.at_ms.index(MS_PER_H // 2)]
