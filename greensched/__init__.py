@@ -10,8 +10,13 @@ The names are imported when asked for, so that `import greensched` stays light.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+TYPE_CHECKING = False  # typing's own is imported by typing, which every command would wait for
+if TYPE_CHECKING:
+    from greensched.experiment.comparison import compare
+    from greensched.experiment.run import run
+    from greensched.scenario import load
+
+    __version__: str
 
 # Public name -> the module that has it.
 _HOMES: dict[str, str] = {
@@ -23,14 +28,17 @@ _HOMES: dict[str, str] = {
 __all__ = ["__version__", "compare", "load", "run"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import a public name at its first use."""
+    from importlib import import_module
+
     if name == "__version__":
         from importlib.metadata import version
 
         return version("greensched")
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        found: object = getattr(import_module(_HOMES[name]), name)
+        return found
     raise AttributeError(f"module 'greensched' has no attribute {name!r}")
 
 

@@ -134,6 +134,7 @@ def summary(*, factor: float = 1.0, energy_kwh: float = 11_030.0) -> dict[str, A
                 "calibration": "uncalibrated",
             },
             "window": {
+                "start": "2023-03-06T00:00:00+08:00",
                 "start_utc": "2023-03-05T16:00:00Z",
                 "length_s": 604_800.0,
                 "end_s": 608_400.0,
@@ -189,7 +190,6 @@ def series(hours: int = 48) -> pd.DataFrame:
 
 
 MANIFEST = {
-    "window_start": "2023-03-06T00:00:00+08:00",
     "command": "greensched run tidal-week.yaml",
     "versions": {"python": "3.11.7"},
     "inputs": [{"source": "jobs.csv", "sha256": "d" * 64}],

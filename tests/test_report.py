@@ -18,7 +18,7 @@ from greensched.report.schema import summary_schema
 from greensched.report.tables import FORMULA, csv_text, read_parquet, write_parquet
 from greensched.report.terminal import comparison_text, result_text
 from greensched.report.words import number, signed, span
-from tests.report_cases import MANIFEST, series, summary
+from tests.report_cases import series, summary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,9 +113,8 @@ def test_sentence_names_broken_objectives() -> None:
 
 def test_question_names_the_local_weekday() -> None:
     """The week begins on the scenario's own Monday, which is still Sunday in UTC."""
-    local = heading.with_start(summary(), MANIFEST)
-    assert "this fleet, from Monday" == heading.question(local)
-    assert 8 * 3_600_000 == heading.start_offset_ms(local)
+    assert "this fleet, from Monday" == heading.question(summary())
+    assert 8 * 3_600_000 == heading.start_offset_ms(summary())
 
 
 @pytest.mark.parametrize("columns", [60, 80, 100, 140])

@@ -9,16 +9,20 @@ from greensched.cli.options import verbosity
 SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command()
+# \b is click's mark of lines that are kept as they are; in a docstring it would be a backslash.
+HELP = """Print the completion script of SHELL, to be sourced by it.
+
+\b
+bash, zsh:  eval "$(greensched completion bash)"
+fish:       greensched completion fish | source
+"""
+
+
+@click.command(help=HELP)
 @click.argument("shell", type=click.Choice(SHELLS))
 @verbosity
 def completion(shell: str) -> None:
-    r"""Print the completion script of SHELL, to be sourced by it.
-
-    \b
-    bash, zsh:  eval "$(greensched completion bash)"
-    fish:       greensched completion fish | source
-    """
+    """Print the completion script of a shell."""
     from click.shell_completion import get_completion_class
 
     from greensched.cli.main import main

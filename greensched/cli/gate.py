@@ -35,6 +35,13 @@ class Gate:
     sign: str
     bound: float
 
+    def check(self, schema: Mapping[str, Any]) -> None:
+        """Raise UsageError where no summary of `schema` has a value at the path."""
+        scenario = _part(schema, schema["properties"]["scenario"])
+        if not any(_leads(schema, part, self.path) for part in (scenario, schema)):
+            known = [*_named(schema, scenario), *_named(schema, schema)]
+            raise self._nowhere(known)
+
     def failure(self, summary: Mapping[str, Any]) -> str:
         """Return why the gate fails on `summary`, empty where it holds.
 
@@ -54,13 +61,16 @@ class Gate:
             found, value = _at(root, self.path)
             if found and (value is None or isinstance(value, int | float)):
                 return value
-        known = [*_paths(summary["scenario"]), *_paths(summary)]
+        raise self._nowhere([*_paths(summary["scenario"]), *_paths(summary)])
+
+    def _nowhere(self, known: list[str]) -> UsageError:
+        """Return the error of a path that leads nowhere, with the nearest that do."""
         from difflib import get_close_matches
 
-        near = get_close_matches(self.path, known, n=3)
+        near = get_close_matches(self.path, dict.fromkeys(known), n=3)
         remedy = f"near: {', '.join(near)}" if near else "see the keys of summary.json"
         what = f"the summary has no number '{self.path}'"
-        raise UsageError(Finding(where=f"--fail-if '{self.text}'", what=what, remedy=remedy))
+        return UsageError(Finding(where=f"--fail-if '{self.text}'", what=what, remedy=remedy))
 
 
 def read_gate(text: str) -> Gate:
@@ -93,6 +103,35 @@ def _at(root: Any, path: str) -> tuple[bool, Any]:
             if found:
                 return True, inner
     return False, None
+
+
+def _part(schema: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a node of a JSON Schema, a reference followed."""
+    if "$ref" not in node:
+        return node
+    target: Any = schema
+    for key in node["$ref"].removeprefix("#/").split("/"):
+        target = target[key]
+    return _part(schema, target)
+
+
+def _leads(schema: Mapping[str, Any], node: Mapping[str, Any], path: str) -> bool:
+    """Say whether the schema lets `path` lead somewhere below `node`."""
+    node = _part(schema, node)
+    key, _, rest = path.partition(".")
+    inner = node.get("properties", {}).get(key)
+    if inner is not None:
+        return not rest or _leads(schema, inner, rest)
+    return isinstance(node.get("additionalProperties"), dict)  # any name, such as a service's
+
+
+def _named(schema: Mapping[str, Any], node: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return the paths that the schema names below `node`."""
+    found = []
+    for key, inner in _part(schema, node).get("properties", {}).items():
+        path = f"{prefix}.{key}" if prefix else key
+        found += _named(schema, inner, path) or [path]
+    return found
 
 
 def _paths(root: Any, prefix: str = "") -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -10,13 +11,14 @@ import click
 
 from greensched.cli import say
 from greensched.cli.lazy import LazyGroup
-from greensched.errors import GreenschedError
+from greensched.errors import GreenschedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 INTERNAL_ERROR: Final = 70
 INTERRUPTED: Final = 130
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a disk, or of stdout
 COMMANDS: Final = {
     "demo": ("greensched.cli.running:demo", "Replay the bundled week and write its report."),
     "init": ("greensched.cli.scenarios:init", "Write a scenario that runs as it is."),
@@ -61,17 +63,27 @@ class Root(LazyGroup):
             error.show()
             return error.exit_code
         except click.Abort:
-            click.echo("interrupted; nothing was written", err=True)
+            click.echo("interrupted; nothing is left half-written", err=True)
             return INTERRUPTED
         except GreenschedError as error:
             return _told(error)
-        except BrokenPipeError:
-            # The reader of our output went away; what is still buffered has nowhere to go.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
+        except OSError as error:
+            return _unwritten(error)
         except Exception as error:  # noqa: BLE001 the last line of defence
             return _unexpected(error)
         return code if isinstance(code, int) else 0
+
+
+def _unwritten(error: OSError) -> int:
+    """Return the exit code where output has nowhere to go, the reason told; else it is a bug."""
+    if error.errno not in (errno.EPIPE, *FULL):
+        return _unexpected(error)
+    # What is still buffered would fail again when it is flushed at the end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:
+        return 1  # the reader of our output went away
+    click.echo(f"the output cannot be written: {error.strerror}", err=True)
+    return UsageError.exit_code
 
 
 def _told(error: GreenschedError) -> int:

@@ -105,6 +105,17 @@ scenario_options = _stack(
     ),
 )
 
+workers_option = click.option(
+    "-j",
+    "workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes for the runs of a scenario, its baseline and static-peak: of use up to 3, "
+    "each with its own memory. The result is the same.",
+)
+
 reader_options = _stack(
     click.option("--reader", metavar="NAME", help="Format of the files."),
     click.option(
@@ -129,15 +140,23 @@ reader_options = _stack(
     click.option("--fill", metavar="fail|hold|zero", help="What gaps in a load become."),
     click.option("--per", metavar="DURATION", help="Requests are counted in this time."),
     click.option(
-        "--cpu-seconds-per-request", "--cpu-s-per-request", "cpu_s_per_request", type=float
+        "--cpu-seconds-per-request",
+        "--cpu-s-per-request",
+        "cpu_s_per_request",
+        type=float,
+        help="What a request takes of a core.",
     ),
     click.option(
-        "--gpu-seconds-per-request", "--gpu-s-per-request", "gpu_s_per_request", type=float
+        "--gpu-seconds-per-request",
+        "--gpu-s-per-request",
+        "gpu_s_per_request",
+        type=float,
+        help="What a request takes of a GPU.",
     ),
     click.option("--cores", type=float, help="What 100 percent stands for."),
     click.option("--replica-cores", type=float, help="Size of a replica."),
     click.option("--replica-memory", metavar="SIZE", help="Like 8GiB."),
-    click.option("--replicas-min", type=int),
+    click.option("--replicas-min", type=int, help="Of each service."),
     click.option("--startup", metavar="DURATION", help="Of a replica."),
     click.option("--service-time", metavar="DURATION", help="One request holds one core."),
     click.option("--on-bad", type=click.Choice(["fail", "drop"]), help="Bad rows.  [fail]"),

@@ -32,40 +32,37 @@ def report(
     out: Path | None,
 ) -> None:
     """Print the RESULT in a folder again and write its report.html anew."""
-    from greensched.report.heading import with_start
     from greensched.report.outputs import PAGE, read_result
     from greensched.report.page import page
 
     stored = read_result(result)
     folder = out or result
-    local = with_start(stored.summary, stored.manifest)
     if as_svg:
-        _write(folder, _charts(local, stored.table("series")))
+        _write(folder, _charts(stored.summary, stored.table("series")))
         return
     if as_markdown:
-        click.echo(printed(local, "md"), nl=False)
+        click.echo(printed(stored.summary, "md"), nl=False)
         return
     text = page(stored.summary, stored.table("series"), stored.manifest)
-    click.echo(printed(stored.summary if form == "json" else local, form), nl=False)
+    click.echo(printed(stored.summary, form), nl=False)
     _write(folder, {PAGE: text}, at=say.NORMAL)
 
 
-def _charts(local: dict[str, Any], series: Any) -> dict[str, str]:
+def _charts(summary: dict[str, Any], series: Any) -> dict[str, str]:
     """Return the charts as files of their own."""
     from greensched.report.charts import charts
     from greensched.report.heading import start_offset_ms
 
-    drawn = charts(series, start_offset_ms(local), local["baseline"]["kind"])
+    drawn = charts(series, start_offset_ms(summary), summary["baseline"]["kind"])
     return {f"{name}.svg": text for name, text in drawn.items()}
 
 
 def _write(folder: Path, files: dict[str, str], at: int | None = None) -> None:
-    """Write files in full or not at all; print their paths, as data or as narration."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        temporary = folder / f".{name}.part"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(folder / name)
+    """Write files and print their paths, as data or as narration."""
+    from greensched.report.outputs import write_texts
+
+    write_texts(folder, files)
+    for name in files:
         if at is None:
             click.echo(folder / name)
         else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from greensched.cli import say
-from greensched.cli.options import form, scenario_options, verbosity
+from greensched.cli.options import form, scenario_options, verbosity, workers_option
 from greensched.errors import Finding, InternalError
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def _with_on_bad(scenario: Scenario, on_bad: str) -> Scenario:
     return scenario.overridden(changes)
 
 
-def replay(scenario: Scenario) -> Result:
-    """Return the result of a scenario, progress told on stderr.
+def replay(scenario: Scenario, workers: int = 1) -> Result:
+    """Return the result of a scenario, its runs in `workers` processes, progress on stderr.
 
     Interrupted, it says how far it came and exits with 130; nothing has been written then.
     """
@@ -79,11 +79,13 @@ def replay(scenario: Scenario) -> Result:
         with noted_interrupts() as noted, progress:
             progress.check = noted.check
             from greensched.engine.kernels import is_compiled
+            from greensched.experiment import Processes
             from greensched.experiment import run as replayed
 
             if not is_compiled():
                 say.tell("compiling kernels (once, about half a minute)...")
-            return replayed(scenario, progress=progress)
+            with Processes(workers) as executor:
+                return replayed(scenario, progress=progress, executor=executor)
     except KeyboardInterrupt:
         click.echo(f"interrupted {progress.text}; nothing was written", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
@@ -108,21 +110,20 @@ def printed(summary: dict[str, Any], form: str) -> str:
     return result_text(summary, columns=width(), colour=say.is_colour())
 
 
-def carry_out(asked: Asked, out: Path | None, form: str, command: str = "") -> dict[str, Any]:
+def carry_out(
+    asked: Asked, out: Path | None, form: str, *, workers: int = 1, command: str = ""
+) -> dict[str, Any]:
     """Run a scenario, write its results, print them; return the summary."""
-    from greensched.report.heading import with_start
     from greensched.report.outputs import check_place, write_result
     from greensched.report.page import page
 
     scenario = asked.load()
     folder = out or Path("results") / scenario.result_name
     check_place(folder)
-    result = replay(scenario)
+    result = replay(scenario, workers)
     write_result(result, folder, command=command or asked.command, page=page)
     summary = result.summary
-    start = scenario.spec.window.start.isoformat()
-    told = summary if form == "json" else with_start(summary, {"window_start": start})
-    click.echo(printed(told, form), nl=False)
+    click.echo(printed(summary, form), nl=False)
     names = ", ".join(sorted(p.name for p in folder.iterdir()))
     say.tell(f"written   {folder}/ ({names})")
     return summary
@@ -145,19 +146,14 @@ def carry_out(asked: Asked, out: Path | None, form: str, command: str = "") -> d
     metavar="'PATH SIGN NUMBER'",
     help="Exit with 1 where a value of the summary is so; may be repeated.",
 )
-@click.option(
-    "-j",
-    "workers",
-    type=click.IntRange(1),
-    expose_value=False,
-    help="Workers; a single run uses one of them.",
-)
+@workers_option
 @verbosity
 def run(
     scenario: Path,
     out: Path | None,
     form: str,
     gates: tuple[str, ...],
+    workers: int,
     **asked: Any,
 ) -> None:
     """Run SCENARIO against its baseline, with static-peak beside it.
@@ -167,7 +163,12 @@ def run(
     from greensched.cli.gate import read_gate
 
     read = [read_gate(text) for text in gates]  # a mistake is told before the run, not after
-    summary = carry_out(Asked(path=scenario, **asked), out, form)
+    if read:
+        from greensched.report.schema import summary_schema
+
+        for gate in read:
+            gate.check(summary_schema())
+    summary = carry_out(Asked(path=scenario, **asked), out, form, workers=workers)
     if form == "table":
         say.tell(f"next      greensched run {scenario} --set PATH=VALUE, then greensched compare")
     failures = [failure for gate in read if (failure := gate.failure(summary))]
@@ -185,10 +186,12 @@ def run(
     help="Folder of the results.  [default: results/<scenario>-<hash>/]",
 )
 @form(*FORMS)
+@workers_option
 @verbosity
-def demo(out: Path | None, form: str) -> None:
+def demo(out: Path | None, form: str, workers: int) -> None:
     """Replay the bundled week under its baseline and three technologies, and write the report."""
-    carry_out(Asked(path=demo_path()), out, form, command="greensched demo")
+    asked = Asked(path=demo_path())
+    carry_out(asked, out, form, workers=workers, command="greensched demo")
     if form == "table":
         say.tell("next      greensched init --from YOUR-TRACE.csv, then greensched run")
 

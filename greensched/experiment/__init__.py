@@ -2,13 +2,24 @@
 
 run(scenario)    -> Result       three runs of one world: baseline, static-peak, scenario
 compare(a, b)    -> Comparison   two results side by side
+Processes(n)     -> Executor     carries out the runs of `run` in n processes
 """
 
 from __future__ import annotations
 
 from greensched.experiment.comparison import Comparison, compare
+from greensched.experiment.executor import Executor, Here, Processes
 from greensched.experiment.outcome import Outcome
 from greensched.experiment.result import Result
 from greensched.experiment.run import run
 
-__all__ = ["Comparison", "Outcome", "Result", "compare", "run"]
+__all__ = [
+    "Comparison",
+    "Executor",
+    "Here",
+    "Outcome",
+    "Processes",
+    "Result",
+    "compare",
+    "run",
+]

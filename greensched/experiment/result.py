@@ -87,6 +87,7 @@ class Result:
                 "calibration": "uncalibrated",
             },
             "window": {
+                "start": scenario.spec.window.start.isoformat(),
                 "start_utc": _utc(scenario.start_utc_ms),
                 "length_s": scenario.window_ms / MS_PER_S,
                 "end_s": self.outcome.run.end_ms / MS_PER_S,

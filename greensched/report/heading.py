@@ -35,15 +35,8 @@ def stamp(summary: Mapping[str, Any]) -> str:
 
 
 def start(summary: Mapping[str, Any]) -> datetime:
-    """Return the window's start, in the scenario's own time zone where the summary says it."""
-    window = summary["window"]
-    return datetime.fromisoformat(window.get("start") or window["start_utc"])
-
-
-def with_start(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the summary with the window's local start, which the manifest tells."""
-    told = manifest.get("window_start") or summary["window"]["start_utc"]
-    return {**summary, "window": {**summary["window"], "start": told}}
+    """Return the window's start, in the scenario's own time zone."""
+    return datetime.fromisoformat(summary["window"]["start"])
 
 
 def question(summary: Mapping[str, Any]) -> str:

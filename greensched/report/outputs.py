@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import DataError, Finding, UsageError
+from greensched.report.schema import summary_schema
 from greensched.report.tables import read_parquet, write_parquet
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ SUMMARY: Final = "summary.json"
 MANIFEST: Final = "manifest.json"
 PAGE: Final = "report.html"
 TABLES: Final = ("series", "jobs", "entries")
+FINDINGS_MAX: Final = 20  # of a damaged summary
 MANIFEST_SCHEMA: Final = "greensched/manifest/v1"
 
 
@@ -37,11 +39,8 @@ class Stored:
     manifest: dict[str, Any]
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return the table `name`, one of `TABLES`; raises DataError where it is not there."""
-        path = self.folder / f"{name}.parquet"
-        if not path.is_file():
-            raise DataError(Finding(where=str(path), what="no such file", remedy="run it again"))
-        return read_parquet(path)
+        """Return the table `name`, one of `TABLES`; raises DataError where it cannot be read."""
+        return read_parquet(self.folder / f"{name}.parquet")
 
 
 def check_place(folder: Path) -> None:
@@ -76,15 +75,42 @@ def write_result(result: Result, folder: Path, *, command: str, page: Callable[.
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     except OSError as error:
-        what = f"cannot be written: {error.strerror or error}"
-        raise UsageError(Finding(where=f"--out {folder}", what=what)) from None
+        raise _unwritable(folder, error) from None
     try:
         temporary.chmod(0o777 & ~_umask())
         _fill(result, temporary, command, page)
         _replace(temporary, folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise _unwritable(folder, error) from None
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _unwritable(folder: Path, error: OSError) -> UsageError:
+    """Return the error of a place that nothing can be written to."""
+    what = f"cannot be written: {error.strerror or error}"
+    remedy = "--out names another place; nothing was left there"
+    return UsageError(Finding(where=f"--out {folder}", what=what, remedy=remedy))
+
+
+def write_texts(folder: Path, files: Mapping[str, str]) -> None:
+    """Write each of `files` into `folder` in full or not at all.
+
+    Raises UsageError where the place cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            temporary = folder / f".{name}.part"
+            try:
+                temporary.write_text(text, encoding="utf-8")
+                temporary.replace(folder / name)
+            finally:
+                temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
 
 
 def _umask() -> int:
@@ -142,7 +168,6 @@ def manifest(result: Result, folder: Path, command: str) -> dict[str, Any]:
         "name": scenario.name,
         "scenario_sha256": scenario.hash,
         "seed": scenario.seed,
-        "window_start": scenario.spec.window.start.isoformat(),
         "command": command,
         "versions": versions(),
         "inputs": [{"source": k, "sha256": v} for k, v in sorted(inputs.items())],
@@ -184,8 +209,25 @@ def read_result(folder: Path) -> Stored:
             raise DataError(Finding(where=str(folder), what=what, remedy=remedy)) from None
         except ValueError as error:
             raise DataError(Finding(where=str(path), what=f"damaged: {error}")) from None
-    schema = parts[SUMMARY].get("schema") if isinstance(parts[SUMMARY], dict) else None
-    if schema != "greensched/summary/v1":
-        what = f"schema {schema!r} is not 'greensched/summary/v1'"
-        raise DataError(Finding(where=str(folder / SUMMARY), what=what))
+    _check_summary(folder / SUMMARY, parts[SUMMARY])
     return Stored(folder=folder, summary=parts[SUMMARY], manifest=parts[MANIFEST])
+
+
+def _check_summary(path: Path, summary: Any) -> None:
+    """Raise DataError where a summary is not what its schema says, with every place of it."""
+    from jsonschema import Draft202012Validator
+
+    schema = summary_schema()
+    told = summary.get("schema") if isinstance(summary, dict) else None
+    known = schema["properties"]["schema"]["const"]
+    if told != known:
+        what = f"schema {told!r} is not {known!r}"
+        raise DataError(Finding(where=str(path), what=what, remedy="run it again"))
+    found = list(Draft202012Validator(schema).iter_errors(summary))
+    if found:
+        raise DataError(
+            *(
+                Finding(where=f"{path}  {e.json_path}", what=e.message)
+                for e in found[:FINDINGS_MAX]
+            )
+        )

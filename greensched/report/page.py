@@ -59,7 +59,7 @@ ASSUMPTIONS: Final = (
     ),
     (
         "Baseline and scenario see the same demand, are priced with the same factors and over the "
-        "same time, until the last job of any of the runs has ended."
+        "same time, until the last job of both has ended."
     ),
     "Scope 2 is location-based: facility energy times the grid's average intensity, hour by hour.",
     (
@@ -68,8 +68,8 @@ ASSUMPTIONS: Final = (
     ),
     "The latency factor is the modelled 99th percentile of response (M/M/c) over the baseline's.",
     (
-        "Machines that sleep or are off draw the power that the scenario gives them, never zero "
-        "for nothing."
+        "Machines that sleep or are off draw the power that the scenario gives them: zero only "
+        "where it says so."
     ),
 )
 
@@ -80,15 +80,14 @@ def page(summary: Mapping[str, Any], series: pd.DataFrame, manifest: Mapping[str
     kind = summary["baseline"]["kind"]
     titles, outcomes = result_columns(summary)
     rows = lines(outcomes, currency=summary["currency"] or "")
-    local = heading.with_start(summary, manifest)
     parts = [
         f"<header><h1>{_text(heading.headline(summary))}</h1>",
         f'<p class="stamp">{_text(heading.stamp(summary))}</p>',
         f'<p class="lead">{_text(heading.sentence(summary))}</p></header><main>',
         "<h2>Difference</h2>",
-        _table(heading.question(local), titles, rows),
+        _table(heading.question(summary), titles, rows),
         _list([heading.worst_services(summary)]),
-        *_figures(local, series, kind),
+        *_figures(summary, series, kind),
         "<h2>What to know of the data</h2>",
         _list(heading.quality(summary) or ["Nothing was dropped, filled or sorted."]),
         "<h2>Assumptions</h2>",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 from typing import TYPE_CHECKING, Any, Final
+
+from greensched.errors import DataError, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +19,7 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    """Write `frame` as Parquet; the same frame gives the same bytes.
+    """Write `frame` as Parquet; the same frame gives the same bytes. Raises OSError.
 
     One thread, so that row groups do not depend on the machine.
     """
@@ -24,7 +27,11 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
 
     with duckdb.connect(config={"threads": 1}) as con:
         con.register("given", _plain(frame))
-        con.execute("COPY given TO ? (FORMAT parquet, COMPRESSION zstd)", [str(path)])
+        try:
+            con.execute("COPY given TO ? (FORMAT parquet, COMPRESSION zstd)", [str(path)])
+        except duckdb.IOException as error:
+            reason = str(error).splitlines()[0]
+            raise OSError(errno.EIO, f"{reason} (is the disk full?)") from None
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
@@ -36,11 +43,17 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """Return the table in a Parquet file."""
+    """Return the table in a Parquet file; raises DataError where it is damaged or not there."""
     import duckdb
 
-    with duckdb.connect() as con:
-        return con.execute("SELECT * FROM read_parquet(?)", [str(path)]).df()
+    if not path.is_file():
+        raise DataError(Finding(where=str(path), what="no such file", remedy="run it again"))
+    try:
+        with duckdb.connect() as con:
+            return con.execute("SELECT * FROM read_parquet(?)", [str(path)]).df()
+    except duckdb.Error as error:
+        what = f"damaged: {str(error).splitlines()[0]}"
+        raise DataError(Finding(where=str(path), what=what, remedy="run it again")) from None
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
