@@ -19,6 +19,7 @@ from greensched.cli import say
 from greensched.cli.gate import OPERATORS, read_gate
 from greensched.cli.main import COMMANDS, main
 from greensched.errors import GreenschedError, OutsideError, UsageError
+from tests.conftest import ROOT
 from tests.report_cases import summary, write_scenario
 
 if TYPE_CHECKING:
@@ -284,3 +285,23 @@ def test_lost_interrupt_is_raised_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert 130 == told.exit_code
     assert "interrupted" in told.stderr
     assert before == signal.getsignal(signal.SIGINT)
+
+
+def test_interrupt_while_importing_has_no_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C while the command line is still being imported ends with 130 and one line."""
+    text = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    (tmp_path / "click.py").write_text(text, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "greensched", "--help"]
+    ended = subprocess.run(command, check=False, env=environment, cwd=ROOT)
+    assert 130 == ended.returncode
+    assert "interrupted; nothing was written\n" == capfd.readouterr().err
+
+
+def test_completion_help_keeps_its_lines() -> None:
+    """The lines to copy from `completion --help` stand as lines of their own."""
+    lines = [line.strip() for line in call("completion", "--help").stdout.splitlines()]
+    assert 'bash, zsh:  eval "$(greensched completion bash)"' in lines
+    assert "fish:       greensched completion fish | source" in lines

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 import shlex
-from typing import TYPE_CHECKING
+import shutil
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from greensched.cli.gate import read_gate
+from greensched.cli.reporting import differences
+from greensched.experiment import compare
+from greensched.experiment.outcome import TOTALS
+from greensched.report.difference import compared_lines
 from greensched.report.outputs import TABLES, read_result
 from greensched.report.schema import summary_schema
+from tests.conftest import ROOT
 from tests.report_cases import write_scenario
 from tests.test_cli import call
 
@@ -48,32 +58,54 @@ def test_real_summary_satisfies_its_schema(ran: Path) -> None:
 
 def test_tables_have_the_documented_columns(ran: Path) -> None:
     """Each column of a table, and no other, is a row of its table in the reference."""
-    import re
-
-    from tests.conftest import ROOT
-
-    text = (ROOT / "docs/reference/outputs.md").read_text(encoding="utf-8")
     stored = read_result(ran / "r")
     for name in TABLES:
-        part = text.partition(f"## `{name}.parquet`")[2].partition("\n## ")[0]
-        documented = re.findall(r"^\| `([^`]+)` \|", part, flags=re.MULTILINE)
-        assert documented == list(stored.table(name).columns)
+        assert _rows(_documented(f"{name}.parquet")) == list(stored.table(name).columns)
 
 
 def test_summary_keys_are_documented(ran: Path) -> None:
-    """Each key of an outcome is a row of the reference, and each such row is a key."""
-    import re
+    """Each key of summary.json is a row of the reference, and each such row is a key."""
+    text = _documented("summary.json")
+    whole, rest = text.split("`baseline`, `static_peak` and `scenario` each", 1)
+    outcome, saved = rest.split("`savings` is baseline less", 1)
+    summary = read_result(ran / "r").summary
+    parts = {"baseline", "static_peak", "scenario", "savings"}
+    nested = ("service", "batch")
+    assert set(_rows(whole)) == _keys(
+        {k: v for k, v in summary.items() if k not in parts}, ("stamp", "window", "demand")
+    )
+    assert set(_rows(outcome)) == _keys(summary["static_peak"], nested)
+    assert {"kind", "text", "id", "sha256"} == set(summary["baseline"]) - set(
+        summary["static_peak"]
+    )
+    assert {"policies"} == set(summary["scenario"]) - set(summary["static_peak"])
+    assert {k.removeprefix("savings.") for k in _rows(saved)} == set(summary["savings"]) - set(
+        TOTALS
+    )
+    for part in nested:
+        assert set(summary["savings"][part]) <= set(summary["static_peak"][part])
 
-    from tests.conftest import ROOT
 
+def test_manifest_keys_are_documented(ran: Path) -> None:
+    """Each key of manifest.json, and no other, is a row of its table in the reference."""
+    assert _rows(_documented("manifest.json")) == list(read_result(ran / "r").manifest)
+
+
+def _documented(name: str) -> str:
+    """Return the section on a file in the reference of outputs."""
     text = (ROOT / "docs/reference/outputs.md").read_text(encoding="utf-8")
-    part = text.partition("`baseline`, `static_peak` and `scenario` each")[2]
-    part = part.partition("`savings` is baseline less")[0]
-    documented = set(re.findall(r"^\| `([^`]+)` \|", part, flags=re.MULTILINE))
-    outcome = read_result(ran / "r").summary["static_peak"]
-    keys = {k for k in outcome if k not in ("service", "batch")}
-    keys |= {f"{part}.{k}" for part in ("service", "batch") for k in outcome[part]}
-    assert documented == keys
+    return text.partition(f"## `{name}`")[2].partition("\n## ")[0]
+
+
+def _rows(text: str) -> list[str]:
+    """Return the keys in the first column of the tables in `text`."""
+    return re.findall(r"^\| `([^`]+)` \|", text, flags=re.MULTILINE)
+
+
+def _keys(values: dict[str, Any], opened: tuple[str, ...]) -> set[str]:
+    """Return the keys of `values`, those in `opened` with the keys inside them."""
+    plain = {k for k in values if k not in opened}
+    return plain | {f"{k}.{inner}" for k in opened for inner in values[k]}
 
 
 def test_entries_sum_to_the_totals(ran: Path) -> None:
@@ -181,3 +213,80 @@ def test_validate_counts_what_it_read(ran: Path) -> None:
         "ok (1 day, 2 services, 40 jobs, 8 machines)"
         in call("validate", ran / "small.yaml").stdout
     )
+
+
+def test_damaged_results_are_told(ran: Path, tmp_path: Path) -> None:
+    """A cut table and a summary of another shape are bad data, with their place and a remedy."""
+    folder = tmp_path / "r"
+    shutil.copytree(ran / "r", folder)
+    table = folder / "series.parquet"
+    table.write_bytes(table.read_bytes()[:1000])
+    told = call("report", folder)
+    assert 3 == told.exit_code
+    assert "series.parquet: damaged" in told.stderr
+    assert "run it again" in told.stderr
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    del summary["window"]["start"]
+    (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    told = call("report", folder)
+    assert 3 == told.exit_code
+    assert "$.window: 'start' is a required property" in told.stderr
+
+
+def test_a_gate_that_leads_nowhere_is_told_before_the_run(ran: Path) -> None:
+    """A path that no summary has is refused at once, with the nearest; nothing is written."""
+    path = write_scenario(ran)
+    told = call("run", path, "--out", ran / "g", "--fail-if", "service.violation_minutes > 0")
+    assert 2 == told.exit_code
+    assert "near: service.violation_min" in told.stderr
+    assert not (ran / "g").exists()
+    assert "sizing" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "service.violation_min_by_service.web-1.2",
+        "batch.deadline_miss_ok",
+        "machine_h.online",
+        "savings.share.energy_it_kwh",
+        "static_peak.service.energy_kwh",
+        "window.end_s",
+    ],
+)
+def test_gates_lead_to_what_summaries_may_have(path: str) -> None:
+    """Paths in the scenario, at the root and under names that only a run knows are accepted."""
+    read_gate(f"{path} > 0").check(summary_schema())
+
+
+def test_a_place_that_cannot_be_written_is_told(ran: Path, tmp_path: Path) -> None:
+    """A full disk or a file in the way is the user's to mend: exit code 2, no file left."""
+    (tmp_path / "file").touch()
+    told = call("report", ran / "r", "--svg", "--out", tmp_path / "file" / "below")
+    assert 2 == told.exit_code
+    assert "cannot be written" in told.stderr
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("greensched.report.outputs.write_parquet", Mock(side_effect=full))
+        told = call("run", write_scenario(tmp_path), "--out", tmp_path / "r", "-q")
+    assert 2 == told.exit_code
+    assert "No space left on device" in told.stderr
+    assert [] == [p.name for p in tmp_path.iterdir() if p.name.startswith((".", "r"))]
+
+
+def test_comparison_carries_its_stamp(ran: Path) -> None:
+    """A comparison in Markdown says what is compared and of what kind the results are."""
+    told = call("compare", ran / "r", ran / "r", "-o", "md")
+    assert 0 == told.exit_code
+    assert "modelled · uncalibrated" in told.stdout.splitlines()[2]
+
+
+def test_costs_in_two_currencies_are_not_subtracted(ran: Path) -> None:
+    """Results priced in different currencies are compared without their costs, and it is said."""
+    a = read_result(ran / "r").summary
+    a = {**a, "currency": "EUR", "scenario": {**a["scenario"], "cost": 3.0}}
+    b = {**a, "currency": "CNY"}
+    assert ["A is priced in EUR, B in CNY: costs are left out"] == differences(a, b)
+    assert "cost" in {row.key for row in compared_lines(a, a)}
+    assert "cost" not in {row.key for row in compared_lines(a, b)}
+    assert "cost" not in {row["quantity"] for row in compare(a, b).rows}

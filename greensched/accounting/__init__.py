@@ -1,6 +1,17 @@
 """Usage to entries to savings: pure functions, whole numbers from the boundary on."""
 
 from greensched.accounting.account import account
+from greensched.accounting.attribution import (
+    Attribution,
+    Contribution,
+    Interaction,
+    all_sets,
+    attribute,
+    interaction_sentence,
+    sample,
+    sampled_sets,
+    strongest,
+)
 from greensched.accounting.entries import Entries, Totals, rows, scope2_label, total, totals
 from greensched.accounting.factors import (
     Factors,
@@ -13,6 +24,7 @@ from greensched.accounting.factors import (
     site_factors,
 )
 from greensched.accounting.integrate import Step, integrate
+from greensched.accounting.lmdi import energy_factors, explain
 from greensched.accounting.rounding import apportion
 from greensched.accounting.savings import Baseline, Savings, baseline_of, savings
 from greensched.accounting.usage import ROLES, ROLES_ON, Group, Usage, usage_edges
@@ -20,10 +32,13 @@ from greensched.accounting.usage import ROLES, ROLES_ON, Group, Usage, usage_edg
 __all__ = [
     "ROLES",
     "ROLES_ON",
+    "Attribution",
     "Baseline",
+    "Contribution",
     "Entries",
     "Factors",
     "Group",
+    "Interaction",
     "MachineFactors",
     "Pue",
     "Savings",
@@ -32,16 +47,24 @@ __all__ = [
     "Totals",
     "Usage",
     "account",
+    "all_sets",
     "apportion",
+    "attribute",
     "baseline_of",
     "constant_pue",
     "embodied_share_kg",
+    "energy_factors",
+    "explain",
     "integrate",
+    "interaction_sentence",
     "machine_factors",
     "rows",
+    "sample",
+    "sampled_sets",
     "savings",
     "scope2_label",
     "site_factors",
+    "strongest",
     "total",
     "totals",
     "usage_edges",

@@ -110,6 +110,8 @@ def differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
         found.append("A and B are priced to different ends, until their last jobs had ended")
     if a["seed"] != b["seed"]:
         found.append("A and B have different seeds")
+    if a["currency"] and b["currency"] and a["currency"] != b["currency"]:
+        found.append(f"A is priced in {a['currency']}, B in {b['currency']}: costs are left out")
     if a["version"] != b["version"]:
         found.append(f"A was made by greensched {a['version']}, B by {b['version']}")
     return found
@@ -118,8 +120,6 @@ def differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:
 def _compared(a: dict[str, Any], b: dict[str, Any], form: str) -> str:
     """Return the comparison in one of the forms."""
     titles = _titles(a, b)
-    outcomes = [a["scenario"], b["scenario"]]
-    currency = b["currency"] or ""
     if form == "json":
         from greensched.experiment import compare as compared
         from greensched.report.outputs import json_text
@@ -134,17 +134,17 @@ def _compared(a: dict[str, Any], b: dict[str, Any], form: str) -> str:
                 "rows": compared(a, b).rows,
             }
         )
-    from greensched.report.difference import lines
+    from greensched.report.difference import compared_lines
 
-    rows = lines(outcomes, currency=currency)
+    rows = compared_lines(a, b)
     if form == "csv":
         from greensched.report.marked import table_csv
 
         return table_csv(titles, rows)
     if form == "md":
-        from greensched.report.marked import table_markdown
+        from greensched.report.marked import comparison_markdown
 
-        return table_markdown("", titles, rows) + "\n"
+        return comparison_markdown(a, b, titles, rows)
     from greensched.report.terminal import comparison_text, width
 
     return comparison_text(a, b, titles, columns=width(), colour=say.is_colour())

@@ -24,6 +24,8 @@ class Comparison:
     def rows(self) -> list[dict[str, Any]]:
         """Return one row a quantity: name, a, b, difference (None where one is not known)."""
         names = [*TOTALS, *_leaves("service", self.a), *_leaves("batch", self.a)]
+        if self.a["currency"] and self.b["currency"] not in (None, self.a["currency"]):
+            names.remove("cost")  # amounts in different currencies have no difference
         rows = []
         for name in names:
             a, b = _at(self.a, name), _at(self.b, name)

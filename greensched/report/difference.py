@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from greensched.report.words import digits_for, number, signed, unit_for
+from greensched.report.words import LADDERS, digits_for, number, signed, unit_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,6 +143,18 @@ def lines(
     return tuple(line for line in made if line is not None)
 
 
+def compared_lines(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Line, ...]:
+    """Return the rows of two results' scenarios, b against a.
+
+    Costs are left out where the two are in different currencies.
+    """
+    outcomes = [a["scenario"], b["scenario"]]
+    currencies = {c for c in (a["currency"], b["currency"]) if c}
+    if len(currencies) > 1:
+        return lines([{**outcome, "cost": None} for outcome in outcomes])
+    return lines(outcomes, currency="".join(currencies))
+
+
 def _line(
     row: Row, outcomes: Sequence[Mapping[str, Any]], judged: int, currency: str
 ) -> Line | None:
@@ -150,49 +162,36 @@ def _line(
     raw = tuple(look_up(o, row.key) for o in outcomes)
     if row.optional and all(v is None for v in raw):
         return None
-    divisor, unit = _scale(row, raw, currency)
+    divisor, unit = unit_for(row.measure, raw) if row.measure in LADDERS else (1.0, currency)
     shown = tuple(None if v is None else v / divisor for v in raw)
     digits = 0 if row.measure == "count" else digits_for(shown)
+    delta, percent = _change(row, shown[0], shown[-1], digits)
     line = Line(
         group=row.group,
         key=row.key,
         label=row.label.format(unit=unit),
         raw=raw,
         cells=tuple(number(v, digits) for v in shown),
-        delta=_delta(shown, digits, " pt" if row.measure == "percent" else ""),
-        percent="" if row.measure == "percent" else _percent(raw),
+        delta=delta,
+        percent=percent,
     )
-    if not row.objective:
-        return line
-    return _judged(line, row, outcomes[judged], divisor, digits)
+    return _judged(line, row, outcomes[judged], divisor, digits) if row.objective else line
 
 
-def _scale(row: Row, raw: Sequence[float | None], currency: str) -> tuple[float, str]:
-    """Return what values are divided by, and the unit they are then in."""
-    if row.measure in ("kwh", "kg", "s"):
-        divisor, unit = unit_for(row.measure, raw)
-        return divisor, unit
-    if row.measure == "percent":
-        return 0.01, "%"
-    return 1.0, currency
+def _change(row: Row, first: float | None, last: float | None, digits: int) -> tuple[str, str]:
+    """Return the last less the first, as a difference and in percent of the first.
 
-
-def _delta(shown: Sequence[float | None], digits: int, suffix: str) -> str:
-    """Return the last less the first; of what is shown, so that a reader can check it."""
-    first, last = shown[0], shown[-1]
+    The difference is of what is shown, so that a reader can check it; a share changes by points.
+    """
     if first is None or last is None:
-        return ""
-    return signed(round(last, digits) - round(first, digits), digits) + suffix
-
-
-def _percent(raw: Sequence[float | None]) -> str:
-    """Return the change in percent of the first; empty where that is nothing."""
-    first, last = raw[0], raw[-1]
-    if first is None or last is None or first == 0:
-        return ""
-    change = 100 * (last - first) / first
-    text = signed(change, 1)
-    return "0.0" if text == "0" else text
+        return "", ""
+    delta = signed(round(last, digits) - round(first, digits), digits)
+    if row.measure == "percent":
+        return f"{delta} pt", ""
+    if first == 0:
+        return delta, ""
+    percent = signed(100 * (last - first) / first, 1)
+    return delta, "0.0" if percent == "0" else percent
 
 
 def _judged(line: Line, row: Row, outcome: Mapping[str, Any], divisor: float, digits: int) -> Line:

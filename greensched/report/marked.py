@@ -39,6 +39,16 @@ def result_markdown(summary: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def comparison_markdown(
+    a: Mapping[str, Any], b: Mapping[str, Any], titles: Sequence[str], rows: Sequence[Line]
+) -> str:
+    """Return two results side by side as Markdown: headlines, stamps, table."""
+    heads = dict.fromkeys((heading.headline(a), heading.headline(b)))
+    stamps = dict.fromkeys((heading.stamp(a), heading.stamp(b)))
+    parts = [*(f"## {plain(h)}" for h in heads), f"*{' / '.join(stamps)}*"]
+    return "\n\n".join([*parts, table_markdown("scenarios", titles, rows)]) + "\n"
+
+
 def table_markdown(title: str, titles: Sequence[str], rows: Sequence[Line]) -> str:
     """Return the difference table as Markdown."""
     names = [plain(t) for t in titles]

@@ -223,11 +223,10 @@ def _check_summary(path: Path, summary: Any) -> None:
     if told != known:
         what = f"schema {told!r} is not {known!r}"
         raise DataError(Finding(where=str(path), what=what, remedy="run it again"))
-    found = list(Draft202012Validator(schema).iter_errors(summary))
-    if found:
-        raise DataError(
-            *(
-                Finding(where=f"{path}  {e.json_path}", what=e.message)
-                for e in found[:FINDINGS_MAX]
-            )
+    errors = list(Draft202012Validator(schema).iter_errors(summary))[:FINDINGS_MAX]
+    if errors:
+        remedy = "damaged, or of another version: run it again"
+        found = (
+            Finding(where=f"{path}  {e.json_path}", what=e.message, remedy=remedy) for e in errors
         )
+        raise DataError(*found)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import errno
 import io
+import os
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import DataError, Finding
@@ -30,8 +32,9 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
         try:
             con.execute("COPY given TO ? (FORMAT parquet, COMPRESSION zstd)", [str(path)])
         except duckdb.IOException as error:
-            reason = str(error).splitlines()[0]
-            raise OSError(errno.EIO, f"{reason} (is the disk full?)") from None
+            code = re.search(r'"errno":"(\d+)"', str(error))
+            number = int(code[1]) if code else errno.EIO
+            raise OSError(number, os.strerror(number), str(path)) from None
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import escape_control
 from greensched.report import heading
-from greensched.report.difference import Line, lines, result_columns, why_nothing
+from greensched.report.difference import (
+    Line,
+    compared_lines,
+    lines,
+    result_columns,
+    why_nothing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,10 +72,10 @@ def comparison_text(
     """Return two results side by side: the scenario of each, and b less a."""
     out = _console(columns, colour=colour)
     stamps = " / ".join(dict.fromkeys((heading.stamp(a), heading.stamp(b))))
-    _headline(out, f"{heading.headline(a)}", stamps, columns)
-    if a["name"] != b["name"]:
+    _headline(out, heading.headline(a), stamps, columns)
+    if heading.headline(a) != heading.headline(b):
         _print(out, heading.headline(b), style="bold")
-    rows = lines([a["scenario"], b["scenario"]], currency=b["currency"] or "")
+    rows = compared_lines(a, b)
     _difference(out, "scenarios", titles, rows, columns)
     return _text(out)
 

@@ -15,6 +15,7 @@ LADDERS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
     "kwh": ((KWH_PER_MWH, "MWh"), (1, "kWh")),
     "kg": ((KG_PER_T, "t"), (1, "kg")),
     "s": ((S_PER_H, "h"), (S_PER_MIN, "min"), (1, "s")),
+    "percent": ((0.01, "%"),),
 }
 _DIGITS: Final = ((1000, 0), (100, 1), (0.1, 2))  # smaller values get three
 
