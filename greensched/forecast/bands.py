@@ -2,8 +2,8 @@
 
 The score of a forecast p of a load y is (y - p) / sqrt((p + floor) x mean): the spread of a load
 grows with its level, but less than in proportion. The band at quantile q is the score of rank
-ceil((n + 1) q) among n calibration scores (Vovk et al. 2005; Lei et al. 2018,
-doi:10.1080/01621459.2017.1307116): for exchangeable scores the next one lies below it with a
+ceil((n + 1) q) among n calibration scores (split conformal prediction: Lei et al. 2018, J. Am.
+Stat. Assoc. 113, 1094-1111): for exchangeable scores the next one lies below it with a
 probability of at least q.
 """
 
