@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from greensched.cli.guess import guess
+from greensched.readers import resolve
 from greensched.readers.store import is_store
 from tests.report_cases import write_scenario
 from tests.test_cli import call
@@ -59,6 +60,60 @@ def test_import_then_inspect(jobs: Path, tmp_path: Path) -> None:
     shown = call("trace", "inspect", store).stdout
     assert "200 rows" in shown
     assert "the day" in shown
+
+
+def test_blocks_stand_above_their_hours(tmp_path: Path) -> None:
+    """Under the day's blocks each label stands where its hour is, with the clock that it means."""
+    path = tmp_path / "services.csv"
+    head = "service,time_s,load_cpu_m,replica_cpu_m,replica_memory_mib\n"
+    rows = (f"w,{3600 * h},{8000 if h % 6 == 0 else 0},500,64\n" for h in range(48))
+    path.write_text(head + "".join(rows), encoding="utf-8")
+    shown = call("trace", "inspect", path).stdout.splitlines()
+    at = next(i for i, line in enumerate(shown) if line.startswith("the day"))
+    blocks, hours = shown[at][10:34], shown[at + 1][10:34]
+    assert "█▁▁▁▁▁" * 4 == blocks
+    assert all(blocks[hours.index(hour)] == "█" for hour in ("00", "06", "12", "18"))
+    assert "0 .. 8 cores of work that services want" in shown[at]
+    assert shown[at + 1].endswith("from trace zero")
+    assert any("replicas" in line and "not known" in line for line in shown)
+
+
+def test_hostile_names_reach_no_terminal(tmp_path: Path) -> None:
+    """Escapes and marks that turn text around are shown as escapes, in data and in errors."""
+    path = tmp_path / "jobs.csv"
+    hostile = "\x1b[31m\u202egnp"
+    path.write_text(f"job,submit_s,duration_s,cpu_m,class\na,0,1,1,{hostile}\n", encoding="utf-8")
+    shown = call("trace", "inspect", path)
+    assert (0, True) == (shown.exit_code, "\\x1b[31m\\x202egnp" in shown.stdout)
+    assert not {"\x1b", "\u202e"} & set(shown.stdout)
+    path.write_text(f"job,submit_s,duration_s,cpu_m\na,0,1,{hostile}\n", encoding="utf-8")
+    refused = call("trace", "inspect", path)
+    assert 3 == refused.exit_code
+    assert not {"\x1b", "\u202e"} & set(refused.stderr)
+
+
+@pytest.mark.parametrize("command", ["inspect", "import", "init", "validate"])
+def test_slow_reading_is_told_on_stderr(
+    command: str, jobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every command that reads a trace says so on stderr once it takes long; -q says nothing."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    call("init", "--from", jobs, "--time-unit", "h", "--out", "list.yaml")
+    every: dict[str, list[str | Path]] = {
+        "inspect": ["trace", "inspect", jobs, "--time-unit", "h"],
+        "import": ["trace", "import", jobs, "--time-unit", "h", "--out", "store"],
+        "init": ["init", "--from", jobs, "--time-unit", "h", "--out", "-"],
+        "validate": ["validate", "list.yaml"],
+    }
+    words = every[command]
+    monkeypatch.setattr(resolve, "SLOW_S", 0.0)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    told = call(*words)
+    assert 0 == told.exit_code, told.stderr
+    assert "reading list.csv: 0 s so far" in told.stderr
+    assert "reading" not in told.stdout
+    assert "" == call(*words, "-q").stderr
 
 
 def test_options_reach_the_reader(tmp_path: Path) -> None:

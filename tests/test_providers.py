@@ -99,6 +99,8 @@ def test_unknown_zone_of_a_folder(tmp_path: Path) -> None:
         (LONG.replace("290", '"290'), "is no CSV text"),
         (LONG.replace("290", ""), "no value for 1 h"),
         (LONG.replace("290", "-1"), "-1.0 g/kWh is not above 0"),
+        (LONG.replace("290", "2001"), "2001.0 g/kWh is not above 0 and at most 2,000"),
+        (LONG.replace("290", "1e400"), "row 3: '1e400' is not finite"),
     ],
 )
 def test_bad_files_are_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from greensched.errors import DataError, Finding, escape_control
+from greensched.model import NONE
 from greensched.scenario.cut import first_ms
 from greensched.scenario.sizing import CORES, MEMORY_GIB, Assumed, assumed
 from greensched.units import CPU_M_PER_CORE, MS_PER_DAY, MS_PER_H, MS_PER_MIN
@@ -102,16 +103,18 @@ def init_text(
         length=length,
         fleet=_fleet(source, files, reader),
         traces=traces,
-        slo=_slo(online=online, batch=batch),
+        slo=_slo(jobs, online=online, batch=batch),
         baseline="autoscaled" if online else "static-peak",
         policies=(_POLICIES if batch else _NO_JOBS) if online else _NO_SERVICES,
     )
 
 
-def _slo(*, online: bool, batch: bool) -> str:
+def _slo(jobs: Jobs | None, *, online: bool, batch: bool) -> str:
     """Return the objectives: without a limit on waiting, one machine would do for any batch."""
     parts = ["latency_factor_p99: 1.10"] if online else []
-    parts += ["deadline_miss: 0.01", "batch_wait_p95: 1 h"] if batch else []
+    if batch and (jobs is None or (jobs.deadline_ms != NONE).any()):
+        parts.append("deadline_miss: 0.01")
+    parts += ["batch_wait_p95: 1 h"] if batch else []
     return ", ".join(parts)
 
 
@@ -219,10 +222,10 @@ def _span_ms(services: Services | None, jobs: Jobs | None, begin_ms: int) -> int
         return int(services.start_ms + services.step_ms * services.load_cpu_m.shape[1]) - begin_ms
     if jobs is None or not len(jobs):
         return 0
-    arrivals_ms = int(jobs.submit_ms[-1]) - begin_ms + 1
-    if arrivals_ms >= MS_PER_H:
-        return -(-arrivals_ms // MS_PER_MIN) * MS_PER_MIN
-    return int((jobs.submit_ms + jobs.duration_ms).max()) - begin_ms
+    span_ms = int(jobs.submit_ms[-1]) - begin_ms + 1
+    if span_ms < MS_PER_H:
+        span_ms = int((jobs.submit_ms + jobs.duration_ms).max()) - begin_ms
+    return -(-span_ms // MS_PER_MIN) * MS_PER_MIN
 
 
 def _traces(source: Trace, files: Sequence[str], reader: str, options: Mapping[str, str]) -> str:

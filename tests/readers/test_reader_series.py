@@ -62,6 +62,31 @@ def test_all_missing_options_are_told_at_once(tmp_path: Path) -> None:
     assert "--cpu-s-per-request" in refusal(lambda: load(path, requests), UsageError)
 
 
+def test_columns_that_are_not_there_name_their_options(tmp_path: Path) -> None:
+    """All columns that were asked for in vain are told, each with the option that named it."""
+    path = write(tmp_path, "a.csv", "t_s,load", "0,1", "10,2")
+    options = ReadOptions(column="cpu", time_column="when", group_by="who", unit="cores")
+    said = refusal(lambda: load(path, options), DataError).splitlines()
+    assert ["--column", "--time-column", "--group-by"] == [line.split()[-1] for line in said]
+    assert "a.csv: no column 'cpu'; columns there: t_s, load" in said[0]
+
+
+def test_service_time_is_what_a_request_takes(tmp_path: Path) -> None:
+    """Seconds per request are also its service time, unless that is given; a load has none."""
+    path = write(tmp_path, "a.csv", "rate", "100", "50")
+    options = ReadOptions(column="rate", unit="requests", step_ms=1000, cpu_s_per_request=0.5)
+    for about, time_ms, assumed in (
+        (options, 500.0, False),
+        (replace(options, gpu_s_per_request=2.0), 2000.0, False),
+        (replace(options, service_time_ms=70.0), 70.0, False),
+        (ReadOptions(column="rate", unit="cores", step_ms=1000), 50.0, True),
+    ):
+        services = series.read([path], about).services
+        assert services is not None
+        assert time_ms == services.service_time_ms[0]
+        assert assumed == services.service_time_assumed[0]
+
+
 def test_requests_become_cores(tmp_path: Path) -> None:
     """4 requests a second of half a CPU second are 2 cores; counts are divided by their time."""
     path = write(tmp_path, "a.csv", "t_s,rate", "0,4", "60,8")

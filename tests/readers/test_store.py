@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from functools import partial
@@ -234,6 +235,37 @@ def test_order_of_rows_changes_nothing(
     assert_same(first, second)
 
 
+def test_slow_reading_is_told_and_fast_reading_is_not(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks is told, again and again, which file takes long; nobody else hears anything."""
+    monkeypatch.setattr(resolve, "SLOW_S", 0.02)
+    monkeypatch.setattr(resolve, "AGAIN_S", 0.02)
+    path = write(tmp_path, "jobs.csv", JOBS_HEADER, "a,0,1,1")
+    told: list[str] = []
+    enough = threading.Event()
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if len(told) > 1:
+            enough.set()
+
+    def slow(files: Sequence[Path], options: ReadOptions) -> Trace:
+        assert enough.wait(30)
+        return canonical.read(files, options)
+
+    token = resolve.slow_reading.set(tell)
+    try:
+        resolve.import_cached([path], slow, ReadOptions())
+        assert "reading jobs.csv: 0 s so far" == told[0]
+        monkeypatch.setattr(resolve, "SLOW_S", 600.0)
+        told.clear()
+        resolve.import_cached([path], "canonical", ReadOptions())
+    finally:
+        resolve.slow_reading.reset(token)
+    assert [] == told
+
+
 def test_damaged_cache_is_imported_again(
     tmp_path: Path, cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -306,6 +338,16 @@ def test_concurrency_by_hand() -> None:
     assert [1, 2] == found["jobs_max"]
     assert [2.0, 3.0] == found["cores_mean"]
     assert 3600.0 == found["step_s"]
+
+
+def test_load_over_time_by_hand() -> None:
+    """Load is the mean of each hour, 0 before its first step and no longer than it is known."""
+    services = services_of([[1000, 3000, 5000]], step_ms=1_800_000)
+    found = inspect(Trace(services=services))["concurrency"]
+    assert ([2.0, 5.0], []) == (found["load_cores_mean"], found["jobs_mean"])
+    both = Trace(services=replace(services, start_ms=3_600_000), jobs=jobs_of([0], [9]))
+    found = inspect(both)["concurrency"]
+    assert ([0.0, 2.0, 5.0], 9) == (found["load_cores_mean"], len(found["jobs_mean"]))
 
 
 @given(jobs=st.lists(st.tuples(st.integers(0, 600), st.integers(0, 300)), min_size=1, max_size=12))

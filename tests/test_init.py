@@ -1,0 +1,344 @@
+"""`init --from`: files of every reader become scenarios that check and run as they are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greensched.errors import DataError
+from greensched.model import Machines, Trace
+from greensched.readers.bundled import bundled_path
+from greensched.registry import READERS
+from greensched.scenario import build_workload, fleet_types, init_text, load, loads
+from greensched.scenario.cut import cut_services, first_ms
+from greensched.scenario.sizing import assumed
+from tests.readers.builders import POD_HEADER
+from tests.test_cli import call
+from tests.test_scenario_workload import jobs_of, services_of
+
+if TYPE_CHECKING:
+    from greensched.scenario import Scenario
+
+H_MS = 3_600_000
+DAY_MS = 24 * H_MS
+SWF_TAIL = "4 2 -1 4 60 2048 1 1 1 -1 -1 -1 -1 -1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """What a user has of one format, and what must be said of it."""
+
+    files: dict[str, tuple[str, ...]]
+    options: tuple[str, ...] = ()
+    services: int = 0
+    jobs: int = 0
+
+
+FORMATS = {
+    "canonical": Files(
+        files={
+            "services.csv": (
+                "service,time_s,load_cpu_m,replica_cpu_m,replica_memory_mib",
+                *(f"w,{600 * i},{400 + 100 * i},1000,64" for i in range(12)),
+            ),
+            "jobs.csv": ("job,submit_s,duration_s,cpu_m", "a,0,600,2000", "b,900,600,1000"),
+            "machines.csv": ("machine,count,cpu_m,memory_mib", "m,4,32000,65536"),
+        },
+        services=1,
+        jobs=2,
+    ),
+    "openb": Files(
+        files={
+            "pods.csv": (
+                POD_HEADER,
+                "p0,4000,64,1,500,,LS,Running,0,9,0",
+                *(f"p{i},1000,64,0,0,,BE,Running,0,{900 + i},{i}" for i in range(1, 9)),
+            ),
+            "node_list.csv": (
+                "sn,cpu_milli,memory_mib,gpu,model",
+                *(f"n{i},32000,9000,2,T4" for i in range(3)),
+            ),
+        },
+        services=1,
+        jobs=2_688,  # 4 cores of one-core jobs of 900 s, drawn
+    ),
+    "jobs": Files(
+        files={"list.csv": ("arrival_time,length,cpus", "0,1,2", "1.5,1,70", "3,1,2")},
+        options=("--time-unit", "h"),
+        jobs=3,
+    ),
+    "opendc": Files(
+        files={
+            "tasks.csv": (
+                "id,submission_time,duration,cpu_count,cpu_capacity,mem_capacity",
+                "1,1664000000000,60000,2,4000,100",
+                "2,1664007200000,60000,2,4000,100",
+            ),
+        },
+        jobs=2,
+    ),
+    "series": Files(
+        files={"rate.csv": ("rate", *(str(20 + i % 7) for i in range(24)))},
+        options=(
+            *("--reader", "series", "--step", "300s", "--column", "rate"),
+            *("--unit", "requests", "--gpu-s-per-request", "0.5"),
+        ),
+        services=1,
+    ),
+    "swf": Files(
+        files={
+            "log.swf": (
+                "; MaxProcs: 8",
+                *(f"{i} {600 * i} -1 900 {SWF_TAIL}" for i in range(1, 9)),
+            ),
+        },
+        jobs=8,
+    ),
+}
+
+
+def test_every_registered_reader_is_here() -> None:
+    """A reader that is registered is tried here from its files to a result."""
+    assert set(READERS) == set(FORMATS)
+
+
+def written(name: str, folder: Path) -> tuple[str, ...]:
+    """Write the files of a format; return the words that name and explain them."""
+    about = FORMATS[name]
+    for file, lines in about.files.items():
+        (folder / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return (*about.files, *about.options)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_files_of_every_reader_become_a_scenario_that_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`init`, `validate` and `run` follow each other without a change to what was written."""
+    monkeypatch.chdir(tmp_path)
+    told = call("init", "--from", *written(name, tmp_path), "--out", "made.yaml")
+    assert (0, "made.yaml") == (told.exit_code, told.stdout.strip()), told.stderr
+    text = (tmp_path / "made.yaml").read_text(encoding="utf-8")
+    assert "#   greensched run made.yaml" in text
+    assert "name: made" in text
+    assert text.count("ASSUMED") > 5
+    told = call("validate", "made.yaml", "-o", "json")
+    assert 0 == told.exit_code, told.stderr
+    found = json.loads(told.stdout)
+    services, jobs = FORMATS[name].services, FORMATS[name].jobs
+    assert services == found["services"]
+    assert jobs == pytest.approx(found["jobs"], rel=0.1 if name == "openb" else 0.0)
+    told = call("run", "made.yaml", "-o", "json")
+    assert 0 == told.exit_code, told.stderr
+    summary = json.loads(told.stdout)
+    assert 0.0 < summary["scenario"]["energy_it_kwh"] <= summary["static_peak"]["energy_it_kwh"]
+
+
+def test_machines_alone_make_no_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of machines without demand is refused with what to add, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    written("openb", tmp_path)
+    told = call("init", "--from", "node_list.csv", "--out", "made.yaml")
+    assert 3 == told.exit_code
+    assert "no services and no jobs: nothing to run; name the files of the demand" in told.stderr
+    assert not (tmp_path / "made.yaml").exists()
+
+
+def test_flags_and_place_stand_in_the_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands in the scenario's head can be copied: its own place, and what it needs."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.delenv("GREENSCHED_DATA", raising=False)
+    words = written("jobs", tmp_path)
+    call("init", "--from", f"../{words[0]}", *words[1:], "--out", "a.yaml")
+    head = (here / "a.yaml").read_text(encoding="utf-8")
+    assert "#   greensched validate a.yaml --allow-outside\n" in head
+
+
+def made(trace: Trace) -> Scenario:
+    """Return the scenario that `init` writes for a trace."""
+    return loads(init_text(trace, files=("file.csv",), reader="canonical"))
+
+
+def machines_of(cpu_m: list[int]) -> Machines:
+    """Return one machine of each size."""
+    n = len(cpu_m)
+    return Machines(
+        names=tuple(f"m{i}" for i in range(n)),
+        count=np.ones(n, np.int64),
+        cpu_m=np.array(cpu_m, np.int64),
+        memory_mib=np.full(n, 1_024, np.int64),
+        gpus=np.zeros(n, np.int64),
+        gpu_models=("",) * n,
+    )
+
+
+def test_assumed_machines_suffice_in_their_scarcest_resource() -> None:
+    """Jobs that fill memory or GPUs ask for more machines than their cores alone would."""
+    ones = np.ones(90, np.int32)
+    jobs = replace(jobs_of([(0, H_MS, 1_000)] * 90), memory_mib=ones * 128 * 1_024)
+    assert 3 == assumed(Trace(jobs=jobs_of([(0, H_MS, 1_000)] * 90))).count
+    assert 70 == assumed(Trace(jobs=jobs)).count  # 90 x 128 GiB / 256 GiB / 0.65
+    jobs = replace(jobs_of([(0, H_MS, 1_000)] * 90), gpu_m=ones * 4_000)
+    fleet = assumed(Trace(jobs=jobs))
+    assert (8, 70) == (fleet.gpus, fleet.count)  # 90 x 4 / 8 / 0.65
+
+
+def test_assumed_machines_count_gpus_of_services() -> None:
+    """A service of 26 busy GPUs gets machines for 26 / 0.6 replicas."""
+    services = replace(services_of([[26_000]]), replica_gpu_m=np.array([1_000]))
+    fleet = assumed(Trace(services=services))
+    assert (8, 9) == (fleet.gpus, fleet.count)  # 26 / 0.6 / 8 / 0.65
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 50), st.integers(1, 50), st.integers(1, 9)),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_assumed_machines_hold_the_busiest_moment(rows: list[tuple[int, int, int]]) -> None:
+    """At no instant do jobs that start on submission ask for more than 0.65 of the fleet."""
+    rows.sort()
+    jobs = replace(
+        jobs_of([(s * H_MS, d * H_MS, c * 16_000) for s, d, c in rows]),
+        memory_mib=np.array([c * 100_000 for *_, c in rows], np.int32),
+    )
+    fleet = assumed(Trace(jobs=jobs))
+    for now in range(101):
+        busy = sum(c for s, d, c in rows if s <= now < s + d)
+        assert busy * 16 <= 0.65 * fleet.count * fleet.cores + 1e-6
+        assert busy * 100_000 <= 0.65 * fleet.count * fleet.memory_gib * 1_024 + 1e-6
+
+
+@pytest.mark.parametrize("cpu_m", [[1_000], [2_000, 4_000], [8_000, 128_000], [64_000]])
+def test_listed_machines_never_draw_more_asleep_than_idle(cpu_m: list[int]) -> None:
+    """Logs that list processors as machines get watts by the core, asleep and off too."""
+    trace = Trace(jobs=jobs_of([(0, H_MS, 500)]), machines=machines_of(cpu_m))
+    text = init_text(trace, files=("machines.csv",))
+    text = text.replace("from: 'machines.csv'", "from: data:machines.csv")
+    entry = loads(text).spec.fleet[0]
+    idle_w = min(cpu_m) / 1000 * 5 * 0.27
+    assert entry.off.power <= entry.sleep.power <= idle_w + 1e-9
+
+
+def test_objectives_are_those_that_the_trace_can_miss() -> None:
+    """Batch has a limit on waiting, without which one machine would do; services on latency."""
+    batch = made(Trace(jobs=jobs_of([(0, H_MS, 1_000)])))
+    assert (None, H_MS) == (batch.slo.latency_factor_p99, batch.slo.batch_wait_p95)
+    assert batch.slo.deadline_miss is None  # the list has no deadlines
+    assert 0.01 == loads(init_text()).slo.deadline_miss
+    assert ["elastic-reactive"] == [p.kind for p in batch.policies]
+    online = made(Trace(services=services_of([[1, 2]], step_ms=H_MS)))
+    assert (1.1, None) == (online.slo.latency_factor_p99, online.slo.batch_wait_p95)
+    assert ["elastic-reactive"] == [p.kind for p in online.policies]
+
+
+def test_every_job_is_in_the_window_that_is_written() -> None:
+    """The window of a short list reaches past its last arrival, in whole minutes."""
+    for last_ms in (0, 1, 5 * H_MS, 5 * H_MS + 1, 7 * DAY_MS - 60_000):
+        jobs = jobs_of([(0, H_MS, 1_000), (last_ms, H_MS, 1_000)])
+        scenario = made(Trace(jobs=jobs, zero_utc="2024-01-01T00:00:00.250Z"))
+        assert last_ms < scenario.window_ms <= 7 * DAY_MS
+        assert 0 == scenario.window_ms % 60_000
+
+
+def test_a_trace_without_demand_is_refused_in_python_too() -> None:
+    """`init_text` refuses what `init` does."""
+    with pytest.raises(DataError, match="nothing to run"):
+        init_text(Trace(machines=machines_of([1_000])), files=("m.csv",))
+
+
+@pytest.mark.parametrize(
+    ("load_ms", "job_ms", "expected"),
+    [
+        (0, 5_000, 0),
+        (5_000, 0, 0),
+        (-DAY_MS, 5_000, 0),  # what is negative is history
+        (None, 5_000, 0),
+        (None, 9 * DAY_MS, 9 * DAY_MS),  # seconds since some far zero
+        (9 * DAY_MS, 9 * DAY_MS - H_MS, 9 * DAY_MS - H_MS),
+        (9 * DAY_MS, 2 * DAY_MS, 9 * DAY_MS),
+        (9 * DAY_MS, 20 * DAY_MS, 9 * DAY_MS),
+        (DAY_MS, None, 0),
+        (-5_000, None, -5_000),  # all of it before zero: there is no other window
+        (None, None, 0),
+    ],
+)
+def test_a_window_without_a_date_begins_at_trace_zero(
+    load_ms: int | None, job_ms: int | None, expected: int
+) -> None:
+    """Services and jobs of traces that count from one zero keep in step."""
+    services = None if load_ms is None else services_of([[1, 2]], start_ms=load_ms)
+    jobs = None if job_ms is None else jobs_of([(job_ms, 1_000, 1_000)])
+    if load_ms == -DAY_MS:
+        services = services_of([[1, 2, 3]], step_ms=DAY_MS, start_ms=load_ms)
+    assert expected == first_ms(Trace(services=services, jobs=jobs))
+
+
+def test_services_and_jobs_of_two_files_keep_in_step(tmp_path: Path) -> None:
+    """A job submitted 300 s after zero arrives 300 s after the services' first step."""
+    head = "service,time_s,load_cpu_m,replica_cpu_m,replica_memory_mib\n"
+    rows = "".join(f"w,{600 * i},500,1000,64\n" for i in range(12))
+    (tmp_path / "services.csv").write_text(head + rows, encoding="utf-8")
+    (tmp_path / "jobs.csv").write_text("job,submit_s,duration_s,cpu_m\na,300,60,500\n")
+    text = init_text(Trace(services=services_of([[1, 2]], step_ms=H_MS)), files=("services.csv",))
+    text = text.replace("\nslo:", "  jobs: jobs.csv\n\nslo:")
+    (tmp_path / "both.yaml").write_text(text, encoding="utf-8")
+    workload = build_workload(load(tmp_path / "both.yaml"))
+    assert workload.jobs is not None
+    assert workload.services is not None
+    assert (300_000, 0) == (int(workload.jobs.submit_ms[0]), workload.services.start_ms)
+
+
+def test_load_that_begins_late_is_zero_until_then() -> None:
+    """A series may begin up to a day after the window, on its own grid; later is refused."""
+    services = services_of([[7, 8]], step_ms=10, start_ms=25)
+    cut, repeated = cut_services(services, 0, 45)
+    assert (-5, [[0, 0, 0, 7, 8]], False) == (cut.start_ms, cut.load_cpu_m.tolist(), repeated)
+    with pytest.raises(DataError, match="not at 0 ms"):
+        cut_services(services, 0, 25)  # nothing of it is in the window
+    late = services_of([[7, 8]], step_ms=10, start_ms=DAY_MS + 1)
+    with pytest.raises(DataError, match="not at 0 ms"):
+        cut_services(late, 0, 2 * DAY_MS)
+
+
+def test_late_load_is_told(tmp_path: Path) -> None:
+    """What was taken as 0 before the series begins is among the findings."""
+    head = "service,time_s,load_cpu_m,replica_cpu_m,replica_memory_mib\n"
+    rows = "".join(f"w,{3600 + 600 * i},500,1000,64\n" for i in range(12))
+    (tmp_path / "services.csv").write_text(head + rows, encoding="utf-8")
+    trace = Trace(services=services_of([[1, 2]], step_ms=3 * H_MS))
+    (tmp_path / "late.yaml").write_text(init_text(trace, files=("services.csv",)))
+    workload = build_workload(load(tmp_path / "late.yaml"))
+    assert "load is not known in the first 3,600 s, taken as 0" in workload.findings
+
+
+def test_a_copy_of_a_bundled_file_keeps_its_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a Parquet file says of its zero and its origin holds wherever the file lies."""
+    monkeypatch.chdir(tmp_path)
+    Path("own.parquet").write_bytes(bundled_path("online-week").read_bytes())
+    found = json.loads(call("trace", "inspect", "own.parquet", "-o", "json").stdout)
+    assert ("2023-02-05T16:00:00Z", True) == (found["zero_utc"], found["is_synthetic"])
+    assert 0 == call("init", "--from", "own.parquet").exit_code
+    told = call("validate", "own.yaml")
+    assert "40 services" in told.stdout, told.stderr
+
+
+def test_the_bundled_template_has_a_fleet_for_its_week() -> None:
+    """Without a trace the fleet is the demonstration's 400 machines."""
+    (kind,) = fleet_types(loads(init_text()))
+    assert (400, 64_000) == (kind.count, kind.cpu_m)
