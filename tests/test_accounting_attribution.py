@@ -9,6 +9,7 @@ from itertools import permutations
 import pytest
 
 from greensched.accounting.attribution import (
+    EXACT_MAX,
     Attribution,
     Contribution,
     Interaction,
@@ -75,6 +76,20 @@ def test_attribution_of_two() -> None:
         )
         == found
     )
+
+
+def test_what_is_there_without_any_switch_is_nobodys() -> None:
+    """A value of 5 without any switch is in no total and no part."""
+    found = attribute(_values(none=5, a=15, b=25, ab=29))
+    assert 24 == found.total
+    assert [(10, 4, 7), (20, 14, 17)] == [
+        (c.alone, c.last_in, c.shapley) for c in found.technologies
+    ]
+
+
+def test_most_switches_whose_sets_are_all_run() -> None:
+    """Six switches are 64 runs, the most that an exact attribution asks for."""
+    assert 64 == len(all_sets("abcdefgh"[:EXACT_MAX]))
 
 
 def test_mean_over_all_orders() -> None:
