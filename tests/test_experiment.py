@@ -84,6 +84,20 @@ def test_a_process_that_is_ended_is_told() -> None:
     assert [] == multiprocessing.active_children()
 
 
+def test_notebook_shows_no_saving_without_its_service(tmp_path: Path) -> None:
+    """The table of a notebook has the stamp, every total, the service account and its verdicts."""
+    result = gs.run(gs.load(write_scenario(tmp_path)))
+    html = result._repr_html_()
+    assert "modelled · uncalibrated" in html
+    for name in ("energy_facility_kwh", "service.violation_min", "batch.wait_p95_s"):
+        assert f"<th scope=row>{name}</th>" in html
+    scenario = result.summary["scenario"]
+    held = [scenario[p][k] for p in ("service", "batch") for k in scenario[p] if k.endswith("_ok")]
+    assert held.count(True) == html.count("<td>ok</td>")
+    assert held.count(False) == html.count("VIOLATED")
+    assert held.count(None) < len(held)
+
+
 def _in(executor: Here | Processes, work: Callable[[int, Tell], int]) -> list[int]:
     """Carry out work on two items."""
     if isinstance(executor, Here):

@@ -41,6 +41,14 @@ _DIFFERENCES = {
     ),
 }
 
+# What is held against an objective -> whether it is held.
+_VERDICTS = {
+    "latency_factor_p99": "latency_factor_p99_ok",
+    "shortage_share": "shortage_share_ok",
+    "deadline_miss_share": "deadline_miss_ok",
+    "wait_p95_s": "wait_p95_ok",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Result:
@@ -192,21 +200,33 @@ class Result:
         return pd.concat(parts, ignore_index=True)
 
     def _repr_html_(self) -> str:
-        """Return the difference as a table, for notebooks."""
+        """Return the difference as a table, for notebooks; no saving without its service."""
         summary = self.summary
-        before, after = summary["baseline"], summary["scenario"]
-        lines = "".join(
-            f"<tr><th scope=row>{name}</th><td>{before[name]:,.6g}</td><td>{after[name]:,.6g}</td>"
-            f"<td>{summary['savings'][name]:,.6g}</td></tr>"
-            for name in TOTALS
-            if before[name] is not None
-        )
+        before, after, saved = (summary[k] for k in ("baseline", "scenario", "savings"))
+        cells = [(name, before[name], after[name], saved[name], None) for name in TOTALS]
+        for part, names in _DIFFERENCES.items():
+            for name in names:
+                values = (before[part][name], after[part][name], saved[part][name])
+                verdict = after[part].get(_VERDICTS.get(name, ""))
+                cells.append((f"{part}.{name}", *values, verdict))
+        lines = "".join(_html_row(*row, held=held) for *row, held in cells if row[1] is not None)
         stamp = " · ".join(summary["stamp"].values())
         return (
             f"<table><caption>{escape(summary['name'])} ({stamp})</caption><tr><th></th>"
-            f"<th>{escape(before['kind'])}</th><th>scenario</th><th>saved</th></tr>"
-            f"{lines}</table>"
+            f"<th>{escape(before['kind'])}</th><th>scenario</th><th>saved</th><th>objective</th>"
+            f"</tr>{lines}</table>"
         )
+
+
+def _html_row(
+    name: str, before: float, after: float | None, saved: float | None, *, held: bool | None
+) -> str:
+    """Return a row of a notebook's table; `held` says whether an objective is."""
+    cells = "".join(
+        f"<td>{'–' if value is None else f'{value:,.6g}'}</td>" for value in (before, after, saved)
+    )
+    verdict = "" if held is None else "ok" if held else "<b>VIOLATED</b>"
+    return f"<tr><th scope=row>{name}</th>{cells}<td>{verdict}</td></tr>"
 
 
 def _utc(time_ms: int) -> str:
