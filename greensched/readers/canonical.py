@@ -19,8 +19,8 @@ from greensched.readers.columns import drop_duplicates, frozen, jobs_from, out_o
 from greensched.readers.files import checksum
 from greensched.readers.grid import Attributes, assumptions, services_of, uniform_load
 from greensched.readers.loading import load
-from greensched.readers.options import MS_PER_UNIT, ReadOptions
-from greensched.readers.source import connect, opened
+from greensched.readers.options import MS_PER_UNIT, ReadOptions, with_units
+from greensched.readers.source import connect, missing_column, opened
 from greensched.readers.timing import epoch_ms, iso_utc, time_cell
 
 if TYPE_CHECKING:
@@ -53,6 +53,15 @@ CLASS_COLUMNS = (
     "checkpoint_cost_ms",
 )
 CLASSES_MAX = 1_000
+TIMES = (
+    *("time", "startup", "submit", "duration", "start", "end", "estimate", "deadline"),
+    *("max_delay", "checkpoint_interval", "checkpoint_cost"),
+)
+OTHERS = (
+    *("service", "load_cpu_m", *ATTRIBUTES, "job", "class", "cpu_m", "memory_mib", "gpu_m"),
+    *("tasks", "priority", "evictable", "deferrable", "interruptible"),
+    *("machine", "count", "gpus", "gpu_model"),
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,6 +80,7 @@ class _Parts:
 
 def read(files: Sequence[Path], options: ReadOptions) -> Trace:
     """Return the trace in `files` (or in the folder that is the only one); raise DataError."""
+    options.check_map((*with_units(*TIMES), *OTHERS), "canonical")
     files = _in_folder(Path(files[0])) if len(files) == 1 and Path(files[0]).is_dir() else files
     with connect() as con:
         parts = _Parts(con=con, options=options)
@@ -111,7 +121,7 @@ def _kind(source: Source, options: ReadOptions) -> str:
         Finding(
             where=source.label,
             what="neither services (load_cpu_m), jobs (submit_s) nor machines (machine): "
-            f"columns are {', '.join(list(source.columns)[:12])}",
+            f"columns are {source.there}",
             remedy="name columns with --map NAME=COLUMN, or the format with --reader",
         )
     )
@@ -136,7 +146,7 @@ def _cell(source: Source, name: str, options: ReadOptions, **about: Any) -> Cell
     column: str | None = options.columns.get(name, name)
     if column not in source.columns:
         if name in options.columns or about.get("empty") is None:
-            source.require(str(column))
+            raise DataError(missing_column(source, str(column), name))
         column = None
     return Cell(name=name, column=column, **about)
 

@@ -17,7 +17,8 @@ from greensched.readers.cells import INT32_MAX, Cell
 from greensched.readers.columns import jobs_from, out_of_order
 from greensched.readers.files import checksum
 from greensched.readers.loading import load
-from greensched.readers.source import connect, opened
+from greensched.readers.options import with_units
+from greensched.readers.source import connect, missing_column, opened
 from greensched.readers.timing import iso_utc, stated_zero_utc, time_cell
 from greensched.units import CPU_M_PER_CORE
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 def read(files: Sequence[Path], options: ReadOptions) -> Trace:
     """Return the jobs of the one file; raise UsageError without a time unit, DataError else."""
+    options.check_map((*with_units("arrival_time", "length"), "cpus"), "jobs")
     if not options.time_unit:
         raise UsageError(
             Finding(
@@ -42,7 +44,8 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
     path = Path(files[0])
     cpus = options.columns.get("cpus", "cpus")
     with connect() as con, opened(con, path, member=options.member) as source:
-        source.require(cpus)
+        if cpus not in source.columns:
+            raise DataError(missing_column(source, cpus, "cpus"))
         arrival = time_cell(source, "arrival_time", options)
         length = time_cell(source, "length", options, duration=True)
         cells = [

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from greensched.readers.options import ReadOptions
     from greensched.readers.source import Source
 
+LEAST_PERCENT = 0.01  # a share below it is not told as 0
+
 
 @dataclass(slots=True, kw_only=True)
 class Bad:
@@ -78,7 +80,8 @@ def _shown(cell: str) -> str:
 
 
 def _percent(count: int, rows: int) -> str:
-    return f"{100 * count / max(rows, 1):.2f} %"
+    percent = 100 * count / max(rows, 1)
+    return f"{percent:.2f} %" if percent >= LEAST_PERCENT else f"< {LEAST_PERCENT:g} %"
 
 
 def _counted(count: int, rows: int) -> str:

@@ -51,6 +51,7 @@ TIME_MAX_S = 1e11
 
 def read(files: Sequence[Path], options: ReadOptions) -> Trace:
     """Return services, jobs and machines of a pod list, a node list, or both; raise DataError."""
+    options.check_map((), "openb")
     services: Services | None = None
     jobs: Jobs | None = None
     machines: Machines | None = None

@@ -41,6 +41,7 @@ CLASSES = (JobClass(), JobClass(name="deferrable", deferrable=True))
 
 def read(files: Sequence[Path], options: ReadOptions) -> Trace:
     """Return the jobs of a tasks file and perhaps a fragments file; raise DataError."""
+    options.check_map((), "opendc")
     findings: list[str] = []
     bads: dict[str, Bad] = {}
     with connect() as con:

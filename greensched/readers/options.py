@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from greensched.errors import Finding, UsageError
@@ -83,10 +84,28 @@ class ReadOptions:
         if findings:
             raise UsageError(*findings)
 
+    def check_map(self, known: Sequence[str], reader: str) -> None:
+        """Raise UsageError for every name in `map` that the schema of `reader` does not have."""
+        findings = []
+        for name in (n for n, _ in self.map if n not in known):
+            near = get_close_matches(name, known, n=1)
+            remedy = f"did you mean '{near[0]}'?" if near else "see docs/reference/traces.md"
+            if not known:
+                remedy = "its columns have fixed names"
+            what = f"the format '{reader}' has no '{name}'"
+            findings.append(Finding(where=f"--map {name}=", what=what, remedy=remedy))
+        if findings:
+            raise UsageError(*findings)
+
     @property
     def columns(self) -> dict[str, str]:
         """Return `map` as a dict: name in the schema -> column in the file."""
         return dict(self.map)
+
+
+def with_units(*names: str) -> tuple[str, ...]:
+    """Return the names of times in a schema, each bare and with every unit."""
+    return tuple(n for name in names for n in (name, *(f"{name}_{u}" for u in MS_PER_UNIT)))
 
 
 def _flag(name: str) -> str:

@@ -53,6 +53,7 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
     Raises UsageError where an option that the unit needs is missing, DataError for the file.
     """
     _check_options(options)
+    options.check_map((), "series")
     if len(files) != 1:
         raise DataError(Finding(where="", what=f"one file is needed, {len(files)} were given"))
     path = Path(files[0])
@@ -126,12 +127,11 @@ def _require_columns(source: Source, options: ReadOptions) -> None:
         "--group-by": options.group_by,
         "--sum-over": options.sum_over,
     }
-    there = ", ".join(list(source.columns)[:12])
     missing = [
         Finding(
             where=source.label,
             what=f"no column '{column}'",
-            remedy=f"columns there: {there}; name another with {flag}",
+            remedy=f"columns there: {source.there}; name another with {flag}",
         )
         for flag, column in asked.items()
         if column and column not in source.columns

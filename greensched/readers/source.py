@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEADER_BYTES_MAX = 2**16
+COLUMNS_SHOWN, NAME_SHOWN = 12, 40  # in findings: a file without a header has numbers for names
 
 REJECTS = {
     "MISSING COLUMNS": "short row: fewer cells than the header",
@@ -43,6 +44,11 @@ class Source:
     is_text: bool
     facts: dict[str, str] = field(default_factory=dict)  # a Parquet file's own notes
 
+    @property
+    def there(self) -> str:
+        """Return the names of the first columns, cut short, for findings."""
+        return ", ".join(name[:NAME_SHOWN] for name in list(self.columns)[:COLUMNS_SHOWN])
+
     def require(self, *names: str) -> None:
         """Raise DataError naming every one of `names` that is not a column."""
         missing = [n for n in names if n not in self.columns]
@@ -50,14 +56,15 @@ class Source:
             raise DataError(*(missing_column(self, n) for n in missing))
 
 
-def missing_column(source: Source, name: str) -> Finding:
-    """Return the finding that says which column is missing and which there are."""
-    there = ", ".join(list(source.columns)[:12])
-    return Finding(
-        where=source.label,
-        what=f"no column '{name}'",
-        remedy=f"columns there: {there}; name another with --map {name}=COLUMN",
-    )
+def missing_column(source: Source, name: str, role: str = "") -> Finding:
+    """Return the finding that says which column is missing and which there are.
+
+    `role` is the column's name in the schema, where `--map` can name another.
+    """
+    remedy = f"columns there: {source.there}"
+    if role:
+        remedy += f"; name another with --map {role}=COLUMN"
+    return Finding(where=source.label, what=f"no column '{name}'", remedy=remedy)
 
 
 def quote(name: str) -> str:

@@ -60,6 +60,7 @@ HEADER = re.compile(rb";\s*(UnixStartTime|MaxProcs|MaxNodes):\s*(\S+)")
 
 def read(files: Sequence[Path], options: ReadOptions) -> Trace:
     """Return the jobs of the one file, and machines where its header tells; raise DataError."""
+    options.check_map((), "swf")
     if len(files) != 1:
         raise DataError(Finding(where="", what=f"one file is needed, {len(files)} were given"))
     path = Path(files[0])

@@ -62,7 +62,7 @@ def time_cell(
     )
     out = f"{name}_ms"
     if column is None and empty is None:
-        raise DataError(missing_column(source, f"{name}_s"))
+        raise DataError(missing_column(source, f"{name}_s", f"{name}_s"))
     of_utc = False
     if column is not None and not unit:
         of_utc = not duration and _holds_stamps(source, column)
@@ -93,7 +93,8 @@ def _find(source: Source, name: str, options: ReadOptions) -> tuple[str | None, 
     spelled = {name: "", **{f"{name}_{u}": u for u in MS_PER_UNIT}}
     for written, unit in spelled.items():
         if (mapped := options.columns.get(written)) is not None:
-            source.require(mapped)
+            if mapped not in source.columns:
+                raise DataError(missing_column(source, mapped, written))
             return mapped, unit or _suffix(mapped)
     for written, unit in spelled.items():
         if written in source.columns:
