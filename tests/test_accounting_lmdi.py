@@ -81,6 +81,15 @@ def test_law_lmdi_sign_of_each_factor(factors: list[float], changes: list[float]
         assert found[f"x{k}"] >= -2 if by >= 1.0 else found[f"x{k}"] <= 2
 
 
+def test_large_numbers_sum_to_the_last_unit() -> None:
+    """Where floats are off by hundreds of units the effects still sum to the change."""
+    low, high = 10**18 + 1, 3 * 10**18 + 7
+    found = explain(
+        low, high, {"a": 7.0, "b": low / 7, "c": 1.0}, {"a": 11.0, "b": high / 33, "c": 3.0}
+    )
+    assert high - low == sum(found.values())
+
+
 def test_order_of_factors_changes_nothing() -> None:
     """The same factors in another order have the same effects, in their own order."""
     one = explain(6, 20, {"a": 2.0, "b": 3.0}, {"a": 4.0, "b": 5.0})
@@ -100,6 +109,7 @@ def test_order_of_factors_changes_nothing() -> None:
         ([0.0, 5.0], [3.0, 0.0], [0, 0]),
         ([0.0, 0.0], [3.0, 4.0], [6, 6]),
         ([3.0, 4.0], [3.0, 4.0], [0, 0]),
+        ([0.1, 0.1], [0.2, 0.0], [0, 0]),
     ],
 )
 def test_zeros_have_their_limits(
@@ -163,8 +173,16 @@ def test_a_grid_that_turns_clean_is_explained_by_intensity() -> None:
 
 def test_hours_without_work_have_no_factors() -> None:
     """Machine-hours for no work at all cannot be explained per work, and are refused."""
-    with pytest.raises(InternalError, match="machine_h_per_work: 100 of nothing"):
-        energy_factors(**{**SUNNY, "work": 0.0}, emitted_g=1.0)
+    for hours, told in ((100.0, "100"), (0.5, "0.5")):
+        with pytest.raises(InternalError, match=f"machine_h_per_work: {told} of nothing"):
+            energy_factors(**{**SUNNY, "work": 0.0, "machine_h": hours}, emitted_g=1.0)
+
+
+def test_factors_of_less_than_one_unit() -> None:
+    """A quarter of an hour for half a unit of work is half an hour a unit."""
+    small = {"work": 0.5, "machine_h": 0.25, "it_kwh": 0.1, "facility_kwh": 0.2}
+    factors = energy_factors(**small, emitted_g=0.1)
+    assert [0.5, 0.5, 0.4, 2.0, 0.5] == pytest.approx(list(factors.values()))
 
 
 @pytest.mark.parametrize(

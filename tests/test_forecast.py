@@ -21,6 +21,7 @@ from greensched.forecast import (
 )
 from greensched.forecast.calendar import WEEK_SLOTS
 from greensched.forecast.fitted import along
+from greensched.forecast.level import levels
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 from tests.forecast_cases import DAY, STEP_MS, WEEK, calendar, fitted, utc_ms, weeks
 
@@ -232,6 +233,12 @@ def test_recent_coverage_forgets_after_a_day() -> None:
     assert [True] == recent.trusted().tolist()
 
 
+def test_who_has_seen_nothing_is_at_the_usual_level() -> None:
+    """Without any observation both levels are 1, and no observation takes them out of bounds."""
+    assert [[1.0], [1.0]] == levels(np.zeros((4, 1))).tolist()
+    assert [[10.0], [0.1]] == levels(np.array([[1e9], [1.0], [0.0], [1.0]])).tolist()
+
+
 def test_first_promise_needs_no_load() -> None:
     """Before any time has passed a promise is made and none is checked."""
     forecast = fitted(weeks())
@@ -352,6 +359,18 @@ def test_score_of_a_perfect_week() -> None:
         assert 0.0 == lead.rival_error_share
         assert lead.skill_share is None
         assert 0.94 <= lead.coverage_worst_share <= lead.coverage_share <= 1.0
+
+
+def test_score_of_a_short_window() -> None:
+    """Six hours of window score the leads that fit into them, and no load scores none."""
+    load = weeks(days=35)
+    forecast = fitted(load[:, : 4 * WEEK])
+    window = {"start_ms": 0, "step_ms": STEP_MS, "from_ms": 28 * MS_PER_DAY}
+    short = score(forecast, load[:, : 4 * WEEK + 24], **window)
+    assert list(LEADS_MS[:4]) == [lead.lead_ms for lead in short.leads]
+    assert [24, 24, 21, 9] == [lead.origins for lead in short.leads]
+    load[:, 4 * WEEK :] = 0
+    assert () == score(forecast, load, **window).leads
 
 
 def test_zero_is_where_the_calendar_says() -> None:

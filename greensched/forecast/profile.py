@@ -53,6 +53,5 @@ def _means(
     order = np.argsort(slots, kind="stable")
     starts = np.flatnonzero(np.diff(slots[order], prepend=-1))
     sums = np.zeros((len(load_cpu_m), count))
-    if len(starts):
-        sums[:, slots[order][starts]] = np.add.reduceat(load_cpu_m[:, order], starts, axis=1)
+    sums[:, slots[order][starts]] = np.add.reduceat(load_cpu_m[:, order], starts, axis=1)
     return np.where(steps > 0, sums / np.maximum(steps, 1), otherwise)
