@@ -91,7 +91,7 @@ def write_result(result: Result, folder: Path, *, command: str, page: Callable[.
 def _unwritable(folder: Path, error: OSError) -> UsageError:
     """Return the error of a place that nothing can be written to."""
     what = f"cannot be written: {error.strerror or error}"
-    remedy = "--out names another place; nothing was left there"
+    remedy = "--out names another place; no file is left half-written"
     return UsageError(Finding(where=f"--out {folder}", what=what, remedy=remedy))
 
 
