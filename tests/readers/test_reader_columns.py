@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,8 +24,8 @@ def test_mapped_column_that_is_not_there_is_named_with_its_role(tmp_path: Path) 
     """The remedy of a mapping that leads nowhere is the same mapping with another column."""
     path = write(tmp_path, "jobs.csv", JOBS_HEADER, "a,0,1,1")
     for role, column in (("submit", "nope"), ("cpu_m", "none")):
-        options = ReadOptions(map=((role, column),))
-        said = refusal(lambda o=options: canonical.read([path], o), DataError)  # type: ignore[misc]
+        mapped = ReadOptions(map=((role, column),))
+        said = refusal(partial(canonical.read, [path], mapped), DataError)
         assert f"no column '{column}'" in said
         assert said.endswith(f"name another with --map {role}=COLUMN")
     options = ReadOptions(map=(("cpus", "cores"),), time_unit="h")
@@ -64,7 +65,7 @@ def test_a_file_without_a_header_does_not_flood_the_terminal(tmp_path: Path) -> 
     path = write(tmp_path, "wide.csv", header, ",".join("1" * 50))
     for read in (canonical.read, series.read):
         options = ReadOptions(column="load", unit="cores", step_ms=1000)
-        said = refusal(lambda r=read, o=options: r([path], o), DataError)  # type: ignore[misc]
+        said = refusal(partial(read, [path], options), DataError)
         assert len(said) < 800
         assert "000x" in said
         assert "012x" not in said
