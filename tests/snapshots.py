@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ MACHINE = {
     "batch_limit_cpu_m": 0,
     "batch_limit_memory_mib": 0,
     "jobs": 0,
+    "gpu_m": 0,
+    "gpu_free_m": 0,
     "empty_since_ms": NONE,
     "surplus": False,
 }
@@ -41,11 +44,21 @@ SERVICE = {
     "pending": 0,
     "replica_cpu_m": 1_000,
     "replica_memory_mib": 1_000,
+    "replica_gpu_m": 0,
     "replicas_min": 1,
     "replicas_max": 100,
     "startup_ms": 0,
 }
-EMPTY_QUEUE = QueueView(jobs=0, cpu_m=0, memory_mib=0, gpu_m=0, oldest_submit_ms=NONE)
+EMPTY_QUEUE = QueueView(
+    jobs=0,
+    cpu_m=0,
+    memory_mib=0,
+    gpu_m=0,
+    gpu_jobs=0,
+    gpu_jobs_cpu_m=0,
+    gpu_jobs_memory_mib=0,
+    oldest_submit_ms=NONE,
+)
 
 
 def machine(**having: Any) -> dict[str, Any]:
@@ -59,8 +72,16 @@ def service(**having: Any) -> dict[str, Any]:
 
 
 def waiting(cpu_m: int, *, jobs: int = 1, since_ms: int = 0, gpu_m: int = 0) -> QueueView:
-    """Return a queue of so many millicores."""
-    return QueueView(jobs=jobs, cpu_m=cpu_m, memory_mib=0, gpu_m=gpu_m, oldest_submit_ms=since_ms)
+    """Return a queue of so many millicores; all of its jobs want GPUs, or none does."""
+    return replace(
+        EMPTY_QUEUE,
+        jobs=jobs,
+        cpu_m=cpu_m,
+        gpu_m=gpu_m,
+        gpu_jobs=jobs if gpu_m else 0,
+        gpu_jobs_cpu_m=cpu_m if gpu_m else 0,
+        oldest_submit_ms=since_ms,
+    )
 
 
 def snapshot(

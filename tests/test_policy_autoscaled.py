@@ -40,15 +40,6 @@ def test_one_serving_machine_stays() -> None:
     assert {"off": [1, 2]} == decided(snapshot(rows, now_ms=NOW_MS))
 
 
-def test_woken_counts_from_waking() -> None:
-    """A machine that was off a minute ago is not idle since before it was woken."""
-    before = [machine(), machine(role="batch", state=BOOTING, empty_since_ms=0)]
-    after = [machine(), machine(role="batch", empty_since_ms=0)]
-    wakes = [snapshot(before, now_ms=NOW_MS), snapshot(after, now_ms=NOW_MS + MS_PER_MIN)]
-    assert {} == decided(*wakes)
-    assert {"off": [1]} == decided(wakes[1])
-
-
 def test_pending_replicas_add_machines() -> None:
     """Replicas without room switch on as many machines as hold them, surplus ones never."""
     rows = [
@@ -71,11 +62,22 @@ def test_waiting_jobs_add_machines() -> None:
 
 
 def test_stuck_jobs_try_each_type() -> None:
-    """Jobs that want a GPU, or wait for long, get one machine of each type as well."""
+    """Jobs that wait for long get one machine of each type as well."""
     rows = [machine(state=OFF, role="batch", machine_type=t) for t in (0, 0, 1, 2)]
     assert {"on": [0]} == decided(snapshot(rows, queue=waiting(1)))
-    assert {"on": [0, 2, 3]} == decided(snapshot(rows, queue=waiting(1, gpu_m=500)))
     assert {"on": [0, 2, 3]} == decided(snapshot(rows, queue=waiting(1), now_ms=NOW_MS))
+
+
+def test_jobs_wake_machines_of_their_kind() -> None:
+    """Jobs with GPUs wake as many machines as have these, jobs without wake others first."""
+    gpus = {"gpu_m": 4_000, "gpu_free_m": 4_000, "machine_type": 1}
+    rows = [machine(state=OFF, role="batch", **g) for g in (gpus, {}, gpus, gpus, {})]
+    assert {"on": [0, 2]} == decided(snapshot(rows, queue=waiting(1, gpu_m=8_000)))
+    assert {"on": [0, 2, 3]} == decided(snapshot(rows, queue=waiting(25_000, gpu_m=500)))
+    assert {"on": [1]} == decided(snapshot(rows, queue=waiting(1)))
+    assert {"on": [0, 1, 4]} == decided(snapshot(rows, queue=waiting(20_000)))
+    rows[2] = machine(state=BOOTING, role="batch", **gpus)
+    assert {"on": [0]} == decided(snapshot(rows, queue=waiting(1, gpu_m=8_000)))
 
 
 def test_nothing_moves() -> None:

@@ -112,12 +112,15 @@ class Batch(Clock):
     def start(self, job: Job, but: Machine | None = None) -> bool:
         """Start all tasks of a job, or none."""
         started: list[Task] = []
+        before = (self.age, self.cursor, [dict(m.filed) for m in self.machines])
         for _ in range(job.count):
             m = self.find(job, online=False, but=but)
             if m is None:
                 for task in started:
                     self.leave(task)
-                    self.file(task.machine)
+                self.age, self.cursor, filed = before  # as if nothing had been tried
+                for machine, levels in zip(self.machines, filed, strict=True):
+                    machine.filed = levels
                 return False
             devices = m.devices(job.gpu_m) or []
             task = Task(job, m, devices, job.done_ms * ONE, self.now + job.estimate_ms)

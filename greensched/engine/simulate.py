@@ -109,7 +109,7 @@ class Simulation:
         free = len(self.world.rep) - int(self.world.w[0]["n_alive"])
         timers = len(self.world.timer) - int(self.world.w[0]["timer_n"])
         if free <= replicas + 8 or timers <= replicas + 8 + len(self.world.mach):
-            self._use(grown(self.world, self._table, replicas + len(self.world.mach)))
+            self._use(grown(self.world, replicas + len(self.world.mach)))
 
     def _advance(self, until_ms: int, *, closing: bool = False) -> None:
         """Run the data plane up to `until_ms`."""
@@ -119,7 +119,7 @@ class Simulation:
             self._use(more_intervals(self.world, np.append(self.world.edges, more)))
         while (why := advance(self._book, self._jobs, until_ms, int(closing))) != DONE:
             if why == GROW:
-                self._use(grown(self.world, self._table))
+                self._use(grown(self.world))
             else:
                 self._control(C_RING if why == RING else C_PLACE)
 
@@ -137,7 +137,7 @@ class Simulation:
         meter = self._sight.meter(self.world)
         while True:
             self._advance(int(self._env.now))
-            snapshot = self._sight.look(self.world, meter)
+            snapshot = self._sight.look(self.world, self._book, meter)
             decided: list[Action] = []
             for i, policy in enumerate(group):
                 actions, memories[i] = policy.decide(snapshot, memories[i])
@@ -191,7 +191,7 @@ class Simulation:
 
     def _limit(self, action: BatchLimit) -> None:
         """Carry a limit out; evicted jobs need room to wait."""
-        world = grown(self.world, self._table)
+        world = grown(self.world)
         if world is not self.world:
             self._use(world)
         longest_ms = INF if action.job_ms_max == NONE else action.job_ms_max

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greensched.engine.kernels.layout import A_FREE, A_ONLINE, World
+from greensched.engine.kernels import layout, sight
 from greensched.model import (
     NONE,
     MachineView,
@@ -17,11 +17,12 @@ from greensched.model import (
     Setting,
     Snapshot,
 )
-from greensched.units import MS_PER_DAY
+from greensched.units import GPU_M_PER_GPU, MS_PER_DAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from greensched.engine.kernels.layout import World
     from greensched.model import FloatArray, IntArray
 
 UNLIMITED = np.int64(1) << np.int64(40)
@@ -66,21 +67,16 @@ class Sight:
         self._offset_ms = setting.start_offset_ms
         mach, svc = world.mach, world.svc
         self._steady = {
-            view: _frozen(mach[column].copy()) for view, column in STEADY_VIEWS.items()
+            "gpu_m": _frozen(mach["n_gpus"] * GPU_M_PER_GPU),
+            "surplus": _frozen(mach["surplus"] != 0),
+            **{view: _copy(mach[column]) for view, column in STEADY_MACHINE.items()},
         }
-        self._service_views = {
-            "online": _frozen(svc["n_online"]),
-            "starting": _frozen(svc["n_starting"]),
-            "standby": _frozen(svc["n_standby"]),
-            "pending": _frozen(svc["n_pending"]),
-            "replica_cpu_m": _frozen(svc["cpu_m"]),
-            "replica_memory_mib": _frozen(svc["memory_mib"]),
-            "startup_ms": _frozen(svc["startup_ms"]),
+        self._steady_services = {
             "replicas_min": _frozen(none if services is None else services.replicas_min),
             "replicas_max": _frozen(most),
+            **{view: _copy(svc[column]) for view, column in STEADY_SERVICE.items()},
         }
-        self._surplus = _frozen(mach["surplus"] != 0)
-        self._replicas = _replicas(world)
+        self._replicas: ReplicaView | None = None
         self._replicas_seen = -1
 
     def meter(self, world: World) -> Meter:
@@ -91,73 +87,101 @@ class Sight:
             world.svc["load_integral"].copy(),
         )
 
-    def look(self, world: World, meter: Meter) -> Snapshot:
+    def look(self, world: World, pages: Any, meter: Meter) -> Snapshot:
         """Return the snapshot for now and set `meter` anew; integrals are up to date."""
-        mach, svc = world.mach, world.svc
+        m, s = len(world.mach), len(world.svc)
+        whole = np.empty(layout.MACHINE_COLUMNS * m + layout.SERVICE_COLUMNS * s, np.int64)
+        real = np.empty(layout.MACHINE_REALS * m + layout.SERVICE_REALS * s)
+        sight.columns(pages, whole, real)
+        whole.flags.writeable = real.flags.writeable = False
         now = int(world.w["now_ms"][0])
         period_ms = now - meter.at_ms
-        use, load = mach["use_integral"].copy(), svc["load_integral"].copy()
+        use, load = real[:m], real[layout.MACHINE_REALS * m :][:s]
         if period_ms > 0:
             mean_use, mean_load = (use - meter.use) / period_ms, (load - meter.load) / period_ms
+            mean_use.flags.writeable = mean_load.flags.writeable = False
         else:
-            mean_use, mean_load = mach["online_use_m"].copy(), svc["load_m"].copy()
+            mean_use, mean_load = real[m : 2 * m], real[layout.MACHINE_REALS * m + s :]
         meter.at_ms, meter.use, meter.load = now, use, load
-        changes = int(world.w["n_replica_changes"][0])
-        if changes != self._replicas_seen:
-            self._replicas, self._replicas_seen = _replicas(world), changes
         return Snapshot(
             now_ms=now,
             period_ms=period_ms,
             time_of_day_ms=(now + self._offset_ms) % MS_PER_DAY,
             machines=MachineView(
-                online_use_cpu_m=_frozen(mean_use),
-                batch_use_cpu_m=_frozen(mach["batch_use_m"] * mach["rate_f"]),
-                surplus=self._surplus,
+                online_use_cpu_m=mean_use,
+                batch_use_cpu_m=real[2 * m : 3 * m],
+                **dict(zip(MACHINE_VIEWS, _rows(whole, layout.MACHINE_COLUMNS, m), strict=True)),
                 **self._steady,
-                **{name: _copy(mach[column]) for name, column in MACHINE_VIEWS.items()},
             ),
-            services=ServiceView(load_cpu_m=_frozen(mean_load), **self._service_views),
-            replicas=self._replicas,
+            services=ServiceView(
+                load_cpu_m=mean_load,
+                **dict(
+                    zip(
+                        SERVICE_VIEWS,
+                        _rows(whole[layout.MACHINE_COLUMNS * m :], layout.SERVICE_COLUMNS, s),
+                        strict=True,
+                    )
+                ),
+                **self._steady_services,
+            ),
+            replicas=self._replicas_of(world, pages),
             queue=_queue(world),
         )
 
+    def _replicas_of(self, world: World, pages: Any) -> ReplicaView:
+        """Return the replicas that exist; the same view while none comes, goes or moves."""
+        w: Any = world.w[0]
+        if self._replicas is None or int(w["n_replica_changes"]) != self._replicas_seen:
+            self._replicas_seen = int(w["n_replica_changes"])
+            service, machine, online = np.empty((3, int(w["n_alive"])), np.int64)
+            sight.replicas(pages, service, machine, online)
+            self._replicas = ReplicaView(
+                service=_frozen(service), machine=_frozen(machine), online=_frozen(online == 1)
+            )
+        return self._replicas
 
-STEADY_VIEWS = {
+
+STEADY_MACHINE = {
     "role": "role",
     "machine_type": "machine_type",
     "cpu_m": "cpu_m",
     "memory_mib": "memory_mib",
 }
-MACHINE_VIEWS = {
-    "state": "state",
-    "lending": "lending",
-    "online_cpu_m": "online_cpu_m",
-    "online_memory_mib": "online_memory_mib",
-    "batch_cpu_m": "batch_cpu_m",
-    "batch_memory_mib": "batch_memory_mib",
-    "batch_limit_cpu_m": "limit_cpu_m",
-    "batch_limit_memory_mib": "limit_memory_mib",
-    "replicas": "n_reps",
-    "jobs": "n_jobs",
-    "empty_since_ms": "empty_since_ms",
+STEADY_SERVICE = {
+    "replica_cpu_m": "cpu_m",
+    "replica_memory_mib": "memory_mib",
+    "replica_gpu_m": "gpu_m",
+    "startup_ms": "startup_ms",
 }
+# In the order in which the kernel writes them.
+MACHINE_VIEWS = (
+    "state",
+    "lending",
+    "online_cpu_m",
+    "online_memory_mib",
+    "batch_cpu_m",
+    "batch_memory_mib",
+    "batch_limit_cpu_m",
+    "batch_limit_memory_mib",
+    "gpu_free_m",
+    "replicas",
+    "jobs",
+    "empty_since_ms",
+)
+SERVICE_VIEWS = ("online", "starting", "standby", "pending")
 
 
-def _replicas(world: World) -> ReplicaView:
-    """Return the columns of the replicas that exist."""
-    rep = world.rep[: int(world.w["n_reps"][0])]
-    state = rep["state"]
-    rows = np.flatnonzero(state != A_FREE)
-    return ReplicaView(
-        service=_frozen(rep["service"][rows]),
-        machine=_frozen(rep["machine"][rows]),
-        online=_frozen(state[rows] == A_ONLINE),
-    )
+def _rows(array: NDArray[Any], count: int, length: int) -> list[NDArray[Any]]:
+    """Return the first `count` pieces of `length` elements."""
+    return [array[i * length : (i + 1) * length] for i in range(count)]
 
 
 def _queue(world: World) -> QueueView:
-    """Return the waiting jobs in sum."""
-    lane, submit_ms = world.lane, world.wait["submit_ms"]
+    """Return the waiting jobs in sum, and those among them that want GPUs."""
+    lane: Any = world.lane
+    if not world.w["n_waiting"][0]:
+        return NOBODY_WAITS
+    submit_ms = world.wait["submit_ms"]
     oldest = [int(submit_ms[h]) for h in lane["head"] if h >= 0]  # lists are in this order
     for heap, n in zip(world.queue, lane["heap_n"], strict=True):
         oldest += [int(submit_ms[heap[:n]].min())] if n else []
@@ -166,10 +190,25 @@ def _queue(world: World) -> QueueView:
         cpu_m=int(lane["cpu_m"].sum()),
         memory_mib=int(lane["memory_mib"].sum()),
         gpu_m=int(lane["gpu_m"].sum()),
+        gpu_jobs=int(lane["n"][1]),
+        gpu_jobs_cpu_m=int(lane["cpu_m"][1]),
+        gpu_jobs_memory_mib=int(lane["memory_mib"][1]),
         oldest_submit_ms=min(oldest, default=NONE),
     )
 
 
+NOBODY_WAITS = QueueView(
+    jobs=0,
+    cpu_m=0,
+    memory_mib=0,
+    gpu_m=0,
+    gpu_jobs=0,
+    gpu_jobs_cpu_m=0,
+    gpu_jobs_memory_mib=0,
+    oldest_submit_ms=NONE,
+)
+
+
 def indices(array: NDArray[Any]) -> IntArray:
     """Return a policy's array as the kernels take it."""
-    return np.ascontiguousarray(array, np.int64)
+    return np.array(array, np.int64)  # of its own: kernels are compiled for writable arrays

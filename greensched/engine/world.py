@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MOVE_J_PER_MIB = 0.512 * 1.048576 + 20.165 / 1024
 MOVE_MS_PER_MIB = 1.048576 * 8 / 10  # over a 10 Gbit/s network: 0.84 ms a MiB
 STANDBY_MEMORY_SHARE = 0.15 * 0.3 + 0.85  # 15 % of it swapped out to 0.3 of its size
+HEAP_ROOM = 16  # jobs of a machine for which there is room at first
 MACHINE_TYPES_MAX = 62  # a machine type is one bit of an int64
 DEVICES_MAX = 31
 
@@ -157,18 +158,8 @@ def machines(setting: Setting) -> NDArray[Any]:
     mach["empty_since_ms"] = NONE
     mach["stay_until_ms"], mach["stay_ms_max"] = layout.INF, layout.INF
     mach["rate"], mach["rate_f"], mach["use_share"] = layout.RATE_ONE, 1.0, 1.0
-    for link in (
-        "heap_root",
-        "job_head",
-        "rep_head",
-        "online_level",
-        "online_prev",
-        "online_next",
-        "batch_level",
-        "batch_prev",
-        "batch_next",
-    ):
-        mach[link] = NONE
+    mach["job_head"] = mach["rep_head"] = NONE
+    mach["heap_room"], mach["heap_at"] = HEAP_ROOM, HEAP_ROOM * np.arange(len(mach))
     return mach
 
 
@@ -198,6 +189,7 @@ def _scalars(setting: Setting, mach: NDArray[Any], tree_size: int, tour_size: in
     w["discipline"] = get_args(Discipline).index(setting.discipline)
     w["weigher"] = get_args(Weigher).index(setting.weigher)
     w["tree_size"], w["tour_size"] = tree_size, tour_size
+    w["heaps_end"] = HEAP_ROOM * len(mach)
     w["n_on"] = w["n_on_peak"] = int((mach["state"] == ON).sum())
     w["standby_share"] = STANDBY_MEMORY_SHARE
     w["move_j_per_mib"], w["move_ms_per_mib"] = MOVE_J_PER_MIB, MOVE_MS_PER_MIB
@@ -258,6 +250,14 @@ def _pool(dtype: np.dtype[Any], n: int, link: str) -> NDArray[Any]:
     return array
 
 
+def _links(n: int) -> NDArray[Any]:
+    """Return the placement index's links of `n` machines, none of which is in any list."""
+    link = _records(layout.LINK, 2 * n)
+    for field in ("level", "previous", "next"):
+        link[field] = NONE
+    return link
+
+
 def _lanes() -> NDArray[Any]:
     """Return the two empty lanes of waiting jobs."""
     lane = _records(layout.LANE, 2)
@@ -292,6 +292,7 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
     out = _records(layout.OUTCOME, len(table.submit_ms))
     out["start_ms"], out["end_ms"], out["machine"] = NONE, NONE, NONE
     w = _scalars(setting, mach, tree_size, size)
+    w["tasks_max"] = table.tasks.max() if len(table.tasks) else 1
     mach["quantum"], mach["gpu_quantum"] = w["quantum"][0], w["gpu_quantum"][0]
     world = layout.World(
         w=w,
@@ -306,6 +307,9 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         timer=_records(layout.TIMER, 4 * n + 1024),
         head=np.full((4, layout.LEVELS + 1), NONE, np.int64),
         block=np.zeros((4, layout.LEVELS // layout.BLOCK + 1), np.int64),
+        link=_links(n),
+        heap_key=np.zeros(4 * HEAP_ROOM * n, np.int64),
+        heap_slot=np.zeros(4 * HEAP_ROOM * n, np.int64),
         tree=np.full((4, 2 * max(1, tree_size)), NONE, np.int64),
         next_ms=np.full(n, layout.INF, np.int64),
         tour=_tournament(n, size),
@@ -330,36 +334,46 @@ def _padded(parameters: NDArray[np.float64]) -> NDArray[np.float64]:
     return row
 
 
-def grown(world: layout.World, table: layout.JobTable, need_replicas: int = 0) -> layout.World:
+def grown(world: layout.World, need_replicas: int = 0) -> layout.World:
     """Return the world with larger pools of records, contents and free lists kept.
 
     The same world where they are large enough.
     """
     w = world.w[0]
-    slots = int(w["n_running"]) + 64 + int(table.tasks.max() if len(table.tasks) else 1)
-    waits = int(w["n_waiting"]) + int(w["n_running"]) + 64
-    alive = int(w["n_alive"]) + int(w["n_pending"]) + need_replicas + 8
-    timers = int(w["timer_n"]) + 4 * len(world.mach) + alive + 64
-    slot = _grow(world.slot, 2 * slots, "next_free", world.w, "slot_free")
-    wait = _grow(world.wait, 2 * waits, "next", world.w, "wait_free")
-    rep = _grow(world.rep, 2 * alive, "next_free", world.w, "rep_free")
-    timer = _grow(world.timer, 2 * timers, "", world.w, "")
+    running, tasks_max = int(w["n_running"]), int(w["tasks_max"])
+    replicas = int(w["n_alive"]) + int(w["n_pending"]) + need_replicas
+    heaps = int(w["heaps_end"]) + 2 * int(world.mach["heap_room"].max())
+    wait = _grow(world.wait, int(w["n_waiting"]) + running, "next", world.w, "wait_free")
+    larger = {
+        "slot": _grow(world.slot, running + tasks_max, "next_free", world.w, "slot_free"),
+        "wait": wait,
+        "rep": _grow(world.rep, replicas, "next_free", world.w, "rep_free"),
+        "timer": _grow(world.timer, int(w["timer_n"]) + 4 * len(world.mach) + replicas),
+        "heap_key": _grow(world.heap_key, heaps),
+        "heap_slot": _grow(world.heap_slot, heaps),
+    }
+    if all(array is getattr(world, name) for name, array in larger.items()):
+        return world
     queue = world.queue
     if queue.shape[1] < len(wait):
         queue = np.zeros((2, len(wait)), np.int64)
         queue[:, : world.queue.shape[1]] = world.queue
-    if slot is world.slot and wait is world.wait and rep is world.rep and timer is world.timer:
-        return world
-    return world._replace(slot=slot, wait=wait, rep=rep, timer=timer, queue=queue)
+    return world._replace(queue=queue, **larger)
 
 
-def _grow(old: NDArray[Any], n: int, link: str, w: NDArray[Any], free: str) -> NDArray[Any]:
-    """Return `old` with at least `n` records, the new ones in front of the free list."""
-    if len(old) >= n:
+MARGIN = 65  # records that any one event may take, and one
+
+
+def _grow(
+    old: NDArray[Any], need: int, link: str = "", w: NDArray[Any] | None = None, free: str = ""
+) -> NDArray[Any]:
+    """Return `old`, or twice what is needed, the new records in front of the free list."""
+    if len(old) >= need + MARGIN:
         return old
+    n = 2 * (need + MARGIN)
     new = _records(old.dtype, n)
     new[: len(old)] = old
-    if link:
+    if w is not None:
         new[link][len(old) :] = np.arange(len(old) + 1, n + 1)
         new[link][-1] = w[free][0]
         w[free] = len(old)

@@ -15,12 +15,10 @@ from greensched.policies.machines import (
     NOTHING,
     ONLINE,
     idle_for,
-    last_not_on_ms,
     ours,
     power_actions,
     to_wake,
 )
-from greensched.policies.memory import frozen
 from greensched.policies.settings import check
 
 if TYPE_CHECKING:
@@ -29,10 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AutoscaledMemory:
-    """The HPA's windows, and when each machine was last seen not on."""
+    """The HPA's windows."""
 
     hpa: hpa.HpaMemory = field(default_factory=hpa.HpaMemory)
-    not_on_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,24 +78,28 @@ class Autoscaled:
         """Return the actions to take now and the memory for the next wake."""
         view, machines = snapshot.services, snapshot.machines
         wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
-        not_on_ms = last_not_on_ms(machines, memory.not_on_ms, snapshot.now_ms)
         serves, takes_jobs = machines.role != BATCH, machines.role != ONLINE
         pending_cpu_m = int(view.pending @ view.replica_cpu_m)
         pending_memory_mib = int(view.pending @ view.replica_memory_mib)
-        for_services = to_wake(machines, serves, pending_cpu_m, pending_memory_mib)
+        for_services = np.concatenate(
+            [
+                to_wake(machines, serves, pending_cpu_m, pending_memory_mib),
+                to_wake(machines, serves, 0, 0, int(view.pending @ view.replica_gpu_m)),
+            ]
+        )
         for_jobs = wake_for_queue(snapshot, takes_jobs, patience_ms=self.patience_ms)
-        unneeded = self._unneeded(snapshot, not_on_ms, serves)
+        unneeded = self._unneeded(snapshot, serves)
         actions: tuple[Action, ...] = (
             *hpa.scale_actions(view, wanted),
             *power_actions(np.concatenate([for_services, for_jobs]), "on"),
             *power_actions(unneeded, "off"),
         )
-        return actions, AutoscaledMemory(hpa=windows, not_on_ms=not_on_ms)
+        return actions, AutoscaledMemory(hpa=windows)
 
-    def _unneeded(self, snapshot: Snapshot, not_on_ms: IntArray, serves: BoolArray) -> IntArray:
+    def _unneeded(self, snapshot: Snapshot, serves: BoolArray) -> IntArray:
         """Return the machines to switch off: empty long enough, and nothing waits for them."""
         machines = snapshot.machines
-        idle = idle_for(snapshot, not_on_ms, self.empty_ms)
+        idle = idle_for(snapshot, self.empty_ms)
         if not idle.any():
             return NOTHING
         if snapshot.queue.jobs > 0:

@@ -15,7 +15,6 @@ from greensched.policies.machines import (
     NOTHING,
     ONLINE,
     idle_for,
-    last_not_on_ms,
     ours,
     power_actions,
 )
@@ -50,13 +49,12 @@ class PeakMemory:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ColocationMemory:
-    """Samples of use, when limits were set, how long batch starves, when machines were not on."""
+    """Samples of use, when limits were set, and for how long batch starves."""
 
     peak: PeakMemory = field(default_factory=PeakMemory)
     limited_ms: int = NONE
     lows: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
     starved_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
-    not_on_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +137,6 @@ class ColocationNsigma:
         serves = (m.role == ONLINE) | ((m.role == ANY) & (m.replicas > 0))
         shared = serves & (m.state == ON) & ours(m)
         peak = self._measured(snapshot, memory.peak, shared)
-        not_on_ms = last_not_on_ms(m, memory.not_on_ms, now)
         limited_ms = memory.limited_ms
         cpu, memory_mib = m.batch_limit_cpu_m, m.batch_limit_memory_mib
         lows = memory.lows
@@ -152,16 +149,15 @@ class ColocationNsigma:
         guard = _Guard.of(m, shared, self.max_cpu)
         starved_ms = self._starved(snapshot, memory.starved_ms, guard)
         actions = self._guarded(m, guard, cpu, memory_mib, starved_ms, due=due)
-        wake, sleep = self._dedicated(snapshot, not_on_ms, shared, cpu, memory_mib, due=due)
+        wake, sleep = self._dedicated(snapshot, shared, cpu, memory_mib, due=due)
         actions += (*power_actions(wake, "on"), *power_actions(sleep, "sleep"))
         return actions, ColocationMemory(
-            peak=peak, limited_ms=limited_ms, lows=lows, starved_ms=starved_ms, not_on_ms=not_on_ms
+            peak=peak, limited_ms=limited_ms, lows=lows, starved_ms=starved_ms
         )
 
     def _dedicated(
         self,
         snapshot: Snapshot,
-        not_on_ms: IntArray,
         shared: BoolArray,
         cpu: IntArray,
         memory_mib: IntArray,
@@ -189,7 +185,7 @@ class ColocationNsigma:
         )
         if not due:
             return wake, NOTHING
-        idle = idle_for(snapshot, not_on_ms, self.sleep_idle_ms)
+        idle = idle_for(snapshot, self.sleep_idle_ms)
         return wake, to_rest(snapshot, idle, room_cpu_m, room_memory_mib)
 
     def _starved(self, snapshot: Snapshot, before: IntArray, guard: _Guard) -> IntArray:

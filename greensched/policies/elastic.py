@@ -15,7 +15,6 @@ from greensched.policies.machines import (
     NOTHING,
     ONLINE,
     idle_for,
-    last_not_on_ms,
     online_room,
     ours,
     power_actions,
@@ -37,13 +36,9 @@ LONG_AGO_MS = -(1 << 60)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ElasticMemory:
-    """The HPA's windows, when machines were last freed, and two times of each machine.
-
-    `not_on_ms`: last seen not on; `asked_ms`: last asked to empty itself.
-    """
+    """The HPA's windows, when machines were last freed, and when each was asked to empty."""
 
     hpa: hpa.HpaMemory = field(default_factory=hpa.HpaMemory)
-    not_on_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
     asked_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
     freed_ms: int = LONG_AGO_MS
 
@@ -123,7 +118,6 @@ class ElasticReactive:
         """Return the actions to take now and the memory for the next wake."""
         machines, now = snapshot.machines, snapshot.now_ms
         wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
-        not_on_ms = last_not_on_ms(machines, memory.not_on_ms, now)
         asked_ms = memory.asked_ms
         if len(asked_ms) != len(machines.state):
             asked_ms = np.full(len(machines.state), LONG_AGO_MS, np.int64)
@@ -135,7 +129,7 @@ class ElasticReactive:
             wake_services = fleet.to_wake(snapshot)
             if free:
                 rested = now - asked_ms >= self.retry_ms
-                idle = idle_for(snapshot, not_on_ms, self.idle_ms)
+                idle = idle_for(snapshot, self.idle_ms)
                 freed = NOTHING
                 if not wake_services.size:
                     freed = self._freed(snapshot, fleet, idle, rested)
@@ -148,9 +142,7 @@ class ElasticReactive:
             *power_actions(np.concatenate([wake_services, jobs]), "on"),
             *power_actions(sleep, "sleep", self.moves_max),
         )
-        return actions, ElasticMemory(
-            hpa=windows, not_on_ms=not_on_ms, asked_ms=frozen(asked_ms), freed_ms=freed_ms
-        )
+        return actions, ElasticMemory(hpa=windows, asked_ms=frozen(asked_ms), freed_ms=freed_ms)
 
     def _freed(
         self, snapshot: Snapshot, fleet: _Fleet, idle: BoolArray, rested: BoolArray
@@ -158,8 +150,9 @@ class ElasticReactive:
         """Return the machines to empty and put to sleep, those with the least reserved first."""
         m = snapshot.machines
         empty = (m.replicas == 0) & (m.jobs == 0)
-        # Jobs would keep it on: it is not worth the moves.
+        # Jobs would keep it on: it is not worth the moves. What uses a GPU cannot move at all.
         holds = (m.replicas > 0) & (m.replicas <= self.moves_max) & (m.jobs == 0) & rested
+        holds &= m.gpu_free_m == m.gpu_m
         if snapshot.queue.jobs > 0:
             empty &= m.role == ONLINE
         rows = np.flatnonzero(fleet.serving & ((empty & idle) | holds))
@@ -237,7 +230,12 @@ class _Fleet:
             need = max(0.0, reserve + int(self.coming @ each) - int(room.sum()) - boots)
             # No room is taken off what is pending: it found none.
             needs.append(need + max(0, int(view.pending @ each) - boots))
-        return to_wake(m, serves, *needs)
+        boots_gpu_m = int(m.gpu_free_m @ booting)
+        room_gpu_m = int(m.gpu_free_m @ self.serving) + boots_gpu_m
+        coming_gpu_m = max(0, int(self.coming @ view.replica_gpu_m) - room_gpu_m)
+        pending_gpu_m = max(0, int(view.pending @ view.replica_gpu_m) - boots_gpu_m)
+        gpu_m = coming_gpu_m + pending_gpu_m
+        return np.concatenate([to_wake(m, serves, *needs), to_wake(m, serves, 0, 0, gpu_m)])
 
     def spare(self, snapshot: Snapshot, rows: IntArray, headroom: float) -> int:
         """Return how many of the first of `rows` may go, their replicas fitting elsewhere.

@@ -32,7 +32,10 @@ class HpaRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HpaMemory:
-    """Recent recommendations and replica counts: one row a wake, one column a service."""
+    """Recent recommendations and replica counts: one row a change, one column a service.
+
+    `times_ms`: when each row was last seen.
+    """
 
     times_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
     recommended: IntArray = field(default_factory=lambda: frozen(np.empty((0, 0), np.int64)))
@@ -101,6 +104,10 @@ def _remembered(
     times, rows, counts = memory.times_ms, memory.recommended, memory.present
     if rows.shape[1] != len(asked):  # first wake, or the services are others
         times, rows, counts = times[:0], asked[None][:0], current[None][:0]
+    if len(times) and np.array_equal(rows[-1], asked) and np.array_equal(counts[-1], current):
+        seen = times.copy()
+        seen[-1] = now_ms
+        return HpaMemory(times_ms=frozen(seen), recommended=rows, present=counts)
     oldest = times.searchsorted(now_ms - max(rule.stabilisation_ms, rule.down_window_ms))
     return HpaMemory(
         times_ms=frozen(np.concatenate([times[oldest:], [now_ms]])),

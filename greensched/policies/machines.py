@@ -30,24 +30,14 @@ def ours(view: MachineView) -> BoolArray:
     return free
 
 
-def last_not_on_ms(view: MachineView, before: IntArray, now_ms: int) -> IntArray:
-    """Return when each machine was last seen not on; `before` is the answer of the last wake.
-
-    A machine that was woken counts as idle from then, not from when it fell asleep.
-    """
-    if len(before) != len(view.state):
-        before = np.full(len(view.state), -1, np.int64)
-    not_on = view.state != ON
-    return frozen(np.where(not_on, now_ms, before) if not_on.any() else before)
-
-
-def idle_for(snapshot: Snapshot, not_on_ms: IntArray, least_ms: int) -> BoolArray:
+def idle_for(snapshot: Snapshot, least_ms: int) -> BoolArray:
     """Return the machines that are on, ours, and have been empty for at least `least_ms`."""
     view = snapshot.machines
-    since_ms = np.maximum(view.empty_since_ms, not_on_ms)
-    empty = (view.replicas == 0) & (view.jobs == 0) & (view.empty_since_ms >= 0)
-    long_enough = since_ms <= snapshot.now_ms - least_ms
-    idle: BoolArray = (view.state == ON) & ours(view) & empty & long_enough
+    empty = (view.empty_since_ms >= 0) & (view.empty_since_ms <= snapshot.now_ms - least_ms)
+    if not empty.any():
+        return empty
+    empty &= (view.replicas == 0) & (view.jobs == 0)
+    idle: BoolArray = empty & (view.state == ON) & ours(view)
     return idle
 
 
@@ -64,24 +54,36 @@ def online_room(view: MachineView) -> tuple[IntArray, IntArray]:
 
 
 def to_wake(
-    view: MachineView, among: BoolArray, need_cpu_m: float, need_memory_mib: float
+    view: MachineView,
+    among: BoolArray,
+    need_cpu_m: float,
+    need_memory_mib: float,
+    need_gpu_m: float = 0.0,
 ) -> IntArray:
     """Return the fewest first machines of `among` that are asleep or off and cover the need.
 
-    Sleeping ones come before those that are off, then the order of the fleet. All of them when
-    they do not suffice; none when neither need is above 0.
+    For GPUs only machines that have some; otherwise those without come first. Within that,
+    sleeping ones come before those that are off, then the order of the fleet. All of them when
+    they do not suffice; none when no need is above 0.
     """
-    if need_cpu_m <= 0 and need_memory_mib <= 0:
+    if need_cpu_m <= 0 and need_memory_mib <= 0 and need_gpu_m <= 0:
         return NOTHING
-    able = among & ours(view)
-    asleep = np.flatnonzero(able & (view.state == SLEEPING))
-    off = np.flatnonzero(able & (view.state == OFF))
-    order = np.concatenate([asleep, off])
+    rows = np.flatnonzero((view.state == SLEEPING) | (view.state == OFF))
+    rows = rows[(among & ours(view))[rows]]
+    gpus = view.gpu_m[rows] > 0
+    if need_gpu_m > 0:
+        rows, gpus = rows[gpus], gpus[gpus]
+    order = rows[np.lexsort((view.state[rows] == OFF, gpus))]
     count = 0
-    for need, size in ((need_cpu_m, view.cpu_m), (need_memory_mib, view.memory_mib)):
+    for need, size in (
+        (need_cpu_m, view.cpu_m),
+        (need_memory_mib, view.memory_mib),
+        (need_gpu_m, view.gpu_m),
+    ):
         if need > 0:
             count = max(count, int(np.cumsum(size[order]).searchsorted(need)) + 1)
-    return order[:count]
+    chosen: IntArray = order[:count]
+    return chosen
 
 
 def power_actions(

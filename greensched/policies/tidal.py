@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +28,6 @@ from greensched.policies.machines import (
     NOTHING,
     ONLINE,
     idle_for,
-    last_not_on_ms,
     ours,
     power_actions,
     to_wake,
@@ -47,12 +46,11 @@ LENT_SHARE_MAX = 0.7  # of the machines that serve
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TidalMemory:
-    """Whether a recall broke this window, when we last lent and rested, who was last not on."""
+    """Whether a recall broke this window, and when we last lent and rested."""
 
     broken: bool = False
     tried_ms: int = NONE
     rested_ms: int = NONE
-    not_on_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,11 +160,10 @@ class TidalTimetable:
                 lend, tried_ms = self._lendable(snapshot, lent), now
         elif not inside:
             tried_ms = NONE
-        not_on_ms = last_not_on_ms(m, memory.not_on_ms, now)
         soon = lent.any() and (due or until_recall_ms <= self.wake_lead_ms or recall.size > 0)
         rested_ms = memory.rested_ms
         rest = rested_ms == NONE or now - rested_ms >= REST_PERIOD_MS
-        sleep, wake = self._batch(snapshot, not_on_ms, lent, soon=bool(soon), rest=rest)
+        sleep, wake = self._batch(snapshot, lent, soon=bool(soon), rest=rest)
         actions: list[Action] = []
         if recall.size:
             actions.append(
@@ -180,7 +177,6 @@ class TidalTimetable:
             broken=broken,
             tried_ms=tried_ms,
             rested_ms=now if rest else rested_ms,
-            not_on_ms=not_on_ms,
         )
 
     def _window(self, time_of_day_ms: int) -> tuple[bool, int]:
@@ -254,7 +250,6 @@ class TidalTimetable:
     def _batch(
         self,
         snapshot: Snapshot,
-        not_on_ms: IntArray,
         lent: BoolArray,
         *,
         soon: bool,
@@ -278,7 +273,7 @@ class TidalTimetable:
         room_cpu_m = int((m.cpu_m - m.batch_cpu_m)[lent].sum())
         held = m.online_memory_mib + m.batch_memory_mib
         room_memory_mib = int((m.memory_mib - held)[lent].sum())
-        idle = idle_for(snapshot, not_on_ms, self.sleep_idle_ms)
+        idle = idle_for(snapshot, self.sleep_idle_ms)
         sleep = to_rest(snapshot, idle, room_cpu_m, room_memory_mib)
         return sleep, wake
 

@@ -67,21 +67,24 @@ def _machine(world: World, m: int) -> None:
     if b["surplus"]:
         assert b["state"] == OFF
     if len(tasks):
-        assert tasks["key"].min() == world.slot["key"][b["heap_root"]]
+        assert len(tasks) == b["heap_n"] <= b["heap_room"]
+        keys = world.heap_key[b["heap_at"] :][: len(tasks)]
+        assert keys.min() == keys[0]
         assert world.next_ms[m] >= world.w["now_ms"][0]
 
 
 def _index(world: World) -> None:
     """Check that each machine hangs in the list of its level of free capacity only."""
+    n = len(world.mach)
     for pool in range(4):
         online, gpu = pool < layout.P_BATCH, pool % 2 == 1
-        name = "online" if online else "batch"
+        link = world.link[:n] if online else world.link[n:]
         found = {
             m: level
             for level in np.flatnonzero(world.head[pool] != NONE).tolist()
-            for m in _chain(world.mach, world.head[pool, level], f"{name}_next")
+            for m in _chain(link, world.head[pool, level], "next")
         }
-        level = world.mach[f"{name}_level"]
+        level = link["level"]
         belongs = np.flatnonzero((level >= 0) & ((world.mach["n_gpus"] > 0) == gpu))
         assert {int(m): int(level[m]) for m in belongs} == found
         blocks = np.bincount(

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "greensched"
-COPIED = ("__init__.py", "units.py", "errors.py", "model.py", "power.py", "queueing.py", "engine")
+COPIED = ("__init__.py", "units.py", "errors.py", "model", "power.py", "queueing.py", "engine")
 
 
 def _copy(folder: Path) -> Path:

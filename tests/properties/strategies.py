@@ -42,9 +42,11 @@ class World:
     machine_type: NDArray[np.int64]
     surplus: NDArray[np.bool_]
     cpu_m: NDArray[np.int64]
+    gpu_m: NDArray[np.int64]
     memory_mib: NDArray[np.int64]
     replica_cpu_m: NDArray[np.int64]
     replica_memory_mib: NDArray[np.int64]
+    replica_gpu_m: NDArray[np.int64]
     replicas_min: NDArray[np.int64]
     replicas_max: NDArray[np.int64]
     startup_ms: NDArray[np.int64]
@@ -66,9 +68,11 @@ def make_world(rng: np.random.Generator, machines: int, services: int) -> World:
         machine_type=read_only(types, np.int64),
         surplus=read_only(rng.random(machines) < 0.1, np.bool_),
         cpu_m=read_only(CPU_M // (1 + types), np.int64),
+        gpu_m=read_only(np.where(types == 1, 4_000, 0), np.int64),
         memory_mib=read_only(MEMORY_MIB // (1 + types), np.int64),
         replica_cpu_m=read_only(rng.choice([500, 1_000, 4_000, 8_000], services), np.int64),
         replica_memory_mib=read_only(rng.choice([512, 4_096, 16_384], services), np.int64),
+        replica_gpu_m=read_only(rng.choice([0, 0, 500, 2_000], services), np.int64),
         replicas_min=read_only(least, np.int64),
         replicas_max=read_only(least + rng.integers(0, 60, services), np.int64),
         startup_ms=read_only(rng.choice([0, 30_000, 120_000], services), np.int64),
@@ -145,6 +149,7 @@ def _services(
         pending=read_only(pending, np.int64),
         replica_cpu_m=world.replica_cpu_m,
         replica_memory_mib=world.replica_memory_mib,
+        replica_gpu_m=world.replica_gpu_m,
         replicas_min=world.replicas_min,
         replicas_max=world.replicas_max,
         startup_ms=world.startup_ms,
@@ -169,6 +174,7 @@ def _machines(
     batch_memory = np.where(jobs > 0, rng.integers(0, room_memory + 1), 0)
     online_cpu = world.cpu_m - room_cpu
     empty = (held == 0) & (jobs == 0)
+    gpu_free = rng.integers(0, world.gpu_m + 1)
     return MachineView(
         state=read_only(state, np.int64),
         role=world.role,
@@ -186,6 +192,10 @@ def _machines(
         batch_limit_memory_mib=read_only(batch_memory + rng.integers(0, 999, count), np.int64),
         replicas=read_only(held, np.int64),
         jobs=read_only(jobs, np.int64),
+        gpu_m=world.gpu_m,
+        gpu_free_m=read_only(
+            np.where(empty, world.gpu_m, rng.integers(0, world.gpu_m + 1)), np.int64
+        ),
         empty_since_ms=read_only(
             np.where(empty, rng.integers(0, now_ms + 1, count), NONE), np.int64
         ),
@@ -194,15 +204,17 @@ def _machines(
 
 
 def _queue(rng: np.random.Generator, now_ms: int) -> QueueView:
-    jobs = int(rng.choice([0, 0, 1, 50, 5_000]))
-    if jobs == 0:
-        return QueueView(jobs=0, cpu_m=0, memory_mib=0, gpu_m=0, oldest_submit_ms=NONE)
+    plain, gpus = (int(n) for n in rng.choice([0, 0, 1, 50, 5_000], 2))
+    cpu_m, memory_mib = int(rng.integers(1, 8_000)), int(rng.integers(1, 8_192))
     return QueueView(
-        jobs=jobs,
-        cpu_m=jobs * int(rng.integers(1, 8_000)),
-        memory_mib=jobs * int(rng.integers(1, 8_192)),
-        gpu_m=int(rng.choice([0, 0, 4_000])),
-        oldest_submit_ms=int(rng.integers(0, now_ms + 1)),
+        jobs=plain + gpus,
+        cpu_m=(plain + gpus) * cpu_m,
+        memory_mib=(plain + gpus) * memory_mib,
+        gpu_m=gpus * int(rng.choice([500, 4_000])),
+        gpu_jobs=gpus,
+        gpu_jobs_cpu_m=gpus * cpu_m,
+        gpu_jobs_memory_mib=gpus * memory_mib,
+        oldest_submit_ms=int(rng.integers(0, now_ms + 1)) if plain + gpus else NONE,
     )
 
 

@@ -25,7 +25,7 @@ def _sources() -> list[Path]:
     """Return the files whose text the compiled code depends on."""
     here = Path(__file__).parent
     package = here.parent.parent
-    shared = [package / name for name in ("power.py", "queueing.py", "model.py")]
+    shared = [package / name for name in ("power.py", "queueing.py", "model/codes.py")]
     return sorted(here.glob("*.py")) + shared
 
 
@@ -63,5 +63,5 @@ CACHE_FOLDER: Path = _use_cache()
 def is_compiled() -> bool:
     """Say whether the kernels have been compiled before (so that a run starts at once)."""
     names = [path.name for path in CACHE_FOLDER.rglob("*.nbc")]
-    parts = ("advance.advance", "control.control", "latency.fill")
+    parts = ("advance.advance", "control.control", "sight.replicas", "latency.fill")
     return not COMPILED or all(any(n.startswith(part) for n in names) for part in parts)

@@ -33,6 +33,8 @@ from greensched.engine.kernels.layout import (
 from greensched.engine.kernels.memory import (
     cls_of,
     edges_of,
+    heap_key_of,
+    heap_slot_of,
     lane_of,
     learnt_of,
     mach_of,
@@ -90,13 +92,13 @@ def _machine_event(world: Pages, jobs: Pages, m: int) -> None:
     mach, slot = mach_of(world), slot_of(world)
     sync(world, m)
     freed = False
-    while mach[m].heap_root >= 0 and slot[mach[m].heap_root].key <= mach[m].virtual:
-        s = mach[m].heap_root
+    while mach[m].heap_n > 0 and heap_key_of(world)[mach[m].heap_at] <= mach[m].virtual:
+        s = heap_slot_of(world)[mach[m].heap_at]
         if slot[s].last != 0:
             finish_task(world, jobs, s)
             freed = True
         else:
-            next_step(mach, slot, jobs, s)
+            next_step(world, jobs, s)
     if freed:
         reindex(world, m)
         note_freed(world, m)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.engine.kernels.compiling import inner
-from greensched.engine.kernels.heaps import pair_insert, pair_remove
+from greensched.engine.kernels.heaps import heap_push, heap_remove
 from greensched.engine.kernels.index import find_devices, reindex, take_devices
 from greensched.engine.kernels.layout import INF, RATE_ONE, SHARE_ONE
 from greensched.engine.kernels.memory import (
@@ -92,12 +92,11 @@ def start_task(world: Pages, jobs: Pages, e: int, m: int, gang: int) -> int:
         t.devices = find_devices(mach, gpu_free_of(world), m, t.gpu_m)
         take_devices(mach, gpu_free_of(world), m, t.devices, t.gpu_m)
     _set_step(slot, jobs, s, wait[e].done_ms)
-    t.key = t.virtual_zero + t.until_ms * RATE_ONE
     t.gang_next = s
     if gang >= 0:
         t.gang_next = slot[gang].gang_next
         slot[gang].gang_next = s
-    r.heap_root = pair_insert(slot, r.heap_root, s)
+    heap_push(world, m, s, t.virtual_zero + t.until_ms * RATE_ONE)
     t.machine_prev, t.machine_next = -1, r.job_head
     if r.job_head >= 0:
         slot[r.job_head].machine_prev = s
@@ -130,12 +129,13 @@ def settle_slot(mach: Records, slot: Records, s: int) -> None:
 
 
 @inner
-def next_step(mach: Records, slot: Records, jobs: Pages, s: int) -> None:
+def next_step(world: Pages, jobs: Pages, s: int) -> None:
     """Move a running slot to its next use step; its machine is synced and refreshed after."""
+    mach, slot = mach_of(world), slot_of(world)
     settle_slot(mach, slot, s)
     t = slot[s]
     r = mach[t.machine]
-    r.heap_root = pair_remove(slot, r.heap_root, s)
+    heap_remove(world, t.machine, s)
     row = t.use_row + 1
     t.use_row = row
     r.batch_use_m += use_cpu_m_of(jobs)[row] - t.use_m
@@ -143,8 +143,7 @@ def next_step(mach: Records, slot: Records, jobs: Pages, s: int) -> None:
     end = use_offsets_of(jobs)[t.job + 1]
     t.last = 1 if row + 1 == end else 0
     t.until_ms = duration_ms_of(jobs)[t.job] if row + 1 == end else use_until_ms_of(jobs)[row]
-    t.key = t.virtual_zero + t.until_ms * RATE_ONE
-    r.heap_root = pair_insert(slot, r.heap_root, s)
+    heap_push(world, t.machine, s, t.virtual_zero + t.until_ms * RATE_ONE)
 
 
 @inner
@@ -154,7 +153,7 @@ def _leave(world: Pages, s: int) -> None:
     settle_slot(mach, slot, s)
     t = slot[s]
     r = mach[t.machine]
-    r.heap_root = pair_remove(slot, r.heap_root, s)
+    heap_remove(world, t.machine, s)
     if t.machine_prev >= 0:
         slot[t.machine_prev].machine_next = t.machine_next
     else:

@@ -21,7 +21,7 @@ from greensched.engine.kernels.actions import (
 )
 from greensched.engine.kernels.batch import settle_slot
 from greensched.engine.kernels.compiling import entry, inner
-from greensched.engine.kernels.heaps import timer_pop
+from greensched.engine.kernels.heaps import timer_pop, tour_first
 from greensched.engine.kernels.index import reindex
 from greensched.engine.kernels.layout import (
     A_ARRIVING,
@@ -49,10 +49,12 @@ from greensched.engine.kernels.layout import (
 )
 from greensched.engine.kernels.memory import (
     mach_of,
+    next_ms_of,
     rep_of,
     slot_of,
     svc_of,
     timer_of,
+    tour_of,
     w_of,
 )
 from greensched.engine.kernels.meter import note_empty, refresh, sync
@@ -98,6 +100,18 @@ def ring(world: Pages, jobs: Pages) -> None:
         return
     forget_failures(world)
     changed(world, who)
+
+
+@inner
+def _ring_all(world: Pages, jobs: Pages) -> None:
+    """Carry out the timers that are due, as long as nothing else goes before the next."""
+    w, timer = w_of(world), timer_of(world)
+    ring(world, jobs)
+    while w[0].timer_n > 0 and timer[0].at_ms == w[0].now_ms:
+        m = tour_first(tour_of(world), next_ms_of(world))
+        if m >= 0 and next_ms_of(world)[m] <= w[0].now_ms:
+            return
+        ring(world, jobs)
 
 
 @inner
@@ -162,7 +176,7 @@ def control(
     elif op == C_RETRY:
         capacity_changed(world)
     elif op == C_RING:
-        ring(world, jobs)
+        _ring_all(world, jobs)
     elif op == C_PLACE:
         _place_all(world, jobs)
     else:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.engine.kernels.batch import evict, start_task, undo_start
+from greensched.engine.kernels.batch import evict, start_task
 from greensched.engine.kernels.compiling import inner
+from greensched.engine.kernels.gangs import start_gang
+from greensched.engine.kernels.heaps import heap_room
 from greensched.engine.kernels.index import (
     batch_free_cpu,
     batch_limit_cpu,
@@ -14,6 +16,7 @@ from greensched.engine.kernels.index import (
     fits_batch,
     fits_task,
     may_stay,
+    next_of,
 )
 from greensched.engine.kernels.layout import (
     BACKFILL_DEPTH,
@@ -49,7 +52,7 @@ from greensched.engine.kernels.queue import (
 )
 
 if TYPE_CHECKING:
-    from greensched.engine.kernels.layout import Pages, Records, Table
+    from greensched.engine.kernels.layout import Pages, Records
 
 OVERRUN_MS = 60_000  # a job past its estimate is expected to need this much more
 
@@ -96,6 +99,7 @@ def _start_single(world: Pages, jobs: Pages, e: int, but: int) -> bool:
     i, freed = wait[e].lane, w[0].freed_machine
     cpu_m, memory_mib, gpu_m = wait[e].cpu_m, wait[e].memory_mib, wait[e].gpu_m
     types, stay_ms = wait[e].types, wait[e].stay_ms
+    cursor = w[0].spread_cursor
     m = NO
     if wait[e].tried == lane[i].epoch or _known_to_fail(lane, wait, e):
         if freed >= 0 and fits_task(world, freed, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
@@ -115,40 +119,11 @@ def _start_single(world: Pages, jobs: Pages, e: int, but: int) -> bool:
                 _note_failure(lane, wait, e)
     if m < 0:
         return False
+    if not heap_room(world, m):
+        w[0].spread_cursor = cursor
+        return False
     start_task(world, jobs, e, m, NO)
     return True
-
-
-@inner
-def _start_gang(world: Pages, jobs: Pages, e: int, but: int) -> bool:
-    """Start all tasks of entry e at once, never on `but`; say whether they fitted."""
-    wait = wait_of(world)
-    gang = NO
-    for _ in range(wait[e].tasks):
-        m = find(
-            world,
-            NEVER,
-            wait[e].cpu_m,
-            wait[e].memory_mib,
-            wait[e].gpu_m,
-            wait[e].types,
-            wait[e].stay_ms,
-            but,
-        )
-        if m < 0:
-            break
-        gang = start_task(world, jobs, e, m, gang)
-    else:
-        return True
-    if gang < 0:
-        return False
-    s = slot_of(world)[gang].gang_next  # roll the first tasks back
-    while s != gang:
-        after = slot_of(world)[s].gang_next
-        undo_start(world, s)
-        s = after
-    undo_start(world, gang)
-    return False
 
 
 @inner
@@ -161,7 +136,7 @@ def start_entry(world: Pages, jobs: Pages, e: int, but: int) -> bool:
     if wait[e].tasks == 1:
         started = _start_single(world, jobs, e, but)
     else:
-        started = _start_gang(world, jobs, e, but)
+        started = start_gang(world, jobs, e, but)
     j = wait[e].job
     if started and out[j].start_ms < 0:
         out[j].start_ms = w[0].now_ms
@@ -213,7 +188,7 @@ def _fit_time(world: Pages, m: int, e: int) -> int:
 @inner
 def _reserve(world: Pages, i: int, e: int) -> None:
     """Reserve for a blocked head: the earliest of the few machines with most free capacity."""
-    lane, mach = lane_of(world), mach_of(world)
+    lane = lane_of(world)
     lane[i].shadow_for, lane[i].shadow_machine, lane[i].shadow_ms = e, -1, INF
     seen = 0
     for gpu in range(i, 2):
@@ -229,15 +204,24 @@ def _reserve(world: Pages, i: int, e: int) -> None:
                     lane[i].shadow_ms, lane[i].shadow_machine = at, m
                 if at < INF:
                     seen += 1
-                m = mach[m].batch_next
+                m = next_of(world, P_BATCH, m)
             level -= 1
 
 
 @inner
-def _stale(lane: Records, i: int, head: Table, now: int) -> bool:
-    """Say whether lane i's reservation is none for this head, or has passed."""
+def _stale(world: Pages, i: int, head: int, now: int) -> bool:
+    """Say whether lane i's reservation is none for this head, has passed or cannot be kept."""
+    lane = lane_of(world)
     shadow_ms = lane[i].shadow_ms
-    return lane[i].shadow_for != head or shadow_ms <= now or shadow_ms == INF
+    if lane[i].shadow_for != head or shadow_ms <= now or shadow_ms == INF:
+        return True
+    m = lane[i].shadow_machine  # it may have been drained, recalled or limited since
+    mach, wait = mach_of(world), wait_of(world)
+    return (
+        batch_limit_cpu(mach, m) < wait[head].cpu_m
+        or batch_limit_memory(mach, m) < wait[head].memory_mib
+        or not may_stay(world, m, wait[head].stay_ms)
+    )
 
 
 @inner
@@ -251,10 +235,10 @@ def backfill_one(world: Pages, jobs: Pages, i: int, e: int) -> bool:
 @inner
 def reserve_for_head(world: Pages, i: int) -> bool:
     """Make lane i's reservation valid; say whether other jobs may overtake its head."""
-    head, lane = lane_of(world)[i].head, lane_of(world)
+    head = lane_of(world)[i].head
     if wait_of(world)[head].tasks > 1:
         return False  # a gang's start cannot be foretold: nothing overtakes it
-    if _stale(lane, i, head, w_of(world)[0].now_ms):
+    if _stale(world, i, head, w_of(world)[0].now_ms):
         _reserve(world, i, head)
     return True
 

@@ -1,99 +1,128 @@
-"""Priority structures: pairing heap of a machine's jobs, tournament of machines, timers."""
+"""Priority structures: a heap of each machine's jobs, tournament of machines, timers.
+
+The heaps of jobs lie one behind the other in one pair of arrays; one that is full moves to the
+end, twice as large, so that at most half of the space is left behind.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from greensched.engine.kernels.compiling import inner
-from greensched.engine.kernels.layout import INF
+from greensched.engine.kernels.layout import GROW, INF
+from greensched.engine.kernels.memory import (
+    heap_key_of,
+    heap_slot_of,
+    mach_of,
+    slot_of,
+    w_of,
+)
 
 if TYPE_CHECKING:
-    from greensched.engine.kernels.layout import Records, Table
+    from greensched.engine.kernels.layout import Pages, Records, Table
+
+ARITY = 4  # children of a node: half as deep as a binary heap, and side by side in memory
 
 
 @inner
-def _before(slot: Records, a: int, b: int) -> bool:
-    """Say whether slot a's next event comes before slot b's (ties: lower job, lower slot)."""
-    if slot[a].key != slot[b].key:
-        return slot[a].key < slot[b].key
-    if slot[a].job != slot[b].job:
-        return slot[a].job < slot[b].job
-    return a < b
+def _before(slot: Records, key: int, s: int, other_key: int, other: int) -> bool:
+    """Say whether slot s's event comes before the other's (ties: lower job, lower slot)."""
+    if key != other_key:
+        return key < other_key
+    if slot[s].job != slot[other].job:
+        return slot[s].job < slot[other].job
+    return s < other
 
 
 @inner
-def pair_merge(slot: Records, a: int, b: int) -> int:
-    """Join two pairing heaps (roots or -1) and return the root."""
-    if a < 0:
-        return b
-    if b < 0:
-        return a
-    if _before(slot, b, a):
-        a, b = b, a
-    first = slot[a].child
-    slot[b].sibling = first
-    if first >= 0:
-        slot[first].previous = b
-    slot[b].previous = a
-    slot[a].child = b
-    return a
+def _put(slot: Records, keys: Table, slots: Table, base: int, k: int, key: int, s: int) -> None:
+    """Write slot s into place k of the heap at `base`."""
+    keys[base + k], slots[base + k] = key, s
+    slot[s].heap_place = k
 
 
 @inner
-def pair_insert(slot: Records, root: int, s: int) -> int:
-    """Put slot s into the heap and return the root."""
-    slot[s].child = -1
-    slot[s].sibling = -1
-    slot[s].previous = -1
-    return pair_merge(slot, root, s)
+def _rise(slot: Records, keys: Table, slots: Table, base: int, k: int, key: int, s: int) -> None:
+    """Let slot s, to be put at place k of the heap at `base`, rise to where it belongs."""
+    while k > 0:
+        above = (k - 1) // ARITY
+        if not _before(slot, key, s, keys[base + above], slots[base + above]):
+            break
+        _put(slot, keys, slots, base, k, keys[base + above], slots[base + above])
+        k = above
+    _put(slot, keys, slots, base, k, key, s)
 
 
 @inner
-def pair_pop(slot: Records, root: int) -> int:
-    """Take the root out and return the new root, or -1."""
-    # first pass: merge pairs left to right, chaining the results backwards
-    current = slot[root].child
-    chain = -1
-    while current >= 0:
-        second = slot[current].sibling
-        after = -1
-        slot[current].sibling = -1
-        slot[current].previous = -1
-        if second >= 0:
-            after = slot[second].sibling
-            slot[second].sibling = -1
-            slot[second].previous = -1
-        merged = pair_merge(slot, current, second)
-        slot[merged].sibling = chain
-        chain = merged
-        current = after
-    # second pass: merge the chain
-    new = -1
-    while chain >= 0:
-        after = slot[chain].sibling
-        slot[chain].sibling = -1
-        slot[chain].previous = -1
-        new = pair_merge(slot, new, chain)
-        chain = after
-    slot[root].child = -1
-    return new
+def _sink(
+    slot: Records, keys: Table, slots: Table, base: int, n: int, k: int, key: int, s: int
+) -> None:
+    """Let slot s, to be put at place k of the heap of n at `base`, sink to where it belongs."""
+    while True:
+        first = ARITY * k + 1
+        if first >= n:
+            break
+        best = first
+        for child in range(first + 1, min(first + ARITY, n)):
+            if _before(
+                slot,
+                keys[base + child],
+                slots[base + child],
+                keys[base + best],
+                slots[base + best],
+            ):
+                best = child
+        if not _before(slot, keys[base + best], slots[base + best], key, s):
+            break
+        _put(slot, keys, slots, base, k, keys[base + best], slots[base + best])
+        k = best
+    _put(slot, keys, slots, base, k, key, s)
 
 
 @inner
-def pair_remove(slot: Records, root: int, s: int) -> int:
-    """Take any slot s out of the heap and return the root, or -1."""
-    if s == root:
-        return pair_pop(slot, root)
-    before, after = slot[s].previous, slot[s].sibling
-    if slot[before].child == s:
-        slot[before].child = after
+def heap_room(world: Pages, m: int) -> bool:
+    """Make room for one more job in machine m's heap; without any left, ask to grow."""
+    w, r = w_of(world), mach_of(world)[m]
+    if r.heap_n < r.heap_room:
+        return True
+    keys, slots = heap_key_of(world), heap_slot_of(world)
+    room = 2 * r.heap_room
+    if w[0].heaps_end + room > len(keys):
+        w[0].status = GROW
+        return False
+    to = w[0].heaps_end
+    for k in range(r.heap_n):
+        keys[to + k], slots[to + k] = keys[r.heap_at + k], slots[r.heap_at + k]
+    w[0].heaps_end += room
+    r.heap_at, r.heap_room = to, room
+    return True
+
+
+@inner
+def heap_push(world: Pages, m: int, s: int, key: int) -> None:
+    """Put slot s into the heap of machine m, which has room."""
+    r = mach_of(world)[m]
+    keys, slots = heap_key_of(world), heap_slot_of(world)
+    _rise(slot_of(world), keys, slots, r.heap_at, r.heap_n, key, s)
+    r.heap_n += 1
+
+
+@inner
+def heap_remove(world: Pages, m: int, s: int) -> None:
+    """Take slot s out of machine m's heap."""
+    slot, r = slot_of(world), mach_of(world)[m]
+    keys, slots = heap_key_of(world), heap_slot_of(world)
+    base = r.heap_at
+    r.heap_n -= 1
+    n, k = r.heap_n, slot[s].heap_place
+    if k == n:
+        return
+    key, last = keys[base + n], slots[base + n]  # takes the place of s
+    above = (k - 1) // ARITY
+    if k > 0 and _before(slot, key, last, keys[base + above], slots[base + above]):
+        _rise(slot, keys, slots, base, k, key, last)
     else:
-        slot[before].sibling = after
-    if after >= 0:
-        slot[after].previous = before
-    slot[s].sibling = -1
-    slot[s].previous = -1
-    return pair_merge(slot, root, pair_pop(slot, s))
+        _sink(slot, keys, slots, base, n, k, key, last)
 
 
 @inner

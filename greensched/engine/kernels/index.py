@@ -29,6 +29,7 @@ from greensched.engine.kernels.memory import (
     block_of,
     gpu_free_of,
     head_of,
+    link_of,
     mach_of,
     tree_of,
     w_of,
@@ -175,55 +176,37 @@ def _level(mach: Records, m: int, free_cpu_m: int) -> int:
 
 
 @inner
-def _set_online(mach: Records, head: Table, block: Table, pool: int, m: int, level: int) -> None:
-    """Move machine m to `level` (-1: out) of an online pool."""
-    old = mach[m].online_level
+def _set_level(world: Pages, pool: int, m: int, level: int) -> None:
+    """Move machine m to `level` (-1: out) of a pool."""
+    link, head, block = link_of(world), head_of(world), block_of(world)
+    apart = len(mach_of(world)) if pool >= P_BATCH else 0
+    i = m + apart
+    old = link[i].level
     if old == level:
         return
     if old >= 0:
-        before, after = mach[m].online_prev, mach[m].online_next
+        before, after = link[i].previous, link[i].next
         if before >= 0:
-            mach[before].online_next = after
+            link[before + apart].next = after
         else:
             head[pool, old] = after
         if after >= 0:
-            mach[after].online_prev = before
+            link[after + apart].previous = before
         block[pool, old // BLOCK] -= 1
-    mach[m].online_level = level
+    link[i].level = level
     if level >= 0:
         first = head[pool, level]
-        mach[m].online_prev = -1
-        mach[m].online_next = first
+        link[i].previous, link[i].next = -1, first
         if first >= 0:
-            mach[first].online_prev = m
+            link[first + apart].previous = m
         head[pool, level] = m
         block[pool, level // BLOCK] += 1
 
 
 @inner
-def _set_batch(mach: Records, head: Table, block: Table, pool: int, m: int, level: int) -> None:
-    """Move machine m to `level` (-1: out) of a batch pool."""
-    old = mach[m].batch_level
-    if old == level:
-        return
-    if old >= 0:
-        before, after = mach[m].batch_prev, mach[m].batch_next
-        if before >= 0:
-            mach[before].batch_next = after
-        else:
-            head[pool, old] = after
-        if after >= 0:
-            mach[after].batch_prev = before
-        block[pool, old // BLOCK] -= 1
-    mach[m].batch_level = level
-    if level >= 0:
-        first = head[pool, level]
-        mach[m].batch_prev = -1
-        mach[m].batch_next = first
-        if first >= 0:
-            mach[first].batch_prev = m
-        head[pool, level] = m
-        block[pool, level // BLOCK] += 1
+def next_of(world: Pages, pool: int, m: int) -> int:
+    """Return the machine after m at its level of a pool, or -1."""
+    return link_of(world)[m + len(mach_of(world)) if pool >= P_BATCH else m].next
 
 
 @inner
@@ -240,11 +223,11 @@ def _tree_set(tree: Table, pool: int, size: int, m: int, value: int) -> None:
 @inner
 def reindex(world: Pages, m: int) -> None:
     """Bring the index up to date after machine m's free capacity or state changed."""
-    w, mach, head, block = w_of(world), mach_of(world), head_of(world), block_of(world)
+    w, mach = w_of(world), mach_of(world)
     gpu = 1 if mach[m].n_gpus > 0 else 0
     online, batch = online_free_cpu(mach, m), batch_free_cpu(mach, m)
-    _set_online(mach, head, block, P_ONLINE + gpu, m, _level(mach, m, online))
-    _set_batch(mach, head, block, P_BATCH + gpu, m, _level(mach, m, batch))
+    _set_level(world, P_ONLINE + gpu, m, _level(mach, m, online))
+    _set_level(world, P_BATCH + gpu, m, _level(mach, m, batch))
     size = w[0].tree_size
     if size > 0:
         _tree_set(tree_of(world), P_ONLINE + gpu, size, m, online)
@@ -304,7 +287,7 @@ def _find_level(
     but: int,
 ) -> int:
     """Return the first machine that fits, from `level` up (step 1) or down (-1), or -1."""
-    head, block, mach = head_of(world), block_of(world), mach_of(world)
+    head, block = head_of(world), block_of(world)
     while 0 <= level <= LEVELS:
         if block[pool, level // BLOCK] == 0:  # skip what is left of an empty block
             level = (level // BLOCK + 1) * BLOCK if step > 0 else (level // BLOCK) * BLOCK - 1
@@ -313,7 +296,7 @@ def _find_level(
         while m >= 0:
             if _fits(world, pool, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
                 return m
-            m = mach[m].online_next if pool < P_BATCH else mach[m].batch_next
+            m = next_of(world, pool, m)
         level += step
     return -1
 

@@ -50,6 +50,9 @@ BEST_FIT, FIRST_FIT, WORST_FIT, SPREAD = _codes(4)
 # timers
 T_BOOT, T_READY, T_LENT, T_GRACE, T_WARM, T_MOVED = _codes(6)
 
+# columns that a snapshot shows of machines (integers, floats) and services
+MACHINE_COLUMNS, MACHINE_REALS, SERVICE_COLUMNS, SERVICE_REALS = 12, 3, 4, 2
+
 # replica states
 A_FREE, A_STARTING, A_ONLINE, A_STANDBY, A_ARRIVING = _codes(5)
 
@@ -57,9 +60,18 @@ A_FREE, A_STARTING, A_ONLINE, A_STANDBY, A_ARRIVING = _codes(5)
 DONE, GROW, RING, PLACE = _codes(4)
 
 # what `control` carries out
-(C_OPEN, C_SCALE, C_POWER, C_LEND, C_RECALL, C_LIMIT, C_RETRY, C_RING, C_PLACE, C_SETTLE) = range(
-    10
-)
+(
+    C_OPEN,
+    C_SCALE,
+    C_POWER,
+    C_LEND,
+    C_RECALL,
+    C_LIMIT,
+    C_RETRY,
+    C_RING,
+    C_PLACE,
+    C_SETTLE,
+) = range(10)
 
 
 def _dtype(text: str) -> np.dtype[Any]:
@@ -76,30 +88,36 @@ i8: now_ms bucket cursor load_step load_next_ms arrivals_until_ms edge_next_ms
 i8: n_on n_on_peak n_on_peak_ms n_running n_waiting n_completed n_evictions n_moves n_rejected
 i8: slot_free wait_free rep_free n_reps timer_n timer_seq status spread_cursor tree_size
 i8: load_start_ms load_step_ms wants_dispatch tour_size discipline weigher n_power_cycles n_pending
-i8: n_alive wants_replicas n_replica_changes freed_machine
+i8: n_alive wants_replicas n_replica_changes freed_machine heaps_end tasks_max
 f8: standby_share move_energy_j move_j_per_mib move_ms_per_mib quantum gpu_quantum
 """)
+# In the order in which an event of a machine's jobs goes through it; what is rare comes last.
 MACHINE = _dtype("""
-i8: cpu_m memory_mib full_cpu_m full_memory_mib n_gpus gpu_base pods_max boot_ms wake_ms
-i8: online_cpu_m online_memory_mib batch_cpu_m batch_memory_mib batch_use_m batch_gpu_m
-i8: limit_cpu_m limit_memory_mib n_reps n_standby n_jobs share_sum empty_since_ms
-i8: empty_before_ms stay_until_ms stay_ms_max
-i8: virtual rate last_ms gpu_free_m type_bit warm_ms
-i8: state lending role machine_type group role_now power_kind power_row sleep_to surplus
-i8: heap_root job_head rep_head gen
-i8: online_level online_prev online_next batch_level batch_prev batch_next
-f8: idle_w boot_w sleep_w off_w gpu_idle_w gpu_peak_w watts use_share quantum gpu_quantum
-f8: online_use_m online_gpu_use_m rate_f idle_rate dynamic_rate
-f8: prefix_idle prefix_dynamic prefix_batch prefix_gpu use_integral
+i8: last_ms group n_jobs n_reps virtual rate
+f8: watts idle_rate dynamic_rate rate_f online_use_m use_integral
+f8: prefix_idle prefix_dynamic prefix_batch prefix_gpu
+i8: heap_at heap_n heap_room job_head
+i8: state lending role cpu_m limit_cpu_m batch_cpu_m online_cpu_m
+i8: memory_mib limit_memory_mib batch_memory_mib online_memory_mib
+i8: type_bit pods_max gpu_free_m stay_until_ms stay_ms_max n_gpus
+f8: quantum gpu_quantum
+i8: full_cpu_m full_memory_mib share_sum batch_use_m batch_gpu_m empty_since_ms empty_before_ms
+i8: surplus machine_type role_now power_kind power_row n_standby
+f8: use_share idle_w gpu_idle_w gpu_peak_w online_gpu_use_m
+f8: boot_w sleep_w off_w
+i8: gpu_base boot_ms wake_ms warm_ms sleep_to rep_head gen
+""")
+LINK = _dtype("""
+i8: level previous next
 """)
 SLOT = _dtype("""
-i8: key virtual_zero started_ms until_ms estimate_end_ms
+i8: virtual_zero started_ms until_ms estimate_end_ms
 i8: job machine share use_m cpu_m memory_mib gpu_m use_row devices
-i8: child sibling previous machine_prev machine_next gang_next next_free last
+i8: heap_place machine_prev machine_next gang_next next_free last
 f8: prefix_idle prefix_batch prefix_gpu energy
 """)
 WAIT = _dtype("""
-i8: key submit_ms estimate_ms done_ms stay_ms tried
+i8: key submit_ms estimate_ms done_ms stay_ms tried places
 i8: job cpu_m memory_mib gpu_m tasks previous next lane
 i8: types
 f8: energy
@@ -133,7 +151,10 @@ i4: evictions machine
 
 
 class World(NamedTuple):
-    """All arrays of one run; shapes in brackets (M machines, S services, K intervals)."""
+    """All arrays of one run; shapes in brackets (M machines, S services, K intervals).
+
+    `heap_key` and `heap_slot` hold the heaps of all machines' jobs one behind the other.
+    """
 
     w: NDArray[Any]  # SCALARS [1]
     mach: NDArray[Any]  # MACHINE [M]
@@ -147,6 +168,9 @@ class World(NamedTuple):
     timer: NDArray[Any]  # TIMER, a binary heap
     head: NDArray[np.int64]  # [4, LEVELS + 1] first machine of a level
     block: NDArray[np.int64]  # [4, LEVELS / BLOCK + 1] machines in a block of levels
+    link: NDArray[Any]  # LINK [2 M]: machines in the online pools, then in the batch pools
+    heap_key: NDArray[np.int64]
+    heap_slot: NDArray[np.int64]
     tree: NDArray[np.int64]  # [4, 2 size] greatest free capacity (first-fit, spread)
     next_ms: NDArray[np.int64]  # [M] next event of the machine's jobs
     tour: NDArray[np.int64]  # [2 size] tournament over next_ms

@@ -23,10 +23,10 @@ from greensched.engine.kernels.layout import (
 from greensched.engine.kernels.memory import (
     curve_of,
     energy_mj_of,
+    heap_key_of,
     mach_of,
     machine_ms_of,
     next_ms_of,
-    slot_of,
     tour_of,
     w_of,
 )
@@ -118,7 +118,7 @@ def _watts_on(mach: Records, curve: Table, m: int) -> None:
 @inner
 def refresh(world: Pages, m: int) -> None:
     """Recompute machine m's power, role and next job event; it has been synced to now."""
-    mach, slot, next_ms = mach_of(world), slot_of(world), next_ms_of(world)
+    mach, next_ms = mach_of(world), next_ms_of(world)
     r = mach[m]
     r.role_now = role_of(mach, m)
     r.group = r.machine_type * ROLES + r.role_now
@@ -133,8 +133,8 @@ def refresh(world: Pages, m: int) -> None:
     else:
         _watts_on(mach, curve_of(world), m)
     event = INF
-    if r.heap_root >= 0:
-        left = slot[r.heap_root].key - r.virtual
+    if r.heap_n > 0:
+        left = heap_key_of(world)[r.heap_at] - r.virtual
         if left <= 0:  # done at this instant, even where nothing is left for batch from now on
             event = r.last_ms
         elif r.rate > 0:

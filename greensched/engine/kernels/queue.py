@@ -217,6 +217,9 @@ def trust_tried(world: Pages) -> None:
         lane[i].failed_memory_mib = INF
         lane[i].failed_gpu_m = INF
         lane[i].failed_stay_ms = INF
+        head, before = lane[i].head, lane[i].epoch
         ordered = w[0].discipline == PRIORITY or w[0].discipline == SHORTEST
-        if ordered or (lane[i].head >= 0 and wait_of(world)[lane[i].head].tasks > 1):
+        if ordered or (head >= 0 and wait_of(world)[head].tasks > 1):
             lane[i].epoch += 1
+            if head >= 0 and wait_of(world)[head].tried == before:  # it alone was tried there
+                wait_of(world)[head].tried = lane[i].epoch

@@ -14,7 +14,7 @@ from typing import Any
 from numba import boolean, float64, int64
 
 from greensched.engine import kernels
-from greensched.engine.kernels import advance, control, latency
+from greensched.engine.kernels import advance, control, latency, sight
 
 _NUMBERS: Any = int64[::1]
 _TABLE: Any = float64[::1]
@@ -31,6 +31,8 @@ def compile_advance() -> None:
 def compile_control() -> None:
     """Compile what is rare and the latency table, or load them from the cache."""
     planes: Any = int64[:, ::1]
+    sight.columns.compile((_NUMBERS, _NUMBERS, _TABLE))
+    sight.replicas.compile(4 * (_NUMBERS,))
     latency.fill.compile((planes, planes, _NUMBERS, _NUMBERS, _TABLE, float64[:, ::1]))
     control.control.compile(
         (_NUMBERS, _NUMBERS, int64, *3 * (_NUMBERS,), int64, int64, float64, boolean, _TABLE)

@@ -1,0 +1,146 @@
+"""Gangs: jobs of several equal tasks that start together or not at all.
+
+Equal tasks fit one after the other exactly where the machines have places for all of them, so
+places are counted first and nothing is started in vain.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greensched.engine.kernels.batch import start_task, undo_start
+from greensched.engine.kernels.compiling import inner
+from greensched.engine.kernels.heaps import heap_room
+from greensched.engine.kernels.index import (
+    batch_free_cpu,
+    batch_limit_memory,
+    find,
+    fits_batch,
+    next_of,
+)
+from greensched.engine.kernels.layout import (
+    BLOCK,
+    INF,
+    LEVELS,
+    NEVER,
+    NO,
+    P_BATCH,
+    TOP,
+)
+from greensched.engine.kernels.memory import (
+    block_of,
+    gpu_free_of,
+    head_of,
+    lane_of,
+    mach_of,
+    slot_of,
+    w_of,
+    wait_of,
+)
+
+if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import Pages
+
+
+@inner
+def _device_places(world: Pages, m: int, gpu_m: int) -> int:
+    """Return how many requests of `gpu_m` the devices of machine m take."""
+    base, free = mach_of(world)[m].gpu_base, gpu_free_of(world)
+    places, whole = 0, 0
+    for d in range(mach_of(world)[m].n_gpus):
+        if gpu_m < 1000:
+            places += free[base + d] // gpu_m
+        elif free[base + d] == 1000:
+            whole += 1
+    return places if gpu_m < 1000 else whole // (gpu_m // 1000)
+
+
+@inner
+def _places(world: Pages, m: int, e: int) -> int:
+    """Return how many tasks of entry e fit machine m now."""
+    mach, t = mach_of(world), wait_of(world)[e]
+    r = mach[m]
+    if not fits_batch(world, m, t.cpu_m, t.memory_mib, t.gpu_m, t.types, t.stay_ms):
+        return 0
+    places = INF
+    if t.cpu_m > 0:
+        places = batch_free_cpu(mach, m) // t.cpu_m
+    if t.memory_mib > 0:
+        free = batch_limit_memory(mach, m) - r.batch_memory_mib
+        places = min(places, free // t.memory_mib)
+    if r.pods_max > 0:
+        places = min(places, r.pods_max - r.n_reps - r.n_jobs)
+    if t.gpu_m > 0:
+        places = min(places, _device_places(world, m, t.gpu_m))
+    return places
+
+
+@inner
+def _count_places(world: Pages, e: int, but: int) -> int:
+    """Return how many tasks of entry e fit all machines but one; enough of them are enough."""
+    w, t = w_of(world), wait_of(world)[e]
+    count = 0
+    for gpu in range(1 if t.gpu_m > 0 else 0, 2):
+        pool = P_BATCH + gpu
+        need = t.gpu_m / w[0].gpu_quantum if gpu else t.cpu_m / w[0].quantum
+        level = min(TOP, int(need))
+        while level <= LEVELS and count < t.tasks:
+            if block_of(world)[pool, level // BLOCK] == 0:
+                level = (level // BLOCK + 1) * BLOCK
+                continue
+            m = head_of(world)[pool, level]
+            while m >= 0 and count < t.tasks:
+                if m != but:
+                    count += min(t.tasks, _places(world, m, e))
+                m = next_of(world, pool, m)
+            level += 1
+    return count
+
+
+@inner
+def _fits(world: Pages, e: int, but: int) -> bool:
+    """Say whether all tasks of entry e fit now.
+
+    A count that fell short is an upper bound until capacity changes in general: only what one
+    machine freed since is added to it.
+    """
+    w, t = w_of(world), wait_of(world)[e]
+    lane, freed = lane_of(world)[t.lane], w[0].freed_machine
+    if t.tried == lane.epoch:
+        if freed >= 0:
+            t.places += min(t.tasks, _places(world, freed, e))
+        if t.places < t.tasks:
+            return False
+    count = _count_places(world, e, but)
+    if count >= t.tasks:
+        return True
+    if but >= 0:
+        count += min(t.tasks, _places(world, but, e))
+    t.tried, t.places = lane.epoch, count
+    return False
+
+
+@inner
+def start_gang(world: Pages, jobs: Pages, e: int, but: int) -> bool:
+    """Start all tasks of entry e at once, never on `but`; say whether they fitted."""
+    w, t = w_of(world), wait_of(world)[e]
+    if not _fits(world, e, but):
+        return False
+    cursor = w[0].spread_cursor
+    gang = NO
+    for _ in range(t.tasks):
+        m = find(world, NEVER, t.cpu_m, t.memory_mib, t.gpu_m, t.types, t.stay_ms, but)
+        if not heap_room(world, m):
+            w[0].spread_cursor = cursor
+            break
+        gang = start_task(world, jobs, e, m, gang)
+    else:
+        return True
+    if gang >= 0:  # until there is room for more records: roll the first tasks back
+        s = slot_of(world)[gang].gang_next
+        while s != gang:
+            after = slot_of(world)[s].gang_next
+            undo_start(world, s)
+            s = after
+        undo_start(world, gang)
+    return False

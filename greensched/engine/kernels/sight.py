@@ -1,0 +1,61 @@
+"""What a snapshot shows, written column by column in one pass over the records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greensched.engine.kernels.compiling import entry
+from greensched.engine.kernels.layout import (
+    A_FREE,
+    A_ONLINE,
+    MACHINE_COLUMNS,
+    MACHINE_REALS,
+)
+from greensched.engine.kernels.memory import mach_of, rep_of, svc_of, w_of
+
+if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import Pages, Table
+
+
+@entry
+def columns(world: Pages, whole: Table, real: Table) -> None:
+    """Write columns of machines, then of services, in the order of engine/snapshot.py."""
+    mach, svc = mach_of(world), svc_of(world)
+    n, services = len(mach), len(svc)
+    for m in range(n):
+        r = mach[m]
+        whole[m] = r.state
+        whole[n + m] = r.lending
+        whole[2 * n + m] = r.online_cpu_m
+        whole[3 * n + m] = r.online_memory_mib
+        whole[4 * n + m] = r.batch_cpu_m
+        whole[5 * n + m] = r.batch_memory_mib
+        whole[6 * n + m] = r.limit_cpu_m
+        whole[7 * n + m] = r.limit_memory_mib
+        whole[8 * n + m] = r.gpu_free_m
+        whole[9 * n + m] = r.n_reps
+        whole[10 * n + m] = r.n_jobs
+        whole[11 * n + m] = r.empty_since_ms
+        real[m] = r.use_integral
+        real[n + m] = r.online_use_m
+        real[2 * n + m] = r.batch_use_m * r.rate_f
+    a, b = MACHINE_COLUMNS * n, MACHINE_REALS * n
+    for s in range(services):
+        c = svc[s]
+        whole[a + s] = c.n_online
+        whole[a + services + s] = c.n_starting
+        whole[a + 2 * services + s] = c.n_standby
+        whole[a + 3 * services + s] = c.n_pending
+        real[b + s] = c.load_integral
+        real[b + services + s] = c.load_m
+
+
+@entry
+def replicas(world: Pages, service: Table, machine: Table, online: Table) -> None:
+    """Write the replicas that exist."""
+    rep, n = rep_of(world), 0
+    for r in range(w_of(world)[0].n_reps):
+        if rep[r].state != A_FREE:
+            service[n], machine[n] = rep[r].service, rep[r].machine
+            online[n] = 1 if rep[r].state == A_ONLINE else 0
+            n += 1

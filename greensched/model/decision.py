@@ -1,0 +1,182 @@
+"""What a policy sees (a snapshot's columns, read-only) and what it says (actions)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+from greensched.model.codes import NONE
+
+if TYPE_CHECKING:
+    from greensched.model.codes import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineView:
+    """Machines in a snapshot, one row each; use is measured since the policy's last wake."""
+
+    state: IntArray  # OFF .. DRAINING
+    role: IntArray  # ROLE_CODES
+    lending: IntArray  # OWN .. WARM
+    machine_type: IntArray
+    cpu_m: IntArray  # capacity less what the system keeps
+    memory_mib: IntArray
+    online_cpu_m: IntArray  # reserved by replicas
+    online_memory_mib: IntArray
+    online_use_cpu_m: FloatArray  # mean since the last wake
+    batch_cpu_m: IntArray  # reserved by jobs
+    batch_memory_mib: IntArray
+    batch_use_cpu_m: FloatArray  # now
+    batch_limit_cpu_m: IntArray
+    batch_limit_memory_mib: IntArray
+    replicas: IntArray
+    jobs: IntArray
+    gpu_m: IntArray  # capacity of its devices
+    gpu_free_m: IntArray
+    empty_since_ms: IntArray  # NONE while anything runs on it; counts from when it came on
+    surplus: BoolArray  # not part of this run's fleet; never to be switched on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceView:
+    """Services in a snapshot, one row each; load is measured since the policy's last wake."""
+
+    load_cpu_m: FloatArray  # mean work wanted
+    online: IntArray  # replicas that serve
+    starting: IntArray
+    standby: IntArray
+    pending: IntArray  # wanted, but no machine has room
+    replica_cpu_m: IntArray
+    replica_memory_mib: IntArray
+    replica_gpu_m: IntArray
+    replicas_min: IntArray
+    replicas_max: IntArray  # a number, never NONE
+    startup_ms: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaView:
+    """Replicas that exist, one row each."""
+
+    service: IntArray
+    machine: IntArray
+    online: BoolArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueView:
+    """The jobs that wait, in sum; `gpu_jobs` are those of them that want GPUs."""
+
+    jobs: int
+    cpu_m: int
+    memory_mib: int
+    gpu_m: int
+    gpu_jobs: int
+    gpu_jobs_cpu_m: int
+    gpu_jobs_memory_mib: int
+    oldest_submit_ms: int  # NONE when empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that a policy may know at `now_ms`: measured history and estimates, never the truth."""
+
+    now_ms: int
+    period_ms: int  # since this policy's last wake; 0 at the first
+    time_of_day_ms: int  # local to the scenario's start offset
+    machines: MachineView
+    services: ServiceView
+    replicas: ReplicaView
+    queue: QueueView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Set the wanted number of serving replicas of `services`."""
+
+    services: IntArray
+    replicas: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Power:
+    """Switch `machines` on, or empty them and put them to sleep or off.
+
+    A machine to sleep takes no new work, its replicas move within `moves_max` in all, and it
+    stays on if they find no room; jobs on it run to their end.
+    """
+
+    machines: IntArray
+    to: Literal["on", "sleep", "off"]
+    moves_max: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lend:
+    """Drain `machines` (their replicas go to standby) and give them to batch.
+
+    Jobs that keep no checkpoints are placed there only if they are estimated to end by
+    `until_ms`, when the machines are expected to be recalled (NONE: not known).
+    """
+
+    machines: IntArray
+    drain_ms: int = 60_000
+    until_ms: int = NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    """Take lent `machines` back: jobs get `grace_ms`, then the replicas warm for `warm_ms`."""
+
+    machines: IntArray
+    grace_ms: int = 30_000
+    warm_ms: int = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLimit:
+    """Let batch reserve at most so much of each of `machines`; `evict` enforces it at once.
+
+    `use_share` caps what batch may *use* to that share of capacity less the services' use
+    (suppression); 1.0 leaves batch all that services do not use. Jobs that keep no checkpoints
+    are placed there only if they are estimated to run no longer than `job_ms_max`.
+    """
+
+    machines: IntArray
+    cpu_m: IntArray
+    memory_mib: IntArray
+    use_share: float = 1.0
+    job_ms_max: int = NONE  # NONE: any
+    evict: bool = False
+
+
+Action: TypeAlias = Scale | Power | Lend | Recall | BatchLimit
+
+
+class Memory(Protocol):
+    """What a policy remembers between wakes: a frozen, serialisable value (a marker)."""
+
+
+class Policy(Protocol):
+    """A pure decision on a frozen dataclass of settings.
+
+    `decide` never waits, reads a clock, draws a random number or changes what it is given.
+    """
+
+    @property
+    def kind(self) -> str:
+        """Return the registered name."""
+        ...
+
+    @property
+    def period_ms(self) -> int:
+        """Return how often it wakes."""
+        ...
+
+    def first_memory(self) -> Any:
+        """Return the memory before the first wake."""
+        ...
+
+    def decide(self, snapshot: Snapshot, memory: Any) -> tuple[tuple[Action, ...], Any]:
+        """Return the actions to take now and the memory for the next wake."""
+        ...
