@@ -321,9 +321,4 @@ def _meaning(label: str, options: ReadOptions) -> list[str]:
         if not options.service_time_ms:
             time_ms = _service_time_ms(options)
             found.append(f"{label}: mean service time taken as these: {time_ms:g} ms")
-        if options.gpu_s_per_request:
-            found.append(
-                f"{label}: load is in cores: one busy GPU counts as the "
-                f"{options.replica_cpu_m:,} millicores of its replica"
-            )
     return found
