@@ -152,10 +152,40 @@ def test_a_holiday_is_a_sunday_to_those_who_were_seen_to_rest() -> None:
     np.testing.assert_allclose(tuesday[1:23, 1], fourth[1:23, 1])
 
 
-def test_a_holiday_is_like_its_weekday_without_evidence() -> None:
-    """Where history has no holiday, none is forecast differently."""
+def test_a_holiday_is_like_its_weekday_to_those_who_were_seen_to_work() -> None:
+    """Who worked on the holiday in history is forecast to work on the next."""
     forecast = _with_holiday(seen=False)
     np.testing.assert_allclose(_usual(forecast, 36), _usual(forecast, 29))
+
+
+def test_a_holiday_is_like_its_weekday_without_evidence() -> None:
+    """Where history has no holiday, Labor Day is a Monday like the one after it."""
+    forecast = fitted(weeks(), calendar(zero="2023-07-10", country="US"), more_days=40)
+    np.testing.assert_array_equal(_usual(forecast, 63)[1:23], _usual(forecast, 56)[1:23])
+
+
+def test_a_holiday_does_not_spoil_the_hour_of_day() -> None:
+    """A silent holiday in a short history leaves the mean day as it is without it."""
+    load = np.full((1, 7 * DAY), 5_000, np.int64)
+    load[0, 3 * DAY : 4 * DAY] = 0
+    forecast = fitted(load, calendar(zero="2023-06-16", country="US"))
+    assert (336, 1) == forecast.week_cpu_m.shape
+    assert [5_000.0] * 24 == pytest.approx(_usual(forecast, 8)[:, 0].tolist(), rel=1e-12)
+
+
+def test_one_step_an_hour() -> None:
+    """Hourly means of a fortnight, one value for each hour when bands are made, suffice."""
+    forecast = fit(
+        np.full((1, 14 * 24), 700, np.int64),
+        start_ms=0,
+        step_ms=MS_PER_H,
+        calendar=calendar(),
+        until_ms=20 * MS_PER_DAY,
+    )
+    now = forecast.begin.at_ms
+    assert [700.0] == pytest.approx(
+        forecast.upper(forecast.begin, now, now + MS_PER_DAY, 0.99).tolist(), rel=1e-9
+    )
 
 
 def test_a_holiday_does_not_spoil_its_weekday() -> None:
@@ -246,6 +276,7 @@ def test_first_promise_needs_no_load() -> None:
         forecast.begin, forecast.begin.at_ms, np.zeros(2), quantile=0.95, period_ms=STEP_MS
     )
     assert recent.promised
+    recent = forecast.observe(recent, recent.at_ms, np.zeros(2), quantile=0.95, period_ms=STEP_MS)
     assert 0 == int(recent.tries.sum())
     np.testing.assert_array_equal(forecast.begin.sums_cpu_m, recent.sums_cpu_m)
 
