@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from greensched.forecast import Calendar, Forecast, fit
-from greensched.units import MS_PER_DAY, MS_PER_S
+from greensched.forecast.fitted import along
+from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_S
 
 if TYPE_CHECKING:
-    from greensched.model import IntArray
+    from greensched.model import FloatArray, IntArray
 
 STEP_MS = 900_000
 DAY = MS_PER_DAY // STEP_MS
@@ -53,3 +54,9 @@ def fitted(
         calendar=where or calendar(),
         until_ms=until_ms,
     )
+
+
+def usual(forecast: Forecast, day: int) -> FloatArray:
+    """Return [24, S]: the usual load at the centre of each hour (UTC) of day `day`."""
+    middles = [day * MS_PER_DAY + h * MS_PER_H + MS_PER_H // 2 for h in range(24)]
+    return along(forecast.week_cpu_m, forecast.hours, middles) - forecast.floor_cpu_m

@@ -8,31 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from greensched.errors import DataError, InternalError, UsageError
+from greensched.errors import DataError, InternalError
 from greensched.forecast import (
     LEADS_MS,
-    Calendar,
-    Forecast,
     fit,
     forecast_from_plain,
     recent_from_plain,
     score,
     to_plain,
 )
-from greensched.forecast.calendar import WEEK_SLOTS
-from greensched.forecast.fitted import along
 from greensched.forecast.level import levels
-from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
-from tests.forecast_cases import DAY, STEP_MS, WEEK, calendar, fitted, utc_ms, weeks
+from greensched.units import MS_PER_DAY, MS_PER_H
+from tests.forecast_cases import DAY, STEP_MS, WEEK, calendar, fitted, usual, weeks
 
 if TYPE_CHECKING:
-    from greensched.model import FloatArray, IntArray
-
-
-def _usual(forecast: Forecast, day: int) -> FloatArray:
-    """Return [24, S]: the usual load at the centre of each hour (UTC) of day `day`."""
-    middles = [day * MS_PER_DAY + h * MS_PER_H + MS_PER_H // 2 for h in range(24)]
-    return along(forecast.week_cpu_m, forecast.hours, middles) - forecast.floor_cpu_m
+    from greensched.model import IntArray
 
 
 @pytest.mark.parametrize(
@@ -81,96 +71,13 @@ def test_table_is_the_mean_of_each_hour_of_the_week() -> None:
     """A slot is the mean of its hours over all weeks of history, by hand for Tuesday 10:00."""
     load = weeks()
     hours = [load[0, w * WEEK + DAY + 40 : w * WEEK + DAY + 44].mean() for w in range(4)]
-    assert np.mean(hours) == pytest.approx(_usual(fitted(load), 29)[10, 0], rel=1e-12)
+    assert np.mean(hours) == pytest.approx(usual(fitted(load), 29)[10, 0], rel=1e-12)
 
 
 def test_hour_of_day_takes_all_days_for_alike() -> None:
     """With 13 days of history Sunday is forecast like Wednesday."""
     forecast = fitted(weeks()[:, : 13 * DAY])
-    np.testing.assert_array_equal(_usual(forecast, 13), _usual(forecast, 16))
-
-
-@pytest.mark.parametrize(
-    ("zone", "change", "before_utc_h", "after_utc_h"),
-    [
-        ("Europe/Berlin", "2023-03-26", 8, 7),
-        ("Europe/Berlin", "2023-10-29", 7, 8),
-        ("America/New_York", "2023-03-12", 14, 13),
-        ("Asia/Shanghai", "2023-03-26", 1, 1),
-    ],
-)
-def test_hours_are_local_when_the_clock_changes(
-    zone: str, change: str, before_utc_h: int, after_utc_h: int
-) -> None:
-    """Who is busiest from 9 to 10 local time is forecast so after the clock has changed."""
-    where = calendar(zero=change, time_zone=zone)
-    start_ms = -28 * MS_PER_DAY
-    load = np.full((1, 28 * DAY), 1_000, np.int64)
-    middles = start_ms + np.arange(28 * DAY) * STEP_MS + STEP_MS // 2
-    load[0, (middles // MS_PER_H) % 24 == before_utc_h] = 5_000
-    forecast = fitted(load, where, start_ms=start_ms)
-    assert after_utc_h == _usual(forecast, 2)[:, 0].argmax()
-    assert 5_000.0 == _usual(forecast, 2).max()
-
-
-def test_the_hour_that_comes_twice_and_the_one_that_is_missing() -> None:
-    """In Berlin 02:30 of Sunday comes twice in October, and not at all in March."""
-    sunday = 6 * 24
-    for change, times in (("2023-10-29", 2), ("2023-03-26", 0)):
-        hours = calendar(zero=change, time_zone="Europe/Berlin").hours(0, 5 * MS_PER_H)
-        assert times == hours.slot.count(sunday + 2)
-        assert {MS_PER_H} == set(np.diff(hours.at_ms).tolist())
-
-
-def test_zones_off_the_hour() -> None:
-    """India's hours have their centres at full hours of UTC, Nepal's 45 minutes past."""
-    for zone, past_ms in (("Asia/Kolkata", 0), ("Asia/Kathmandu", 45 * MS_PER_MIN)):
-        hours = calendar(time_zone=zone).hours(0, MS_PER_DAY)
-        assert {past_ms} == {t % MS_PER_H for t in hours.at_ms}
-    assert calendar(time_zone="+05:30").hours(0, MS_PER_DAY) == calendar(
-        time_zone="Asia/Kolkata"
-    ).hours(0, MS_PER_DAY)
-
-
-def _with_holiday(*, seen: bool) -> Forecast:
-    """Return a forecast from 2023-06-05 of who rests on holidays and of who does not.
-
-    Where `seen`, Juneteenth (Monday 19 June) is in its four weeks; 4 July always comes later.
-    """
-    load = np.repeat(weeks(services=1, noise_share=0.0), 2, axis=0)
-    if seen:
-        load[0, 14 * DAY : 15 * DAY] = load[0, 6 * DAY : 7 * DAY]
-    return fitted(load, calendar(zero="2023-06-05", country="US"))
-
-
-def test_a_holiday_is_a_sunday_to_those_who_were_seen_to_rest() -> None:
-    """After one holiday in history the next is a Sunday to one service, a Tuesday to the other."""
-    forecast = _with_holiday(seen=True)
-    fourth, sunday, tuesday = (_usual(forecast, day) for day in (29, 34, 36))
-    assert sunday[12, 0] < tuesday[12, 0]
-    np.testing.assert_allclose(sunday[1:23, 0], fourth[1:23, 0])
-    np.testing.assert_allclose(tuesday[1:23, 1], fourth[1:23, 1])
-
-
-def test_a_holiday_is_like_its_weekday_to_those_who_were_seen_to_work() -> None:
-    """Who worked on the holiday in history is forecast to work on the next."""
-    forecast = _with_holiday(seen=False)
-    np.testing.assert_allclose(_usual(forecast, 36), _usual(forecast, 29))
-
-
-def test_a_holiday_is_like_its_weekday_without_evidence() -> None:
-    """Where history has no holiday, Labor Day is a Monday like the one after it."""
-    forecast = fitted(weeks(), calendar(zero="2023-07-10", country="US"), more_days=40)
-    np.testing.assert_array_equal(_usual(forecast, 63)[1:23], _usual(forecast, 56)[1:23])
-
-
-def test_a_holiday_does_not_spoil_the_hour_of_day() -> None:
-    """A silent holiday in a short history leaves the mean day as it is without it."""
-    load = np.full((1, 7 * DAY), 5_000, np.int64)
-    load[0, 3 * DAY : 4 * DAY] = 0
-    forecast = fitted(load, calendar(zero="2023-06-16", country="US"))
-    assert (336, 1) == forecast.week_cpu_m.shape
-    assert [5_000.0] * 24 == pytest.approx(_usual(forecast, 8)[:, 0].tolist(), rel=1e-12)
+    np.testing.assert_array_equal(usual(forecast, 13), usual(forecast, 16))
 
 
 def test_one_step_an_hour() -> None:
@@ -186,25 +93,6 @@ def test_one_step_an_hour() -> None:
     assert [700.0] == pytest.approx(
         forecast.upper(forecast.begin, now, now + MS_PER_DAY, 0.99).tolist(), rel=1e-9
     )
-
-
-def test_a_holiday_does_not_spoil_its_weekday() -> None:
-    """A quiet Monday that is a holiday leaves the forecast of Mondays as it was."""
-    np.testing.assert_allclose(
-        _usual(_with_holiday(seen=False), 35)[:, 0], _usual(_with_holiday(seen=True), 35)[:, 0]
-    )
-
-
-def test_a_worked_weekend_day() -> None:
-    """China worked on Sunday 2023-04-23: that day breaks its week and resembles a Monday."""
-    where = calendar(zero="2023-04-22T16:00", time_zone="Asia/Shanghai", country="CN")
-    assert min(where.hours(6 * MS_PER_H, 9 * MS_PER_H).slot) >= WEEK_SLOTS
-    assert [6, 6, 6, 6, 6, 4, 0] == where.stand_ins().tolist()
-
-
-def test_a_weekend_without_sunday() -> None:
-    """Where Friday and Saturday are the weekend, a holiday resembles a Saturday."""
-    assert [5, 5, 5, 5, 3, 6, 5] == Calendar(country="IL").stand_ins().tolist()
 
 
 @pytest.mark.parametrize("load", [0, 1, 40_000])
@@ -345,21 +233,6 @@ def test_bad_history_is_refused(load: IntArray, step_ms: int, words: str) -> Non
         fit(load, start_ms=0, step_ms=step_ms, calendar=calendar(), until_ms=0)
 
 
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ({"time_zone": "Europe/Atlantis"}, "unknown time zone 'Europe/Atlantis'.*IANA"),
-        ({"time_zone": "+99:00"}, "unknown time zone"),
-        ({"country": "XX"}, "no holidays known for 'XX'.*ISO 3166"),
-        ({"country": "US", "subdivision": "QQ"}, "no holidays known for 'US' 'QQ'"),
-    ],
-)
-def test_unknown_places_are_refused(given: dict[str, str], words: str) -> None:
-    """A zone or country that nobody knows is refused, and the remedy is named."""
-    with pytest.raises(UsageError, match=words):
-        Calendar(**given)  # type: ignore[arg-type]
-
-
 def test_questions_beyond_the_fit_are_refused() -> None:
     """Times that no hour was made for, and quantiles that were not calibrated, are errors."""
     forecast = fitted(weeks(), more_days=1)
@@ -402,9 +275,3 @@ def test_score_of_a_short_window() -> None:
     assert [24, 24, 21, 9] == [lead.origins for lead in short.leads]
     load[:, 4 * WEEK :] = 0
     assert () == score(forecast, load, **window).leads
-
-
-def test_zero_is_where_the_calendar_says() -> None:
-    """Time 0 of a calendar is the instant it names: 2023-01-02 is a Monday."""
-    hours = Calendar(zero_utc_ms=utc_ms("2023-01-02")).hours(0, MS_PER_H)
-    assert 0 == hours.slot[hours.at_ms.index(MS_PER_H // 2)]
