@@ -44,6 +44,12 @@ def test_history_decides_the_method(days: float, method: str) -> None:
     assert f"{int(days * DAY) / DAY:.1f} days of history" in forecast.reason
 
 
+@pytest.mark.parametrize(("days", "half"), [(28, 14), (27, 7), (14, 7), (13, 6), (3, 1)])
+def test_the_later_half_calibrates(days: int, half: int) -> None:
+    """Of whole weeks, or days where there is no fortnight, the later half gives the scores."""
+    assert half * DAY == fitted(weeks(days=days)).scores[0]
+
+
 def test_without_a_forecast_none_is_given() -> None:
     """A reactive forecast refuses to be asked, and its score has no leads."""
     load = weeks()[:, :DAY]

@@ -63,6 +63,8 @@ def test_bundled_week(quantile: float, least: float) -> None:
     scored = _scored(_bundled(), 28, where, quantile)
     assert "hour-of-week" == scored.method
     assert [0.18, 0.19, 0.38, 0.30, 0.26, 0.19] == pytest.approx(_skills(scored), abs=0.01)
+    errors = [lead.error_share for lead in scored.leads]
+    assert [0.0435, 0.0463, 0.0623, 0.0809, 0.0863, 0.0940] == pytest.approx(errors, abs=1e-4)
     for lead in scored.leads:
         assert least <= lead.coverage_share <= quantile + 0.012
         assert quantile - 0.08 <= lead.coverage_worst_share
