@@ -110,7 +110,9 @@ def snapshot(
         time_of_day_ms=now_ms % MS_PER_DAY,
         machines=_machines(machines, services, replicas),
         services=ServiceView(
-            **count, **{k: _column([row[k] for row in services], k) for k in SERVICE}
+            steady_since_ms=now_ms,
+            **count,
+            **{k: _column([row[k] for row in services], k) for k in SERVICE},
         ),
         replicas=ReplicaView(
             service=np.array([s for s, _, _ in replicas], np.int64),

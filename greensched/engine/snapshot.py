@@ -94,7 +94,8 @@ class Sight:
         real = np.empty(layout.MACHINE_REALS * m + layout.SERVICE_REALS * s)
         sight.columns(pages, whole, real)
         whole.flags.writeable = real.flags.writeable = False
-        now = int(world.w["now_ms"][0])
+        w: Any = world.w[0]
+        now = int(w["now_ms"])
         period_ms = now - meter.at_ms
         use, load = real[:m], real[layout.MACHINE_REALS * m :][:s]
         if period_ms > 0:
@@ -115,6 +116,7 @@ class Sight:
             ),
             services=ServiceView(
                 load_cpu_m=mean_load,
+                steady_since_ms=int(w["steady_since_ms"]),
                 **dict(
                     zip(
                         SERVICE_VIEWS,
@@ -185,14 +187,17 @@ def _queue(world: World) -> QueueView:
     oldest = [int(submit_ms[h]) for h in lane["head"] if h >= 0]  # lists are in this order
     for heap, n in zip(world.queue, lane["heap_n"], strict=True):
         oldest += [int(submit_ms[heap[:n]].min())] if n else []
+    jobs, gpu_jobs = lane["n"].tolist()
+    cpu_m, gpu_jobs_cpu_m = lane["cpu_m"].tolist()
+    memory_mib, gpu_jobs_memory_mib = lane["memory_mib"].tolist()
     return QueueView(
-        jobs=int(lane["n"].sum()),
-        cpu_m=int(lane["cpu_m"].sum()),
-        memory_mib=int(lane["memory_mib"].sum()),
-        gpu_m=int(lane["gpu_m"].sum()),
-        gpu_jobs=int(lane["n"][1]),
-        gpu_jobs_cpu_m=int(lane["cpu_m"][1]),
-        gpu_jobs_memory_mib=int(lane["memory_mib"][1]),
+        jobs=jobs + gpu_jobs,
+        cpu_m=cpu_m + gpu_jobs_cpu_m,
+        memory_mib=memory_mib + gpu_jobs_memory_mib,
+        gpu_m=int(lane["gpu_m"][1]),
+        gpu_jobs=gpu_jobs,
+        gpu_jobs_cpu_m=gpu_jobs_cpu_m,
+        gpu_jobs_memory_mib=gpu_jobs_memory_mib,
         oldest_submit_ms=min(oldest, default=NONE),
     )
 

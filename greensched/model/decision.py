@@ -42,6 +42,7 @@ class ServiceView:
     """Services in a snapshot, one row each; load is measured since the policy's last wake."""
 
     load_cpu_m: FloatArray  # mean work wanted
+    steady_since_ms: int  # no load or count of replicas has changed since; `now_ms`: not known
     online: IntArray  # replicas that serve
     starting: IntArray
     standby: IntArray

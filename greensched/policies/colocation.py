@@ -12,6 +12,7 @@ from greensched.model import NONE, ON, BatchLimit
 from greensched.policies.batch import average_task, to_rest, wake_for_queue
 from greensched.policies.machines import (
     ANY,
+    BATCH,
     NOTHING,
     ONLINE,
     idle_for,
@@ -38,12 +39,12 @@ USES_ALL = 0.9  # of what it is allowed (Koordinator: 90 %)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PeakMemory:
-    """Use over reservation of each machine [1]: full samples, and the one being measured."""
+    """Use over reservation of each machine [1]: full samples, and the sums of the next one."""
 
     ratios: FloatArray = field(default_factory=lambda: frozen(np.empty((0, 0), np.float64)))
     samples: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
-    ratio_ms: FloatArray = field(default_factory=lambda: frozen(np.empty(0, np.float64)))
-    stale: BoolArray = field(default_factory=lambda: frozen(np.empty(0, np.bool_)))
+    use: FloatArray = field(default_factory=lambda: frozen(np.empty(0, np.float64)))
+    reserved: FloatArray = field(default_factory=lambda: frozen(np.empty(0, np.float64)))
     measured_ms: int = 0
 
 
@@ -134,22 +135,23 @@ class ColocationNsigma:
     ) -> tuple[tuple[Action, ...], ColocationMemory]:
         """Return the actions to take now and the memory for the next wake."""
         m, now = snapshot.machines, snapshot.now_ms
-        serves = (m.role == ONLINE) | ((m.role == ANY) & (m.replicas > 0))
-        shared = serves & (m.state == ON) & ours(m)
-        peak = self._measured(snapshot, memory.peak, shared)
-        limited_ms = memory.limited_ms
+        peak = self._measured(snapshot, memory.peak)
+        limited_ms, lows = memory.limited_ms, memory.lows
         cpu, memory_mib = m.batch_limit_cpu_m, m.batch_limit_memory_mib
-        lows = memory.lows
         due = limited_ms == NONE or now - limited_ms >= self.limit_period_ms
         if due:
+            rows = np.flatnonzero(_shared(m))
             cpu, memory_mib = self._limits(m, peak)
-            lows = _lows(memory.lows, limited_ms, now, int(shared.sum()))
-            cpu = cpu * self._steady(m, shared, int(lows.min()))
+            lows = _lows(memory.lows, limited_ms, now, len(rows))
+            cpu = cpu * self._steady(m, rows, int(lows.min()))
             limited_ms = now
-        guard = _Guard.of(m, shared, self.max_cpu)
+        else:
+            rows = np.flatnonzero((m.jobs > 0) & (m.role != BATCH))
+            rows = rows[_shared(m)[rows]] if rows.size else rows
+        guard = _Guard.of(m, rows, self.max_cpu)
         starved_ms = self._starved(snapshot, memory.starved_ms, guard)
         actions = self._guarded(m, guard, cpu, memory_mib, starved_ms, due=due)
-        wake, sleep = self._dedicated(snapshot, shared, cpu, memory_mib, due=due)
+        wake, sleep = self._dedicated(snapshot, cpu, memory_mib, due=due)
         actions += (*power_actions(wake, "on"), *power_actions(sleep, "sleep"))
         return actions, ColocationMemory(
             peak=peak, limited_ms=limited_ms, lows=lows, starved_ms=starved_ms
@@ -158,7 +160,6 @@ class ColocationNsigma:
     def _dedicated(
         self,
         snapshot: Snapshot,
-        shared: BoolArray,
         cpu: IntArray,
         memory_mib: IntArray,
         *,
@@ -166,7 +167,7 @@ class ColocationNsigma:
     ) -> tuple[IntArray, IntArray]:
         """Return the machines for batch alone to wake and to rest."""
         m = snapshot.machines
-        if snapshot.queue.jobs == 0 and not due:
+        if not due and (snapshot.queue.jobs == 0 or not (m.state != ON).any()):
             return NOTHING, NOTHING
         task_cpu_m, task_memory_mib = average_task(snapshot)
         # Room for a part of a job is none: count places for an average one.
@@ -174,7 +175,7 @@ class ColocationNsigma:
             (cpu - m.batch_cpu_m) // max(task_cpu_m, 1.0),
             (memory_mib - m.batch_memory_mib) // max(task_memory_mib, 1.0),
         )
-        places_sum = float(np.maximum(places, 0) @ shared)
+        places_sum = float(np.maximum(places, 0) @ _shared(m))
         room_cpu_m, room_memory_mib = places_sum * task_cpu_m, places_sum * task_memory_mib
         wake = wake_for_queue(
             snapshot,
@@ -192,15 +193,19 @@ class ColocationNsigma:
         """Return for how long batch has been held below its satisfaction on each machine."""
         m = snapshot.machines
         if len(before) != len(m.state):
-            before = np.zeros(len(m.state), np.int64)
-        starves = guard.busy & (guard.left_cpu_m < self.starved_below * m.batch_cpu_m)
-        if not starves.any():
-            return frozen(np.zeros(len(before), np.int64) if before.any() else before)
+            before = frozen(np.zeros(len(m.state), np.int64))
+        batch_cpu_m = m.batch_cpu_m[guard.rows]
+        starves = guard.busy & (guard.left_cpu_m < self.starved_below * batch_cpu_m)
         # It uses what it is allowed: a job that idles does not starve.
-        starves &= m.batch_use_cpu_m >= USES_ALL * guard.left_cpu_m
-        return frozen(np.where(starves, before + snapshot.period_ms, 0))
+        starves &= m.batch_use_cpu_m[guard.rows] >= USES_ALL * guard.left_cpu_m
+        if not starves.any() and not before.any():
+            return before
+        starved_ms = np.zeros(len(before), np.int64)
+        rows = guard.rows[starves]
+        starved_ms[rows] = before[rows] + snapshot.period_ms
+        return frozen(starved_ms)
 
-    def _measured(self, snapshot: Snapshot, memory: PeakMemory, shared: BoolArray) -> PeakMemory:
+    def _measured(self, snapshot: Snapshot, memory: PeakMemory) -> PeakMemory:
         """Return `memory` with the use since the last wake; a machine apart starts anew."""
         m, period = snapshot.machines, snapshot.period_ms
         count = len(m.state)
@@ -208,30 +213,30 @@ class ColocationNsigma:
             memory = PeakMemory(
                 ratios=np.zeros((self.samples, count)),
                 samples=np.zeros(count, np.int64),
-                ratio_ms=np.zeros(count),
-                stale=np.zeros(count, np.bool_),
+                use=np.zeros(count),
+                reserved=np.zeros(count),
             )
-        known = shared & (m.online_cpu_m > 0)
-        ratio = np.minimum(m.online_use_cpu_m / np.maximum(m.online_cpu_m, 1), 1.0)
-        ratio_ms = memory.ratio_ms + ratio * period
-        stale = memory.stale | ~known
+        use = memory.use + m.online_use_cpu_m * period
+        reserved = memory.reserved + m.online_cpu_m * period
         measured_ms = memory.measured_ms + period
         ratios, samples = memory.ratios, memory.samples
         if measured_ms >= self.sample_ms:
-            ratios = np.concatenate([ratios[1:], (ratio_ms / measured_ms)[None]])
-            samples = np.where(stale, 0, np.minimum(samples + 1, self.samples))
-            ratio_ms, stale, measured_ms = np.zeros(count), ~known, 0
+            ratio = np.minimum(use / np.maximum(reserved, 1.0), 1.0)
+            ratios = np.concatenate([ratios[1:], ratio[None]])
+            known = _shared(m) & (m.online_cpu_m > 0)
+            samples = np.where(known, np.minimum(samples + 1, self.samples), 0)
+            use, reserved, measured_ms = np.zeros(count), np.zeros(count), 0
         return PeakMemory(
             ratios=frozen(ratios),
-            samples=frozen(np.where(known, samples, 0)),
-            ratio_ms=frozen(ratio_ms),
-            stale=frozen(stale),
+            samples=frozen(samples),
+            use=frozen(use),
+            reserved=frozen(reserved),
             measured_ms=measured_ms,
         )
 
-    def _steady(self, m: MachineView, shared: BoolArray, count: int) -> BoolArray:
-        """Return the machines that batch may join: those with jobs, then the most reserved."""
-        rows = np.flatnonzero(shared & (m.online_cpu_m >= self.min_reserved * m.cpu_m))
+    def _steady(self, m: MachineView, rows: IntArray, count: int) -> BoolArray:
+        """Return those of machines `rows` that batch may join: with jobs, then most reserved."""
+        rows = rows[m.online_cpu_m[rows] >= self.min_reserved * m.cpu_m[rows]]
         order = rows[np.lexsort((-m.online_cpu_m[rows], m.jobs[rows] == 0))]
         steady = np.zeros(len(m.state), np.bool_)
         steady[order[:count]] = True
@@ -260,51 +265,59 @@ class ColocationNsigma:
         due: bool,
     ) -> tuple[Action, ...]:
         """Return the limits to set: all when due, else those that a guard lowers."""
-        shared, busy = guard.shared, guard.busy
-        hot = busy & (m.batch_use_cpu_m > guard.left_cpu_m)
-        held_mib = m.online_memory_mib + m.batch_memory_mib
-        full = busy & (held_mib > self.max_memory * m.memory_mib)
-        starved = starved_ms >= max(self.starved_after_ms, 1)
+        rows, busy = guard.rows, guard.busy
+        batch_cpu_m, batch_memory_mib = m.batch_cpu_m[rows], m.batch_memory_mib[rows]
+        online_memory_mib = m.online_memory_mib[rows]
+        hot = busy & (m.batch_use_cpu_m[rows] > guard.left_cpu_m)
+        allowed = np.floor(self.max_memory * m.memory_mib[rows]).astype(np.int64)
+        full = busy & (online_memory_mib + batch_memory_mib > allowed)
+        starved = starved_ms[rows] >= max(self.starved_after_ms, 1)
         evict = full | starved
         if not due and not (hot | evict).any():
             return ()
-        allowed = np.floor(self.max_memory * m.memory_mib).astype(np.int64)
-        cpu = np.where(hot, np.minimum(cpu, m.batch_cpu_m), cpu)
+        cpu, memory = cpu[rows], memory[rows]
+        cpu = np.where(hot, np.minimum(cpu, batch_cpu_m), cpu)
         # Evicting for one resource must not also evict for the other.
-        cpu = np.where(full, np.maximum(cpu, m.batch_cpu_m), cpu)
-        memory = np.where(full, np.maximum(allowed - m.online_memory_mib, 0), memory)
-        kept = (1 - self.starved_to) * m.batch_cpu_m + np.maximum(guard.left_cpu_m, 0)
+        cpu = np.where(full, np.maximum(cpu, batch_cpu_m), cpu)
+        memory = np.where(full, np.maximum(allowed - online_memory_mib, 0), memory)
+        kept = (1 - self.starved_to) * batch_cpu_m + np.maximum(guard.left_cpu_m, 0)
         kept = np.floor(kept).astype(np.int64)
-        cpu = np.where(starved, np.minimum(kept, m.batch_cpu_m), cpu)
-        memory = np.where(starved & ~full, np.maximum(memory, m.batch_memory_mib), memory)
-        lowered = hot & (cpu < m.batch_limit_cpu_m)
-        plain = (shared if due else lowered) & ~evict
+        cpu = np.where(starved, np.minimum(kept, batch_cpu_m), cpu)
+        memory = np.where(starved & ~full, np.maximum(memory, batch_memory_mib), memory)
+        plain = ~evict if due else hot & (cpu < m.batch_limit_cpu_m[rows]) & ~evict
         return tuple(
             BatchLimit(
-                machines=frozen(rows),
-                cpu_m=frozen(cpu[rows]),
-                memory_mib=frozen(memory[rows]),
+                machines=frozen(rows[which]),
+                cpu_m=frozen(cpu[which]),
+                memory_mib=frozen(memory[which]),
                 use_share=self.max_cpu,
                 job_ms_max=self.job_max_ms,
                 evict=evicts,
             )
-            for rows, evicts in ((np.flatnonzero(plain), False), (np.flatnonzero(evict), True))
-            if rows.size
+            for which, evicts in ((plain, False), (evict, True))
+            if which.any()
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Guard:
-    """What the guards look at: who shares, who of them has jobs, and the CPU left for these."""
+    """Machines that share, which of them have jobs, and the CPU that is left for these."""
 
-    shared: BoolArray
-    busy: BoolArray
+    rows: IntArray
+    busy: BoolArray  # of `rows`
     left_cpu_m: FloatArray  # of `max_cpu`, by services; negative where they use more
 
     @classmethod
-    def of(cls, m: MachineView, shared: BoolArray, max_cpu: float) -> _Guard:
-        left_cpu_m = max_cpu * m.cpu_m - m.online_use_cpu_m
-        return cls(shared=shared, busy=shared & (m.jobs > 0), left_cpu_m=left_cpu_m)
+    def of(cls, m: MachineView, rows: IntArray, max_cpu: float) -> _Guard:
+        left_cpu_m = max_cpu * m.cpu_m[rows] - m.online_use_cpu_m[rows]
+        return cls(rows=rows, busy=m.jobs[rows] > 0, left_cpu_m=left_cpu_m)
+
+
+def _shared(m: MachineView) -> BoolArray:
+    """Return the machines that serve and may take jobs as well: on, ours, with services."""
+    serves = (m.role == ONLINE) | ((m.role == ANY) & (m.replicas > 0))
+    shared: BoolArray = serves & (m.state == ON) & ours(m)
+    return shared
 
 
 def _lows(before: IntArray, last_ms: int, now_ms: int, count: int) -> IntArray:

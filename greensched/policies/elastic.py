@@ -117,12 +117,16 @@ class ElasticReactive:
     ) -> tuple[tuple[Action, ...], ElasticMemory]:
         """Return the actions to take now and the memory for the next wake."""
         machines, now = snapshot.machines, snapshot.now_ms
+        free = snapshot.period_ms > 0 and now - memory.freed_ms >= self.free_period_ms
+        takes_jobs = machines.role != ONLINE
+        jobs = wake_for_queue(snapshot, takes_jobs, patience_ms=self.patience_ms)
+        if not free and hpa.is_settled(snapshot, memory.hpa):
+            return power_actions(jobs, "on"), memory
         wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
         asked_ms = memory.asked_ms
         if len(asked_ms) != len(machines.state):
             asked_ms = np.full(len(machines.state), LONG_AGO_MS, np.int64)
         wake_services, sleep, freed_ms = NOTHING, NOTHING, memory.freed_ms
-        free = snapshot.period_ms > 0 and now - freed_ms >= self.free_period_ms
         coming = wanted > hpa.present(snapshot.services)
         if free or coming.any() or snapshot.services.pending.any():  # else nothing has changed
             fleet = _Fleet.of(snapshot, wanted, self)
@@ -136,7 +140,6 @@ class ElasticReactive:
                 asked_ms, freed_ms = asked_ms.copy(), now
                 asked_ms[freed] = now
                 sleep = np.concatenate([freed, to_rest(snapshot, idle)])
-        jobs = wake_for_queue(snapshot, machines.role != ONLINE, patience_ms=self.patience_ms)
         actions: tuple[Action, ...] = (
             *hpa.scale_actions(snapshot.services, wanted),
             *power_actions(np.concatenate([wake_services, jobs]), "on"),

@@ -7,11 +7,11 @@ highest recommendation of the stabilisation window, limits on the step of a chan
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from greensched.model import IntArray, Scale, ServiceView, Snapshot
+from greensched.model import NONE, IntArray, Scale, ServiceView, Snapshot
 from greensched.policies.memory import frozen
 
 ROUNDING = 1e-9  # so that 3.0000000001 replicas are three
@@ -34,12 +34,14 @@ class HpaRule:
 class HpaMemory:
     """Recent recommendations and replica counts: one row a change, one column a service.
 
-    `times_ms`: when each row was last seen.
+    `times_ms`: when each row was last seen; `settled_ms`: when nothing was to change, nor will be
+    before a load or a count does.
     """
 
     times_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
     recommended: IntArray = field(default_factory=lambda: frozen(np.empty((0, 0), np.int64)))
     present: IntArray = field(default_factory=lambda: frozen(np.empty((0, 0), np.int64)))
+    settled_ms: int = NONE
 
 
 def present(view: ServiceView) -> IntArray:
@@ -65,14 +67,21 @@ def recommended(view: ServiceView, rule: HpaRule, *, measured: bool) -> IntArray
     return _within_limits(view, wanted)
 
 
+def is_settled(snapshot: Snapshot, memory: HpaMemory) -> bool:
+    """Say whether the rule, asked now, would change nothing and remember nothing new."""
+    return memory.settled_ms != NONE and snapshot.services.steady_since_ms <= memory.settled_ms
+
+
 def wanted_replicas(
     snapshot: Snapshot, memory: HpaMemory, rule: HpaRule
 ) -> tuple[IntArray, HpaMemory]:
     """Return the replicas each service is to have, and the memory for the next wake."""
     view, now = snapshot.services, snapshot.now_ms
     current = present(view)
+    if is_settled(snapshot, memory):
+        return current, memory
     asked = recommended(view, rule, measured=snapshot.period_ms > 0)
-    memory = _remembered(memory, now, asked, current, rule)
+    memory = _remembered(memory, snapshot, asked, current, rule)
     times = memory.times_ms
     highest = memory.recommended[times.searchsorted(now - rule.stabilisation_ms) :].max(axis=0)
     start = memory.present[times.searchsorted(now - rule.down_window_ms) :].max(axis=0)
@@ -81,7 +90,11 @@ def wanted_replicas(
     ceiling = np.maximum(np.floor(current * rule.up_factor), current + rule.up_step)
     floor = np.minimum(current, np.floor(start * (1 - rule.down_share) + ROUNDING))
     stepped = np.maximum(np.minimum(wanted, ceiling), floor).astype(np.int64)
-    return _within_limits(view, stepped), memory
+    limited = _within_limits(view, stepped)
+    steady = view.steady_since_ms <= now - snapshot.period_ms < now
+    if steady and len(times) == 1 and np.array_equal(limited, current) and not view.pending.any():
+        memory = replace(memory, settled_ms=now)
+    return limited, memory
 
 
 def scale_actions(view: ServiceView, wanted: IntArray) -> tuple[Scale, ...]:
@@ -99,9 +112,13 @@ def _within_limits(view: ServiceView, replicas: IntArray) -> IntArray:
 
 
 def _remembered(
-    memory: HpaMemory, now_ms: int, asked: IntArray, current: IntArray, rule: HpaRule
+    memory: HpaMemory, snapshot: Snapshot, asked: IntArray, current: IntArray, rule: HpaRule
 ) -> HpaMemory:
+    now_ms = snapshot.now_ms
     times, rows, counts = memory.times_ms, memory.recommended, memory.present
+    if memory.settled_ms != NONE:  # the last row held until the wake before this one
+        times = times.copy()
+        times[-1] = now_ms - snapshot.period_ms
     if rows.shape[1] != len(asked):  # first wake, or the services are others
         times, rows, counts = times[:0], asked[None][:0], current[None][:0]
     if len(times) and np.array_equal(rows[-1], asked) and np.array_equal(counts[-1], current):

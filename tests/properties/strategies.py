@@ -89,7 +89,7 @@ def make_snapshot(
     lends = (state == ON) & (world.role != BATCH) & (rng.random(count) < rng.random())
     lending = np.where(lends, rng.integers(OWN, WARM + 1, count), OWN)
     replicas, *room = _replicas(rng, world, state, lending)
-    services = _services(rng, world, replicas, lending)
+    services = _services(rng, world, replicas, lending, now_ms)
     machines = _machines(rng, world, now_ms, state, lending, replicas, *room)
     return Snapshot(
         now_ms=now_ms,
@@ -131,7 +131,7 @@ def _replicas(
 
 
 def _services(
-    rng: np.random.Generator, world: World, replicas: ReplicaView, lending: Any
+    rng: np.random.Generator, world: World, replicas: ReplicaView, lending: Any, now_ms: int
 ) -> ServiceView:
     """Count the replicas; those that do not serve start on own machines, else are standby."""
     count = len(world.replica_cpu_m)
@@ -142,6 +142,7 @@ def _services(
     pending = np.where(rng.random(count) < 0.2, rng.integers(0, 5, count), 0)
     busy = rng.random(count) * rng.choice([0.3, 1.0, 2.0])
     return ServiceView(
+        steady_since_ms=now_ms,
         load_cpu_m=read_only(busy * (1 + online) * world.replica_cpu_m, np.float64),
         online=read_only(online, np.int64),
         starting=read_only(starting, np.int64),
@@ -193,9 +194,7 @@ def _machines(
         replicas=read_only(held, np.int64),
         jobs=read_only(jobs, np.int64),
         gpu_m=world.gpu_m,
-        gpu_free_m=read_only(
-            np.where(empty, world.gpu_m, rng.integers(0, world.gpu_m + 1)), np.int64
-        ),
+        gpu_free_m=read_only(np.where(empty, world.gpu_m, gpu_free), np.int64),
         empty_since_ms=read_only(
             np.where(empty, rng.integers(0, now_ms + 1, count), NONE), np.int64
         ),

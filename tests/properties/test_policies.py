@@ -314,6 +314,7 @@ def toy_snapshot(base: Snapshot, world: Any, k: int, load: Any, now: Any) -> Sna
         services=replace(
             base.services,
             load_cpu_m=read_only(load, np.float64),
+            steady_since_ms=k * 10 * MS_PER_MIN,
             online=read_only(serving, np.int64),
             pending=read_only(wanted - serving, np.int64),
             starting=zeros,

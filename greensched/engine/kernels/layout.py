@@ -88,7 +88,7 @@ i8: now_ms bucket cursor load_step load_next_ms arrivals_until_ms edge_next_ms
 i8: n_on n_on_peak n_on_peak_ms n_running n_waiting n_completed n_evictions n_moves n_rejected
 i8: slot_free wait_free rep_free n_reps timer_n timer_seq status spread_cursor tree_size
 i8: load_start_ms load_step_ms wants_dispatch tour_size discipline weigher n_power_cycles n_pending
-i8: n_alive wants_replicas n_replica_changes freed_machine heaps_end tasks_max
+i8: n_alive wants_replicas n_replica_changes freed_machine heaps_end tasks_max steady_since_ms
 f8: standby_share move_energy_j move_j_per_mib move_ms_per_mib quantum gpu_quantum
 """)
 # In the order in which an event of a machine's jobs goes through it; what is rare comes last.
@@ -134,8 +134,8 @@ f8: use_m gpu_use_m prefix_idle prefix_dynamic
 """)
 SERVICE = _dtype("""
 i8: cpu_m memory_mib gpu_m startup_ms n_online n_starting n_standby n_pending since_ms
-i8: rep_head
-f8: load_m use_m energy load_integral shortage_integral
+i8: rep_head seen_ms seen_online seen_starting seen_standby seen_pending
+f8: load_m use_m energy load_integral shortage_integral seen_load_m seen_integral
 """)
 CLASS = _dtype("""
 i8: priority evictable checkpoint_ms checkpoint_cost_ms types

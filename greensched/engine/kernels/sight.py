@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.engine.kernels.compiling import entry
+from greensched.engine.kernels.compiling import entry, inner
 from greensched.engine.kernels.layout import (
     A_FREE,
     A_ONLINE,
@@ -14,13 +14,32 @@ from greensched.engine.kernels.layout import (
 from greensched.engine.kernels.memory import mach_of, rep_of, svc_of, w_of
 
 if TYPE_CHECKING:
-    from greensched.engine.kernels.layout import Pages, Table
+    from greensched.engine.kernels.layout import Pages, Records, Table
+
+
+@inner
+def _is_steady(svc: Records, s: int, now: int) -> bool:
+    """Say whether service s has been the same since it was last seen, and note it as it is."""
+    c = svc[s]
+    added = c.load_integral - c.seen_integral
+    same = (
+        c.load_m == c.seen_load_m
+        and added == c.load_m * (now - c.seen_ms)
+        and c.n_online == c.seen_online
+        and c.n_starting == c.seen_starting
+        and c.n_standby == c.seen_standby
+        and c.n_pending == c.seen_pending
+    )
+    c.seen_load_m, c.seen_integral, c.seen_ms = c.load_m, c.load_integral, now
+    c.seen_online, c.seen_starting = c.n_online, c.n_starting
+    c.seen_standby, c.seen_pending = c.n_standby, c.n_pending
+    return same
 
 
 @entry
 def columns(world: Pages, whole: Table, real: Table) -> None:
     """Write columns of machines, then of services, in the order of engine/snapshot.py."""
-    mach, svc = mach_of(world), svc_of(world)
+    w, mach, svc = w_of(world), mach_of(world), svc_of(world)
     n, services = len(mach), len(svc)
     for m in range(n):
         r = mach[m]
@@ -46,6 +65,8 @@ def columns(world: Pages, whole: Table, real: Table) -> None:
         whole[a + services + s] = c.n_starting
         whole[a + 2 * services + s] = c.n_standby
         whole[a + 3 * services + s] = c.n_pending
+        if not _is_steady(svc, s, w[0].now_ms):
+            w[0].steady_since_ms = w[0].now_ms
         real[b + s] = c.load_integral
         real[b + services + s] = c.load_m
 
