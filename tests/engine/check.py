@@ -37,7 +37,7 @@ def _machine(world: World, m: int) -> None:
     size = world.svc[replicas["service"]]
     kept_mib = (size["memory_mib"] * float(world.w["standby_share"][0])).astype(np.int64)
     expected = {
-        "n_jobs": len(tasks),
+        "n_jobs": tasks["n_tasks"].sum(),
         "n_reps": int((~standby).sum()),
         "n_standby": int(standby.sum()),
         "batch_cpu_m": tasks["cpu_m"].sum(),

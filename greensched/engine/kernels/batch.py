@@ -59,7 +59,7 @@ def _set_step(slot: Records, jobs: Pages, s: int, done_ms: int) -> None:
         row += 1
     slot[s].use_row = row
     if row < end:
-        slot[s].use_m = use_cpu_m_of(jobs)[row]
+        slot[s].use_m = use_cpu_m_of(jobs)[row] * slot[s].n_tasks
         slot[s].last = 1 if row + 1 == end else 0
         slot[s].until_ms = (
             duration_ms_of(jobs)[j] if row + 1 == end else use_until_ms_of(jobs)[row]
@@ -71,8 +71,11 @@ def _set_step(slot: Records, jobs: Pages, s: int, done_ms: int) -> None:
 
 
 @inner
-def start_task(world: Pages, jobs: Pages, e: int, m: int, gang: int) -> int:
-    """Start one task of waiting entry e on machine m and return its slot; `gang`: its mates."""
+def start_tasks(world: Pages, jobs: Pages, e: int, m: int, gang: int, n: int) -> int:
+    """Start n tasks of waiting entry e on machine m, return their slot; `gang`: a mate's, or -1.
+
+    Only one at a time where they take GPUs.
+    """
     w, mach, slot, wait = w_of(world), mach_of(world), slot_of(world), wait_of(world)
     now = w[0].now_ms
     s = w[0].slot_free
@@ -81,8 +84,9 @@ def start_task(world: Pages, jobs: Pages, e: int, m: int, gang: int) -> int:
     r = mach[m]
     t = slot[s]
     t.job, t.machine, t.started_ms = wait[e].job, m, now
-    t.cpu_m, t.memory_mib, t.gpu_m = wait[e].cpu_m, wait[e].memory_mib, wait[e].gpu_m
-    t.share = reserved_share(mach, m, t.cpu_m, t.memory_mib, t.gpu_m)
+    t.n_tasks, t.gpu_m = n, wait[e].gpu_m
+    t.cpu_m, t.memory_mib = wait[e].cpu_m * n, wait[e].memory_mib * n
+    t.share = n * reserved_share(mach, m, wait[e].cpu_m, wait[e].memory_mib, t.gpu_m)
     t.virtual_zero = r.virtual - wait[e].done_ms * RATE_ONE
     t.energy = 0.0
     t.estimate_end_ms = now + wait[e].estimate_ms
@@ -92,16 +96,17 @@ def start_task(world: Pages, jobs: Pages, e: int, m: int, gang: int) -> int:
         t.devices = find_devices(mach, gpu_free_of(world), m, t.gpu_m)
         take_devices(mach, gpu_free_of(world), m, t.devices, t.gpu_m)
     _set_step(slot, jobs, s, wait[e].done_ms)
-    t.gang_next = s
+    t.gang_next, t.gang_prev = s, s
     if gang >= 0:
-        t.gang_next = slot[gang].gang_next
-        slot[gang].gang_next = s
+        after = slot[gang].gang_next
+        t.gang_next, t.gang_prev = after, gang
+        slot[gang].gang_next, slot[after].gang_prev = s, s
     heap_push(world, m, s, t.virtual_zero + t.until_ms * RATE_ONE)
     t.machine_prev, t.machine_next = -1, r.job_head
     if r.job_head >= 0:
         slot[r.job_head].machine_prev = s
     r.job_head = s
-    r.n_jobs += 1
+    r.n_jobs += n
     r.batch_cpu_m += t.cpu_m
     r.batch_memory_mib += t.memory_mib
     r.batch_gpu_m += t.gpu_m
@@ -110,7 +115,7 @@ def start_task(world: Pages, jobs: Pages, e: int, m: int, gang: int) -> int:
     if r.empty_since_ms >= 0:
         r.empty_before_ms = r.empty_since_ms
     r.empty_since_ms = -1
-    w[0].n_running += 1
+    w[0].n_running += n
     reindex(world, m)
     refresh(world, m)
     return s
@@ -138,8 +143,9 @@ def next_step(world: Pages, jobs: Pages, s: int) -> None:
     heap_remove(world, t.machine, s)
     row = t.use_row + 1
     t.use_row = row
-    r.batch_use_m += use_cpu_m_of(jobs)[row] - t.use_m
-    t.use_m = use_cpu_m_of(jobs)[row]
+    use_m = use_cpu_m_of(jobs)[row] * t.n_tasks
+    r.batch_use_m += use_m - t.use_m
+    t.use_m = use_m
     end = use_offsets_of(jobs)[t.job + 1]
     t.last = 1 if row + 1 == end else 0
     t.until_ms = duration_ms_of(jobs)[t.job] if row + 1 == end else use_until_ms_of(jobs)[row]
@@ -160,7 +166,7 @@ def _leave(world: Pages, s: int) -> None:
         r.job_head = t.machine_next
     if t.machine_next >= 0:
         slot[t.machine_next].machine_prev = t.machine_prev
-    r.n_jobs -= 1
+    r.n_jobs -= t.n_tasks
     r.batch_cpu_m -= t.cpu_m
     r.batch_memory_mib -= t.memory_mib
     r.batch_gpu_m -= t.gpu_m
@@ -168,7 +174,7 @@ def _leave(world: Pages, s: int) -> None:
     r.share_sum -= t.share
     if t.gpu_m > 0:
         take_devices(mach, gpu_free_of(world), t.machine, t.devices, -t.gpu_m)
-    w_of(world)[0].n_running -= 1
+    w_of(world)[0].n_running -= t.n_tasks
     w_of(world)[0].wants_dispatch = 1
     if r.n_jobs == 0:
         w_of(world)[0].wants_replicas = 1
@@ -184,7 +190,7 @@ def _free(w: Records, slot: Records, s: int) -> None:
 
 @inner
 def finish_task(world: Pages, jobs: Pages, s: int) -> None:
-    """End slot s; its machine is synced, and reindexed and refreshed by the caller."""
+    """End the tasks of slot s; its machine is synced, and brought up to date by the caller."""
     w, slot, out = w_of(world), slot_of(world), out_of(world)
     _leave(world, s)
     j = slot[s].job
@@ -197,10 +203,8 @@ def finish_task(world: Pages, jobs: Pages, s: int) -> None:
             learnt_of(world)[size_of(jobs)[j], 0] += 1
             learnt_of(world)[size_of(jobs)[j], 1] += duration_ms_of(jobs)[j]
     else:  # leave the ring of mates that still run
-        before = slot[s].gang_next
-        while slot[before].gang_next != s:
-            before = slot[before].gang_next
-        slot[before].gang_next = slot[s].gang_next
+        before, after = slot[s].gang_prev, slot[s].gang_next
+        slot[before].gang_next, slot[after].gang_prev = after, before
     _free(w, slot, s)
 
 
@@ -214,7 +218,7 @@ def _progress_ms(world: Pages, s: int) -> int:
 
 @inner
 def undo_start(world: Pages, s: int) -> None:
-    """Take back a task that was started at this very instant: nothing else has changed."""
+    """Take back tasks that were started at this very instant: nothing else has changed."""
     w, mach = w_of(world), mach_of(world)
     m = slot_of(world)[s].machine
     wants_dispatch, wants_replicas = w[0].wants_dispatch, w[0].wants_replicas
@@ -256,8 +260,8 @@ def evict(world: Pages, jobs: Pages, s: int) -> None:
         sync(world, m)
         done = _progress_ms(world, t)
         kept = min(kept, done)
-        done_sum += done
-        tasks += 1
+        done_sum += done * slot[t].n_tasks
+        tasks += slot[t].n_tasks
         _leave(world, t)
         out[j].energy_j += slot[t].energy / 1000.0
         reindex(world, m)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.engine.kernels.batch import evict, start_task
+from greensched.engine.kernels.batch import evict, start_tasks
 from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.gangs import start_gang
 from greensched.engine.kernels.heaps import heap_room
@@ -27,6 +27,7 @@ from greensched.engine.kernels.layout import (
     LEVELS,
     NEVER,
     NO,
+    ONE,
     P_BATCH,
     PRIORITY,
     SHADOW_MACHINES,
@@ -122,7 +123,7 @@ def _start_single(world: Pages, jobs: Pages, e: int, but: int) -> bool:
     if not heap_room(world, m):
         w[0].spread_cursor = cursor
         return False
-    start_task(world, jobs, e, m, NO)
+    start_tasks(world, jobs, e, m, NO, ONE)
     return True
 
 
@@ -278,7 +279,7 @@ def _preempt(world: Pages, jobs: Pages, e: int) -> bool:
                 cpu_m += slot[s].cpu_m
                 memory_mib += slot[s].memory_mib
                 gpu_m += slot[s].gpu_m
-                n += 1
+                n += slot[s].n_tasks
             s = slot[s].machine_next
         room = (
             cpu_m >= wait[e].cpu_m

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.engine.kernels.batch import start_task, undo_start
+from greensched.engine.kernels.batch import start_tasks, undo_start
 from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.heaps import heap_room
 from greensched.engine.kernels.index import (
@@ -19,11 +19,14 @@ from greensched.engine.kernels.index import (
     next_of,
 )
 from greensched.engine.kernels.layout import (
+    BEST_FIT,
     BLOCK,
+    FIRST_FIT,
     INF,
     LEVELS,
     NEVER,
     NO,
+    ONE,
     P_BATCH,
     TOP,
 )
@@ -127,14 +130,18 @@ def start_gang(world: Pages, jobs: Pages, e: int, but: int) -> bool:
     if not _fits(world, e, but):
         return False
     cursor = w[0].spread_cursor
-    gang = NO
-    for _ in range(t.tasks):
+    # The best machine stays the best until it is full; not so where work is to be spread.
+    together = t.gpu_m == 0 and (w[0].weigher == BEST_FIT or w[0].weigher == FIRST_FIT)
+    gang, left = NO, t.tasks
+    while left > 0:
         m = find(world, NEVER, t.cpu_m, t.memory_mib, t.gpu_m, t.types, t.stay_ms, but)
         if not heap_room(world, m):
             w[0].spread_cursor = cursor
             break
-        gang = start_task(world, jobs, e, m, gang)
-    else:
+        n = min(left, _places(world, m, e)) if together else ONE
+        gang = start_tasks(world, jobs, e, m, gang, n)
+        left -= n
+    if left == 0:
         return True
     if gang >= 0:  # until there is room for more records: roll the first tasks back
         s = slot_of(world)[gang].gang_next

@@ -110,10 +110,11 @@ i8: gpu_base boot_ms wake_ms warm_ms sleep_to rep_head gen
 LINK = _dtype("""
 i8: level previous next
 """)
+# Equal tasks of one gang on one machine are one slot: sizes, share and use are those of all.
 SLOT = _dtype("""
 i8: virtual_zero started_ms until_ms estimate_end_ms
 i8: job machine share use_m cpu_m memory_mib gpu_m use_row devices
-i8: heap_place machine_prev machine_next gang_next next_free last
+i8: n_tasks heap_place machine_prev machine_next gang_next gang_prev next_free last
 f8: prefix_idle prefix_batch prefix_gpu energy
 """)
 WAIT = _dtype("""
