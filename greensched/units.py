@@ -22,5 +22,6 @@ J_PER_KWH: Final = 3_600_000
 J_PER_MWH_MILLI: Final = 3.6  # joules in one milliwatt-hour
 MWH_MILLI_PER_KWH: Final = 1_000_000  # milliwatt-hours in one kilowatt-hour
 MG_PER_KG: Final = 1_000_000
+G_PER_KG: Final = 1_000
 KG_PER_T: Final = 1_000
 G_PER_LB: Final = 453.59237

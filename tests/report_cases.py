@@ -93,6 +93,9 @@ def outcome(machines: float, energy_kwh: float, *, factor: float = 1.0) -> dict[
             "wait_p95_ok": None,
             "evictions": 312,
             "wasted_core_h": 18.4,
+            "backlog_core_h": 0.0,
+            "backlog_energy_kwh": 0.0,
+            "backlog_scope2_kg": 0.0,
             "work_core_h": 7777.0,
             "energy_kwh": 2000.0,
         },
@@ -113,7 +116,8 @@ SERVICE = (
 )
 BATCH = (
     *("completed", "unfinished", "deadline_miss_share", "wait_mean_s", "wait_p95_s"),
-    *("evictions", "wasted_core_h", "energy_kwh"),
+    *("evictions", "wasted_core_h", "backlog_core_h", "backlog_energy_kwh", "backlog_scope2_kg"),
+    "energy_kwh",
 )
 
 

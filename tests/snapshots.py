@@ -108,9 +108,9 @@ def snapshot(
         now_ms=now_ms,
         period_ms=period_ms,
         time_of_day_ms=now_ms % MS_PER_DAY,
+        steady_since_ms=now_ms,
         machines=_machines(machines, services, replicas),
         services=ServiceView(
-            steady_since_ms=now_ms,
             **count,
             **{k: _column([row[k] for row in services], k) for k in SERVICE},
         ),

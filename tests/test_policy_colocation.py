@@ -71,8 +71,9 @@ def test_five_sigma(low: float, high: float) -> None:
 
 def test_apart_is_cold_again() -> None:
     """A machine that was lent in between counts as fully used until it has new samples."""
-    wakes = [serving(k, 1_000.0) for k in range(126)]
-    wakes[122] = serving(122, 1_000.0, lending=LENT)
+    wakes = [serving(k, 1_000.0) for k in range(121)]
+    wakes += [serving(k, 1_000.0, lending=LENT) for k in (121, 122, 123, 124)]
+    wakes += [serving(125, 1_000.0)]
     answers = replayed(wakes)
     assert 5_000 == limits(answers[120])[0][0]
     assert 2_000 == limits(answers[125])[0][0]

@@ -11,6 +11,7 @@ from greensched.accounting.usage import ROLES, Group, Usage
 from greensched.engine.kernels.control import control
 from greensched.engine.kernels.layout import C_SETTLE
 from greensched.errors import InternalError
+from greensched.model import NONE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +39,7 @@ class JobOutcome:
     start_ms: IntArray  # of the first attempt
     end_ms: IntArray
     wasted_ms: IntArray  # task-milliseconds done and lost
+    left_ms: IntArray  # task-milliseconds to do
     evictions: Int32Array
     machine: Int32Array  # of the task that ended last
     energy_j: FloatArray
@@ -98,6 +100,36 @@ def _usage(setting: Setting, world: World, end_ms: int) -> Usage:
     )
 
 
+def _left_ms(
+    setting: Setting, world: World, running_ms: NDArray[np.int64], running: NDArray[np.int64]
+) -> IntArray:
+    """Return what is left of each job [task-milliseconds].
+
+    Given of each: how far its running tasks are, and how many these are.
+    """
+    if setting.jobs is None:
+        return running_ms
+    table = setting.jobs
+    left = np.where(world.out["end_ms"] == NONE, table.duration_ms * table.tasks, 0)
+    ended = np.where(running > 0, table.tasks - running, 0)  # mates of running tasks
+    left -= running_ms + ended * table.duration_ms
+    waiting = _waiting(world)
+    left[waiting["job"]] -= waiting["done_ms"] * waiting["tasks"]
+    return left
+
+
+def _waiting(world: World) -> NDArray[Any]:
+    """Return the records of jobs that wait."""
+    rows: list[int] = []
+    for heap, lane in zip(world.queue, world.lane, strict=True):
+        rows += heap[: lane["heap_n"]].tolist()
+        e = int(lane["head"])
+        while e >= 0:
+            rows.append(e)
+            e = int(world.wait["next"][e])
+    return world.wait[np.array(rows, np.int64)]
+
+
 def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) -> RunResult:
     """Return the result of a run that stands at `end_ms`."""
     w: Any = world.w[0]
@@ -105,8 +137,14 @@ def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) 
         message = f"the world stands at {w['now_ms']} ms, not at {end_ms} ms"
         raise InternalError(message)
     running = np.zeros(len(world.out))
+    done_ms, tasks = np.zeros((2, len(world.out)), np.int64)
     none = np.empty(0, np.int64)
-    control(pages, jobs, C_SETTLE, none, none, none, 0, 0, share=1.0, flag=False, table=running)
+    control(
+        *(pages, jobs, C_SETTLE, done_ms, tasks, none, 0, 0),
+        share=1.0,
+        flag=False,
+        table=running,
+    )
     usage = _usage(setting, world, end_ms)
     total_ms = len(world.mach) * end_ms
     if int(usage.machine_ms.sum()) != total_ms:
@@ -130,6 +168,7 @@ def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) 
             start_ms=_column(out, "start_ms"),
             end_ms=_column(out, "end_ms"),
             wasted_ms=_column(out, "wasted_ms"),
+            left_ms=_left_ms(setting, world, done_ms, tasks),
             evictions=_column(out, "evictions"),
             machine=_column(out, "machine"),
             energy_j=out["energy_j"] + running,

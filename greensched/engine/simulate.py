@@ -33,7 +33,7 @@ from greensched.engine.kernels.layout import (
 )
 from greensched.engine.kernels.memory import JOB_DTYPES, WORLD_DTYPES, book
 from greensched.engine.result import RunResult, collect
-from greensched.engine.snapshot import Sight, indices
+from greensched.engine.snapshot import Roster, Sight, indices
 from greensched.engine.world import build, grown, more_intervals
 from greensched.errors import InternalError
 from greensched.model import (
@@ -78,7 +78,7 @@ class Simulation:
         self._jobs = book(self._table, JOB_DTYPES)
         self._use(world)
         self._control(C_OPEN)
-        self._sight = Sight(setting, self.world)
+        self._roster = Roster()
         self._progress = progress
         self._env = simpy.Environment()
         self.end_ms = 0
@@ -134,10 +134,10 @@ class Simulation:
     def _wake(self, group: list[Policy], period_ms: int) -> Generator[simpy.Event, None, None]:
         """Wake the policies of one period together: all see the same snapshot."""
         memories = [policy.first_memory() for policy in group]
-        meter = self._sight.meter(self.world)
+        sight = Sight(self.setting, self.world, self._roster)
         while True:
             self._advance(int(self._env.now))
-            snapshot = self._sight.look(self.world, self._book, meter)
+            snapshot = sight.look(self.world, self._book)
             decided: list[Action] = []
             for i, policy in enumerate(group):
                 actions, memories[i] = policy.decide(snapshot, memories[i])

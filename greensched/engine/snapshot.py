@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from greensched.engine.kernels.layout import World
-    from greensched.model import FloatArray, IntArray
+    from greensched.model import IntArray
 
 UNLIMITED = np.int64(1) << np.int64(40)
 
@@ -42,105 +41,80 @@ def _copy(array: NDArray[Any]) -> NDArray[Any]:
     return copy
 
 
-@dataclass(slots=True)
-class Meter:
-    """Integrals of use and load at a policy's last wake."""
+class Roster:
+    """The replicas that exist; the same view while none comes, goes or moves."""
 
-    at_ms: int
-    use: FloatArray
-    load: FloatArray
+    def __init__(self) -> None:
+        """Begin without a view."""
+        self._view: ReplicaView | None = None
+        self._seen = -1
+
+    def view(self, world: World, pages: Any) -> ReplicaView:
+        """Return the replicas of now."""
+        w: Any = world.w[0]
+        if self._view is None or int(w["n_replica_changes"]) != self._seen:
+            self._seen = int(w["n_replica_changes"])
+            service, machine, online = np.empty((3, int(w["n_alive"])), np.int64)
+            sight.replicas(pages, service, machine, online)
+            self._view = ReplicaView(
+                service=_frozen(service), machine=_frozen(machine), online=_frozen(online == 1)
+            )
+        return self._view
 
 
 class Sight:
-    """Makes snapshots of one world.
+    """Makes the snapshots of policies that wake together.
 
-    Columns are read-only; those that no action changes, and the replicas while none comes or
-    goes, are made once.
+    Views are made once; a look fills the columns under them anew.
     """
 
-    def __init__(self, setting: Setting, world: World) -> None:
-        """Make the views."""
-        services = setting.services
-        none = np.zeros(0, np.int64)
-        most = none if services is None else services.replicas_max
-        most = np.where(most == NONE, UNLIMITED, most)
+    def __init__(self, setting: Setting, world: World, roster: Roster) -> None:
+        """Make the views; what is measured counts from now."""
+        m, s = len(world.mach), len(world.svc)
         self._offset_ms = setting.start_offset_ms
-        mach, svc = world.mach, world.svc
-        self._steady = {
-            "gpu_m": _frozen(mach["n_gpus"] * GPU_M_PER_GPU),
-            "surplus": _frozen(mach["surplus"] != 0),
-            **{view: _copy(mach[column]) for view, column in STEADY_MACHINE.items()},
-        }
-        self._steady_services = {
-            "replicas_min": _frozen(none if services is None else services.replicas_min),
-            "replicas_max": _frozen(most),
-            **{view: _copy(svc[column]) for view, column in STEADY_SERVICE.items()},
-        }
-        self._replicas: ReplicaView | None = None
-        self._replicas_seen = -1
-
-    def meter(self, world: World) -> Meter:
-        """Return a meter that starts now."""
-        return Meter(
-            int(world.w["now_ms"][0]),
-            world.mach["use_integral"].copy(),
-            world.svc["load_integral"].copy(),
+        self._roster = roster
+        self._whole = np.zeros(layout.MACHINE_COLUMNS * m + layout.SERVICE_COLUMNS * s, np.int64)
+        self._real = np.zeros(layout.MACHINE_REALS * m + layout.SERVICE_REALS * s)
+        self._before = np.concatenate([world.mach["use_integral"], world.svc["load_integral"]])
+        self._at_ms = int(world.w["now_ms"][0])
+        whole, real = _frozen(self._whole), _frozen(self._real)
+        columns = _rows(whole, layout.MACHINE_COLUMNS, m)
+        self._machines = MachineView(
+            online_use_cpu_m=real[:m],
+            batch_use_cpu_m=real[m : 2 * m],
+            gpu_m=_frozen(world.mach["n_gpus"] * GPU_M_PER_GPU),
+            surplus=_frozen(world.mach["surplus"] != 0),
+            **dict(zip(MACHINE_VIEWS, columns, strict=True)),
+            **{view: _copy(world.mach[column]) for view, column in STEADY_MACHINE.items()},
+        )
+        table = setting.services
+        none = np.zeros(0, np.int64)
+        most = none if table is None else table.replicas_max
+        counts = _rows(whole[layout.MACHINE_COLUMNS * m :], layout.SERVICE_COLUMNS, s)
+        self._services = ServiceView(
+            load_cpu_m=real[2 * m :],
+            replicas_min=_frozen(none if table is None else table.replicas_min),
+            replicas_max=_frozen(np.where(most == NONE, UNLIMITED, most)),
+            **dict(zip(SERVICE_VIEWS, counts, strict=True)),
+            **{view: _copy(world.svc[column]) for view, column in STEADY_SERVICE.items()},
         )
 
-    def look(self, world: World, pages: Any, meter: Meter) -> Snapshot:
-        """Return the snapshot for now and set `meter` anew; integrals are up to date."""
-        m, s = len(world.mach), len(world.svc)
-        whole = np.empty(layout.MACHINE_COLUMNS * m + layout.SERVICE_COLUMNS * s, np.int64)
-        real = np.empty(layout.MACHINE_REALS * m + layout.SERVICE_REALS * s)
-        sight.columns(pages, whole, real)
-        whole.flags.writeable = real.flags.writeable = False
+    def look(self, world: World, pages: Any) -> Snapshot:
+        """Return the snapshot of now; the one before it is overwritten."""
+        sight.columns(pages, self._whole, self._real, self._before, self._at_ms)
         w: Any = world.w[0]
         now = int(w["now_ms"])
-        period_ms = now - meter.at_ms
-        use, load = real[:m], real[layout.MACHINE_REALS * m :][:s]
-        if period_ms > 0:
-            mean_use, mean_load = (use - meter.use) / period_ms, (load - meter.load) / period_ms
-            mean_use.flags.writeable = mean_load.flags.writeable = False
-        else:
-            mean_use, mean_load = real[m : 2 * m], real[layout.MACHINE_REALS * m + s :]
-        meter.at_ms, meter.use, meter.load = now, use, load
+        period_ms, self._at_ms = now - self._at_ms, now
         return Snapshot(
             now_ms=now,
             period_ms=period_ms,
             time_of_day_ms=(now + self._offset_ms) % MS_PER_DAY,
-            machines=MachineView(
-                online_use_cpu_m=mean_use,
-                batch_use_cpu_m=real[2 * m : 3 * m],
-                **dict(zip(MACHINE_VIEWS, _rows(whole, layout.MACHINE_COLUMNS, m), strict=True)),
-                **self._steady,
-            ),
-            services=ServiceView(
-                load_cpu_m=mean_load,
-                steady_since_ms=int(w["steady_since_ms"]),
-                **dict(
-                    zip(
-                        SERVICE_VIEWS,
-                        _rows(whole[layout.MACHINE_COLUMNS * m :], layout.SERVICE_COLUMNS, s),
-                        strict=True,
-                    )
-                ),
-                **self._steady_services,
-            ),
-            replicas=self._replicas_of(world, pages),
+            steady_since_ms=int(w["steady_since_ms"]),
+            machines=self._machines,
+            services=self._services,
+            replicas=self._roster.view(world, pages),
             queue=_queue(world),
         )
-
-    def _replicas_of(self, world: World, pages: Any) -> ReplicaView:
-        """Return the replicas that exist; the same view while none comes, goes or moves."""
-        w: Any = world.w[0]
-        if self._replicas is None or int(w["n_replica_changes"]) != self._replicas_seen:
-            self._replicas_seen = int(w["n_replica_changes"])
-            service, machine, online = np.empty((3, int(w["n_alive"])), np.int64)
-            sight.replicas(pages, service, machine, online)
-            self._replicas = ReplicaView(
-                service=_frozen(service), machine=_frozen(machine), online=_frozen(online == 1)
-            )
-        return self._replicas
 
 
 STEADY_MACHINE = {

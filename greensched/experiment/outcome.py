@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from greensched.accounting import Entries, Factors, account, apportion, total, totals
+from greensched.experiment.backlog import UNDONE, backlog
 from greensched.experiment.levels import batch_level, service_level
 from greensched.units import MS_PER_H, MWH_MILLI_PER_KWH
 
@@ -67,6 +68,15 @@ def _kwh(parts: IntArray) -> float:
     return int(parts.sum()) / MWH_MILLI_PER_KWH
 
 
+def _batch(shared: Shared, run: RunResult, factors: Factors, job_mwh: IntArray) -> dict[str, Any]:
+    """Return the batch account of a run with what it left undone."""
+    jobs = shared.workload.jobs
+    undone: dict[str, float | None] = dict.fromkeys(UNDONE, 0.0)
+    if jobs is not None and len(jobs):
+        undone = backlog(run, jobs, factors, job_mwh)
+    return {**batch_level(shared, run), **undone}
+
+
 def outcome(
     shared: Shared,
     run: RunResult,
@@ -87,5 +97,5 @@ def outcome(
         job_mwh=split[n:],
         unallocated_mwh=rest,
         service=service_level(shared, run, own_ms, reference_ms),
-        batch=batch_level(shared, run),
+        batch=_batch(shared, run, factors, split[n:]),
     )

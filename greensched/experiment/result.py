@@ -37,6 +37,9 @@ _DIFFERENCES = {
         "wait_p95_s",
         "evictions",
         "wasted_core_h",
+        "backlog_core_h",
+        "backlog_energy_kwh",
+        "backlog_scope2_kg",
         "energy_kwh",
     ),
 }

@@ -42,7 +42,6 @@ class ServiceView:
     """Services in a snapshot, one row each; load is measured since the policy's last wake."""
 
     load_cpu_m: FloatArray  # mean work wanted
-    steady_since_ms: int  # no load or count of replicas has changed since; `now_ms`: not known
     online: IntArray  # replicas that serve
     starting: IntArray
     standby: IntArray
@@ -80,11 +79,15 @@ class QueueView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All that a policy may know at `now_ms`: measured history and estimates, never the truth."""
+    """All that a policy may know at `now_ms`: measured history and estimates, never the truth.
+
+    Its columns hold until the policy has answered: what is to be remembered is copied.
+    """
 
     now_ms: int
     period_ms: int  # since this policy's last wake; 0 at the first
     time_of_day_ms: int  # local to the scenario's start offset
+    steady_since_ms: int  # services' loads and counts are the same since; `now_ms`: not known
     machines: MachineView
     services: ServiceView
     replicas: ReplicaView

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from greensched.errors import Finding
-from greensched.model import NONE, ON, BatchLimit
+from greensched.model import NONE, ON, OWN, BatchLimit
 from greensched.policies.batch import average_task, to_rest, wake_for_queue
 from greensched.policies.machines import (
     ANY,
@@ -45,6 +45,7 @@ class PeakMemory:
     samples: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
     use: FloatArray = field(default_factory=lambda: frozen(np.empty(0, np.float64)))
     reserved: FloatArray = field(default_factory=lambda: frozen(np.empty(0, np.float64)))
+    stale: BoolArray = field(default_factory=lambda: frozen(np.empty(0, np.bool_)))
     measured_ms: int = 0
 
 
@@ -215,22 +216,26 @@ class ColocationNsigma:
                 samples=np.zeros(count, np.int64),
                 use=np.zeros(count),
                 reserved=np.zeros(count),
+                stale=np.zeros(count, np.bool_),
             )
         use = memory.use + m.online_use_cpu_m * period
         reserved = memory.reserved + m.online_cpu_m * period
+        stale = memory.stale | (m.lending != OWN)
         measured_ms = memory.measured_ms + period
         ratios, samples = memory.ratios, memory.samples
         if measured_ms >= self.sample_ms:
             ratio = np.minimum(use / np.maximum(reserved, 1.0), 1.0)
             ratios = np.concatenate([ratios[1:], ratio[None]])
-            known = _shared(m) & (m.online_cpu_m > 0)
+            known = _shared(m) & (m.online_cpu_m > 0) & ~stale
             samples = np.where(known, np.minimum(samples + 1, self.samples), 0)
-            use, reserved, measured_ms = np.zeros(count), np.zeros(count), 0
+            use, reserved, stale = np.zeros(count), np.zeros(count), np.zeros(count, np.bool_)
+            measured_ms = 0
         return PeakMemory(
             ratios=frozen(ratios),
             samples=frozen(samples),
             use=frozen(use),
             reserved=frozen(reserved),
+            stale=frozen(stale),
             measured_ms=measured_ms,
         )
 

@@ -14,6 +14,7 @@ import numpy as np
 from greensched.model import NONE, IntArray, Scale, ServiceView, Snapshot
 from greensched.policies.memory import frozen
 
+NEVER_MS = 1 << 62
 ROUNDING = 1e-9  # so that 3.0000000001 replicas are three
 
 
@@ -35,13 +36,14 @@ class HpaMemory:
     """Recent recommendations and replica counts: one row a change, one column a service.
 
     `times_ms`: when each row was last seen; `settled_ms`: when nothing was to change, nor will be
-    before a load or a count does.
+    until `until_ms` unless a load or a count does.
     """
 
     times_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
     recommended: IntArray = field(default_factory=lambda: frozen(np.empty((0, 0), np.int64)))
     present: IntArray = field(default_factory=lambda: frozen(np.empty((0, 0), np.int64)))
     settled_ms: int = NONE
+    until_ms: int = NONE
 
 
 def present(view: ServiceView) -> IntArray:
@@ -69,7 +71,9 @@ def recommended(view: ServiceView, rule: HpaRule, *, measured: bool) -> IntArray
 
 def is_settled(snapshot: Snapshot, memory: HpaMemory) -> bool:
     """Say whether the rule, asked now, would change nothing and remember nothing new."""
-    return memory.settled_ms != NONE and snapshot.services.steady_since_ms <= memory.settled_ms
+    return memory.settled_ms != NONE and (
+        snapshot.steady_since_ms <= memory.settled_ms and snapshot.now_ms <= memory.until_ms
+    )
 
 
 def wanted_replicas(
@@ -91,10 +95,20 @@ def wanted_replicas(
     floor = np.minimum(current, np.floor(start * (1 - rule.down_share) + ROUNDING))
     stepped = np.maximum(np.minimum(wanted, ceiling), floor).astype(np.int64)
     limited = _within_limits(view, stepped)
-    steady = view.steady_since_ms <= now - snapshot.period_ms < now
-    if steady and len(times) == 1 and np.array_equal(limited, current) and not view.pending.any():
-        memory = replace(memory, settled_ms=now)
+    steady = snapshot.steady_since_ms <= now - snapshot.period_ms < now
+    if steady and np.array_equal(limited, current) and not view.pending.any():
+        # Until a row but the last leaves one of the windows.
+        rows = [times[times.searchsorted(now - w) :] for w in _windows(rule)]
+        until_ms = min(
+            (int(row[0]) + w for row, w in zip(rows, _windows(rule), strict=True) if len(row) > 1),
+            default=NEVER_MS,
+        )
+        memory = replace(memory, settled_ms=now, until_ms=until_ms)
     return limited, memory
+
+
+def _windows(rule: HpaRule) -> tuple[int, int]:
+    return rule.stabilisation_ms, rule.down_window_ms
 
 
 def scale_actions(view: ServiceView, wanted: IntArray) -> tuple[Scale, ...]:

@@ -86,6 +86,13 @@ ROWS: Final = (
         objective="batch.wait_p95",
     ),
     Row(group="batch", key="batch.unfinished", label="jobs unfinished", measure="count"),
+    Row(
+        group="batch",
+        key="batch.backlog_scope2_kg",
+        label="left undone, kgCO2e",
+        measure="plain",
+        optional=True,
+    ),
     Row(group="batch", key="batch.evictions", label="evictions", measure="count"),
     Row(group="batch", key="batch.wasted_core_h", label="work lost, core-h", measure="plain"),
 )
@@ -158,9 +165,9 @@ def compared_lines(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Line, ..
 def _line(
     row: Row, outcomes: Sequence[Mapping[str, Any]], judged: int, currency: str
 ) -> Line | None:
-    """Return one row; None for an optional one without values."""
+    """Return one row; None for an optional one where there is nothing to tell."""
     raw = tuple(look_up(o, row.key) for o in outcomes)
-    if row.optional and all(v is None for v in raw):
+    if row.optional and not any(raw):
         return None
     divisor, unit = unit_for(row.measure, raw) if row.measure in LADDERS else (1.0, currency)
     shown = tuple(None if v is None else v / divisor for v in raw)

@@ -89,12 +89,13 @@ def make_snapshot(
     lends = (state == ON) & (world.role != BATCH) & (rng.random(count) < rng.random())
     lending = np.where(lends, rng.integers(OWN, WARM + 1, count), OWN)
     replicas, *room = _replicas(rng, world, state, lending)
-    services = _services(rng, world, replicas, lending, now_ms)
+    services = _services(rng, world, replicas, lending)
     machines = _machines(rng, world, now_ms, state, lending, replicas, *room)
     return Snapshot(
         now_ms=now_ms,
         period_ms=period_ms,
         time_of_day_ms=(now_ms + offset_ms) % MS_PER_DAY,
+        steady_since_ms=now_ms,
         machines=machines,
         services=services,
         replicas=replicas,
@@ -131,7 +132,7 @@ def _replicas(
 
 
 def _services(
-    rng: np.random.Generator, world: World, replicas: ReplicaView, lending: Any, now_ms: int
+    rng: np.random.Generator, world: World, replicas: ReplicaView, lending: Any
 ) -> ServiceView:
     """Count the replicas; those that do not serve start on own machines, else are standby."""
     count = len(world.replica_cpu_m)
@@ -142,7 +143,6 @@ def _services(
     pending = np.where(rng.random(count) < 0.2, rng.integers(0, 5, count), 0)
     busy = rng.random(count) * rng.choice([0.3, 1.0, 2.0])
     return ServiceView(
-        steady_since_ms=now_ms,
         load_cpu_m=read_only(busy * (1 + online) * world.replica_cpu_m, np.float64),
         online=read_only(online, np.int64),
         starting=read_only(starting, np.int64),

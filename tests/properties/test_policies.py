@@ -118,6 +118,16 @@ def test_inputs_unchanged(name: str, run: tuple[Snapshot, ...]) -> None:
 @every_policy
 @few
 @given(run=snapshot_runs())
+def test_what_is_remembered_is_copied(name: str, run: tuple[Snapshot, ...]) -> None:
+    """No memory holds on to a snapshot's columns: the engine overwrites them."""
+    for snapshot, _, memory in replay(build(name), run):
+        kept, seen = list(arrays(memory)), list(arrays(snapshot))
+        assert not any(np.shares_memory(a, b) for a in kept for b in seen)
+
+
+@every_policy
+@few
+@given(run=snapshot_runs())
 def test_answers_are_read_only(name: str, run: tuple[Snapshot, ...]) -> None:
     """No array of an action or a memory can be written to."""
     for _, actions, memory in replay(build(name), run):
@@ -238,7 +248,8 @@ def test_any_fleet_from_one_memory(name: str, snapshot: Snapshot) -> None:
 def test_snapshot_holds_no_future() -> None:
     """A snapshot has no field for what is to come: its fields are these, all of them past."""
     expected = {
-        "now_ms", "period_ms", "time_of_day_ms", "machines", "services", "replicas", "queue",
+        "now_ms", "period_ms", "time_of_day_ms", "steady_since_ms",
+        "machines", "services", "replicas", "queue",
     }  # fmt: skip
     assert expected == {f.name for f in fields(Snapshot)}
 
@@ -309,12 +320,12 @@ def toy_snapshot(base: Snapshot, world: Any, k: int, load: Any, now: Any) -> Sna
         base,
         now_ms=k * 10 * MS_PER_MIN,
         period_ms=10 * MS_PER_MIN if k else 0,
+        steady_since_ms=k * 10 * MS_PER_MIN,
         time_of_day_ms=(23 * 60 + 10 * k) % (24 * 60) * MS_PER_MIN,
         machines=view,
         services=replace(
             base.services,
             load_cpu_m=read_only(load, np.float64),
-            steady_since_ms=k * 10 * MS_PER_MIN,
             online=read_only(serving, np.int64),
             pending=read_only(wanted - serving, np.int64),
             starting=zeros,

@@ -209,7 +209,7 @@ def finish_task(world: Pages, jobs: Pages, s: int) -> None:
 
 
 @inner
-def _progress_ms(world: Pages, s: int) -> int:
+def progress_ms(world: Pages, s: int) -> int:
     """Return how far [ms] slot s has come."""
     t = slot_of(world)[s]
     done = (mach_of(world)[t.machine].virtual - t.virtual_zero) // RATE_ONE
@@ -258,7 +258,7 @@ def evict(world: Pages, jobs: Pages, s: int) -> None:
         after = slot[t].gang_next
         m = slot[t].machine
         sync(world, m)
-        done = _progress_ms(world, t)
+        done = progress_ms(world, t)
         kept = min(kept, done)
         done_sum += done * slot[t].n_tasks
         tasks += slot[t].n_tasks

@@ -19,7 +19,7 @@ from greensched.engine.kernels.actions import (
     place_pending,
     recall_due,
 )
-from greensched.engine.kernels.batch import settle_slot
+from greensched.engine.kernels.batch import progress_ms, settle_slot
 from greensched.engine.kernels.compiling import entry, inner
 from greensched.engine.kernels.heaps import timer_pop, tour_first
 from greensched.engine.kernels.index import reindex
@@ -132,8 +132,8 @@ def _open(world: Pages) -> None:
 
 
 @inner
-def _settle_tenants(world: Pages, running_j: Table) -> None:
-    """Settle every replica, and add what running tasks took so far to `running_j` [jobs]."""
+def _settle_tenants(world: Pages, running_j: Table, done_ms: Table, n_tasks: Table) -> None:
+    """Settle every replica; add what running jobs took, how far [task-ms] and many tasks."""
     mach, slot = mach_of(world), slot_of(world)
     for r in range(w_of(world)[0].n_reps):
         if rep_of(world)[r].state != A_FREE and rep_of(world)[r].state != A_STANDBY:
@@ -143,6 +143,8 @@ def _settle_tenants(world: Pages, running_j: Table) -> None:
         while s >= 0:
             settle_slot(mach, slot, s)
             running_j[slot[s].job] += slot[s].energy / 1000.0
+            done_ms[slot[s].job] += progress_ms(world, s) * slot[s].n_tasks
+            n_tasks[slot[s].job] += slot[s].n_tasks
             s = slot[s].machine_next
 
 
@@ -180,4 +182,4 @@ def control(
     elif op == C_PLACE:
         _place_all(world, jobs)
     else:
-        _settle_tenants(world, table)
+        _settle_tenants(world, table, who, first)

@@ -51,7 +51,7 @@ BEST_FIT, FIRST_FIT, WORST_FIT, SPREAD = _codes(4)
 T_BOOT, T_READY, T_LENT, T_GRACE, T_WARM, T_MOVED = _codes(6)
 
 # columns that a snapshot shows of machines (integers, floats) and services
-MACHINE_COLUMNS, MACHINE_REALS, SERVICE_COLUMNS, SERVICE_REALS = 12, 3, 4, 2
+MACHINE_COLUMNS, MACHINE_REALS, SERVICE_COLUMNS, SERVICE_REALS = 12, 2, 4, 1
 
 # replica states
 A_FREE, A_STARTING, A_ONLINE, A_STANDBY, A_ARRIVING = _codes(5)

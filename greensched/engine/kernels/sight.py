@@ -37,10 +37,14 @@ def _is_steady(svc: Records, s: int, now: int) -> bool:
 
 
 @entry
-def columns(world: Pages, whole: Table, real: Table) -> None:
-    """Write columns of machines, then of services, in the order of engine/snapshot.py."""
+def columns(world: Pages, whole: Table, real: Table, before: Table, since_ms: int) -> None:
+    """Write columns of machines, then of services, in the order of engine/snapshot.py.
+
+    `before`: the integrals of use and load at `since_ms`; means are of the time from then on.
+    """
     w, mach, svc = w_of(world), mach_of(world), svc_of(world)
     n, services = len(mach), len(svc)
+    period = float(w[0].now_ms - since_ms)
     for m in range(n):
         r = mach[m]
         whole[m] = r.state
@@ -55,9 +59,10 @@ def columns(world: Pages, whole: Table, real: Table) -> None:
         whole[9 * n + m] = r.n_reps
         whole[10 * n + m] = r.n_jobs
         whole[11 * n + m] = r.empty_since_ms
-        real[m] = r.use_integral
-        real[n + m] = r.online_use_m
-        real[2 * n + m] = r.batch_use_m * r.rate_f
+        use = r.use_integral - before[m]
+        real[m] = use / period if period > 0.0 else r.online_use_m
+        real[n + m] = r.batch_use_m * r.rate_f
+        before[m] = r.use_integral
     a, b = MACHINE_COLUMNS * n, MACHINE_REALS * n
     for s in range(services):
         c = svc[s]
@@ -67,8 +72,9 @@ def columns(world: Pages, whole: Table, real: Table) -> None:
         whole[a + 3 * services + s] = c.n_pending
         if not _is_steady(svc, s, w[0].now_ms):
             w[0].steady_since_ms = w[0].now_ms
-        real[b + s] = c.load_integral
-        real[b + services + s] = c.load_m
+        load = c.load_integral - before[n + s]
+        real[b + s] = load / period if period > 0.0 else c.load_m
+        before[n + s] = c.load_integral
 
 
 @entry
