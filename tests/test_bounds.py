@@ -43,12 +43,12 @@ def proven(proof: Mapping[str, Any]) -> Fraction:
     return bound
 
 
-def cheapest(need: list[int], step_cost: int, switch_cost: int) -> float:
+def cheapest(need: list[int], keeping: int, switching: int) -> float:
     """Return the least cost of a plan by a dynamic program over all numbers of machines."""
     cost = {n: 0.0 if n == 0 else float("inf") for n in range(max(need) + 1)}
     for wanted in need:
         cost = {
-            n: min(c + max(0, n - m) * switch_cost for m, c in cost.items()) + n * step_cost
+            n: min(c + max(0, n - m) * switching for m, c in cost.items()) + n * keeping
             if n >= wanted
             else float("inf")
             for n in cost
@@ -58,24 +58,22 @@ def cheapest(need: list[int], step_cost: int, switch_cost: int) -> float:
 
 @given(
     need=st.lists(st.integers(0, 5), min_size=1, max_size=14),
-    step_cost=st.integers(0, 4),
-    switch_cost=st.integers(0, 12),
+    keeping=st.integers(0, 4),
+    switching=st.integers(0, 12),
 )
-def test_right_sizing_is_the_optimum(need: list[int], step_cost: int, switch_cost: int) -> None:
+def test_right_sizing_is_the_optimum(need: list[int], keeping: int, switching: int) -> None:
     """The closed form costs what a dynamic program over all plans finds, and covers the need."""
-    found = right_sizing(np.array(need), step_cost, switch_cost)
-    assert cheapest(need, step_cost, switch_cost) == found.cost
+    found = right_sizing(np.array(need), keeping, switching)
+    assert cheapest(need, keeping, switching) == found.cost
     assert (found.on >= need).all()
     switched = np.maximum(np.diff(found.on, prepend=0), 0).sum()
-    assert step_cost * found.on.sum() + switch_cost * switched == found.cost
+    assert keeping * found.on.sum() + switching * switched == found.cost
 
 
-@pytest.mark.parametrize(("switch_cost", "on"), [(2, [3, 1, 1, 3]), (3, [3, 3, 3, 3])])
-def test_a_gap_is_bridged_where_it_costs_less_than_a_switch(
-    switch_cost: int, on: list[int]
-) -> None:
+@pytest.mark.parametrize(("switching", "on"), [(2, [3, 1, 1, 3]), (3, [3, 3, 3, 3])])
+def test_a_gap_is_bridged_where_it_costs_less_than_a_switch(switching: int, on: list[int]) -> None:
     """Two idle steps at 1 are kept on through where a switch costs 3, and not where it costs 2."""
-    assert on == right_sizing(np.array([3, 1, 1, 3]), 1, switch_cost).on.tolist()
+    assert on == right_sizing(np.array([3, 1, 1, 3]), 1, switching).on.tolist()
 
 
 @given(online=st.lists(st.integers(0, 9), min_size=5, max_size=5), jobs=JOBS)
