@@ -87,7 +87,9 @@ def test_canonical_form() -> None:
     assert b'{"":"Fill","kind":"hold","longest_ms":5}' == canonical_json(
         Fill(kind="hold", longest_ms=5)
     )
-    assert b'["9007199254740993",3,"\\u00e9"]' == canonical_json([2**53 + 1, np.int64(3), "é"])
+    assert '["9007199254740993",3,2,"é"]'.encode() == canonical_json(
+        [2**53 + 1, np.int64(3), 2.0, "é"]
+    )
     digest = canonical_json(np.array([1, 2], np.int64))
     assert digest.startswith(b'{"dtype":"<i8","sha256":"')
     assert digest.endswith(b'"shape":[2]}')

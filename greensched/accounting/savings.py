@@ -7,12 +7,12 @@ Foundation, SCI 1.1: "identical methodology [...] except excluding the proposed 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import rfc8785
 
 from greensched.accounting.entries import Entries, readable, total
 from greensched.errors import InternalError
@@ -46,18 +46,17 @@ def baseline_of(kind: str, text: str, setting: object) -> Baseline:
 
 
 def canonical_json(value: object) -> bytes:
-    """Return `value` as JSON with sorted keys and no spaces: equal values give equal bytes.
+    """Return `value` as canonical JSON (RFC 8785): equal values give equal bytes.
 
     Dataclasses become their fields and the name of their class; arrays their type, shape and
     the SHA-256 of their bytes; integers beyond 2^53 strings. Raises InternalError for what has
     no such form, such as NaN.
     """
     try:
-        text = json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except ValueError as error:
+        return rfc8785.dumps(_plain(value))
+    except (rfc8785.CanonicalizationError, ValueError) as error:
         message = f"no canonical form: {error}"
         raise InternalError(message) from error
-    return text.encode("ascii")
 
 
 def _plain(value: object) -> Any:

@@ -17,7 +17,7 @@ from greensched.policies.machines import (
     idle_for,
     ours,
     power_actions,
-    to_wake,
+    to_hold_pending,
 )
 from greensched.policies.settings import check
 
@@ -79,14 +79,7 @@ class Autoscaled:
         view, machines = snapshot.services, snapshot.machines
         wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
         serves, takes_jobs = machines.role != BATCH, machines.role != ONLINE
-        pending_cpu_m = int(view.pending @ view.replica_cpu_m)
-        pending_memory_mib = int(view.pending @ view.replica_memory_mib)
-        for_services = np.concatenate(
-            [
-                to_wake(machines, serves, pending_cpu_m, pending_memory_mib),
-                to_wake(machines, serves, 0, 0, int(view.pending @ view.replica_gpu_m)),
-            ]
-        )
+        for_services = to_hold_pending(snapshot, serves)
         for_jobs = wake_for_queue(snapshot, takes_jobs, patience_ms=self.patience_ms)
         unneeded = self._unneeded(snapshot, serves)
         actions: tuple[Action, ...] = (

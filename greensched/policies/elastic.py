@@ -18,6 +18,7 @@ from greensched.policies.machines import (
     online_room,
     ours,
     power_actions,
+    to_hold_pending,
     to_wake,
 )
 from greensched.policies.memory import frozen
@@ -73,7 +74,7 @@ class ElasticReactive:
     free_period_ms: int = 300_000  # between two choices of machines to free
     moves_max: int = 20  # replicas moved at each of them
     drains_share: float = 0.05  # of machines on, emptying at one time (at least one)
-    idle_ms: int = 300_000
+    idle_ms: int = 600_000  # as the baseline: no saving comes from it
     retry_ms: int = 1_800_000  # between two attempts to empty one machine
     patience_ms: int = 600_000
 
@@ -219,26 +220,29 @@ class _Fleet:
         m, view = snapshot.machines, snapshot.services
         serves = m.role != BATCH
         booting = (m.state == BOOTING) & ours(m) & serves
-        needs = []
-        for room, reserve, each, size in (
-            (self.room_cpu_m, self.reserve_cpu_m, view.replica_cpu_m, m.cpu_m),
-            (
-                self.room_memory_mib,
-                self.reserve_memory_mib,
-                view.replica_memory_mib,
-                m.memory_mib,
-            ),
-        ):
-            boots = int(size @ booting)
-            need = max(0.0, reserve + int(self.coming @ each) - int(room.sum()) - boots)
-            # No room is taken off what is pending: it found none.
-            needs.append(need + max(0, int(view.pending @ each) - boots))
-        boots_gpu_m = int(m.gpu_free_m @ booting)
-        room_gpu_m = int(m.gpu_free_m @ self.serving) + boots_gpu_m
-        coming_gpu_m = max(0, int(self.coming @ view.replica_gpu_m) - room_gpu_m)
-        pending_gpu_m = max(0, int(view.pending @ view.replica_gpu_m) - boots_gpu_m)
-        gpu_m = coming_gpu_m + pending_gpu_m
-        return np.concatenate([to_wake(m, serves, *needs), to_wake(m, serves, 0, 0, gpu_m)])
+        plain = np.where(view.replica_gpu_m == 0, self.coming, 0)
+        for_gpus = self.coming - plain
+        needs = [
+            max(0.0, reserve + int(plain @ each) - int(room.sum()) - int(size @ booting))
+            for room, reserve, each, size in (
+                (self.room_cpu_m, self.reserve_cpu_m, view.replica_cpu_m, m.cpu_m),
+                (
+                    self.room_memory_mib,
+                    self.reserve_memory_mib,
+                    view.replica_memory_mib,
+                    m.memory_mib,
+                ),
+            )
+        ]
+        gpu_room_m = int(m.gpu_free_m @ (self.serving | booting))
+        gpu_m = int(for_gpus @ view.replica_gpu_m) - gpu_room_m
+        return np.concatenate(
+            [
+                to_wake(m, serves, *needs),
+                to_wake(m, serves, 0, 0, gpu_m),
+                to_hold_pending(snapshot, serves),
+            ]
+        )
 
     def spare(self, snapshot: Snapshot, rows: IntArray, headroom: float) -> int:
         """Return how many of the first of `rows` may go, their replicas fitting elsewhere.

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from greensched.model import (
+    BOOTING,
     OFF,
     ON,
     OWN,
@@ -84,6 +85,33 @@ def to_wake(
             count = max(count, int(np.cumsum(size[order]).searchsorted(need)) + 1)
     chosen: IntArray = order[:count]
     return chosen
+
+
+def to_hold_pending(snapshot: Snapshot, among: BoolArray) -> IntArray:
+    """Return the machines of `among` to wake for replicas that found no room.
+
+    One that is asleep or off is empty, so it takes as many replicas as its capacity holds; no
+    room on machines that are on is taken off, as the replicas found none. Machines that cannot
+    hold a single one are not woken for it, and those that boot already are taken off the need.
+    """
+    view, services = snapshot.machines, snapshot.services
+    chosen, free = [NOTHING], among & ours(view)
+    for s in np.flatnonzero(services.pending):
+        places = np.minimum(
+            view.cpu_m // max(1, int(services.replica_cpu_m[s])),
+            view.memory_mib // max(1, int(services.replica_memory_mib[s])),
+        )
+        gpu_m = int(services.replica_gpu_m[s])
+        if gpu_m:
+            places = np.minimum(places, view.gpu_m // gpu_m)
+        able = free & (places > 0)
+        left = int(services.pending[s]) - int(places @ (able & (view.state == BOOTING)))
+        rows = np.flatnonzero(able & ((view.state == SLEEPING) | (view.state == OFF)))
+        rows = rows[np.lexsort((view.state[rows] == OFF, view.gpu_m[rows] > 0))]
+        count = int(np.cumsum(places[rows]).searchsorted(left)) + 1 if left > 0 else 0
+        chosen.append(rows[:count])
+        free[rows[:count]] = False  # one machine, one service: the rest is found at later wakes
+    return np.concatenate(chosen)
 
 
 def power_actions(
