@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from greensched.experiment.backlog import UNDONE
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -93,9 +95,7 @@ def outcome(machines: float, energy_kwh: float, *, factor: float = 1.0) -> dict[
             "wait_p95_ok": None,
             "evictions": 312,
             "wasted_core_h": 18.4,
-            "backlog_core_h": 0.0,
-            "backlog_energy_kwh": 0.0,
-            "backlog_scope2_kg": 0.0,
+            **dict.fromkeys(UNDONE, 0.0),
             "work_core_h": 7777.0,
             "energy_kwh": 2000.0,
         },
@@ -116,8 +116,7 @@ SERVICE = (
 )
 BATCH = (
     *("completed", "unfinished", "deadline_miss_share", "wait_mean_s", "wait_p95_s"),
-    *("evictions", "wasted_core_h", "backlog_core_h", "backlog_energy_kwh", "backlog_scope2_kg"),
-    "energy_kwh",
+    *("evictions", "wasted_core_h", *UNDONE, "energy_kwh"),
 )
 
 
