@@ -20,6 +20,7 @@ READERS: Final = {
     "jobs": "greensched.readers.jobs:read",
     "openb": "greensched.readers.openb:read",
     "opendc": "greensched.readers.opendc:read",
+    "planetlab": "greensched.readers.planetlab:read",
     "series": "greensched.readers.series:read",
     "swf": "greensched.readers.swf:read",
 }

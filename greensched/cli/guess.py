@@ -25,6 +25,7 @@ _COLUMNS: Final[dict[str, tuple[frozenset[str], ...]]] = {
         frozenset({"service", "load_cpu_m", "replica_cpu_m"}),
         frozenset({"job", "submit_s", "cpu_m"}),
         frozenset({"machine", "cpu_m", "memory_mib"}),
+        frozenset({"database", "cpu_m", "memory_mib"}),
     ),
 }
 
@@ -41,7 +42,8 @@ def _of(path: Path) -> str:
         stems = {p.name.split(".")[0] for p in path.iterdir()}
         if "tasks" in stems:
             return "opendc"
-        return "canonical" if stems & {"services", "jobs", "machines"} else ""
+        kinds = {"services", "jobs", "machines", "databases"}
+        return "canonical" if stems & kinds else ""
     if ".swf" in path.suffixes:
         return "swf"
     names = _columns(path)

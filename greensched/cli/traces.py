@@ -71,8 +71,9 @@ def import_(files: tuple[Path, ...], out: Path, **given: Any) -> None:
 
 def _rows(made: Trace) -> str:
     """Return how many rows of each kind a trace has, in words."""
-    kinds = (("services", made.services), ("jobs", made.jobs), ("machines", made.machines))
-    return ", ".join(f"{len(noun):,} {kind}" for kind, noun in kinds if noun is not None)
+    kinds = ("services", "jobs", "machines", "databases")
+    found = [(kind, getattr(made, kind)) for kind in kinds]
+    return ", ".join(f"{len(noun):,} {kind}" for kind, noun in found if noun is not None)
 
 
 def opened_trace(files: Sequence[Path], given: dict[str, Any]) -> Trace:
@@ -112,7 +113,7 @@ def _told(found: dict[str, Any]) -> list[str]:
     from greensched.report.words import plural, span
 
     told = []
-    for kind in ("services", "jobs", "machines"):
+    for kind in ("services", "jobs", "machines", "databases"):
         part = found[kind]
         rows = plural(part["rows"], "row") if part["rows"] else "none"
         told.append(f"{kind:9} {rows}")
@@ -192,7 +193,7 @@ def _value(value: Any) -> str:
 @click.option("--seed", type=click.IntRange(0), help="Another seed gives other weeks.")
 @verbosity
 def sample(out: Path, seed: int | None) -> None:
-    """Write the bundled samples: services, jobs and hourly intensity, with their history."""
+    """Write the bundled samples: services, jobs, databases, hourly intensity; with history."""
     from greensched.generate import SAMPLE_SEED, write_samples
 
     for path in write_samples(out, seed=SAMPLE_SEED if seed is None else seed):

@@ -43,6 +43,11 @@ from greensched.model.decision import (
     Snapshot,
 )
 from greensched.model.entities import (
+    APART,
+    BY_MACHINE,
+    BY_RACK,
+    BY_SITE,
+    Databases,
     JobClass,
     Jobs,
     Machines,
@@ -59,7 +64,11 @@ from greensched.model.setting import (
 )
 
 __all__ = [
+    "APART",
     "BOOTING",
+    "BY_MACHINE",
+    "BY_RACK",
+    "BY_SITE",
     "DRAIN",
     "DRAINING",
     "LENDING",
@@ -76,6 +85,7 @@ __all__ = [
     "Action",
     "BatchLimit",
     "BoolArray",
+    "Databases",
     "Discipline",
     "FloatArray",
     "Int8Array",

@@ -88,6 +88,35 @@ class Services:
         return len(self.names)
 
 
+# What the replicas of one database may not share, as the `apart` column holds it.
+BY_MACHINE, BY_RACK, BY_SITE = range(3)
+APART: tuple[str, ...] = ("machine", "rack", "site")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Databases:
+    """Databases: who they are and what one replica of each takes, on a uniform grid.
+
+    `cpu_m[d, k]` [millicores] and `iops[d, k]` [operations/s] hold on
+    `[start_ms + k * step_ms, start_ms + (k + 1) * step_ms)`. Each replica takes as much, so that
+    any may lead. Memory is not shared with anybody. Sorted by name.
+    """
+
+    names: tuple[str, ...]
+    start_ms: int
+    step_ms: int
+    cpu_m: IntArray  # [databases, steps]
+    iops: IntArray  # [databases, steps]
+    memory_mib: IntArray
+    disk_gib: IntArray  # as stored today, before any compression
+    replicas: IntArray
+    apart: IntArray  # BY_MACHINE .. BY_SITE: no two replicas of a database in one
+
+    def __len__(self) -> int:
+        """Return the number of databases."""
+        return len(self.names)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobClass:
     """What jobs of one class have in common."""
@@ -152,7 +181,7 @@ class Machines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """What a reader makes of a file: any of services, jobs and machines, and how good it is.
+    """What a reader makes of files: any of services, jobs, machines, databases; how good it is.
 
     Times count from `zero_utc` (ISO 8601; empty where the file has no calendar).
     """
@@ -160,6 +189,7 @@ class Trace:
     services: Services | None = None
     jobs: Jobs | None = None
     machines: Machines | None = None
+    databases: Databases | None = None
     zero_utc: str = ""
     timeline: bool = True  # False: a population to pack, not a record over time
     synthetic: bool = False

@@ -1,7 +1,7 @@
-"""The format of greensched itself: services, jobs and machines, one CSV or Parquet file each.
+"""The format of greensched itself: services, jobs, machines, databases, one file each.
 
-The schema is in `docs/reference/traces.md`. Which of the three a file holds is told by its
-columns. A folder stands for the files services.*, jobs.* and machines.* in it.
+The schema is in `docs/reference/traces.md`. Which of them a CSV or Parquet file holds is told by
+its columns. A folder stands for the files services.*, jobs.*, machines.* and databases.* in it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ import numpy as np
 
 from greensched.errors import DataError, Finding
 from greensched.model import JobClass, Jobs, Machines, Services, Trace
-from greensched.readers.cells import INT32_MAX, Cell, Check
+from greensched.readers.cells import INT32_MAX, Check, cell_of
 from greensched.readers.columns import drop_duplicates, frozen, jobs_from, out_of_order
+from greensched.readers.databases import COLUMNS as DATABASE_COLUMNS
+from greensched.readers.databases import databases_from, load_databases
 from greensched.readers.files import checksum
 from greensched.readers.grid import Attributes, assumptions, services_of, uniform_load
 from greensched.readers.loading import load
 from greensched.readers.options import MS_PER_UNIT, ReadOptions, with_units
-from greensched.readers.source import connect, missing_column, opened
+from greensched.readers.source import connect, opened
 from greensched.readers.timing import epoch_ms, iso_utc, time_cell
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from greensched.readers.source import Source
 
-MARKS = {"services": "load_cpu_m", "jobs": "duration", "machines": "machine"}
+KINDS = ("services", "jobs", "machines", "databases")
 SUFFIXES = (".csv", ".csv.gz", ".csv.xz", ".csv.bz2", ".csv.zip", ".parquet")
 ATTRIBUTES: dict[str, tuple[str | None, str]] = {
     # name: (SQL of an absent cell, None for required; kind)
@@ -61,6 +63,7 @@ OTHERS = (
     *("service", "load_cpu_m", *ATTRIBUTES, "job", "class", "cpu_m", "memory_mib", "gpu_m"),
     *("tasks", "priority", "evictable", "deferrable", "interruptible"),
     *("machine", "count", "gpus", "gpu_model"),
+    *DATABASE_COLUMNS,
 )
 
 
@@ -100,10 +103,10 @@ def _in_folder(folder: Path) -> list[Path]:
     found = [
         p
         for p in sorted(folder.iterdir())
-        if p.name.split(".")[0] in MARKS and p.name.endswith(SUFFIXES)
+        if p.name.split(".")[0] in KINDS and p.name.endswith(SUFFIXES)
     ]
     if not found:
-        what = "no services, jobs or machines file (.csv or .parquet) in this folder"
+        what = "no services, jobs, machines or databases file (.csv or .parquet) in this folder"
         raise DataError(Finding(where=str(folder), what=what))
     return found
 
@@ -115,13 +118,15 @@ def _kind(source: Source, options: ReadOptions) -> str:
         return "services"
     if "submit" in stems or "duration" in stems:
         return "jobs"
+    if "database" in names:
+        return "databases"
     if "machine" in names:
         return "machines"
     raise DataError(
         Finding(
             where=source.label,
-            what="neither services (load_cpu_m), jobs (submit_s) nor machines (machine): "
-            f"columns are {source.there}",
+            what="neither services (load_cpu_m), jobs (submit_s), machines (machine) nor "
+            f"databases (database): columns are {source.there}",
             remedy="name columns with --map NAME=COLUMN, or the format with --reader",
         )
     )
@@ -136,19 +141,13 @@ def _one(parts: _Parts, source: Source) -> None:
     parts.synthetic |= source.facts.get("synthetic") == "true"
     if kind != "machines" and source.facts.get("zero_utc"):
         parts.zeros_utc.add(source.facts["zero_utc"])
+    if kind == "databases":
+        told, parts.of_utc[kind] = load_databases(source, parts.options)
+        parts.findings += told
+        return
     {"services": _load_services, "jobs": _load_jobs, "machines": _load_machines}[kind](
         parts, source
     )
-
-
-def _cell(source: Source, name: str, options: ReadOptions, **about: Any) -> Cell:
-    """Return the cell of `name`; raise DataError where a required column is not there."""
-    column: str | None = options.columns.get(name, name)
-    if column not in source.columns:
-        if name in options.columns or about.get("empty") is None:
-            raise DataError(missing_column(source, str(column), name))
-        column = None
-    return Cell(name=name, column=column, **about)
 
 
 def _load_jobs(parts: _Parts, source: Source) -> None:
@@ -165,15 +164,15 @@ def _load_jobs(parts: _Parts, source: Source) -> None:
         time_cell(source, "max_delay", options, duration=True, empty="-1"),
         time_cell(source, "checkpoint_interval", options, duration=True, empty="0"),
         time_cell(source, "checkpoint_cost", options, duration=True, empty="0"),
-        _cell(source, "job", options, kind="text"),
-        _cell(source, "class", options, kind="text", empty="'batch'"),
-        _cell(source, "cpu_m", options, low=0.0),
-        _cell(source, "memory_mib", options, empty="0"),
-        _cell(source, "gpu_m", options, empty="0"),
-        _cell(source, "tasks", options, empty="1", low=1.0),
-        _cell(source, "priority", options, empty="0", low=-float(INT32_MAX)),
+        cell_of(source, "job", options, kind="text"),
+        cell_of(source, "class", options, kind="text", empty="'batch'"),
+        cell_of(source, "cpu_m", options, low=0.0),
+        cell_of(source, "memory_mib", options, empty="0"),
+        cell_of(source, "gpu_m", options, empty="0"),
+        cell_of(source, "tasks", options, empty="1", low=1.0),
+        cell_of(source, "priority", options, empty="0", low=-float(INT32_MAX)),
         *(
-            _cell(source, n, options, kind="flag", empty=e)
+            cell_of(source, n, options, kind="flag", empty=e)
             for n, e in (
                 ("evictable", "true"),
                 ("deferrable", "false"),
@@ -223,13 +222,15 @@ def _load_services(parts: _Parts, source: Source) -> None:
     time = time_cell(source, "time", options)
     cells = [
         time,
-        _cell(source, "service", options, kind="text"),
-        _cell(source, "load_cpu_m", options, high=float(2**53)),
+        cell_of(source, "service", options, kind="text"),
+        cell_of(source, "load_cpu_m", options, high=float(2**53)),
         time_cell(source, "startup", options, duration=True, empty="60000"),
     ]
     for name, (empty, kind) in ATTRIBUTES.items():
         low = 1.0 if name == "replica_cpu_m" else 0.0
-        cells.append(_cell(source, name, options, empty=empty, low=low, is_integer=kind == "int"))
+        cells.append(
+            cell_of(source, name, options, empty=empty, low=low, is_integer=kind == "int")
+        )
     what = "replicas_min above replicas_max"
     extra = [Check(when="replicas_max >= 0 AND replicas_min > replicas_max", what=what)]
     bad = load(source, "raw_services", cells, options, extra=extra)
@@ -242,12 +243,12 @@ def _load_services(parts: _Parts, source: Source) -> None:
 def _load_machines(parts: _Parts, source: Source) -> None:
     options, con = parts.options, parts.con
     cells = [
-        _cell(source, "machine", options, kind="text"),
-        _cell(source, "count", options, empty="1", low=1.0),
-        _cell(source, "cpu_m", options, low=1.0),
-        _cell(source, "memory_mib", options, high=float(2**53)),
-        _cell(source, "gpus", options, empty="0"),
-        _cell(source, "gpu_model", options, kind="text", empty="''"),
+        cell_of(source, "machine", options, kind="text"),
+        cell_of(source, "count", options, empty="1", low=1.0),
+        cell_of(source, "cpu_m", options, low=1.0),
+        cell_of(source, "memory_mib", options, high=float(2**53)),
+        cell_of(source, "gpus", options, empty="0"),
+        cell_of(source, "gpu_model", options, kind="text", empty="''"),
     ]
     bad = load(source, "raw_machines", cells, options)
     parts.findings += drop_duplicates(con, "raw_machines", "machine", bad, "a machine id")
@@ -275,10 +276,15 @@ def _trace(parts: _Parts, digest: str) -> Trace:
     zero_ms, zero_utc = _zero(parts)
     services = _services(parts, zero_ms) if "services" in parts.tables else None
     jobs = _jobs(parts, zero_ms) if "jobs" in parts.tables else None
+    databases = None
+    if label := parts.tables.get("databases"):
+        databases, told = databases_from(parts.con, label, parts.options, zero_ms)
+        parts.findings += told
     return Trace(
         services=services,
         jobs=jobs,
         machines=parts.machines,
+        databases=databases,
         zero_utc=zero_utc,
         synthetic=parts.options.synthetic or parts.synthetic,
         checksum=digest,
@@ -308,7 +314,7 @@ def _zero(parts: _Parts) -> tuple[int, str]:
     if stated:
         zero = epoch_ms(stated, "zero_utc")
     else:
-        column = {"services": "time_ms", "jobs": "submit_ms"}
+        column = {"services": "time_ms", "jobs": "submit_ms", "databases": "time_ms"}
         zero = min(
             int(
                 (parts.con.execute(f"SELECT min({column[k]}) FROM raw_{k}").fetchone() or (0,))[0]

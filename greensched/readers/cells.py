@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from greensched.errors import DataError, Finding, UsageError
-from greensched.readers.source import quote
+from greensched.readers.source import missing_column, quote
 from greensched.units import MS_PER_DAY, MS_PER_MIN, MS_PER_S
 
 if TYPE_CHECKING:
+    from greensched.readers.options import ReadOptions
     from greensched.readers.source import Source
 
 NAME_BYTES_MAX = 253  # as Kubernetes names
@@ -70,6 +71,16 @@ class Check:
     what: str
     shows: str = "NULL"  # SQL text
     remedy: str = DROP
+
+
+def cell_of(source: Source, name: str, options: ReadOptions, **about: Any) -> Cell:
+    """Return the cell of `name`; raise DataError where a required column is not there."""
+    column: str | None = options.columns.get(name, name)
+    if column not in source.columns:
+        if name in options.columns or about.get("empty") is None:
+            raise DataError(missing_column(source, str(column), name))
+        column = None
+    return Cell(name=name, column=column, **about)
 
 
 def raw(cell: Cell, source: Source) -> str:

@@ -28,6 +28,7 @@ BYTES_MAX = 8 * 2**30
 RATIO_FROM_BYTES = 2**20  # smaller outputs are harmless whatever their ratio
 CHUNK_BYTES = 2**20
 
+TAR_SUFFIXES = ([".tgz"], [".tbz2"], [".txz"])
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".swf", ".log")
 _DAMAGE = (
     EOFError,
@@ -69,16 +70,14 @@ def plain(path: Path, member: str = "") -> Iterator[Path]:
     the one to read. Raises DataError for damage, bytes after the end, and bombs.
     """
     existing(path)
-    suffixes = [s.lower() for s in path.suffixes]
-    last = suffixes[-1] if suffixes else ""
-    is_tar = last in (".tar", ".tgz", ".tbz2", ".txz") or ".tar" in suffixes[-2:-1]
-    if not is_tar and last not in (".gz", ".bz2", ".xz", ".zip"):
+    last = path.suffix.lower()
+    if not is_tar(path) and last not in (".gz", ".bz2", ".xz", ".zip"):
         yield path
         return
     with TemporaryDirectory(prefix="greensched-") as folder:
         target = Path(folder) / "contents"
         try:
-            _expand(path, last, target, member, is_tar=is_tar)
+            _expand(path, last, target, member)
         except _DAMAGE as error:
             what = f"damaged or cut short ({str(error) or type(error).__name__})"
             raise DataError(Finding(where=str(path), what=what)) from error
@@ -87,8 +86,34 @@ def plain(path: Path, member: str = "") -> Iterator[Path]:
         yield target
 
 
-def _expand(path: Path, last: str, target: Path, member: str, *, is_tar: bool) -> None:
-    if is_tar:
+def is_tar(path: Path) -> bool:
+    """Tell whether `path` is a tar archive, by its name; compressed or not."""
+    suffixes = [s.lower() for s in path.suffixes]
+    return suffixes[-1:] == [".tar"] or ".tar" in suffixes[-2:-1] or suffixes[-1:] in TAR_SUFFIXES
+
+
+def texts(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield name and contents of every file in the tar archive `path`, in its order.
+
+    Raises DataError for damage and bombs.
+    """
+    try:
+        with _decompressed(path, path.suffix.lower()) as stream:
+            capped = _Capped(stream, path)
+            with tarfile.open(fileobj=capped, mode="r|") as archive:  # type: ignore[call-overload]
+                for entry in archive:
+                    inside = archive.extractfile(entry) if entry.isfile() else None
+                    if inside is not None and not Path(entry.name).name.startswith("."):
+                        yield entry.name, inside.read()
+            while capped.read(CHUNK_BYTES):  # so that damage after the last file is seen
+                pass
+    except _DAMAGE as error:
+        what = f"damaged or cut short ({str(error) or type(error).__name__})"
+        raise DataError(Finding(where=str(path), what=what)) from error
+
+
+def _expand(path: Path, last: str, target: Path, member: str) -> None:
+    if is_tar(path):
         with _decompressed(path, last) as stream:
             capped = _Capped(stream, path)
             with tarfile.open(fileobj=capped, mode="r|") as archive:  # type: ignore[call-overload]

@@ -20,7 +20,7 @@ from greensched.units import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from greensched.model import FloatArray, IntArray, Jobs, Machines, Services, Trace
+    from greensched.model import Databases, FloatArray, IntArray, Jobs, Machines, Services, Trace
 
 POINTS_MAX = 10_000  # of the concurrency over time; longer traces get a multiple of an hour
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -43,6 +43,7 @@ def inspect(trace: Trace) -> dict[str, Any]:
         "jobs": _jobs(trace.jobs),
         "services": _services(trace.services),
         "machines": _machines(trace.machines),
+        "databases": _databases(trace.databases),
         "start_s": first_ms / MS_PER_S,
         "span_s": (last_ms - first_ms) / MS_PER_S,
         "zero_utc": trace.zero_utc or None,
@@ -106,6 +107,23 @@ def _services(services: Services | None) -> dict[str, Any]:
         "load_cores": _spread(total, CPU_M_PER_CORE),
         "replicas": int(known.sum()) if len(known) else None,
         "service_time_assumed": int(services.service_time_assumed.sum()),
+    }
+
+
+def _databases(databases: Databases | None) -> dict[str, Any]:
+    """Return what one replica of each takes, in sum over the databases where it is a spread."""
+    if databases is None:
+        return {"rows": 0}
+    return {
+        "rows": len(databases),
+        "steps": databases.cpu_m.shape[1],
+        "step_s": databases.step_ms / MS_PER_S,
+        "load_cores": _spread(databases.cpu_m.sum(axis=0), CPU_M_PER_CORE),
+        "peak_cores": float(databases.cpu_m.max(axis=1).sum()) / CPU_M_PER_CORE,
+        "iops": _spread(databases.iops.sum(axis=0), 1),
+        "memory_gib": float(databases.memory_mib.sum()) / MIB_PER_GIB,
+        "disk_gib": float(databases.disk_gib.sum()),
+        "replicas": int(databases.replicas.sum()),
     }
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from greensched.errors import DataError, Finding
-from greensched.model import JobClass, Jobs, Machines, Services, Trace
+from greensched.model import Databases, JobClass, Jobs, Machines, Services, Trace
 from greensched.readers.columns import TextColumn
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-STORE_VERSION: Final = 1
+STORE_VERSION: Final = 2
 META: Final = "meta.json"
 
 # kind -> column -> (type, dimensions)
@@ -63,6 +63,14 @@ SCHEMA: Final[dict[str, dict[str, tuple[str, int]]]] = {
         "cpu_m": ("int64", 1),
         "memory_mib": ("int64", 1),
         "gpus": ("int64", 1),
+    },
+    "databases": {
+        "cpu_m": ("int64", 2),
+        "iops": ("int64", 2),
+        "memory_mib": ("int64", 1),
+        "disk_gib": ("int64", 1),
+        "replicas": ("int64", 1),
+        "apart": ("int64", 1),
     },
 }
 _PLAIN_FIELDS = ("zero_utc", "timeline", "synthetic", "checksum")
@@ -129,12 +137,10 @@ def _write_columns(trace: Trace, folder: Path) -> None:
         for name, (dtype, _) in columns.items():
             array = np.ascontiguousarray(getattr(noun, name), dtype=dtype)
             np.save(folder / f"{kind}.{name}.npy", array, allow_pickle=False)
-    if trace.services is not None:
-        meta["services"] = {
-            "start_ms": int(trace.services.start_ms),
-            "step_ms": int(trace.services.step_ms),
-        }
-        _save_text(folder, "services.names", trace.services.names)
+    for kind, noun in (("services", trace.services), ("databases", trace.databases)):
+        if noun is not None:
+            meta[kind] = {"start_ms": int(noun.start_ms), "step_ms": int(noun.step_ms)}
+            _save_text(folder, f"{kind}.names", noun.names)
     if trace.jobs is not None:
         meta["jobs"] = {
             "classes": [asdict(c) for c in trace.jobs.classes],
@@ -152,7 +158,7 @@ def _write_columns(trace: Trace, folder: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def _rows(noun: Services | Jobs | Machines | None) -> int:
+def _rows(noun: Services | Jobs | Machines | Databases | None) -> int:
     return 0 if noun is None else len(noun)
 
 
@@ -246,6 +252,7 @@ def open_store(path: Path) -> Trace:
             services=_services(folder),
             jobs=_jobs(folder),
             machines=_machines(folder),
+            databases=_databases(folder),
             zero_utc=_typed(folder, "zero_utc", str),
             timeline=_typed(folder, "timeline", bool),
             synthetic=_typed(folder, "synthetic", bool),
@@ -266,16 +273,26 @@ def _typed(folder: _Folder, key: str, kind: type) -> Any:
 def _services(folder: _Folder) -> Services | None:
     if "services" not in folder.meta:
         return None
-    grid = folder.meta["services"]
+    return Services(**_on_grid(folder, "services"))
+
+
+def _databases(folder: _Folder) -> Databases | None:
+    if "databases" not in folder.meta:
+        return None
+    return Databases(**_on_grid(folder, "databases"))
+
+
+def _on_grid(folder: _Folder, kind: str) -> dict[str, Any]:
+    """Return the fields of a noun of `kind` that has names and a grid of times."""
+    grid = folder.meta[kind]
     if not (isinstance(grid["step_ms"], int) and grid["step_ms"] > 0):
         raise folder.refuse(f"step_ms: {grid['step_ms']!r} is no time step")
-    names = tuple(folder.text("services.names", folder.rows("services")))
-    return Services(
-        names=names,
-        start_ms=int(grid["start_ms"]),
-        step_ms=grid["step_ms"],
-        **folder.columns("services"),
-    )
+    return {
+        "names": tuple(folder.text(f"{kind}.names", folder.rows(kind))),
+        "start_ms": int(grid["start_ms"]),
+        "step_ms": grid["step_ms"],
+        **folder.columns(kind),
+    }
 
 
 def _jobs(folder: _Folder) -> Jobs | None:
@@ -314,6 +331,10 @@ def span_ms(trace: Trace) -> tuple[int, int]:
         steps = trace.services.load_cpu_m.shape[1]
         first = trace.services.start_ms
         last = first + steps * trace.services.step_ms
+    if trace.databases is not None and len(trace.databases):
+        start_ms, steps = trace.databases.start_ms, trace.databases.cpu_m.shape[1]
+        first = min(first, start_ms)
+        last = max(last, start_ms + steps * trace.databases.step_ms)
     if trace.jobs is not None and len(trace.jobs):
         first = min(first, int(trace.jobs.submit_ms[0]))
         last = max(last, int(_largest_end_ms(trace.jobs)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from greensched.errors import DataError
-from greensched.readers import canonical, jobs, openb, opendc, series, swf
+from greensched.readers import canonical, jobs, openb, opendc, planetlab, series, swf
 from greensched.readers.options import ReadOptions
 from greensched.registry import READERS
 from tests.readers.builders import JOBS_HEADER, POD_HEADER, refusal, write
@@ -51,6 +51,11 @@ FORMATS = {
         good=("machine,cpu_m,memory_mib", "m1,1000,64", "m2,1000,64"),
         bad="m3,1000,{}", options=ReadOptions(), rows_of="machines",
     ),
+    "canonical-databases": Format(
+        read=canonical.read, name="databases.csv",
+        good=("database,time_s,cpu_m,memory_mib", "d,0,10,64", "d,300,20,64"),
+        bad="d,600,{},64", options=ReadOptions(), rows_of="databases",
+    ),
     "jobs": Format(
         read=jobs.read, name="list.csv", good=("arrival_time,length,cpus", "0,1,2", "1,1,2"),
         bad="2,1,{}", options=ReadOptions(time_unit="h"), rows_of="jobs",
@@ -66,6 +71,10 @@ FORMATS = {
         good=(TASKS, "1,1000,1000,2,4000,100", "2,2000,1000,2,4000,100"),
         bad="3,3000,1000,2,{},100", options=ReadOptions(), rows_of="jobs",
     ),
+    "planetlab": Format(
+        read=planetlab.read, name="vm_a", good=("24", "34"), bad="{}", options=ReadOptions(),
+        rows_of="databases",
+    ),
     "series": Format(
         read=series.read, name="load.csv", good=("t_s,load", "0,1.5", "300,2.5"), bad="600,{}",
         options=ReadOptions(column="load", time_column="t_s", unit="cores"), rows_of="services",
@@ -76,7 +85,8 @@ FORMATS = {
         bad=f"3 6 -1 {{}} 4 -1 {SWF_TAIL}", options=ReadOptions(), rows_of="jobs",
     ),
 }  # fmt: skip
-CSV_FORMATS = [n for n in FORMATS if n != "swf"]
+HEADED = [n for n in FORMATS if n != "planetlab"]  # it has one cell a row and nothing else
+CSV_FORMATS = [n for n in HEADED if n != "swf"]
 
 
 def test_every_registered_reader_is_in_this_suite() -> None:
@@ -131,7 +141,7 @@ def test_unreadable_number_is_dropped_and_counted(tmp_path: Path, name: str) -> 
     assert any("1 row dropped (33.33 %), the first row 3" in f for f in trace.findings)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", HEADED)
 def test_file_of_bad_rows_only_is_refused(tmp_path: Path, name: str) -> None:
     """Where dropping leaves no row the file is refused all the same."""
     about = FORMATS[name]
@@ -165,7 +175,7 @@ def test_empty_required_cell_is_refused(tmp_path: Path, name: str) -> None:
     assert "empty (1 such row" in refusal(lambda: about.read([path], about.options), DataError)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", HEADED)
 def test_short_and_long_rows_are_refused_together(tmp_path: Path, name: str) -> None:
     """Rows with too few and too many cells are refused, both classes in one error."""
     about = FORMATS[name]
@@ -178,7 +188,7 @@ def test_short_and_long_rows_are_refused_together(tmp_path: Path, name: str) -> 
     assert f"{about.name} row 4: long row" in said
 
 
-@pytest.mark.parametrize("name", [n for n in FORMATS if n not in ("swf", "series")])
+@pytest.mark.parametrize("name", [n for n in HEADED if n not in ("swf", "series")])
 def test_row_numbers_count_malformed_rows_before_them(tmp_path: Path, name: str) -> None:
     """The row number of a bad cell counts the malformed rows that come before it."""
     about = FORMATS[name]
@@ -201,7 +211,7 @@ def test_missing_column_is_named(tmp_path: Path, name: str) -> None:
     assert f"no column '{last}'" in said
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", HEADED)
 def test_file_without_rows_is_refused(tmp_path: Path, name: str) -> None:
     """A header alone is no trace."""
     about = FORMATS[name]
@@ -246,6 +256,7 @@ NAMED = {
     "canonical-jobs": "{},6,10,1000",
     "canonical-services": "{},0,10,500,64",
     "canonical-machines": "{},1000,64",
+    "canonical-databases": "{},0,10,64",
     "openb": "{},1000,64,0,0,,BE,Running,0,9,0",
     "opendc": "{},3000,1000,2,4000,100",
 }
@@ -274,6 +285,7 @@ TWICE = {
     "canonical-jobs": ("a,0,10,1000", "a,1,10,1000"),
     "canonical-services": ("w,0,10,500,64", "w,0,11,500,64"),
     "canonical-machines": ("m1,1000,64", "m1,1000,65"),
+    "canonical-databases": ("d,0,10,64", "d,0,11,64"),
     "openb": ("p1,1000,64,0,0,,BE,Running,0,9,0", "p1,1000,64,0,0,,BE,Running,0,8,0"),
     "opendc": ("1,1000,1000,2,4000,100", "1,1000,2000,2,4000,100"),
     "series": ("0,1.5", "0,1.6"),

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greensched.errors import DataError, UsageError
-from greensched.model import JobClass, Jobs, Machines, Services, Trace
+from greensched.model import Databases, JobClass, Jobs, Machines, Services, Trace
 from greensched.readers import canonical, resolve
 from greensched.readers.columns import TextColumn
 from greensched.readers.inspect import NO_TIMELINE, inspect, sparkline
@@ -67,6 +67,9 @@ def whole_trace() -> Trace:
         jobs=jobs_of([0, 1], [2, 0.5]),
         machines=Machines(names=("m",), count=one, cpu_m=one, memory_mib=one, gpus=one,
                           gpu_models=("T4",)),
+        databases=Databases(names=("d",), start_ms=0, step_ms=2, cpu_m=one[:, None],
+                            iops=one[:, None], memory_mib=one, disk_gib=one, replicas=one,
+                            apart=one),
         zero_utc="2023-03-06T00:00:00Z", timeline=False, synthetic=True, checksum="abc",
         findings=("a", "b"),
     )  # fmt: skip
