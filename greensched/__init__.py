@@ -12,6 +12,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # typing's own is imported by typing, which every command would wait for
 if TYPE_CHECKING:
+    from greensched.experiment.attribute import attribute
     from greensched.experiment.comparison import compare
     from greensched.experiment.run import run
     from greensched.scenario import load
@@ -23,9 +24,10 @@ _HOMES: dict[str, str] = {
     "load": "greensched.scenario",
     "run": "greensched.experiment",
     "compare": "greensched.experiment",
+    "attribute": "greensched.experiment.attribute",
 }
 
-__all__ = ["__version__", "compare", "load", "run"]
+__all__ = ["__version__", "attribute", "compare", "load", "run"]
 
 
 def __getattr__(name: str) -> object:

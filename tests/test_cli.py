@@ -108,7 +108,7 @@ def test_bad_rows_exit_with_3_or_are_dropped(tmp_path: Path) -> None:
 def _raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     """Let every run raise `error` after it came some way."""
 
-    def run(_scenario: Any, *, progress: Any, executor: Any) -> None:
+    def run(_scenario: Any, *, progress: Any, **_rest: Any) -> None:
         progress("scenario", 0.43)
         raise error
 
@@ -273,7 +273,7 @@ def test_reader_of_a_broken_pipe_is_no_traceback(tmp_path: Path) -> None:
 def test_lost_interrupt_is_raised_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Ctrl-C that a library's callback swallows still ends the run, at its next step."""
 
-    def run(_scenario: Any, *, progress: Any, executor: Any) -> None:
+    def run(_scenario: Any, *, progress: Any, **_rest: Any) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         progress("baseline", 0.0)

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "validate": ("greensched.cli.scenarios:validate", "Check a scenario and its data."),
     "run": ("greensched.cli.running:run", "Run a scenario against its baseline."),
     "compare": ("greensched.cli.reporting:compare", "Show two results side by side."),
+    "attribute": ("greensched.cli.attribute:attribute", "Tell which technology saves what."),
     "report": ("greensched.cli.reporting:report", "Render a result again."),
     "trace": ("greensched.cli.traces:trace", "Import, inspect and generate traces."),
     "schema": ("greensched.cli.scenarios:schema", "Print the JSON Schema of a file."),

@@ -112,8 +112,8 @@ workers_option = click.option(
     default=1,
     show_default=True,
     metavar="N",
-    help="Processes for the runs (scenario, baseline, static-peak), each with its own memory: 2 "
-    "save about a fifth where cores are free, more than 3 nothing. The result is the same.",
+    help="Processes for the runs (scenario, baseline, static-peak, combinations of switches), "
+    "each with memory of its own. The result is the same.",
 )
 
 reader_options = _stack(

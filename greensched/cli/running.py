@@ -14,9 +14,14 @@ from greensched.cli.options import form, scenario_options, verbosity, workers_op
 from greensched.errors import Finding, InternalError
 
 if TYPE_CHECKING:
-    from greensched.experiment import Result
+    from greensched.experiment import Question, Result
     from greensched.scenario import Scenario
 
+attribution_option = click.option(
+    "--attribution/--no-attribution",
+    default=True,
+    help="Run every combination of the switches too, and tell which saves what.  [default: on]",
+)
 DEMO = "tidal-week.yaml"
 FORMS = ("table", "json", "csv", "md")
 INTERRUPTED = 130
@@ -31,6 +36,7 @@ class Asked:
     seed: int | None = None
     allow_outside: bool = False
     on_bad: str | None = None
+    attribution: bool = False  # run all combinations of the switches
 
     def load(self) -> Scenario:
         """Return the scenario with what was asked applied."""
@@ -51,6 +57,7 @@ class Asked:
         words += [] if self.seed is None else ["--seed", str(self.seed)]
         words += ["--allow-outside"] if self.allow_outside else []
         words += [] if self.on_bad is None else ["--on-bad", self.on_bad]
+        words += [] if self.attribution else ["--no-attribution"]
         return shlex.join(words)
 
 
@@ -66,10 +73,11 @@ def _with_on_bad(scenario: Scenario, on_bad: str) -> Scenario:
     return scenario.overridden(changes)
 
 
-def replay(scenario: Scenario, workers: int = 1) -> Result:
+def replay(scenario: Scenario, workers: int = 1, attribution: Question | None = None) -> Result:
     """Return the result of a scenario, its runs in `workers` processes, progress on stderr.
 
-    Interrupted, it says how far it came and exits with 130; nothing has been written then.
+    With `attribution` all combinations of its switches are run too. Interrupted, it says how far
+    it came and exits with 130; nothing has been written then.
     """
     from greensched.cli.interrupt import noted_interrupts
     from greensched.cli.progress import Progress
@@ -85,7 +93,9 @@ def replay(scenario: Scenario, workers: int = 1) -> Result:
             if not is_compiled():
                 say.tell("compiling kernels (once, about half a minute)...")
             with Processes(workers) as executor:
-                return replayed(scenario, progress=progress, executor=executor)
+                return replayed(
+                    scenario, attribution=attribution, progress=progress, executor=executor
+                )
     except KeyboardInterrupt:
         click.echo(f"interrupted {progress.text}; nothing was written", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
@@ -114,13 +124,14 @@ def carry_out(
     asked: Asked, out: Path | None, form: str, *, workers: int = 1, command: str = ""
 ) -> dict[str, Any]:
     """Run a scenario, write its results, print them; return the summary."""
+    from greensched.experiment import Question
     from greensched.report.outputs import check_place, write_result
     from greensched.report.page import page
 
     scenario = asked.load()
     folder = out or Path("results") / scenario.result_name
     check_place(folder)
-    result = replay(scenario, workers)
+    result = replay(scenario, workers, Question() if asked.attribution else None)
     write_result(result, folder, command=command or asked.command, page=page)
     summary = result.summary
     click.echo(printed(summary, form), nl=False)
@@ -146,6 +157,7 @@ def carry_out(
     metavar="'PATH SIGN NUMBER'",
     help="Exit with 1 where a value of the summary is so; may be repeated.",
 )
+@attribution_option
 @workers_option
 @verbosity
 def run(
@@ -186,12 +198,19 @@ def run(
     help="Folder of the results.  [default: results/<scenario>-<hash>/]",
 )
 @form(*FORMS)
+@attribution_option
 @workers_option
 @verbosity
-def demo(out: Path | None, form: str, workers: int) -> None:
+def demo(
+    out: Path | None,
+    form: str,
+    attribution: bool,  # noqa: FBT001 click passes flags by name
+    workers: int,
+) -> None:
     """Replay the bundled week under its baseline and three technologies, and write the report."""
-    asked = Asked(path=demo_path())
-    carry_out(asked, out, form, workers=workers, command="greensched demo")
+    asked = Asked(path=demo_path(), attribution=attribution)
+    command = "greensched demo" + ("" if attribution else " --no-attribution")
+    carry_out(asked, out, form, workers=workers, command=command)
     if form == "table":
         say.tell("next      greensched init --from YOUR-TRACE.csv, then greensched run")
 

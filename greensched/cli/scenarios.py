@@ -164,10 +164,12 @@ def validate(scenario: Path, form: str, **asked: Any) -> None:
 
 
 @click.command()
-@click.argument("of", type=click.Choice(["scenario", "summary"]), default="scenario")
+@click.argument(
+    "of", type=click.Choice(["scenario", "summary", "attribution"]), default="scenario"
+)
 @verbosity
 def schema(of: str) -> None:
-    """Print the JSON Schema of scenario files, or of summary.json."""
+    """Print the JSON Schema of scenario files, of summary.json, or of `attribute -o json`."""
     from greensched.report.outputs import json_text
 
     if of == "scenario":
@@ -175,6 +177,7 @@ def schema(of: str) -> None:
 
         click.echo(json_text(made()), nl=False)
         return
-    from greensched.report.schema import summary_schema
+    from greensched.report.schema import attribution_schema, summary_schema
 
-    click.echo(json_text(summary_schema()), nl=False)
+    made_of = {"summary": summary_schema, "attribution": attribution_schema}
+    click.echo(json_text(made_of[of]()), nl=False)

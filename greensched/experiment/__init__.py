@@ -1,12 +1,15 @@
 """Experiments: a scenario against its baselines, with what its services and jobs got.
 
 run(scenario)    -> Result       three runs of one world: baseline, static-peak, scenario
+attribute(scenario) -> Attributed   which switch saves what, by all combinations of them
 compare(a, b)    -> Comparison   two results side by side
 Processes(n)     -> Executor     carries out the runs of `run` in n processes
 """
 
 from __future__ import annotations
 
+from greensched.experiment.attribute import Attributed, attribute
+from greensched.experiment.combinations import Question
 from greensched.experiment.comparison import Comparison, compare
 from greensched.experiment.executor import Executor, Here, Processes
 from greensched.experiment.outcome import Outcome
@@ -14,12 +17,15 @@ from greensched.experiment.result import Result
 from greensched.experiment.run import run
 
 __all__ = [
+    "Attributed",
     "Comparison",
     "Executor",
     "Here",
     "Outcome",
     "Processes",
+    "Question",
     "Result",
+    "attribute",
     "compare",
     "run",
 ]

@@ -17,6 +17,7 @@ from greensched.units import J_PER_KWH, MS_PER_S
 if TYPE_CHECKING:
     import pandas as pd
 
+    from greensched.experiment.attribute import Attributed
     from greensched.experiment.world import Shared
     from greensched.scenario import Scenario
 
@@ -64,6 +65,7 @@ class Result:
     static_peak: Outcome
     outcome: Outcome
     findings: tuple[str, ...] = ()
+    attribution: Attributed | None = None  # not asked for
 
     @property
     def runs(self) -> dict[str, Outcome]:
@@ -109,6 +111,7 @@ class Result:
             "scenario": {"policies": [p.kind for p in scenario.policies], **runs["scenario"]},
             "savings": self._savings(runs["baseline"], runs["scenario"]),
             "currency": priced[1] if priced else None,
+            "attribution": None if self.attribution is None else self.attribution.summary,
         }
 
     @property

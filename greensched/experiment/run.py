@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from greensched import registry
-from greensched.accounting import Baseline, baseline_of
+from greensched.accounting import Baseline, Totals, account, baseline_of, total
 from greensched.engine.simulate import Simulation
+from greensched.experiment.attribute import Attributed, attributed
+from greensched.experiment.combinations import Question, Sets, of_outcome, sets_of
+from greensched.experiment.evaluate import Ground, evaluate
 from greensched.experiment.executor import Executor, Here
+from greensched.experiment.lent import Lent
 from greensched.experiment.levels import responses_ms
-from greensched.experiment.outcome import outcome
+from greensched.experiment.outcome import Outcome, outcome
 from greensched.experiment.partition import as_recorded, static_peak
 from greensched.experiment.result import Result
 from greensched.experiment.world import Shared, shared
 from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from greensched.engine.result import RunResult
     from greensched.experiment.executor import Tell
     from greensched.experiment.partition import Partition
-    from greensched.model import Policy, Setting
+    from greensched.model import Policy
     from greensched.scenario import Scenario
 
-    Plans = dict[str, tuple[Partition, tuple[Policy, ...]]]
+    Plan = tuple[Partition, tuple[Policy, ...]]
+    Plans = dict[str, Plan]
 
 _NUMBERS: Final = itertools.count()  # of simulations, in the process that asks for them
 _LIVE: Final[dict[int, Simulation]] = {}  # those that have ended here and may go on
@@ -35,15 +40,20 @@ _LIVE: Final[dict[int, Simulation]] = {}  # those that have ended here and may g
 def run(
     scenario: Scenario,
     *,
+    attribution: Question | None = None,
     progress: Callable[[str, float], None] | None = None,
     executor: Executor | None = None,
 ) -> Result:
     """Return the scenario against its baseline, with static-peak beside it.
 
+    With `attribution` (`Question()`) also all combinations of its switches are run.
     `progress(what, share)` is called as runs advance in this process; `executor` says where the
     runs are carried out, here one after the other if it is None. Raises ScenarioError and
-    DataError for what cannot be run.
+    DataError for what cannot be run, UsageError for a question that has no answer.
     """
+    sets = None
+    if attribution is not None:
+        sets = sets_of(scenario.policies, attribution, scenario.seed)
     world = shared(scenario)
     static = static_peak(world, progress)
     kind = scenario.baseline.kind
@@ -54,16 +64,10 @@ def run(
         "baseline": (fleet, base.policies),
         "static_peak": (static, ()),
     }
-    results = _results(world, plans, executor or Here(), progress)
-    end_ms = results["scenario"].end_ms
-    late_ms = results["static_peak"].end_ms - end_ms
-    factors = world.factors(end_ms + late_ms)
-    responses = {name: responses_ms(world, one) for name, one in results.items()}
-    reference = responses["baseline"]
-    outcomes = {
-        name: outcome(world, one, factors, responses[name], reference)
-        for name, one in results.items()
-    }
+    with Lent(world) as lent, _Runs(lent, plans, executor or Here(), progress) as runs:
+        outcomes, ground = _accounted(runs, fleet)
+        parts = None if sets is None else _attributed(ground, sets, outcomes, runs, kind)
+    late_ms = ground.priced_ms - ground.end_ms
     return Result(
         scenario=scenario,
         shared=world,
@@ -74,7 +78,46 @@ def run(
         findings=tuple(
             dict.fromkeys((*world.workload.findings, *static.findings, *_later(late_ms)))
         ),
+        attribution=parts,
     )
+
+
+def _accounted(runs: _Runs, fleet: Partition) -> tuple[dict[str, Outcome], Ground]:
+    """Return the outcomes of the table's runs, and what others are compared with them by."""
+    world, results = runs.lent.world, runs.results()
+    end_ms = results["scenario"].end_ms
+    priced_ms = max(end_ms, results["static_peak"].end_ms)
+    factors = world.factors(priced_ms)
+    responses = {name: responses_ms(world, one) for name, one in results.items()}
+    reference = responses["baseline"]
+    ground = Ground(
+        lent=runs.lent,
+        fleet=fleet,
+        end_ms=end_ms,
+        factors=factors,
+        priced_ms=priced_ms,
+        reference_ms=reference,
+    )
+    return {
+        name: outcome(world, one, factors, responses[name], reference)
+        for name, one in results.items()
+    }, ground
+
+
+def _attributed(
+    ground: Ground, sets: Sets, outcomes: dict[str, Outcome], runs: _Runs, kind: str
+) -> Attributed:
+    """Return who saved what; runs that were made for the table are not made again."""
+    ready = [
+        (policies, of_outcome(ground.lent.world, outcomes[name], policies))
+        for name, (partition, policies) in runs.plans.items()
+        if partition is ground.fleet
+    ]
+    found = evaluate(ground, sets, ready, runs.executor, runs.tell)
+    late_ms = {one.end_ms for one in found.values()} - {ground.end_ms}
+    baselines = {ground.end_ms: total(outcomes["baseline"].entries)}
+    baselines |= runs.baseline_until(late_ms, ground)
+    return attributed(sets, found, baselines, ground.end_ms, kind)
 
 
 def _later(late_ms: int) -> tuple[str, ...]:
@@ -86,36 +129,57 @@ def _later(late_ms: int) -> tuple[str, ...]:
     )
 
 
-def _results(
-    world: Shared, plans: Plans, executor: Executor, progress: Tell
-) -> dict[str, RunResult]:
-    """Return the runs, all until baseline and scenario have ended; equal ones are run once.
+class _Runs:
+    """The runs of a table; a context manager, as they are kept to go on with."""
 
-    What stands beside these two may need longer, and is then priced longer.
-    """
-    place: dict[str, int] = {}
-    tasks: list[_Task] = []
-    different: list[tuple[Partition, tuple[Policy, ...]]] = []
-    for name, (partition, policies) in plans.items():
-        for i, (seen, same) in enumerate(different):
-            if seen is partition and same == policies:
-                place[name] = i
-                break
-        else:
-            place[name] = len(tasks)
-            different.append((partition, policies))
-            setting = world.setting(
-                name, policies=policies, roles=partition.roles, replicas=partition.replicas
-            )
-            tasks.append(_Task(number=next(_NUMBERS), setting=setting))
-    try:
-        ends_ms = executor.map(_finished, tasks, progress)
-        end_ms = max(ends_ms[place["baseline"]], ends_ms[place["scenario"]])
-        results = executor.map(_until, [(task.number, end_ms) for task in tasks], progress)
-    finally:
-        for task in tasks:
+    def __init__(self, lent: Lent, plans: Plans, executor: Executor, tell: Tell) -> None:
+        """Number the runs; equal ones are run once."""
+        self.lent, self.plans, self.executor, self.tell = lent, plans, executor, tell
+        self._place: dict[str, int] = {}
+        self._tasks: list[_Task] = []
+        for name, plan in plans.items():
+            same = [i for i, t in enumerate(self._tasks) if _equal(t.plan, plan)]
+            self._place[name] = same[0] if same else len(self._tasks)
+            if not same:
+                task = _Task(number=next(_NUMBERS), name=name, lent=lent, plan=plan)
+                self._tasks.append(task)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of what is kept in this process."""
+        for task in self._tasks:
             _LIVE.pop(task.number, None)
-    return {name: results[i] for name, i in place.items()}
+
+    def results(self) -> dict[str, RunResult]:
+        """Return the runs, all until baseline and scenario have ended.
+
+        What stands beside these two may need longer, and is then priced longer.
+        """
+        ends_ms = self.executor.map(_finished, self._tasks, self.tell)
+        end_ms = max(ends_ms[self._place[name]] for name in ("baseline", "scenario"))
+        items = [
+            (task.number, end_ms, i == self._place["baseline"])
+            for i, task in enumerate(self._tasks)
+        ]
+        results = self.executor.map(_until, items, self.tell)
+        return {name: results[i] for name, i in self._place.items()}
+
+    def baseline_until(self, ends_ms: Iterable[int], ground: Ground) -> dict[int, Totals]:
+        """Return the baseline's totals until each of `ends_ms`, later than its own end."""
+        place = self._place["baseline"]
+        later = _Later(
+            number=self._tasks[place].number, ends_ms=tuple(sorted(ends_ms)), ground=ground
+        )
+        items = [later if i == place else None for i in range(len(self._tasks))]
+        return self.executor.map(_gone_on, items, self.tell)[place]
+
+
+def _equal(a: Plan, b: Plan) -> bool:
+    """Say whether two plans are one run."""
+    return a[0] is b[0] and a[1] == b[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,20 +187,49 @@ class _Task:
     """A run to be carried out, and the number under which it is kept."""
 
     number: int
-    setting: Setting
+    name: str
+    lent: Lent
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Later:
+    """A kept run to go on with, and the ends until which its totals are wanted."""
+
+    number: int
+    ends_ms: tuple[int, ...]
+    ground: Ground
 
 
 def _finished(task: _Task, tell: Tell) -> int:
     """Carry out a run and keep it; return its end [ms]."""
-    simulation = Simulation(task.setting, _teller(tell, task.setting.name)).finish()
+    partition, policies = task.plan
+    setting = task.lent.world.setting(
+        task.name, policies=policies, roles=partition.roles, replicas=partition.replicas
+    )
+    simulation = Simulation(setting, _teller(tell, task.name)).finish()
     _LIVE[task.number] = simulation
     return simulation.end_ms
 
 
-def _until(task: tuple[int, int], _tell: Tell) -> RunResult:
-    """Return the result of a run that is kept, gone on with to at least `task[1]` [ms]."""
-    number, end_ms = task
-    return _LIVE.pop(number).extend(end_ms).result()
+def _until(task: tuple[int, int, bool], _tell: Tell) -> RunResult:
+    """Return the result of a run until at least an end [ms]; it is kept where asked for."""
+    number, end_ms, keep = task
+    simulation = _LIVE[number] if keep else _LIVE.pop(number)
+    return simulation.extend(end_ms).result()
+
+
+def _gone_on(later: _Later | None, _tell: Tell) -> dict[int, Totals]:
+    """Return the totals of a kept run until later ends [ms]; it is kept no longer."""
+    found: dict[int, Totals] = {}
+    if later is None:
+        return found
+    simulation, ground = _LIVE.pop(later.number), later.ground
+    for end_ms in later.ends_ms:
+        late = end_ms > ground.priced_ms
+        factors = ground.lent.world.factors(end_ms) if late else ground.factors
+        found[end_ms] = total(account(simulation.extend(end_ms).result().usage, factors))
+    return found
 
 
 def _teller(tell: Tell, name: str) -> Callable[[float], None] | None:

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from greensched.errors import escape_control
 from greensched.report import heading
+from greensched.report.attribution import attribution_markdown, shares
 from greensched.report.difference import lines, result_columns
-from greensched.report.tables import csv_text
+from greensched.report.tables import csv_text, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from greensched.report.difference import Line
-
-# What Markdown takes for its own marks in running text.
-_MARKS = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
-
-
-def plain(text: str) -> str:
-    """Return `text` so that Markdown shows it as it is."""
-    return escape_control(text).translate(_MARKS)
 
 
 def result_markdown(summary: Mapping[str, Any]) -> str:
@@ -33,6 +25,8 @@ def result_markdown(summary: Mapping[str, Any]) -> str:
         plain(heading.sentence(summary)),
         table_markdown(heading.question(summary), titles, rows),
     ]
+    if summary.get("attribution") and (found := shares(summary["attribution"])):
+        parts.append(attribution_markdown(found))
     notes = [n for n in (heading.worst_services(summary), *heading.quality(summary)) if n]
     if notes:
         parts.append("\n".join(f"- {plain(n)}" for n in notes))

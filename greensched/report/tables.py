@@ -1,4 +1,4 @@
-"""Tables on disk: Parquet by duckdb, and CSV whose text no spreadsheet takes for a formula."""
+"""Tables as text and on disk: Parquet by duckdb, CSV that no spreadsheet takes for a formula."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from greensched.errors import DataError, Finding
+from greensched.errors import DataError, Finding, escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+# What Markdown takes for its own marks in running text.
+_MARKS: Final = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
@@ -78,3 +80,8 @@ def neutral(cell: Any) -> Any:
     if isinstance(cell, str) and cell.startswith(FORMULA):
         return f"'{cell}"
     return cell
+
+
+def plain(text: str) -> str:
+    """Return `text` so that Markdown shows it as it is."""
+    return escape_control(text).translate(_MARKS)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import escape_control
 from greensched.report import heading
+from greensched.report.attribution import shares, text_lines
 from greensched.report.difference import (
     Line,
     compared_lines,
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
     from rich.table import Table
+
+    from greensched.report.attribution import Shares
 
 PIPED_COLUMNS: Final = 100  # where no terminal says how wide it is
 UNLIMITED: Final = 10_000
@@ -48,6 +51,9 @@ def result_text(summary: Mapping[str, Any], *, columns: int, colour: bool = Fals
     titles, outcomes = result_columns(summary)
     rows = lines(outcomes, currency=summary["currency"] or "")
     _difference(out, heading.question(summary), titles, rows, columns)
+    if summary.get("attribution") and (parts := shares(summary["attribution"])):
+        out.print()
+        _attribution(out, parts, columns)
     notes = [why_nothing(summary), heading.worst_services(summary)]
     out.print()
     for note in notes:
@@ -78,6 +84,28 @@ def comparison_text(
     rows = compared_lines(a, b)
     _difference(out, "scenarios", titles, rows, columns)
     return _text(out)
+
+
+def attribution_text(summary: Mapping[str, Any], *, columns: int, colour: bool = False) -> str:
+    """Return where the saving comes from: headline and stamp, parts, what is to be said."""
+    out = _console(columns, colour=colour)
+    _headline(out, heading.headline(summary), heading.stamp(summary), columns)
+    found = shares(summary["attribution"])
+    if found is None:
+        _print(out, "no switch is on, and the baseline is the same run: nothing to attribute")
+    else:
+        _attribution(out, found, columns)
+    return _text(out)
+
+
+def _attribution(out: Console, found: Shares, columns: int) -> None:
+    """Print the parts of a saving, and what is to be said of them."""
+    head, *rest = text_lines(found, columns)
+    _print(out, head, style="bold")
+    for line in rest:
+        _print(out, line)
+    for note in found.notes:
+        _print(out, note)
 
 
 def _console(columns: int, *, colour: bool) -> Console:

@@ -1,0 +1,165 @@
+"""Where the saving comes from: the parts of an attribution as rows, rendered in many ways."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+from greensched.errors import escape_control
+from greensched.report.schema import ATTRIBUTION_KEYS, ATTRIBUTION_SCHEMA
+from greensched.report.tables import csv_text, plain
+from greensched.report.words import digits_for, number, unit_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+TITLE: Final = "where the saving comes from"
+COLUMNS: Final = ("alone", "last in", "Shapley")
+_KEYS: Final = ("alone", "last_in", "shapley")
+WHOLE: Final = "the saving above"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """One quantity: its label with the unit shown, and three cells of each row of `names`."""
+
+    label: str
+    cells: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares:
+    """The rows of an attribution; the last is the whole saving. `notes` are sentences."""
+
+    names: tuple[str, ...]
+    quantities: tuple[Quantity, ...]
+    notes: tuple[str, ...]
+
+
+# key in the document -> label, ladder of units, whole units in the ladder's first
+_SHOWN: Final = {
+    "machines_on_mean_milli": ("machines on, mean", "", 1_000),
+    "energy_facility_mwh": ("energy, {unit}", "kwh", 1_000_000),
+    "scope2_location_mg": ("{unit}CO2e", "kg", 1_000_000),
+}
+
+
+def shares(attribution: Mapping[str, Any]) -> Shares | None:
+    """Return the rows of an attribution; None where no switch is on and nothing differs."""
+    found = attribution["quantities"]
+    parts = found["energy_facility_mwh"]["technologies"]
+    if not parts:
+        return None
+    return Shares(
+        names=(*(p["name"] for p in parts), WHOLE),
+        quantities=tuple(_quantity(found[key], *shown) for key, shown in _SHOWN.items()),
+        notes=_notes(attribution, parts),
+    )
+
+
+def _quantity(found: Mapping[str, Any], label: str, ladder: str, whole: int) -> Quantity:
+    """Return one quantity's cells; the shown Shapley values sum to the shown total."""
+    parts, total = found["technologies"], found["total"]
+    sizes = [v / whole for p in parts for v in (p[k] for k in _KEYS)] + [total / whole]
+    divisor, unit = unit_for(ladder, sizes) if ladder else (1.0, "")
+    digits = digits_for(v / divisor for v in sizes)
+    step = Fraction(whole) * Fraction(divisor) / 10**digits  # of what is shown, in whole units
+    last = _fitted([Fraction(p["shapley"]) / step for p in parts], round(Fraction(total) / step))
+    cells = [
+        (
+            _cell(part["alone"] / whole / divisor, digits),
+            _cell(part["last_in"] / whole / divisor, digits),
+            _cell(cell / 10**digits, digits),
+        )
+        for part, cell in zip(parts, last, strict=True)
+    ]
+    cells.append(("", "", _cell(sum(last) / 10**digits, digits)))
+    return Quantity(label=label.format(unit=unit), cells=tuple(cells))
+
+
+def _cell(value: float, digits: int) -> str:
+    """Return a number; nothing at all is a plain 0, unlike a little."""
+    return number(value, digits) if value else "0"
+
+
+def _fitted(values: Sequence[Fraction], total: int) -> list[int]:
+    """Return `values` rounded so that they sum to `total`, their own sum rounded.
+
+    Largest remainder: what a reader adds up is what stands below it.
+    """
+    cells = [math.floor(v) for v in values]
+    order = sorted(range(len(cells)), key=lambda i: (cells[i] - values[i], i))
+    for i in order[: total - sum(cells)]:
+        cells[i] += 1
+    return cells
+
+
+def _notes(attribution: Mapping[str, Any], parts: list[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return what is to be said of the parts: the interaction, why some save nothing."""
+    notes = [attribution["sentence"]]
+    notes += [f"{p['name']}: {p['why']}" for p in parts if p["why"]]
+    if attribution["method"] == "sampled":
+        worst = max(parts, key=lambda p: p["standard_error"])
+        notes.append(
+            f"Shapley values are means over {attribution['orders']} sampled orders; the largest "
+            f"standard error is {worst['standard_error'] / 1e6:,.1f} kWh ({worst['name']})"
+        )
+    return tuple(notes)
+
+
+def text_lines(found: Shares, columns: int) -> list[str]:
+    """Return the rows as text: quantities side by side where `columns` are enough, else below."""
+    names = [escape_control(name) for name in ("", TITLE, *found.names)]
+    width = max(map(len, names))
+    blocks = [_block(q) for q in found.quantities]
+    rows = zip(names, *blocks, strict=True)
+    wide = ["  ".join((name.ljust(width), *cells)).rstrip() for name, *cells in rows]
+    if max(map(len, wide)) <= columns:
+        return wide
+    return [
+        f"{name.ljust(width)}  {cell}".rstrip()
+        for block in blocks
+        for name, cell in zip(names, block, strict=True)
+    ]
+
+
+def _block(quantity: Quantity) -> list[str]:
+    """Return one quantity's lines: its label, its columns' titles, its cells."""
+    rows = [COLUMNS, *quantity.cells]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
+    lines = [" ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    width = max(len(quantity.label), *map(len, lines))
+    return [quantity.label.rjust(width), *(line.rjust(width) for line in lines)]
+
+
+def attribution_markdown(found: Shares) -> str:
+    """Return the rows as a table in Markdown, with the notes below."""
+    head = [TITLE, *(f"{q.label}: {c}" for q in found.quantities for c in COLUMNS)]
+    made = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for i, name in enumerate(found.names):
+        made.append([plain(name), *(c for q in found.quantities for c in q.cells[i])])
+    table = "\n".join("| " + " | ".join(row) + " |" for row in made)
+    return table + "\n\n" + "\n".join(f"- {plain(n)}" for n in found.notes)
+
+
+def document(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `attribute -o json` prints, of a summary that has an attribution."""
+    return {
+        "schema": ATTRIBUTION_SCHEMA,
+        **{key: summary[key] for key in ATTRIBUTION_KEYS},
+        "baseline_id": summary["savings"]["baseline_id"],
+        **summary["attribution"],
+    }
+
+
+def attribution_csv(attribution: Mapping[str, Any]) -> str:
+    """Return the parts as CSV, in whole units."""
+    head = ["quantity", "unit", "technology", *_KEYS, "standard_error", "why"]
+    rows = [
+        [key, one["unit"], p["name"], *(p[k] for k in _KEYS), p["standard_error"], p["why"]]
+        for key, one in attribution["quantities"].items()
+        for p in one["technologies"]
+    ]
+    return csv_text(head, rows)
