@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -137,7 +139,10 @@ def test_what_fits_nowhere_has_no_place() -> None:
 
 def test_nothing_needs_nothing() -> None:
     """Without databases every plan is empty and the bound is 0."""
-    empty = free_case(databases_of(np.zeros((0, 3), np.int64)), room_of(2))  # type: ignore[arg-type]
+    one = databases_of([[1, 2, 3]])
+    columns = ("cpu_m", "iops", "memory_mib", "disk_gib", "replicas", "apart")
+    none = replace(one, names=(), **{name: getattr(one, name)[:0] for name in columns})
+    empty = free_case(none, room_of(2))
     assert 0 == machines_used(consolidated(empty)) == lower_bound(empty)
     assert is_feasible(empty, best_fit(empty))
 
