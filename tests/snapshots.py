@@ -48,6 +48,7 @@ SERVICE = {
     "replicas_min": 1,
     "replicas_max": 100,
     "startup_ms": 0,
+    "service_time_ms": 50.0,
 }
 EMPTY_QUEUE = QueueView(
     jobs=0,
@@ -141,5 +142,9 @@ def _column(values: list[Any], name: str) -> Any:
     if name == "role":
         return np.array([ROLE_CODES[value] for value in values], np.int64)
     small = {"state": np.int64, "lending": np.int64, "machine_type": np.int64, "surplus": np.bool_}
-    use = np.float64 if name.endswith("use_cpu_m") or name == "load_cpu_m" else np.int64
+    use = (
+        np.float64
+        if name.endswith("use_cpu_m") or name in {"load_cpu_m", "service_time_ms"}
+        else np.int64
+    )
     return np.array(values, small.get(name, use))

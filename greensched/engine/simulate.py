@@ -7,6 +7,7 @@ run.result()
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from greensched.engine.kernels.layout import (
 from greensched.engine.kernels.memory import JOB_DTYPES, WORLD_DTYPES, book
 from greensched.engine.result import RunResult, collect
 from greensched.engine.snapshot import Roster, Sight, indices
+from greensched.engine.truth import Truth
 from greensched.engine.world import build, grown, more_intervals
 from greensched.errors import InternalError
 from greensched.model import (
@@ -134,13 +136,18 @@ class Simulation:
     def _wake(self, group: list[Policy], period_ms: int) -> Generator[simpy.Event, None, None]:
         """Wake the policies of one period together: all see the same snapshot."""
         memories = [policy.first_memory() for policy in group]
+        services = self.setting.services
+        truth = None if services is None else Truth(services=services)
         sight = Sight(self.setting, self.world, self._roster)
         while True:
             self._advance(int(self._env.now))
             snapshot = sight.look(self.world, self._book)
             decided: list[Action] = []
             for i, policy in enumerate(group):
-                actions, memories[i] = policy.decide(snapshot, memories[i])
+                seen = snapshot
+                if getattr(policy, "oracle", False):
+                    seen = replace(snapshot, forecast=truth)
+                actions, memories[i] = policy.decide(seen, memories[i])
                 decided += actions
             for action in decided:
                 self._apply(action)

@@ -73,6 +73,7 @@ class Sight:
         m, s = len(world.mach), len(world.svc)
         self._offset_ms = setting.start_offset_ms
         self._roster = roster
+        self._forecast = setting.forecast
         self._whole = np.zeros(layout.MACHINE_COLUMNS * m + layout.SERVICE_COLUMNS * s, np.int64)
         self._real = np.zeros(layout.MACHINE_REALS * m + layout.SERVICE_REALS * s)
         self._before = np.concatenate([world.mach["use_integral"], world.svc["load_integral"]])
@@ -95,6 +96,7 @@ class Sight:
             load_cpu_m=real[2 * m :],
             replicas_min=_frozen(none if table is None else table.replicas_min),
             replicas_max=_frozen(np.where(most == NONE, UNLIMITED, most)),
+            service_time_ms=_frozen(np.zeros(0) if table is None else table.service_time_ms),
             **dict(zip(SERVICE_VIEWS, counts, strict=True)),
             **{view: _copy(world.svc[column]) for view, column in STEADY_SERVICE.items()},
         )
@@ -114,6 +116,7 @@ class Sight:
             services=self._services,
             replicas=self._roster.view(world, pages),
             queue=_queue(world),
+            forecast=self._forecast,
         )
 
 

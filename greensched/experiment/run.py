@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from greensched import registry
 from greensched.accounting import Baseline, Totals, account, baseline_of, total
 from greensched.engine.simulate import Simulation
+from greensched.experiment import forecasts
 from greensched.experiment.attribute import Attributed, attributed
 from greensched.experiment.combinations import Question, Sets, of_outcome, sets_of
 from greensched.experiment.evaluate import Ground, evaluate
@@ -76,7 +77,14 @@ def run(
         static_peak=outcomes["static_peak"],
         outcome=outcomes["scenario"],
         findings=tuple(
-            dict.fromkeys((*world.workload.findings, *static.findings, *_later(late_ms)))
+            dict.fromkeys(
+                (
+                    *world.workload.findings,
+                    *static.findings,
+                    *forecasts.findings(world.workload, world.forecast),
+                    *_later(late_ms),
+                )
+            )
         ),
         attribution=parts,
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from greensched.accounting import Factors, SiteFactors, machine_factors, site_factors
 from greensched.errors import ScenarioError
+from greensched.experiment.forecasts import forecast_of
 from greensched.model import Policy, Setting
 from greensched.scenario import build_workload, fleet_types, intensities, sites
 from greensched.scenario.cut import take_jobs
@@ -17,6 +18,7 @@ from greensched.units import MS_PER_DAY, MS_PER_MIN
 
 if TYPE_CHECKING:
     from greensched.carbon import CarbonIntensity
+    from greensched.forecast import Forecast
     from greensched.model import Int8Array, IntArray, MachineType, Site
     from greensched.scenario import Scenario, Workload
 
@@ -34,6 +36,7 @@ class Shared:
     fleet: tuple[MachineType, ...]
     intensity: dict[str, CarbonIntensity]
     edges_ms: IntArray
+    forecast: Forecast | None = None  # of the services; None: no policy uses one
 
     @property
     def machines(self) -> int:
@@ -66,6 +69,7 @@ class Shared:
             end=scenario.spec.end,
             start_offset_ms=scenario.start_offset_ms,
             seed=scenario.seed,
+            forecast=self.forecast,
         )
 
     def factors(self, end_ms: int) -> Factors:
@@ -115,6 +119,7 @@ def shared(scenario: Scenario) -> Shared:
         fleet=fleet,
         intensity=used,
         edges_ms=_grid(scenario, used),
+        forecast=forecast_of(scenario, workload, _last_ms(scenario)),
     )
 
 
@@ -132,15 +137,20 @@ def _that_fit(scenario: Scenario, workload: Workload, fleet: tuple[MachineType, 
     return replace(workload, jobs=take_jobs(jobs, keep), findings=(*workload.findings, finding))
 
 
+def _last_ms(scenario: Scenario) -> int:
+    """Return the end [ms] beyond which no run goes."""
+    if scenario.spec.end == "drain":
+        return scenario.window_ms * (1 + DRAIN_WINDOWS) + MS_PER_DAY
+    return scenario.window_ms
+
+
 def _grid(scenario: Scenario, series: dict[str, CarbonIntensity]) -> IntArray:
     """Return breakpoints [ms]: a grid of five minutes, every change of intensity, the end.
 
     It reaches beyond the window, as far as a drain may go.
     """
     window_ms, start_ms = scenario.window_ms, scenario.start_utc_ms
-    until_ms = window_ms
-    if scenario.spec.end == "drain":
-        until_ms = window_ms * (1 + DRAIN_WINDOWS) + MS_PER_DAY
+    until_ms = _last_ms(scenario)
     grid = np.append(np.arange(0, until_ms, GRID_MS), (window_ms, until_ms))
     changes = []
     for one in series.values():

@@ -30,6 +30,7 @@ from greensched.model.codes import (
 from greensched.model.decision import (
     Action,
     BatchLimit,
+    Forecaster,
     Lend,
     MachineView,
     Memory,
@@ -88,6 +89,7 @@ __all__ = [
     "Databases",
     "Discipline",
     "FloatArray",
+    "Forecaster",
     "Int8Array",
     "Int32Array",
     "IntArray",

@@ -52,6 +52,7 @@ class ServiceView:
     replicas_min: IntArray
     replicas_max: IntArray  # a number, never NONE
     startup_ms: IntArray
+    service_time_ms: FloatArray  # mean time for which one request holds a core
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,33 @@ class QueueView:
     oldest_submit_ms: int  # NONE when empty
 
 
+class Forecaster(Protocol):
+    """Forecasts of services' load, as `greensched.forecast.Forecast` makes them.
+
+    `recent` is what a policy remembers of the last hours, `begin` the first of its kind.
+    """
+
+    @property
+    def begin(self) -> Any:
+        """Return what was recent as history ended."""
+        ...
+
+    @property
+    def predicts(self) -> bool:
+        """Say whether there is a forecast at all."""
+        ...
+
+    def observe(
+        self, recent: Any, now_ms: int, load_cpu_m: FloatArray, *, quantile: float, period_ms: int
+    ) -> Any:
+        """Return what is recent now, the mean load since `recent` being known."""
+        ...
+
+    def upper(self, recent: Any, from_ms: int, until_ms: int, quantile: float) -> FloatArray:
+        """Return what load [millicores, a row a service] stays below, each within the time."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """All that a policy may know at `now_ms`: measured history and estimates, never the truth.
@@ -92,6 +120,7 @@ class Snapshot:
     services: ServiceView
     replicas: ReplicaView
     queue: QueueView
+    forecast: Forecaster | None = None  # fitted on history; None: nobody asked for one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

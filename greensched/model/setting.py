@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from greensched.model.codes import Int8Array, IntArray
-    from greensched.model.decision import Policy
+    from greensched.model.decision import Forecaster, Policy
     from greensched.model.entities import Jobs, MachineType, Services, Site
 
 Discipline: TypeAlias = Literal["fifo", "priority", "shortest-first", "easy-backfill"]
@@ -38,3 +38,4 @@ class Setting:
     end: Literal["drain", "cut"] = "drain"
     start_offset_ms: int = 0  # local time of day at the start
     seed: int = 0
+    forecast: Forecaster | None = None  # of the services, for policies that use one

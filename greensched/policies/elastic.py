@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -121,9 +121,9 @@ class ElasticReactive:
         free = snapshot.period_ms > 0 and now - memory.freed_ms >= self.free_period_ms
         takes_jobs = machines.role != ONLINE
         jobs = wake_for_queue(snapshot, takes_jobs, patience_ms=self.patience_ms)
-        if not free and hpa.is_settled(snapshot, memory.hpa):
+        if not free and self._is_settled(snapshot, memory):
             return power_actions(jobs, "on"), memory
-        wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
+        wanted, memory = self._wanted(snapshot, memory)
         asked_ms = memory.asked_ms
         if len(asked_ms) != len(machines.state):
             asked_ms = np.full(len(machines.state), LONG_AGO_MS, np.int64)
@@ -146,7 +146,16 @@ class ElasticReactive:
             *power_actions(np.concatenate([wake_services, jobs]), "on"),
             *power_actions(sleep, "sleep", self.moves_max),
         )
-        return actions, ElasticMemory(hpa=windows, asked_ms=frozen(asked_ms), freed_ms=freed_ms)
+        return actions, replace(memory, asked_ms=frozen(asked_ms), freed_ms=freed_ms)
+
+    def _is_settled(self, snapshot: Snapshot, memory: ElasticMemory) -> bool:
+        """Say whether the replicas are as wanted, and will be until something changes."""
+        return hpa.is_settled(snapshot, memory.hpa)
+
+    def _wanted(self, snapshot: Snapshot, memory: ElasticMemory) -> tuple[IntArray, ElasticMemory]:
+        """Return the replicas that each service is to have, and what is to be remembered."""
+        wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
+        return wanted, replace(memory, hpa=windows)
 
     def _freed(
         self, snapshot: Snapshot, fleet: _Fleet, idle: BoolArray, rested: BoolArray

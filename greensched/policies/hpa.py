@@ -66,7 +66,7 @@ def recommended(view: ServiceView, rule: HpaRule, *, measured: bool) -> IntArray
         off_target = np.abs(need - serving) > rule.tolerance * serving
         # On target, what serves stays; what found no room is given up unless it is needed.
         wanted = np.where(off_target, asked, np.minimum(current, np.maximum(serving, asked)))
-    return _within_limits(view, wanted)
+    return within_limits(view, wanted)
 
 
 def is_settled(snapshot: Snapshot, memory: HpaMemory) -> bool:
@@ -94,7 +94,7 @@ def wanted_replicas(
     ceiling = np.maximum(np.floor(current * rule.up_factor), current + rule.up_step)
     floor = np.minimum(current, np.floor(start * (1 - rule.down_share) + ROUNDING))
     stepped = np.maximum(np.minimum(wanted, ceiling), floor).astype(np.int64)
-    limited = _within_limits(view, stepped)
+    limited = within_limits(view, stepped)
     steady = snapshot.steady_since_ms <= now - snapshot.period_ms < now
     if steady and np.array_equal(limited, current) and not view.pending.any():
         # Until a row but the last leaves one of the windows.
@@ -119,7 +119,8 @@ def scale_actions(view: ServiceView, wanted: IntArray) -> tuple[Scale, ...]:
     return (Scale(services=frozen(changed), replicas=frozen(wanted[changed])),)
 
 
-def _within_limits(view: ServiceView, replicas: IntArray) -> IntArray:
+def within_limits(view: ServiceView, replicas: IntArray) -> IntArray:
+    """Return the replicas within each service's minimum and maximum."""
     # Not np.clip: its overhead is several times that of the two calls.
     limited: IntArray = np.minimum(np.maximum(replicas, view.replicas_min), view.replicas_max)
     return limited

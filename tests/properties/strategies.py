@@ -154,6 +154,7 @@ def _services(
         replicas_min=world.replicas_min,
         replicas_max=world.replicas_max,
         startup_ms=world.startup_ms,
+        service_time_ms=read_only(np.full(len(online), 50.0), np.float64),
     )
 
 

@@ -249,7 +249,7 @@ def test_snapshot_holds_no_future() -> None:
     """A snapshot has no field for what is to come: its fields are these, all of them past."""
     expected = {
         "now_ms", "period_ms", "time_of_day_ms", "steady_since_ms",
-        "machines", "services", "replicas", "queue",
+        "machines", "services", "replicas", "queue", "forecast",
     }  # fmt: skip
     assert expected == {f.name for f in fields(Snapshot)}
 
