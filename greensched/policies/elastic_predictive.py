@@ -43,7 +43,7 @@ class PredictiveMemory(ElasticMemory):
     """That of the reactive rule, what the forecast remembers, and the plan made from it.
 
     `up`, `down`: replicas needed soon, and those kept; `work_mc`: load x time [millicores x ms]
-    since the plan was made; `seen_ms`: when replicas were last as it wants them; `counts`: replicas
+    since the plan was made; `seen_ms`: when replicas were last as it wants them; `counts`: those
     at the plans of the last `down_window_ms`, one row a plan.
     """
 
