@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 TRACES = Path(__file__).parents[1] / "traces"
 STEPS_A_DAY = 288
-# Of the integer columns; changes only together with GENERATOR_VERSION.
-CONTENT_SHA256 = {
+CONTENT_SHA256 = {  # of the integer columns; changes only together with GENERATOR_VERSION
     "online-week": "e705bb2adf89c7666e7d2e246c532ebd8f843186acd4941c68673581784db801",
     "batch-week": "a73c5d48b77a41a91f6e69228a44e4ac17f8db59482cafe990b050d4140fadbb",
+    "database-week": "a148113e9df108c0cb9dcac368e2fb391f7e3b2ddb4504d739dfe712c5ff3f58",
     "three-zones": "4069793461296ae9fabff8095875b322624ed2a9e7628490914f271bbb93b3f0",
 }
 
@@ -94,7 +94,7 @@ def test_bundled_file_is_what_the_seed_gives(name: str, written: Path) -> None:
 
 
 def test_same_seed_same_bytes_in_another_process(written: Path, tmp_path: Path) -> None:
-    """A second process with another hash seed writes the same three files, byte for byte."""
+    """A second process with another hash seed writes the same four files, byte for byte."""
     command = [sys.executable, "-m", "greensched.generate", "--seed", "7", "--out", str(tmp_path)]
     environment = {"PYTHONHASHSEED": "123", "PYTHONPATH": str(TRACES.parent)}
     subprocess.run(command, check=True, capture_output=True, env=environment)
@@ -104,7 +104,7 @@ def test_same_seed_same_bytes_in_another_process(written: Path, tmp_path: Path) 
 
 
 def test_another_seed_gives_other_samples(written: Path, tmp_path: Path) -> None:
-    """Seed 8 differs from seed 7 in all three files."""
+    """Seed 8 differs from seed 7 in all four files."""
     for path in generate.write_samples(tmp_path, seed=8):
         assert decoded_sha256(written / path.name) != decoded_sha256(path)
 
@@ -130,7 +130,7 @@ def test_bundled_path_finds_each_sample(name: str) -> None:
 
 def test_bundled_path_names_what_there_is() -> None:
     """An unknown sample is refused with the names of those that exist."""
-    with pytest.raises(UsageError, match="batch-week, online-week, three-zones"):
+    with pytest.raises(UsageError, match="batch-week, database-week, online-week, three-zones"):
         bundled_path("../online-week")
 
 

@@ -1,19 +1,21 @@
 """Seeded sample traces, fitted to published figures; the same numbers on every machine.
 
 Each is a pure function of its seed: `services` (online.py), `jobs` and `uniform_jobs` (batch.py),
-`intensity` (grid.py); samples.py writes the three bundled files and figures.py measures what
-they achieve. `docs/reference/samples.md` says what each was fitted to.
+`databases` (databases.py), `intensity` (grid.py); samples.py writes the four bundled files and
+figures.py measures what they achieve. `docs/reference/samples.md` says what each was fitted to.
 """
 
 from __future__ import annotations
 
 from greensched.generate.batch import jobs, uniform_jobs
+from greensched.generate.databases import databases
 from greensched.generate.grid import HourlyIntensity, intensity
 from greensched.generate.online import services
 from greensched.generate.samples import (
     GENERATOR_VERSION,
     SAMPLE_SEED,
     ZERO_UTC,
+    sample_databases,
     sample_intensity,
     sample_jobs,
     sample_services,
@@ -25,8 +27,10 @@ __all__ = [
     "SAMPLE_SEED",
     "ZERO_UTC",
     "HourlyIntensity",
+    "databases",
     "intensity",
     "jobs",
+    "sample_databases",
     "sample_intensity",
     "sample_jobs",
     "sample_services",

@@ -7,11 +7,17 @@ import sys
 from pathlib import Path
 
 from greensched.errors import GreenschedError
-from greensched.generate.figures import intensity_figures, job_figures, service_figures
+from greensched.generate.figures import (
+    database_figures,
+    intensity_figures,
+    job_figures,
+    service_figures,
+)
 from greensched.generate.samples import (
     HISTORY_DAYS,
     SAMPLE_DAYS,
     SAMPLE_SEED,
+    sample_databases,
     sample_intensity,
     sample_jobs,
     sample_services,
@@ -40,11 +46,12 @@ def main() -> int:
 
 
 def _figures(seed: int) -> str:
-    """Return the figures of all three samples, four significant digits each."""
+    """Return the figures of all four samples, four significant digits each."""
     window = (HISTORY_DAYS * MS_PER_DAY, SAMPLE_DAYS * MS_PER_DAY)
     found = {
         **service_figures(sample_services(seed)),
         **job_figures(sample_jobs(seed), *window),
+        **database_figures(sample_databases(seed)),
         **intensity_figures(sample_intensity(seed)),
     }
     return "".join(f"{name} {value:.4g}\n" for name, value in found.items())

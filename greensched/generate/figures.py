@@ -11,7 +11,7 @@ from greensched.units import CPU_M_PER_CORE, H_PER_DAY, MS_PER_DAY, MS_PER_H, MS
 
 if TYPE_CHECKING:
     from greensched.generate.grid import HourlyIntensity
-    from greensched.model import FloatArray, IntArray, Jobs, Services
+    from greensched.model import Databases, FloatArray, IntArray, Jobs, Services
 
 _BIN_MS = 5 * MS_PER_MIN
 
@@ -72,6 +72,22 @@ def job_figures(table: Jobs, from_ms: int = 0, to_ms: int | None = None) -> dict
         found[f"length_p{percent}_h"] = float(np.quantile(length_h, percent / 100))
         found[f"cores_p{percent}_job"] = float(np.quantile(cores, percent / 100))
     return found
+
+
+def database_figures(table: Databases) -> dict[str, float]:
+    """Return figures of databases; use is of a server of 16 cores for each replica."""
+    peak = table.cpu_m.max(axis=1)
+    return {
+        "database_replicas": float(table.replicas.sum()),
+        "database_use_mean_percent": float(table.cpu_m.mean() / (16 * CPU_M_PER_CORE) * 100),
+        "database_mean_over_peak": float((table.cpu_m.mean(axis=1) / peak).mean()),
+        "database_sum_of_peaks_over_peak_of_sum": float(
+            peak.sum() / table.cpu_m.sum(axis=0).max()
+        ),
+        "database_memory_gib": float(table.memory_mib.sum() / 1_024),
+        "database_disk_gib": float(table.disk_gib.sum()),
+        "database_iops_most": float(table.iops.sum(axis=0).max()),
+    }
 
 
 def intensity_figures(table: HourlyIntensity) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The bundled week and the 28 days before it, as three files in the canonical form.
+"""The bundled week and the 28 days before it, as four files in the canonical form.
 
 Trace zero is a Monday, 00:00 local time (UTC+8); day 28, another Monday, starts the scored week.
 """
@@ -12,9 +12,10 @@ import numpy as np
 
 from greensched.errors import UsageError
 from greensched.generate.batch import jobs, joined
+from greensched.generate.databases import databases
 from greensched.generate.grid import HourlyIntensity, intensity
 from greensched.generate.online import services
-from greensched.model import NONE, Jobs, Services
+from greensched.model import APART, NONE, Databases, Jobs, Services
 from greensched.units import H_PER_DAY, MS_PER_DAY, MS_PER_S
 
 if TYPE_CHECKING:
@@ -56,13 +57,18 @@ def sample_jobs(seed: int = SAMPLE_SEED) -> Jobs:
     )
 
 
+def sample_databases(seed: int = SAMPLE_SEED) -> Databases:
+    """Return the bundled databases: 48 over 35 days, a value each half hour."""
+    return databases(seed, count=48, days=SAMPLE_DAYS)
+
+
 def sample_intensity(seed: int = SAMPLE_SEED) -> HourlyIntensity:
     """Return the bundled intensity: three zones, 35 days and a week in which work may drain."""
     return intensity(seed, zones=3, hours=INTENSITY_DAYS * H_PER_DAY)
 
 
 def write_samples(out: Path, *, seed: int = SAMPLE_SEED) -> tuple[Path, ...]:
-    """Write the three sample files into the folder `out` and return their paths.
+    """Write the four sample files into the folder `out` and return their paths.
 
     Each appears whole or not at all. The same seed, numpy and duckdb give the same bytes; the
     same seed alone gives the same numbers.
@@ -73,6 +79,7 @@ def write_samples(out: Path, *, seed: int = SAMPLE_SEED) -> tuple[Path, ...]:
     tables = {
         "online-week": _service_columns(sample_services(seed)),
         "batch-week": _job_columns(sample_jobs(seed)),
+        "database-week": _database_columns(sample_databases(seed)),
         "three-zones": _intensity_columns(sample_intensity(seed)),
     }
     try:
@@ -139,6 +146,23 @@ def _service_columns(table: Services) -> dict[str, NDArray[Any]]:
         "replicas_max?": each(table.replicas_max),
         "startup_s": each(table.startup_ms // MS_PER_S),
         "service_time_ms": each(table.service_time_ms.astype(np.int64)),
+    }
+
+
+def _database_columns(table: Databases) -> dict[str, NDArray[Any]]:
+    """Return the canonical columns of databases, a row each (database, time)."""
+    steps = table.cpu_m.shape[1]
+    start_s, step_s = table.start_ms // MS_PER_S, table.step_ms // MS_PER_S
+    apart = np.array(APART, dtype=object)[table.apart]
+    return {
+        "database": np.repeat(np.array(table.names, dtype=object), steps),
+        "time_s": np.tile(np.arange(steps) * step_s + start_s, len(table)),
+        "cpu_m": table.cpu_m.ravel(),
+        "iops": table.iops.ravel(),
+        "memory_mib": np.repeat(table.memory_mib, steps),
+        "disk_gib": np.repeat(table.disk_gib, steps),
+        "replicas": np.repeat(table.replicas, steps),
+        "apart": np.repeat(apart, steps),
     }
 
 

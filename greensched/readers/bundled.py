@@ -7,7 +7,7 @@ from typing import Final
 
 from greensched.errors import Finding, InternalError, UsageError
 
-BUNDLED: Final = ("batch-week", "online-week", "three-zones")
+BUNDLED: Final = ("batch-week", "database-week", "online-week", "three-zones")
 
 
 def bundled_path(name: str) -> Path:
