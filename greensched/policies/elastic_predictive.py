@@ -153,12 +153,13 @@ class ElasticPredictive(ElasticReactive):
         later_ms = max(soon_ms, now + self.plan_period_ms + self.hold_ms)
         soon = forecast.upper(recent, now, soon_ms, self.quantile)
         later = np.maximum(soon, forecast.upper(recent, soon_ms, later_ms, self.quantile))
+        up, down = self._needed(view, np.stack([soon, later]))
         return replace(
             memory,
             recent=recent,
             planned_ms=now,
-            up=frozen(self._needed(view, soon)),
-            down=frozen(self._needed(view, later)),
+            up=frozen(up),
+            down=frozen(down),
             work_mc=frozen(np.zeros(len(work_mc))),
             counts=frozen(self._counted(view, memory.counts)),
         )
@@ -185,19 +186,22 @@ class ElasticPredictive(ElasticReactive):
         return hpa.within_limits(view, np.maximum(up, kept))
 
     def _needed(self, view: ServiceView, load_cpu_m: FloatArray) -> IntArray:
-        """Return the smallest numbers of replicas under whose cores waits are short."""
+        """Return the smallest numbers of replicas under whose cores waits are short.
+
+        `load_cpu_m` [..., services]; so is the answer.
+        """
         load = load_cpu_m / CPU_M_PER_CORE
         each = np.maximum(view.replica_cpu_m, 1) / CPU_M_PER_CORE
-        needed = np.empty(len(load), np.int64)
+        needed = np.empty(load.shape, np.int64)
         for time_ms in np.unique(view.service_time_ms).tolist():
             rows = np.flatnonzero(view.service_time_ms == time_ms)
             cores, most = utilisation_table(self.wait_ms / time_ms, self.wait_share)
             most = np.minimum(most, self.max_utilisation)
-            found = np.interp(load[rows], cores * most, cores)
+            found = np.interp(load[..., rows], cores * most, cores)
             count = np.ceil(found / each[rows] - hpa.ROUNDING)
             # Between two numbers of the table the line is a little too low.
             held = count * each[rows]
-            needed[rows] = count + (load[rows] > held * np.interp(held, cores, most))
+            needed[..., rows] = count + (load[..., rows] > held * np.interp(held, cores, most))
         return needed
 
 

@@ -95,6 +95,8 @@ def to_hold_pending(snapshot: Snapshot, among: BoolArray) -> IntArray:
     hold a single one are not woken for it, and those that boot already are taken off the need.
     """
     view, services = snapshot.machines, snapshot.services
+    if not services.pending.any():
+        return NOTHING
     chosen, free = [NOTHING], among & ours(view)
     for s in np.flatnonzero(services.pending):
         places = np.minimum(
