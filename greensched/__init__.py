@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from greensched.experiment.attribute import attribute
     from greensched.experiment.comparison import compare
     from greensched.experiment.run import run
+    from greensched.experiment.sweep import sweep
     from greensched.scenario import load
 
     __version__: str
@@ -25,9 +26,10 @@ _HOMES: dict[str, str] = {
     "run": "greensched.experiment",
     "compare": "greensched.experiment",
     "attribute": "greensched.experiment.attribute",
+    "sweep": "greensched.experiment.sweep",
 }
 
-__all__ = ["__version__", "attribute", "compare", "load", "run"]
+__all__ = ["__version__", "attribute", "compare", "load", "run", "sweep"]
 
 
 def __getattr__(name: str) -> object:

@@ -42,7 +42,7 @@ class Progress:
         self.check: Callable[[], None] = lambda: None  # raises where Ctrl-C was lost
         self._bar: Any = None
         self._task: Any = None
-        self._shows = sys.stderr.isatty() and say.level() >= say.NORMAL
+        self.shows = sys.stderr.isatty() and say.level() >= say.NORMAL
         self._begin_s = time.monotonic()
         self._stage_s = self._begin_s
         self._open = ExitStack()
@@ -53,7 +53,7 @@ class Progress:
         if what != self.what:
             self._next(what)
         self.share = share
-        if self._shows and time.monotonic() - self._begin_s > BAR_AFTER_S:
+        if self.shows and time.monotonic() - self._begin_s > BAR_AFTER_S:
             self._draw()
 
     def __enter__(self) -> Self:

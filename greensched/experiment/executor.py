@@ -96,22 +96,22 @@ class Processes:
     def _pool(self, number: int) -> ProcessPoolExecutor:
         """Return the pool of one process that is worker `number`, started where it is new."""
         while len(self._pools) < number:
-            pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_deaf)
+            pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=deaf)
             before = set(multiprocessing.active_children())
-            with _ctrl_c_held():
-                pool.submit(_deaf)
+            with ctrl_c_held():
+                pool.submit(deaf)
             self._pools.append(pool)
             self._started += set(multiprocessing.active_children()) - before
         return self._pools[number - 1]
 
 
-def _deaf() -> None:
+def deaf() -> None:
     """Leave Ctrl-C to the process that started this one, which then ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
-def _ctrl_c_held() -> Iterator[Any]:
+def ctrl_c_held() -> Iterator[Any]:
     """Hold Ctrl-C back for the block; a process started in it is born with it held back."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

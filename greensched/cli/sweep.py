@@ -1,0 +1,217 @@
+"""`sweep`: a scenario over grids of values, resumable, on processes or a cluster."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from greensched.cli import say
+from greensched.cli.options import form, scenario_options, verbosity, workers_option
+from greensched.cli.running import FORMS, INTERRUPTED, Asked
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from greensched.experiment.sweep import Sweep
+    from greensched.experiment.sweep_grid import Axis
+    from greensched.scenario import Scenario
+
+TELL_EVERY_S = 30.0  # without a terminal
+SHOWN = {
+    "scenario.machines_on_mean": "machines on",
+    "scenario.energy_facility_kwh": "kWh",
+    "scenario.scope2_location_kg": "kgCO2e",
+    "savings.share.energy_facility_kwh": "kWh saved, %",
+    "scenario.service.violation_min": "violation, min",
+    "scenario.batch.wait_p95_s": "wait p95, s",
+}
+ROWS_MAX = 40  # of what is printed as a table
+
+
+class Eta:
+    """Tells how far a sweep is: a bar on a terminal, else a line now and then."""
+
+    def __init__(self, bar: Any) -> None:
+        """Begin now."""
+        self._bar = bar
+        self._begin_s = self._last_s = time.monotonic()
+        self._first: float | None = None
+
+    def __call__(self, what: str, share: float) -> None:
+        """Note that `share` of the points is done."""
+        self._bar(what, share)
+        now_s = time.monotonic()
+        if self._first is None:
+            self._first = share  # of an earlier sweep
+        elif now_s - self._last_s >= TELL_EVERY_S and share > self._first and not self._bar.shows:
+            self._last_s = now_s
+            left_s = (now_s - self._begin_s) * (1 - share) / (share - self._first)
+            say.tell(f"{100 * share:.0f} % of {what}, about {_span(left_s)} left")
+
+
+def _span(left_s: float) -> str:
+    """Return a time that is left, roughly."""
+    if left_s < 90:  # noqa: PLR2004 above it seconds are no longer read
+        return f"{left_s:.0f} s"
+    return f"{left_s / 60:.0f} min" if left_s < 5400 else f"{left_s / 3600:.1f} h"  # noqa: PLR2004
+
+
+@click.command()
+@click.argument("scenario", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--grid",
+    "grids",
+    multiple=True,
+    required=True,
+    metavar="PATH=A:B:STEP",
+    help="Values of a scalar: a range, or PATH=X,Y,Z; several grids are multiplied.",
+)
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the rows.  [default: results/<scenario>-sweep-<hash>/]",
+)
+@click.option("--resume", is_flag=True, help="Go on with the points that are not there yet.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Run on the Dask cluster of this scheduler, such as tcp://127.0.0.1:8786.",
+)
+@form(*FORMS)
+@scenario_options
+@workers_option
+@verbosity
+def sweep(
+    scenario: Path,
+    grids: tuple[str, ...],
+    out: Path | None,
+    resume: bool,  # noqa: FBT001 click passes flags by name
+    scheduler: str | None,
+    form: str,
+    workers: int,
+    **asked: Any,
+) -> None:
+    """Run SCENARIO at every point of the grids; one row a point.
+
+    Rows are written as points finish; after an interruption --resume goes on.
+    """
+    from greensched.experiment.sweep_grid import axes_of, read_grid
+    from greensched.report.sweep_folder import SweepFolder, about
+
+    axes = axes_of([read_grid(text) for text in grids])
+    own = Asked(path=scenario, attribution=True, **asked)
+    loaded = own.load()
+    command = _command(own, grids, out)
+    given = about(loaded, axes, math.prod(len(a.values) for a in axes), command)
+    place = SweepFolder(out or _default(loaded, axes), given, axes, resume=resume)
+    if resume:
+        say.tell(f"{len(place.done):,} of {given['points']:,} points are there already")
+    done = _carried_out(loaded, axes, place, _executor(scheduler, workers))
+    place.finish(done)
+    click.echo(_printed(done, given, form), nl=False)
+    say.tell(f"written   {place.folder}/ (points.parquet, sweep.json)")
+    if done.failed:
+        say.tell(
+            f"{len(done.failed):,} points could not be run; the first: {done.failed[0]['error']}"
+        )
+        raise click.exceptions.Exit(2)
+
+
+def _default(scenario: Scenario, axes: tuple[Axis, ...]) -> Path:
+    """Return the folder of a sweep, named by scenario and grids."""
+    text = scenario.hash + repr([(a.path, a.values) for a in axes])
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Path("results") / f"{scenario.name}-sweep-{digest[:8]}"
+
+
+def _command(asked: Asked, grids: tuple[str, ...], out: Path | None) -> str:
+    """Return the command that repeats the sweep, the same whatever carries it out."""
+    words = ["greensched", "sweep", *shlex.split(asked.command)[2:]]
+    for text in grids:
+        words += ["--grid", text]
+    words += [] if out is None else ["--out", str(out)]
+    return shlex.join(words)
+
+
+def _executor(scheduler: str | None, workers: int) -> AbstractContextManager[Any]:
+    """Return the executor that was asked for, not entered yet."""
+    from greensched.experiment.sweep_pool import cluster, processes
+
+    return processes(workers) if scheduler is None else cluster(scheduler)
+
+
+def _carried_out(
+    scenario: Scenario, axes: tuple[Axis, ...], place: Any, opened: AbstractContextManager[Any]
+) -> Sweep:
+    """Return the sweep, progress on stderr; interrupted, say how to go on and exit with 130."""
+    from greensched.cli.interrupt import noted_interrupts
+    from greensched.cli.progress import Progress
+    from greensched.experiment.sweep import sweep as swept
+
+    progress = Progress()
+    try:
+        with noted_interrupts() as noted, progress, opened as executor:
+            progress.check = noted.check
+            return swept(
+                scenario,
+                axes,
+                executor=executor,
+                progress=Eta(progress),
+                done=place.done,
+                keep=place.keep,
+            )
+    except KeyboardInterrupt:
+        click.echo(
+            f"interrupted at {100 * progress.share:.0f} % of the points; what was done is kept in "
+            f"{place.folder}/parts/, and --resume goes on",
+            err=True,
+        )
+        raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def _printed(done: Sweep, given: dict[str, Any], form: str) -> str:
+    """Return the rows in one of the forms."""
+    if form == "json":
+        from greensched.report.outputs import json_text
+
+        keys = ("schema", "name", "scenario_sha256", "seed", "version", "axes")
+        return json_text({k: given[k] for k in keys} | {"points": list(done.rows)})
+    from greensched.report.tables import csv_text
+
+    if form == "csv":
+        columns = list(dict.fromkeys(key for row in done.rows for key in row))
+        return csv_text(columns, [[row.get(c) for c in columns] for row in done.rows])
+    rows = _short(done)
+    if form == "md":
+        from greensched.report.tables import plain
+
+        made = [rows[0], ["---:"] * len(rows[0]), *rows[1:]]
+        return "".join("| " + " | ".join(plain(c) for c in row) + " |\n" for row in made)
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    more = len(done.rows) - ROWS_MAX
+    lines += [f"and {more:,} points more in points.parquet"] if more > 0 else []
+    return "\n".join(lines) + "\n"
+
+
+def _short(done: Sweep) -> list[list[str]]:
+    """Return the first rows with what is looked at first, as text."""
+    from greensched.errors import escape_control
+    from greensched.report.words import number
+
+    rows = [[*(a.path for a in done.axes), *SHOWN.values()]]
+    for row in done.rows[:ROWS_MAX]:
+        cells = [escape_control(str(row[a.path])) for a in done.axes]
+        for key in SHOWN:
+            value = row.get(key)
+            percent = 100 if key.startswith("savings.share") else 1
+            cells.append(number(None if value is None else value * percent, 2))
+        rows.append(cells)
+    return rows

@@ -1,0 +1,263 @@
+"""`sweep` as a command: parts, resuming, processes, a cluster."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from greensched.cli import say
+from greensched.cli.sweep import Eta
+from greensched.report.sweep_folder import SweepFolder
+from greensched.report.tables import read_parquet
+from tests.conftest import ROOT
+from tests.sweep_cases import write_tiny
+from tests.test_cli import call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+GRID = ("--grid", "seed=1:6:1", "--grid", "policies.elastic.enabled=true,false")
+CLUSTER = """
+import sys
+from distributed import LocalCluster
+if __name__ == "__main__":
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1",
+                      dashboard_address=None) as cluster:
+        print(cluster.scheduler_address, flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the tiny scenario, swept as `one` by one process."""
+    folder = tmp_path_factory.mktemp("swept")
+    write_tiny(folder)
+    told = call("sweep", folder / "small.yaml", *GRID, "--out", folder / "one", "-o", "json")
+    assert 0 == told.exit_code, told.stderr
+    (folder / "printed.json").write_text(told.stdout, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the address of a Dask cluster of two processes on loopback."""
+    script = tmp_path_factory.mktemp("cluster") / "cluster.py"
+    script.write_text(CLUSTER, encoding="utf-8")
+    with subprocess.Popen(
+        [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+        process.wait(30)
+
+
+def test_one_row_a_point(folder: Path) -> None:
+    """The table has a row for each of 12 points in order; JSON has the same rows."""
+    assert {"points.parquet", "sweep.json"} == {p.name for p in (folder / "one").iterdir()}
+    table = read_parquet(folder / "one" / "points.parquet")
+    assert list(range(12)) == table["point"].tolist()
+    assert [1.0, 1.0, 2.0] == table["seed"].tolist()[:3]
+    printed = json.loads((folder / "printed.json").read_text(encoding="utf-8"))
+    assert 12 == len(printed["points"])
+    for row, (_, stored) in zip(printed["points"], table.iterrows(), strict=True):
+        assert stored["scenario.energy_it_kwh"] == row["scenario.energy_it_kwh"]
+        assert stored["policies.elastic.enabled"] == row["policies.elastic.enabled"]
+
+
+def test_columns_and_keys_are_documented(folder: Path) -> None:
+    """Each column and each key of sweep.json is named in the reference."""
+    text = (ROOT / "docs/reference/sweep.md").read_text(encoding="utf-8")
+    rows = set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE))
+    about = json.loads((folder / "one" / "sweep.json").read_text(encoding="utf-8"))
+    table = read_parquet(folder / "one" / "points.parquet")
+    own = {
+        c for c in table.columns if not re.match(r"(baseline|static_peak|scenario|savings)\.", c)
+    }
+    axes = {axis["path"] for axis in about["axes"]}
+    assert set(about) | (own - axes) == rows
+
+
+def test_workers_change_no_byte(folder: Path) -> None:
+    """Two processes write the same bytes as one, also of what is swept."""
+    told = call("sweep", folder / "small.yaml", *GRID, "--out", folder / "two", "-j", "2")
+    assert 0 == told.exit_code, told.stderr
+    for name in ("points.parquet",):
+        assert (folder / "one" / name).read_bytes() == (folder / "two" / name).read_bytes()
+    one, two = (json.loads((folder / n / "sweep.json").read_text("utf-8")) for n in ("one", "two"))
+    assert one.pop("command").replace("/one", "/two") == two.pop("command")
+    assert one == two
+
+
+def test_a_cluster_gives_the_same_bytes(folder: Path, scheduler: str) -> None:
+    """A Dask cluster of two processes on loopback writes the same table as one process."""
+    out = folder / "cluster"
+    told = call("sweep", folder / "small.yaml", *GRID, "--out", out, "--scheduler", scheduler)
+    assert 0 == told.exit_code, told.stderr
+    assert (folder / "one" / "points.parquet").read_bytes() == (
+        out / "points.parquet"
+    ).read_bytes()
+
+
+def test_a_scheduler_that_does_not_answer_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody at the address is exit code 4 with a remedy, and nothing of the sweep is lost."""
+    monkeypatch.setattr("greensched.experiment.sweep_pool.CONNECT_S", 1)
+    out = folder / "nobody"
+    told = call(
+        "sweep", folder / "small.yaml", *GRID, "--out", out, "--scheduler", "tcp://127.0.0.1:1"
+    )
+    assert 4 == told.exit_code
+    assert "no scheduler answers" in told.stderr
+    assert "dask scheduler" in told.stderr
+
+
+def test_an_interrupted_sweep_is_resumed(folder: Path) -> None:
+    """Ctrl-C keeps what is done as parts that can be read; resumed, the bytes are the same."""
+    out = folder / "stopped"
+    command = [sys.executable, "-m", "greensched", "sweep", str(folder / "small.yaml")]
+    grid = ("--grid", "seed=1:60:1", "--grid", "policies.elastic.enabled=true,false")
+    with subprocess.Popen([*command, *grid, "--out", str(out)], stderr=subprocess.PIPE) as process:
+        limit_s = time.monotonic() + 120
+        while not list(out.glob("parts/*.parquet")) and time.monotonic() < limit_s:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert 130 == process.returncode
+    assert b"--resume goes on" in stderr
+    with duckdb.connect() as con:
+        parts = con.read_parquet(f"{out}/parts/*.parquet").fetchall()
+    assert 0 < len(parts) < 120
+    assert not (out / "points.parquet").exists()
+    told = call("sweep", folder / "small.yaml", *grid, "--out", out)
+    assert 2 == told.exit_code
+    assert "holds a sweep that was not finished" in told.stderr
+    told = call("sweep", folder / "small.yaml", *grid, "--out", out, "--resume")
+    assert 0 == told.exit_code, told.stderr
+    assert f"{len(parts):,} of 120 points are there already" in told.stderr
+    whole = call("sweep", folder / "small.yaml", *grid, "--out", folder / "whole", "-q")
+    assert 0 == whole.exit_code
+    assert (folder / "whole" / "points.parquet").read_bytes() == (
+        out / "points.parquet"
+    ).read_bytes()
+
+
+def test_another_sweep_is_not_resumed(folder: Path, tmp_path: Path) -> None:
+    """Rows of another grid or scenario are refused with what differs; other files are kept."""
+    out = tmp_path / "r"
+    shutil.copytree(folder / "one", out)
+    told = call("sweep", folder / "small.yaml", "--grid", "seed=1:9:1", "--out", out, "--resume")
+    assert 2 == told.exit_code
+    assert "holds another sweep: axes differ" in told.stderr
+    told = call(
+        *("sweep", folder / "small.yaml", *GRID, "--out", out, "--resume"),
+        *("--set", "fleet.0.count=7"),
+    )
+    assert "scenario_sha256" in told.stderr
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.txt").touch()
+    told = call("sweep", folder / "small.yaml", *GRID, "--out", tmp_path / "other")
+    assert 2 == told.exit_code
+    assert "is not a sweep of greensched" in told.stderr
+    assert (tmp_path / "other" / "mine.txt").exists()
+
+
+def test_a_finished_sweep_is_resumed_without_a_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where all points are there nothing is run, and the file stays the same."""
+    out = tmp_path / "r"
+    shutil.copytree(folder / "one", out)
+
+    def run(*_: Any, **__: Any) -> None:
+        raise AssertionError("it was run")
+
+    monkeypatch.setattr("greensched.experiment.sweep.run", run)
+    told = call("sweep", folder / "small.yaml", *GRID, "--out", out, "--resume")
+    assert 0 == told.exit_code, told.stderr
+    assert (folder / "one" / "points.parquet").read_bytes() == (
+        out / "points.parquet"
+    ).read_bytes()
+
+
+def test_a_point_that_fails_is_told_and_the_others_are_written(folder: Path) -> None:
+    """A value that the demand does not fit gives exit code 2 after all other points are there."""
+    out = folder / "failed"
+    told = call(
+        *("sweep", folder / "small.yaml", "--grid", "fleet.0.memory=1 GiB,64 GiB"),
+        *("--out", out),
+    )
+    assert 2 == told.exit_code
+    assert "1 points could not be run; the first: " in told.stderr
+    table = read_parquet(out / "points.parquet")
+    assert [False, True] == table["error"].isna().tolist()
+
+
+def test_wrong_values_write_nothing(folder: Path) -> None:
+    """A value that cannot be is told with exit code 2 before anything is run or written."""
+    out = folder / "wrong"
+    told = call("sweep", folder / "small.yaml", "--grid", "fleet.0.count=-2,8", "--out", out)
+    assert 2 == told.exit_code
+    assert "-2 is below 0" in told.stderr
+    assert not out.exists()
+
+
+def test_other_forms(folder: Path) -> None:
+    """The table, Markdown and CSV have a line a point and the grid's paths as columns."""
+    for form, lines in (("table", 3), ("md", 4), ("csv", 3)):
+        told = call(
+            *("sweep", folder / "small.yaml", "--grid", "seed=1,2"),
+            *("--out", folder / f"form-{form}", "-q", "-o", form),
+        )
+        assert 0 == told.exit_code, told.stderr
+        assert lines == len(told.stdout.splitlines())
+        assert "seed" in told.stdout.splitlines()[0]
+
+
+def test_time_left_is_told_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A quarter done in 60 s beyond what was there leaves 2.0 quarters in 120 s: `2 min left`."""
+
+    class Bar:
+        shows = False
+
+        def __call__(self, what: str, share: float) -> None:
+            pass
+
+    say.set_level(say.NORMAL)
+    clock = [0.0]
+    monkeypatch.setattr("greensched.cli.sweep.time.monotonic", lambda: clock[0])
+    eta = Eta(Bar())
+    eta("1,000 points", 0.25)
+    clock[0] = 60.0
+    eta("1,000 points", 0.5)
+    assert "50 % of 1,000 points, about 2 min left" in capsys.readouterr().err
+
+
+def test_parts_are_whole(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that cannot be written leaves no file behind and names the place."""
+    printed = json.loads((folder / "printed.json").read_text(encoding="utf-8"))
+    place = SweepFolder(tmp_path / "r", {**printed, "points": 12}, [], resume=False)
+
+    def full(_frame: Any, path: Path) -> None:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("greensched.report.sweep_folder.write_parquet", full)
+    with pytest.raises(Exception, match="No space left on device"):
+        place.keep([{"point": 0, "error": None}])
+    assert [] == list((tmp_path / "r" / "parts").iterdir())
