@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from greensched.readers.options import ReadOptions
 
 F = TypeVar("F", bound="Callable[..., Any]")
+DEMO_WORKERS_MAX = 4
 
 
 def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -105,6 +107,10 @@ scenario_options = _stack(
     ),
 )
 
+WORKERS_HELP = (
+    "Processes for the runs (scenario, baseline, static-peak, combinations of switches), "
+    "each with memory of its own. The result is the same."
+)
 workers_option = click.option(
     "-j",
     "workers",
@@ -112,8 +118,16 @@ workers_option = click.option(
     default=1,
     show_default=True,
     metavar="N",
-    help="Processes for the runs (scenario, baseline, static-peak, combinations of switches), "
-    "each with memory of its own. The result is the same.",
+    help=WORKERS_HELP,
+)
+demo_workers_option = click.option(
+    "-j",
+    "workers",
+    type=click.IntRange(1),
+    default=lambda: min(DEMO_WORKERS_MAX, os.cpu_count() or 1),
+    show_default="processors, 4 at most",
+    metavar="N",
+    help=WORKERS_HELP,
 )
 
 reader_options = _stack(

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from greensched.cli import say
-from greensched.cli.options import form, scenario_options, verbosity, workers_option
+from greensched.cli.options import (
+    demo_workers_option,
+    form,
+    scenario_options,
+    verbosity,
+    workers_option,
+)
 from greensched.errors import Finding, InternalError
 
 if TYPE_CHECKING:
@@ -199,7 +205,7 @@ def run(
 )
 @form(*FORMS)
 @attribution_option
-@workers_option
+@demo_workers_option
 @verbosity
 def demo(
     out: Path | None,
