@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "run": ("greensched.cli.running:run", "Run a scenario against its baseline."),
     "compare": ("greensched.cli.reporting:compare", "Show two results side by side."),
     "attribute": ("greensched.cli.attribute:attribute", "Tell which technology saves what."),
+    "size": ("greensched.cli.size:size", "Tell how many machines a scenario needs."),
     "sweep": ("greensched.cli.sweep:sweep", "Run a scenario over grids of values."),
     "report": ("greensched.cli.reporting:report", "Render a result again."),
     "trace": ("greensched.cli.traces:trace", "Import, inspect and generate traces."),

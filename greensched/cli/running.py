@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,11 @@ attribution_option = click.option(
     default=True,
     help="Run every combination of the switches too, and tell which saves what.  [default: on]",
 )
+sizing_option = click.option(
+    "--sizing/--no-sizing",
+    default=True,
+    help="Find the smallest fleet too that keeps the objectives, as `size` does.  [default: on]",
+)
 DEMO = "tidal-week.yaml"
 FORMS = ("table", "json", "csv", "md")
 INTERRUPTED = 130
@@ -43,6 +48,7 @@ class Asked:
     allow_outside: bool = False
     on_bad: str | None = None
     attribution: bool = False  # run all combinations of the switches
+    sizing: bool = False  # find the smallest fleets
 
     def load(self) -> Scenario:
         """Return the scenario with what was asked applied."""
@@ -64,6 +70,7 @@ class Asked:
         words += ["--allow-outside"] if self.allow_outside else []
         words += [] if self.on_bad is None else ["--on-bad", self.on_bad]
         words += [] if self.attribution else ["--no-attribution"]
+        words += [] if self.sizing else ["--no-sizing"]
         return shlex.join(words)
 
 
@@ -79,11 +86,18 @@ def _with_on_bad(scenario: Scenario, on_bad: str) -> Scenario:
     return scenario.overridden(changes)
 
 
-def replay(scenario: Scenario, workers: int = 1, attribution: Question | None = None) -> Result:
+def replay(
+    scenario: Scenario,
+    workers: int = 1,
+    attribution: Question | None = None,
+    *,
+    sizing: bool = False,
+) -> Result:
     """Return the result of a scenario, its runs in `workers` processes, progress on stderr.
 
-    With `attribution` all combinations of its switches are run too. Interrupted, it says how far
-    it came and exits with 130; nothing has been written then.
+    With `attribution` all combinations of its switches are run too, with `sizing` the smallest
+    fleets are found. Interrupted, it says how far it came and exits with 130; nothing has been
+    written then.
     """
     from greensched.cli.interrupt import noted_interrupts
     from greensched.cli.progress import Progress
@@ -99,9 +113,15 @@ def replay(scenario: Scenario, workers: int = 1, attribution: Question | None = 
             if not is_compiled():
                 say.tell("compiling kernels (once, about half a minute)...")
             with Processes(workers) as executor:
-                return replayed(
+                result = replayed(
                     scenario, attribution=attribution, progress=progress, executor=executor
                 )
+                if not sizing:
+                    return result
+                from greensched.experiment.size import size
+
+                found = size(scenario, progress=progress, executor=executor, known=result)
+                return replace(result, sizing=found)
     except KeyboardInterrupt:
         click.echo(f"interrupted {progress.text}; nothing was written", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
@@ -137,7 +157,8 @@ def carry_out(
     scenario = asked.load()
     folder = out or Path("results") / scenario.result_name
     check_place(folder)
-    result = replay(scenario, workers, Question() if asked.attribution else None)
+    question = Question() if asked.attribution else None
+    result = replay(scenario, workers, question, sizing=asked.sizing)
     write_result(result, folder, command=command or asked.command, page=page)
     summary = result.summary
     click.echo(printed(summary, form), nl=False)
@@ -164,6 +185,7 @@ def carry_out(
     help="Exit with 1 where a value of the summary is so; may be repeated.",
 )
 @attribution_option
+@sizing_option
 @workers_option
 @verbosity
 def run(

@@ -165,11 +165,13 @@ def validate(scenario: Path, form: str, **asked: Any) -> None:
 
 @click.command()
 @click.argument(
-    "of", type=click.Choice(["scenario", "summary", "attribution"]), default="scenario"
+    "of",
+    type=click.Choice(["scenario", "summary", "attribution", "sizing"]),
+    default="scenario",
 )
 @verbosity
 def schema(of: str) -> None:
-    """Print the JSON Schema of scenario files, of summary.json, or of `attribute -o json`."""
+    """Print the JSON Schema of scenario files, summary.json, or what a command's -o json is."""
     from greensched.report.outputs import json_text
 
     if of == "scenario":
@@ -178,6 +180,11 @@ def schema(of: str) -> None:
         click.echo(json_text(made()), nl=False)
         return
     from greensched.report.schema import attribution_schema, summary_schema
+    from greensched.report.sizing import sizing_schema
 
-    made_of = {"summary": summary_schema, "attribution": attribution_schema}
+    made_of = {
+        "summary": summary_schema,
+        "attribution": attribution_schema,
+        "sizing": sizing_schema,
+    }
     click.echo(json_text(made_of[of]()), nl=False)

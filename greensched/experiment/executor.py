@@ -29,7 +29,15 @@ B = TypeVar("B")
 
 
 class Executor(Protocol):
-    """Carries out independent work; see the module on where."""
+    """Carries out independent work; see the module on where.
+
+    `workers` is how many items are carried out at one time.
+    """
+
+    @property
+    def workers(self) -> int:
+        """Return it."""
+        ...
 
     def map(self, work: Callable[[A, Tell], B], items: Sequence[A], tell: Tell) -> list[B]:
         """Return `work(item, tell)` for all items; an error of any is raised.
@@ -42,6 +50,8 @@ class Executor(Protocol):
 
 class Here:
     """Carries out everything in this process, in order."""
+
+    workers = 1
 
     def map(self, work: Callable[[A, Tell], B], items: Sequence[A], tell: Tell) -> list[B]:
         """Return the results one after the other."""
@@ -60,6 +70,11 @@ class Processes:
         self._workers = workers
         self._pools: list[ProcessPoolExecutor] = []
         self._started: list[BaseProcess] = []
+
+    @property
+    def workers(self) -> int:
+        """Return the number of processes."""
+        return self._workers
 
     def __enter__(self) -> Self:
         """Return itself."""

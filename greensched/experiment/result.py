@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from greensched.experiment.attribute import Attributed
+    from greensched.experiment.size_document import Sizing
     from greensched.experiment.world import Shared
     from greensched.scenario import Scenario
 
@@ -66,6 +67,7 @@ class Result:
     outcome: Outcome
     findings: tuple[str, ...] = ()
     attribution: Attributed | None = None  # not asked for
+    sizing: Sizing | None = None  # not asked for
 
     @property
     def runs(self) -> dict[str, Outcome]:
@@ -80,6 +82,9 @@ class Result:
     def summary(self) -> dict[str, Any]:
         """Return `summary.json` as a dict."""
         scenario, runs = self.scenario, {k: r.summary for k, r in self.runs.items()}
+        needed = {} if self.sizing is None else self.sizing.needed
+        for name, one in runs.items():
+            one["machines_needed"] = needed.get(name)
         identity = {
             "kind": self.baseline_id.kind,
             "text": self.baseline_id.text,
@@ -112,6 +117,7 @@ class Result:
             "savings": self._savings(runs["baseline"], runs["scenario"]),
             "currency": priced[1] if priced else None,
             "attribution": None if self.attribution is None else self.attribution.summary,
+            "sizing": None if self.sizing is None else self.sizing.summary,
         }
 
     @property

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from greensched.report import heading
 from greensched.report.attribution import attribution_markdown, shares
 from greensched.report.difference import lines, result_columns
+from greensched.report.sizing import block_markdown, purchase
 from greensched.report.tables import csv_text, plain
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def result_markdown(summary: Mapping[str, Any]) -> str:
         plain(heading.sentence(summary)),
         table_markdown(heading.question(summary), titles, rows),
     ]
+    if bought := purchase(summary):
+        parts.append(block_markdown(bought))
     if summary.get("attribution") and (found := shares(summary["attribution"])):
         parts.append(attribution_markdown(found))
     notes = [n for n in (heading.worst_services(summary), *heading.quality(summary)) if n]

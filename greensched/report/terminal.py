@@ -8,7 +8,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import escape_control
-from greensched.report import heading
+from greensched.report import heading, sizing
 from greensched.report.attribution import shares, text_lines
 from greensched.report.difference import (
     Line,
@@ -51,6 +51,9 @@ def result_text(summary: Mapping[str, Any], *, columns: int, colour: bool = Fals
     titles, outcomes = result_columns(summary)
     rows = lines(outcomes, currency=summary["currency"] or "")
     _difference(out, heading.question(summary), titles, rows, columns)
+    if bought := sizing.purchase(summary):
+        out.print()
+        _purchase(out, bought)
     if summary.get("attribution") and (parts := shares(summary["attribution"])):
         out.print()
         _attribution(out, parts, columns)
@@ -96,6 +99,25 @@ def attribution_text(summary: Mapping[str, Any], *, columns: int, colour: bool =
     else:
         _attribution(out, found, columns)
     return _text(out)
+
+
+def sizing_text(document: Mapping[str, Any], *, columns: int, colour: bool = False) -> str:
+    """Return what `size` found: name and stamp, the block, limits and what else is to be said."""
+    out = _console(columns, colour=colour)
+    left = f"{document['name']}: {document['fleet_machines']:,} machines"
+    _headline(out, left, " · ".join(document["stamp"].values()), columns)
+    _purchase(out, document)
+    for text in sizing.remarks(document):
+        _print(out, text)
+    return _text(out)
+
+
+def _purchase(out: Console, given: Mapping[str, Any]) -> None:
+    """Print the second block of the table, and what limits the scenario's fleet."""
+    head, *rest = sizing.text_lines(given)
+    _print(out, head, style="bold")
+    for text in (*rest, *sizing.notes(given)):
+        _print(out, text)
 
 
 def _attribution(out: Console, found: Shares, columns: int) -> None:

@@ -1,0 +1,340 @@
+"""`size`: the smallest fleet with which a re-run keeps the scenario's objectives."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from greensched import registry
+from greensched.engine.simulate import Simulation
+from greensched.experiment.executor import Executor, Here
+from greensched.experiment.levels import responses_ms
+from greensched.experiment.partition import (
+    WAIT_P95_ASSUMED_MS,
+    as_recorded,
+    peak_replicas,
+    static_peak,
+)
+from greensched.experiment.size_bound import capacities, lower_bound, serving_need
+from greensched.experiment.size_document import Sized, Sizing
+from greensched.experiment.size_probe import (
+    BATCH,
+    ONLINE,
+    Limits,
+    Task,
+    probe,
+)
+from greensched.experiment.size_search import Ask, Found, search
+from greensched.experiment.world import shared
+from greensched.model import NONE, ROLE_CODES
+from greensched.units import MS_PER_DAY, MS_PER_H
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from greensched.engine.result import RunResult
+    from greensched.experiment.partition import Partition
+    from greensched.experiment.result import Result
+    from greensched.experiment.size_search import Known, Search, Size
+    from greensched.experiment.world import Shared
+    from greensched.model import Int8Array, IntArray, Policy
+    from greensched.scenario import Scenario
+
+    Progress = Callable[[str, float], None]
+
+SCOUT_SHARE: Final = 1 / 3  # of the window is what a scout looks at, and a day at least
+SCALING: Final = ("elastic", "autoscaled")  # kinds of policy that change replicas
+ROUNDS: Final = 24  # typical; for the progress only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserve:
+    """Machines that may fail at once: a number, or a share of the whole fleet bought."""
+
+    machines: int = 0
+    share: float = 0.0
+
+    def added(self, needed: int) -> int:
+        """Return how many machines more than `needed` there have to be."""
+        if self.share:
+            return int(np.ceil(needed / (1.0 - self.share) - 1e-9)) - needed
+        return self.machines
+
+
+def size(
+    scenario: Scenario,
+    *,
+    combinations: bool = False,
+    reserve: Reserve | None = None,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+    known: Result | None = None,
+) -> Sizing:
+    """Return the smallest fleets of the scenario, its baseline and static-peak.
+
+    `combinations`: also of each smaller set of its switches; `reserve` is added to all. `known`: a
+    result of the same scenario, whose runs on the whole fleet need not be repeated. Sizes do not
+    depend on the executor. Raises ScenarioError and DataError for what cannot be run.
+    """
+    plan = _planned(scenario, known, progress)
+    names = {"scenario": scenario.policies, **(_subsets(scenario) if combinations else {})}
+    base = registry.load("baseline", scenario.baseline.kind)
+    if scenario.baseline.kind == "autoscaled":
+        names["baseline"] = base.policies
+    found = _searched(plan, names, executor or Here(), progress)
+    static = _fixed(plan, plan.pools.size)
+    if "baseline" not in names:
+        whole = scenario.baseline.kind == "as-recorded"
+        found["baseline"] = _fixed(plan, plan.pools.most) if whole else static
+    names.setdefault("baseline", base.policies)
+    sized = {
+        name: Sized.of(plan.shared, plan.pools, one, names.get(name, ()))
+        for name, one in {**found, "static_peak": static}.items()
+    }
+    return Sizing(
+        scenario=scenario,
+        shared=plan.shared,
+        limits=plan.limits,
+        scenario_size=sized.pop("scenario"),
+        baseline=sized.pop("baseline"),
+        static_peak=sized.pop("static_peak"),
+        combinations=sized,
+        bound=lower_bound(plan.shared, plan.limits),
+        reserve=reserve or Reserve(),
+        findings=plan.findings,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pools:
+    """Machines that may serve and that may compute, in fleet order; static-peak's come first.
+
+    The first `size` of each are what static-peak takes, the rest is its surplus.
+    """
+
+    serve: IntArray
+    compute: IntArray
+    size: Size
+
+    @property
+    def most(self) -> Size:
+        """Return the whole fleet."""
+        return len(self.serve), len(self.compute)
+
+    def roles(self, size: Size, machines: int) -> Int8Array:
+        """Return the roles of all machines where pools are cut to `size`; others are surplus."""
+        roles = np.full(machines, NONE, np.int8)
+        roles[self.serve[: size[0]]] = ONLINE
+        roles[self.compute[: size[1]]] = BATCH
+        return roles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What all searches of a scenario share."""
+
+    shared: Shared
+    limits: Limits
+    pools: Pools
+    floor: Size
+    replicas: IntArray | None
+    findings: tuple[str, ...]
+
+    def task(self, policies: tuple[Policy, ...], ask: Ask) -> Task:
+        """Return the run that answers `ask`."""
+        window_ms = self.shared.scenario.window_ms
+        scout_ms = max(int(window_ms * SCOUT_SHARE), MS_PER_DAY)
+        return Task(
+            shared=self.shared,
+            limits=self.limits,
+            policies=policies,
+            roles=self.pools.roles(ask.size, self.shared.machines),
+            replicas=self._begin(policies, ask.size),
+            until_ms=scout_ms if ask.scout and scout_ms < window_ms else 0,
+        )
+
+    def _begin(self, policies: tuple[Policy, ...], size: Size) -> IntArray | None:
+        """Return the replicas at the start: static-peak's, where machines are there for them.
+
+        A smaller fleet whose services are scaled begins with what static-peak's rule gives for
+        the load of the first hour: replicas for the peak would find no room.
+        """
+        services = self.shared.workload.services
+        scaled = any(p.kind.startswith(SCALING) for p in policies)
+        if (
+            services is None
+            or self.replicas is None
+            or size[0] >= self.pools.size[0]
+            or not scaled
+        ):
+            return self.replicas
+        steps = max(1, MS_PER_H // services.step_ms)
+        first = replace(services, load_cpu_m=services.load_cpu_m[:, :steps])
+        unknown = replace(first, replicas=np.full(len(services), NONE, np.int64))
+        headroom = self.shared.scenario.baseline.headroom
+        return np.minimum(self.replicas, peak_replicas(unknown, headroom)[0])
+
+
+def _planned(scenario: Scenario, known: Result | None, progress: Progress | None) -> _Plan:
+    """Return the machines that may be given up and the limits that have to be kept."""
+    world = shared(scenario) if known is None else known.shared
+    static = static_peak(world, progress)
+    pools = _pools(world, static)
+    base = registry.load("baseline", scenario.baseline.kind)
+    if known is None:
+        begin = as_recorded(world) if scenario.baseline.kind == "as-recorded" else static
+        setting = world.setting(
+            "baseline", policies=base.policies, roles=begin.roles, replicas=begin.replicas
+        )
+        told = None if progress is None else (lambda share: progress("baseline", share))
+        reference: RunResult = Simulation(setting, told).finish().result()
+    else:
+        reference = known.baseline.run
+    limits, findings = _limits(world, reference)
+    return _Plan(
+        shared=world,
+        limits=limits,
+        pools=pools,
+        floor=_floor(world, pools, limits),
+        replicas=static.replicas,
+        findings=(*static.findings, *findings),
+    )
+
+
+def _pools(world: Shared, static: Partition) -> Pools:
+    """Return static-peak's machines by what they do, and its surplus by what it may do."""
+    own = np.repeat(
+        np.array([ROLE_CODES[kind.role] for kind in world.fleet]), [k.count for k in world.fleet]
+    )
+    serve, compute = (np.flatnonzero(static.roles == role) for role in (ONLINE, BATCH))
+    spare = np.flatnonzero(static.roles == NONE)
+    # what may do either follows what static-peak has more use for
+    to_serve = own[spare] == ONLINE
+    if not len(compute):
+        to_serve |= own[spare] != BATCH
+    return Pools(
+        serve=np.concatenate([serve, spare[to_serve]]),
+        compute=np.concatenate([compute, spare[~to_serve]]),
+        size=(len(serve), len(compute)),
+    )
+
+
+def _limits(world: Shared, reference: RunResult) -> tuple[Limits, list[str]]:
+    """Return the limits of the scenario's `slo`, those assumed where it has none, and which."""
+    slo, work, findings = world.scenario.slo, world.workload, []
+    shortage, wait_ms = slo.shortage_share, slo.batch_wait_p95
+    if work.services is not None and shortage is None:
+        services = reference.services
+        wanted = float(services.work_core_s.sum())
+        shortage = float(services.shortage_core_s.sum()) / wanted if wanted else 0.0
+        findings.append(
+            "no objective for shortage: services may be short of CPU as in the baseline"
+            f" ({100 * shortage:.3g} % of their work)"
+        )
+    if work.jobs is not None and wait_ms is None and slo.deadline_miss is None:
+        wait_ms = WAIT_P95_ASSUMED_MS
+        findings.append("no objective for batch: a 95th-percentile wait of 15 min assumed")
+    allowed_ms = WAIT_P95_ASSUMED_MS if wait_ms is None else wait_ms
+    return Limits(
+        latency_factor=slo.latency_factor_p99,
+        shortage_share=shortage,
+        deadline_miss=slo.deadline_miss,
+        wait_p95_ms=wait_ms,
+        end_ms=reference.end_ms + allowed_ms,
+        reference_ms=responses_ms(world, reference),
+    ), findings
+
+
+def _floor(world: Shared, pools: Pools, limits: Limits) -> Size:
+    """Return a size below which services cannot be served, whatever the policy."""
+    need = serving_need(world, limits)
+    sizes = np.repeat(
+        np.array([kind.size for kind in capacities(world)]), [k.count for k in world.fleet], axis=0
+    )
+    room = np.cumsum(sizes[pools.serve], axis=0)
+    least = [int(np.searchsorted(room[:, r], n)) + 1 for r, n in enumerate(need) if n > 0]
+    fewest = min(max(least, default=0), pools.size[0])
+    # a fleet without any machine runs nothing, even where there is nothing to serve
+    return fewest, 0 if fewest else min(1, pools.size[1])
+
+
+def _subsets(scenario: Scenario) -> dict[str, tuple[Policy, ...]]:
+    """Return the sets of switches between none and all, by their kinds joined with `+`."""
+    policies = scenario.policies
+    return {
+        "+".join(p.kind for p in chosen): chosen
+        for n in range(1, len(policies))
+        for chosen in itertools.combinations(policies, n)
+    }
+
+
+@dataclass(slots=True)
+class _Running:
+    """One search: what it asks for now, what is known, and what it found."""
+
+    policies: tuple[Policy, ...]
+    steps: Search
+    asked: list[Ask] = field(default_factory=list)
+    found: Found | None = None
+
+    def go_on(self, answers: Known | None) -> None:
+        """Let the search take answers and ask again."""
+        try:
+            self.asked = next(self.steps) if answers is None else self.steps.send(answers)
+        except StopIteration as stop:
+            self.asked, self.found = [], stop.value
+
+
+def _searched(
+    plan: _Plan,
+    names: dict[str, tuple[Policy, ...]],
+    executor: Executor,
+    progress: Progress | None,
+) -> dict[str, Found]:
+    """Return what each search finds; in every round each gets what it needs, and more if free."""
+    starts = tuple(dict.fromkeys((plan.pools.size, plan.pools.most)))
+    running = {
+        name: _Running(policies=policies, steps=search(starts, plan.floor, plan.pools.most))
+        for name, policies in names.items()
+    }
+    for one in running.values():
+        one.go_on(None)
+    rounds = 0
+    while any(one.asked for one in running.values()):
+        wanted = _round(running, executor.workers)
+        tasks = [plan.task(running[name].policies, ask) for name, ask in wanted]
+        verdicts = executor.map(probe, tasks, _quiet(progress, rounds))
+        rounds += 1
+        for name, one in running.items():
+            own = {ask: v for (n, ask), v in zip(wanted, verdicts, strict=True) if n == name}
+            if own:
+                one.go_on(own)
+    return {name: one.found for name, one in running.items() if one.found is not None}
+
+
+def _round(running: dict[str, _Running], workers: int) -> list[tuple[str, Ask]]:
+    """Return what is tried next: what each search needs, then hints while workers are free."""
+    first = [(name, one.asked[0]) for name, one in running.items() if one.asked]
+    rest = [
+        (name, one.asked[i])
+        for i in range(1, max((len(o.asked) for o in running.values()), default=0))
+        for name, one in running.items()
+        if i < len(one.asked)
+    ]
+    return first + rest[: max(0, -len(first) % workers)]
+
+
+def _quiet(progress: Progress | None, rounds: int) -> Progress | None:
+    """Return a progress over all rounds."""
+    if progress is None:
+        return None
+    return lambda what, share: progress(what, min(0.99, (rounds + share) / ROUNDS))
+
+
+def _fixed(plan: _Plan, size: Size) -> Found:
+    """Return a fleet that is what it is by definition, its limits looked at."""
+    verdict = probe(plan.task((), Ask(size=size)), None)
+    return Found(size=size, verdict=verdict, tried=1)

@@ -1,0 +1,307 @@
+"""What sizing found, and the document that tells it (`greensched/sizing/v1`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+import greensched
+from greensched.units import MS_PER_S
+
+if TYPE_CHECKING:
+    from greensched.bounds import Fleet
+    from greensched.experiment.size import Pools, Reserve
+    from greensched.experiment.size_limits import Broken
+    from greensched.experiment.size_probe import Limits
+    from greensched.experiment.size_search import Found
+    from greensched.experiment.world import Shared
+    from greensched.model import Policy
+    from greensched.scenario import Scenario
+
+SCHEMA: Final = "greensched/sizing/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sized:
+    """The smallest fleet of one set of switches, without reserve.
+
+    `by_type` [machines] is None where not even the whole fleet keeps the limits (`held` is then
+    false too); `limited_by` says, for each machine type, what breaks with one machine less.
+    """
+
+    policies: tuple[str, ...]
+    serve: int
+    compute: int
+    by_type: tuple[int, ...] | None
+    held: bool
+    limited_by: tuple[tuple[str, Broken | None], ...]
+    use_cpu_share: float | None
+    tried: int
+
+    @property
+    def machines(self) -> int | None:
+        """Return the machines of all types."""
+        return None if self.by_type is None else sum(self.by_type)
+
+    @classmethod
+    def of(cls, shared: Shared, pools: Pools, found: Found, policies: tuple[Policy, ...]) -> Sized:
+        """Return what a search found, in machines of each type."""
+        size = found.size or pools.most
+        kept = np.concatenate([pools.serve[: size[0]], pools.compute[: size[1]]])
+        kind = np.repeat(np.arange(len(shared.fleet)), [k.count for k in shared.fleet])
+        by_type = np.bincount(kind[kept], minlength=len(shared.fleet))
+        names = [k.name for k in shared.fleet]
+        limits: list[tuple[str, Broken | None]] = []
+        refused = dict(found.refused)
+        for pool, rows in enumerate((pools.serve, pools.compute)):
+            if found.size is None or not found.refused or not size[pool]:
+                continue
+            less = (size[0] - (pool == 0), size[1] - (pool == 1))
+            verdict = refused.get(less)
+            last = names[int(kind[rows[size[pool] - 1]])]
+            limits.append((last, None if verdict is None else verdict.broken))
+        if found.verdict.broken is not None:
+            limits.append((names[-1], found.verdict.broken))
+        return cls(
+            policies=tuple(p.kind for p in policies),
+            serve=size[0],
+            compute=size[1],
+            by_type=None if found.size is None else tuple(int(n) for n in by_type),
+            held=found.verdict.held,
+            limited_by=tuple(limits),
+            use_cpu_share=found.verdict.use_cpu_share,
+            tried=found.tried,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sizing:
+    """The smallest fleets of a scenario, its baseline, static-peak and sets of switches."""
+
+    scenario: Scenario
+    shared: Shared
+    limits: Limits
+    scenario_size: Sized
+    baseline: Sized
+    static_peak: Sized
+    combinations: dict[str, Sized]
+    bound: Fleet
+    reserve: Reserve
+    findings: tuple[str, ...]
+
+    def bought(self, one: Sized) -> tuple[int, ...] | None:
+        """Return the machines of each type with the reserve, None where no fleet holds.
+
+        Reserve is bought of the first-listed type that the fleet has more of; what goes beyond
+        the fleet is counted with the last.
+        """
+        if one.by_type is None:
+            return None
+        bought, more = [*one.by_type], self.reserve.added(sum(one.by_type))
+        for i, kind in enumerate(self.shared.fleet):
+            last = i == len(bought) - 1
+            added = more if last else min(more, kind.count - bought[i])
+            bought[i] += added
+            more -= added
+        return tuple(bought)
+
+    @property
+    def lower_bound(self) -> int | None:
+        """Return the bound on the machines of any fleet, with the reserve."""
+        least = self.bound.machines
+        return None if least is None else least + self.reserve.added(least)
+
+    @property
+    def embodied_not_bought_kg(self) -> dict[str, float] | None:
+        """Return embodied kgCO2e of machines that the baseline needs and the scenario does not.
+
+        The window's time-linear share, with the low, middle and high factors; never part of a
+        run's total, as a machine that is only switched off avoids nothing.
+        """
+        before, after = self.bought(self.baseline), self.bought(self.scenario_size)
+        if before is None or after is None:
+            return None
+        sums = dict.fromkeys(("low", "mid", "high"), 0.0)
+        for kind, a, b in zip(self.shared.fleet, before, after, strict=True):
+            share = (a - b) * self.scenario.window_ms / kind.lifetime_ms
+            sums["low"] += share * kind.embodied_low_kg
+            sums["mid"] += share * kind.embodied_kg
+            sums["high"] += share * kind.embodied_high_kg
+        return sums
+
+    @property
+    def industry(self) -> dict[str, Any] | None:
+        """Return X = N (R2 - R1) / R2, as industry quotes it, beside the machines found here.
+
+        N machines of the baseline, R1 and R2 the mean CPU use of machines that are on, before and
+        after, each on its smallest fleet.
+        """
+        before, after = self.bought(self.baseline), self.bought(self.scenario_size)
+        r1, r2 = self.baseline.use_cpu_share, self.scenario_size.use_cpu_share
+        if before is None or after is None or r1 is None or not r2:
+            return None
+        saved, found = sum(before) * (r2 - r1) / r2, sum(before) - sum(after)
+        return {
+            "formula": "X = N (R2 - R1) / R2",
+            "machines_saved": saved,
+            "machines_saved_here": found,
+            "use_before_share": r1,
+            "use_after_share": r2,
+            "gap": self._gap(),
+        }
+
+    def _gap(self) -> str:
+        """Return why the formula and the re-runs differ, in words."""
+        parts = ["the formula takes the mean hour for every hour, and CPU for all resources"]
+        services = self.shared.workload.services
+        if services is not None and len(services):
+            load = services.load_cpu_m.sum(axis=0)
+            if load.mean() > 0:
+                ratio = float(load.max() / load.mean())
+                parts.append(f"services want {ratio:.2f} times their mean at their peak")
+        resources = {b.resource for _, b in self.scenario_size.limited_by if b is not None}
+        if resources - {"cpu"}:
+            parts.append(f"{' and '.join(sorted(resources - {'cpu'}))} runs out first")
+        needed = self.scenario_size.machines or 0
+        if more := self.reserve.added(needed):
+            parts.append(f"{more} machines are a reserve")
+        return "; ".join(parts)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Return what `summary.json` keeps of it."""
+        return {
+            "lower_bound": self.lower_bound,
+            "reserve_machines": self.reserve.added(self.scenario_size.machines or 0),
+            "limited_by": self._limited(self.scenario_size),
+            "embodied_not_bought_kg": self.embodied_not_bought_kg,
+        }
+
+    @property
+    def needed(self) -> dict[str, int | None]:
+        """Return the machines that each of the three runs of a result needs."""
+        return {
+            "baseline": self.machines(self.baseline),
+            "static_peak": self.machines(self.static_peak),
+            "scenario": self.machines(self.scenario_size),
+        }
+
+    def machines(self, one: Sized) -> int | None:
+        """Return the machines to buy for one set of switches, reserve included."""
+        bought = self.bought(one)
+        return None if bought is None else sum(bought)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return all of it as plain values."""
+        before, after = self.machines(self.baseline), self.machines(self.scenario_size)
+        labels = [series.labels.synthetic for series in self.shared.intensity.values()]
+        made = self.shared.workload.synthetic or any(labels)
+        return {
+            "schema": SCHEMA,
+            "name": self.scenario.name,
+            "scenario_sha256": self.scenario.hash,
+            "seed": self.scenario.seed,
+            "version": greensched.__version__,
+            "stamp": {
+                "data": "synthetic" if made else "measured",
+                "result": "modelled",
+                "calibration": "uncalibrated",
+            },
+            "fleet_machines": self.shared.machines,
+            "limits": self._limits(),
+            "reserve": {
+                "machines": self.reserve.machines,
+                "share": self.reserve.share,
+                "added": self.reserve.added(self.scenario_size.machines or 0),
+            },
+            "machines": after,
+            "baseline_kind": self.scenario.baseline.kind,
+            "baseline_machines": before,
+            "static_peak_machines": self.machines(self.static_peak),
+            "lower_bound": self.lower_bound,
+            "captured_share": captured(before, after, self.lower_bound),
+            "limited_by": self._limited(self.scenario_size),
+            "by_type": self._by_type(),
+            "runs": [self._run(name, one) for name, one in self._runs().items()],
+            "embodied_not_bought_kg": self.embodied_not_bought_kg,
+            "industry": self.industry,
+            "certificate": self.bound.certificate,
+            "findings": list(self.findings),
+        }
+
+    def _limits(self) -> dict[str, Any]:
+        """Return the limits that every re-run kept."""
+        given = self.limits
+        wait_ms = given.wait_p95_ms
+        return {
+            "latency_factor_p99": given.latency_factor,
+            "shortage_share": given.shortage_share,
+            "deadline_miss_share": given.deadline_miss,
+            "wait_p95_s": None if wait_ms is None else wait_ms / MS_PER_S,
+            "end_s": given.end_ms / MS_PER_S,
+        }
+
+    def _runs(self) -> dict[str, Sized]:
+        """Return all sizes by name, the smallest set of switches first."""
+        return {
+            "baseline": self.baseline,
+            "static_peak": self.static_peak,
+            **self.combinations,
+            "scenario": self.scenario_size,
+        }
+
+    def _run(self, name: str, one: Sized) -> dict[str, Any]:
+        """Return one size as plain values."""
+        return {
+            "name": name,
+            "policies": list(one.policies),
+            "machines": self.machines(one),
+            "serve": one.serve,
+            "compute": one.compute,
+            "held": one.held,
+            "limited_by": self._limited(one),
+            "use_cpu_share": one.use_cpu_share,
+            "tried": one.tried,
+        }
+
+    def _limited(self, one: Sized) -> list[dict[str, Any]]:
+        """Return what limits a size; where no run was needed it is the lower bound."""
+        bound = {
+            "objective": "lower_bound",
+            "service": None,
+            "resource": None,
+            "hour": None,
+            "at_s": None,
+            "text": "as few machines as the services' load allows",
+        }
+        return [
+            {"machine_type": kind, **(bound if b is None else b.document(self.shared))}
+            for kind, b in one.limited_by
+        ]
+
+    def _by_type(self) -> list[dict[str, Any]]:
+        """Return the sizes by machine type."""
+        limited = self._limited(self.scenario_size)
+        columns = [self.bought(s) for s in (self.scenario_size, self.baseline, self.static_peak)]
+        return [
+            {
+                "machine_type": kind.name,
+                "fleet_machines": kind.count,
+                "machines": None if columns[0] is None else columns[0][i],
+                "baseline_machines": None if columns[1] is None else columns[1][i],
+                "static_peak_machines": None if columns[2] is None else columns[2][i],
+                "lower_bound": self.bound.by_type[i],
+                "limited_by": [limit for limit in limited if limit["machine_type"] == kind.name],
+            }
+            for i, kind in enumerate(self.shared.fleet)
+        ]
+
+
+def captured(before: int | None, after: int | None, bound: int | None) -> float | None:
+    """Return (baseline - scenario) / (baseline - bound); None where there was nothing to save."""
+    if before is None or after is None or bound is None or before <= bound:
+        return None
+    return (before - after) / (before - bound)

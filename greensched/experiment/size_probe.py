@@ -1,0 +1,231 @@
+"""One re-run on a smaller fleet, stopped as soon as an objective is broken beyond repair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from greensched.engine.simulate import Simulation
+from greensched.experiment.levels import (
+    batch_level,
+    responses_ms,
+    service_level,
+    step_lengths_ms,
+)
+from greensched.experiment.size_limits import Broken, Fullness, broken_at_end, late_job, worst
+from greensched.model import NONE, ROLE_CODES
+from greensched.units import CPU_M_PER_CORE, MS_PER_H, MS_PER_S, S_PER_H
+
+if TYPE_CHECKING:
+    from greensched.engine.result import RunResult
+    from greensched.experiment.executor import Tell
+    from greensched.experiment.world import Shared
+    from greensched.model import FloatArray, Int8Array, IntArray, Jobs, Policy
+
+ONLINE, BATCH = ROLE_CODES["online"], ROLE_CODES["batch"]
+LATE_SHARE: Final = 0.05  # of the jobs may wait longer than the 95th percentile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a re-run has to keep: the scenario's `slo`, what is assumed, and the latest end.
+
+    `reference_ms` are the baseline's responses on the whole fleet [steps + 1, services].
+    """
+
+    latency_factor: float | None
+    shortage_share: float | None
+    deadline_miss: float | None
+    wait_p95_ms: int | None
+    end_ms: int
+    reference_ms: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A fleet to try: which machines serve and which compute, under which switches."""
+
+    shared: Shared
+    limits: Limits
+    policies: tuple[Policy, ...]
+    roles: Int8Array
+    replicas: IntArray | None
+    until_ms: int = 0  # a scout looks no further; 0: to the end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether a fleet keeps the limits, what broke if not, and what was measured if it ended."""
+
+    broken: Broken | None
+    stopped_ms: int
+    use_cpu_share: float | None = None  # of machines that were on, in core-hours
+
+    @property
+    def held(self) -> bool:
+        """Say whether all limits were kept."""
+        return self.broken is None
+
+
+class _Stop(Exception):  # noqa: N818 not an error: a run that has told enough
+    """Carries the verdict out of a simulation; SimPy makes it anew from its arguments."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict)
+        self.verdict = verdict
+
+
+def probe(task: Task, tell: Tell) -> Verdict:
+    """Return whether the fleet of `task` keeps its limits."""
+    guard = _Guard(task, tell)
+    setting = task.shared.setting(
+        "sizing", policies=task.policies, roles=task.roles, replicas=task.replicas
+    )
+    guard.simulation = simulation = Simulation(setting, guard)
+    try:
+        simulation.finish()
+    except _Stop as stop:
+        return stop.verdict
+    return judged(task, simulation, guard.fullness)
+
+
+def judged(task: Task, simulation: Simulation, fullness: Fullness) -> Verdict:
+    """Return the verdict on a run that has ended."""
+    run, limits = simulation.result(), task.limits
+    own_ms = responses_ms(task.shared, run)
+    service = service_level(task.shared, run, own_ms, limits.reference_ms)
+    batch = batch_level(task.shared, run)
+    held = (
+        ("shortage_share", service["shortage_share"], limits.shortage_share),
+        ("latency_factor_p99", service["latency_factor_p99"], limits.latency_factor),
+        ("deadline_miss", batch["deadline_miss_share"], limits.deadline_miss),
+        ("batch_wait_p95", (batch["wait_p95_s"] or 0.0) * MS_PER_S, limits.wait_p95_ms),
+        ("unfinished", batch["unfinished"], 0 if _drains(task) else None),
+        ("end", run.end_ms, limits.end_ms if _drains(task) else None),
+    )
+    name = next((n for n, v, most in held if most is not None and v is not None and v > most), "")
+    return Verdict(
+        broken=broken_at_end(task, run, own_ms, name, fullness) if name else None,
+        stopped_ms=run.end_ms,
+        use_cpu_share=_use_share(task.shared, run),
+    )
+
+
+def _drains(task: Task) -> bool:
+    """Say whether all admitted work has to be finished."""
+    return task.shared.scenario.spec.end == "drain"
+
+
+def _use_share(shared: Shared, run: RunResult) -> float | None:
+    """Return the CPU used over that of the machines that were on; None where none was."""
+    size = {k.name: (k.cpu_m - k.reserved_cpu_m) / CPU_M_PER_CORE for k in shared.fleet}
+    off = ("off", "sleeping", "surplus")
+    on_core_h = sum(
+        int(column.sum()) / MS_PER_H * size[group.machine_type]
+        for group, column in zip(run.usage.groups, run.usage.machine_ms.T, strict=True)
+        if group.role not in off
+    )
+    return work_core_h(shared, run) / on_core_h if on_core_h else None
+
+
+def work_core_h(shared: Shared, run: RunResult) -> float:
+    """Return the work that services and completed jobs got [core-h]."""
+    services = (run.services.work_core_s.sum() - run.services.shortage_core_s.sum()) / S_PER_H
+    return float(services) + float(batch_level(shared, run)["work_core_h"])
+
+
+class _Guard:
+    """Is called as a run goes on; stops it once a limit is out of reach."""
+
+    def __init__(self, task: Task, tell: Tell) -> None:
+        """Work out once what each limit allows in all."""
+        self.simulation: Simulation | None = None
+        self.fullness = Fullness()
+        self._task, self._tell = task, tell
+        self._jobs: Jobs | None = task.shared.workload.jobs
+        limits = task.limits
+        self._shortage = self._shortage_allowed(limits.shortage_share)
+        n = 0 if self._jobs is None else len(self._jobs)
+        self._late = n - int((1.0 - LATE_SHARE) * (n - 1))  # so many raise the percentile
+        due = 0 if self._jobs is None else int((self._jobs.deadline_ms != NONE).sum())
+        self._missed = None if limits.deadline_miss is None else limits.deadline_miss * due
+
+    def _shortage_allowed(self, share: float | None) -> float | None:
+        """Return the shortage allowed by the latest end [millicore ms]."""
+        services = self._task.shared.workload.services
+        if share is None or services is None:
+            return None
+        return share * float(work_until(self._task.shared, self._task.limits.end_ms))
+
+    def __call__(self, share: float) -> None:
+        """Look at the run; raises `_Stop` where it has told enough."""
+        if self._tell is not None:
+            self._tell("sizing", share)
+        assert self.simulation is not None
+        world = self.simulation.world
+        now_ms = int(world.w[0]["now_ms"])
+        self.fullness.look(world)
+        broken = self._beyond_repair(world, now_ms)
+        if broken is not None or (now_ms >= self._task.until_ms > 0):
+            if broken is None:
+                broken = self._behind(world, now_ms)
+            raise _Stop(Verdict(broken=broken, stopped_ms=now_ms))
+
+    def _beyond_repair(self, world: Any, now_ms: int) -> Broken | None:
+        """Return what can no longer be kept, whatever comes."""
+        limits = self._task.limits
+        if self._shortage is not None:
+            short = world.svc["shortage_integral"]
+            if float(short.sum()) > self._shortage:
+                return worst(self._task.shared, world, self.fullness)
+        if self._jobs is None:
+            return None
+        late, missed = self._counts(world, now_ms)
+        if limits.wait_p95_ms is not None and len(late) >= self._late:
+            return late_job(self._task.shared, late, "batch_wait_p95", self.fullness)
+        if self._missed is not None and len(missed) > self._missed:
+            return late_job(self._task.shared, missed, "deadline_miss", self.fullness)
+        if now_ms > limits.end_ms and _drains(self._task):
+            open_jobs = np.flatnonzero(world.out["end_ms"] == NONE)
+            return late_job(self._task.shared, open_jobs, "end", self.fullness)
+        return None
+
+    def _counts(self, world: Any, now_ms: int) -> tuple[IntArray, IntArray]:
+        """Return the jobs that have waited longer than allowed, and those past their deadline."""
+        jobs = self._jobs
+        assert jobs is not None
+        arrived = int(np.searchsorted(jobs.submit_ms, now_ms, side="right"))
+        start, end = world.out["start_ms"][:arrived], world.out["end_ms"][:arrived]
+        late = missed = np.empty(0, np.int64)
+        if self._task.limits.wait_p95_ms is not None:
+            waited = np.where(start == NONE, now_ms, start) - jobs.submit_ms[:arrived]
+            late = np.flatnonzero(waited > self._task.limits.wait_p95_ms)
+        if self._missed is not None:
+            due = jobs.deadline_ms[:arrived]
+            ended = np.where(end == NONE, now_ms, end)
+            missed = np.flatnonzero((due != NONE) & (ended > due))
+        return late, missed
+
+    def _behind(self, world: Any, now_ms: int) -> Broken | None:
+        """Return what a scout expects to break: half of what is allowed is used up in its part.
+
+        It is only a guess, and what it lets through is tried to the end. Waits come with single
+        peaks of demand, so of them a scout expects nothing.
+        """
+        if self._shortage is None or now_ms >= self._task.shared.scenario.window_ms:
+            return None
+        if 2.0 * float(world.svc["shortage_integral"].sum()) <= self._shortage:
+            return None
+        return worst(self._task.shared, world, self.fullness)
+
+
+def work_until(shared: Shared, end_ms: int) -> int:
+    """Return the work that services want until `end_ms` [millicore ms]."""
+    services = shared.workload.services
+    if services is None or not len(services):
+        return 0
+    lengths = step_lengths_ms(services, end_ms).tolist()
+    loads = services.load_cpu_m.sum(axis=0).tolist()
+    return sum(a * b for a, b in zip((*loads, loads[-1]), lengths, strict=True))

@@ -1,0 +1,144 @@
+"""How many machines to buy: the table's second block, and what `size` prints."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+from greensched.report.tables import csv_text, plain
+from greensched.report.words import number, plural, signed, unit_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SCHEMA_FILE: Final = "sizing.schema.json"
+LABEL_WIDTH: Final = 29
+WIDTHS: Final = (12, 13, 12, 14, 8, 9)  # of the columns behind the label
+
+
+def sizing_schema() -> dict[str, Any]:
+    """Return the schema (draft 2020-12) that what `size -o json` prints satisfies."""
+    text = (files("greensched.report") / SCHEMA_FILE).read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+def purchase(summary: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a summary says of the next purchase, as the document of `size` does."""
+    sizing = summary.get("sizing")
+    if not sizing:
+        return None
+    return {
+        **sizing,
+        "baseline_kind": summary["baseline"]["kind"],
+        "baseline_machines": summary["baseline"]["machines_needed"],
+        "static_peak_machines": summary["static_peak"]["machines_needed"],
+        "machines": summary["scenario"]["machines_needed"],
+    }
+
+
+def titles(given: Mapping[str, Any]) -> list[str]:
+    """Return the heads of the block's columns."""
+    kind = given["baseline_kind"]
+    return ["next purchase", kind, "static-peak", "scenario", f"Δ {kind}", "%", "bound"]
+
+
+def rows(given: Mapping[str, Any]) -> list[list[str]]:
+    """Return the rows of the block: machines, of each type where there are several, embodied."""
+    made = [["machines needed", *_numbers(given)]]
+    by_type = given.get("by_type", [])
+    if len(by_type) > 1:
+        made += [[f"  {one['machine_type']}", *_numbers(one)] for one in by_type]
+    return [*made, *_embodied(given["embodied_not_bought_kg"])]
+
+
+def _numbers(given: Mapping[str, Any]) -> list[str]:
+    """Return the machines of baseline, static-peak and scenario, the change and the bound."""
+    first, last = given["baseline_machines"], given["machines"]
+    cells = [number(n, 0) for n in (first, given["static_peak_machines"], last)]
+    change = percent = ""
+    if first is not None and last is not None:
+        change = signed(last - first, 0)
+        percent = signed(100 * (last - first) / first, 1) if first else ""
+    return [*cells, change, percent, number(given["lower_bound"], 0)]
+
+
+def _embodied(given: Mapping[str, float] | None) -> list[list[str]]:
+    """Return the row of what is not bought, with its range; no total has it."""
+    if given is None or not any(given.values()):
+        return []
+    divisor, unit = unit_for("kg", given.values())
+    mid, *ends = (-given[k] / divisor for k in ("mid", "low", "high"))
+    low, high = sorted(ends)
+    span = f"({signed(low, 2)} .. {signed(high, 2)})"
+    return [[f"{unit}CO2e embodied, not bought", "", "", "", signed(mid, 2), span, ""]]
+
+
+def text_lines(given: Mapping[str, Any]) -> list[str]:
+    """Return the block as lines of text, the head first."""
+    made = []
+    for label, *cells in (titles(given), *rows(given)):
+        line = label.ljust(LABEL_WIDTH)
+        for cell, width in zip(cells, WIDTHS, strict=True):
+            line += cell.rjust(width) if len(cell) < width else f" {cell}"
+        made.append(line.rstrip())
+    return made
+
+
+def notes(given: Mapping[str, Any]) -> list[str]:
+    """Return what limits the scenario's fleet, and what cannot be bought at all."""
+    texts = list(dict.fromkeys(limit["text"] for limit in given["limited_by"]))
+    if given["machines"] is None:
+        why = f": {texts[0]}" if texts else ""
+        return [f"not even the whole fleet keeps the scenario's objectives{why}"]
+    return [f"with one machine less: {text}" for text in texts]
+
+
+def remarks(document: Mapping[str, Any]) -> list[str]:
+    """Return what `size` tells beyond the block: combinations, industry's line, assumptions."""
+    made = []
+    sets = [r for r in document["runs"] if r["name"] not in ("baseline", "static_peak")]
+    if len(sets) > 1:
+        made += [f"{r['name']}: {_machines(r['machines'])}" for r in sets]
+    if document["reserve"]["added"]:
+        made.append(f"reserve: {plural(document['reserve']['added'], 'machine')}, included above")
+    if quoted := document["industry"]:
+        r1, r2 = (100 * quoted[k] for k in ("use_before_share", "use_after_share"))
+        made.append(
+            f"industry's {quoted['formula']}: {number(quoted['machines_saved'], 1)} machines "
+            f"(use {r1:.1f} -> {r2:.1f} %), found here: {quoted['machines_saved_here']}; "
+            f"{quoted['gap']}"
+        )
+    return [*made, *document["findings"]]
+
+
+def _machines(value: int | None) -> str:
+    """Return a number of machines in words."""
+    return "no fleet" if value is None else plural(value, "machine")
+
+
+def sizing_markdown(document: Mapping[str, Any]) -> str:
+    """Return what `size` found as Markdown."""
+    stamp = " · ".join(document["stamp"].values())
+    parts = [f"## {plain(document['name'])}", f"*{stamp}*", block_markdown(document)]
+    told = [*notes(document), *remarks(document)]
+    if told:
+        parts.append("\n".join(f"- {plain(text)}" for text in told))
+    return "\n\n".join(parts) + "\n"
+
+
+def block_markdown(given: Mapping[str, Any]) -> str:
+    """Return the block as a table of Markdown."""
+    head = [plain(t) for t in titles(given)]
+    made = [head, ["---", *["---:"] * (len(head) - 1)]]
+    made += [[plain(cell) for cell in row] for row in rows(given)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in made)
+
+
+def sizing_csv(document: Mapping[str, Any]) -> str:
+    """Return the sizes as CSV: one row for all machines and one a type, numbers as they are."""
+    keys = ("baseline_machines", "static_peak_machines", "machines", "lower_bound")
+    made: list[Sequence[Any]] = [["", *(document[k] for k in keys)]]
+    made += [[one["machine_type"], *(one[k] for k in keys)] for one in document["by_type"]]
+    return csv_text(["machine_type", *keys], made)

@@ -1,0 +1,266 @@
+"""Sizing: what is found holds, what is smaller does not, and no run beats the bound."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import greensched as gs
+from greensched.engine.simulate import Simulation
+from greensched.experiment import Processes
+from greensched.experiment.size import Reserve, _planned, size
+from greensched.experiment.size_limits import Broken, Fullness
+from greensched.experiment.size_probe import Verdict, judged, probe
+from greensched.experiment.size_search import NEIGHBOURS, Ask, Found, search
+from tests.report_cases import write_scenario
+from tests.test_bounds import proven
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from greensched.experiment.size import _Plan
+    from greensched.experiment.size_document import Sizing
+    from greensched.experiment.size_search import Known, Size
+    from greensched.scenario import Scenario
+
+HELD = Verdict(broken=None, stopped_ms=0)
+
+
+def refused(objective: str) -> Verdict:
+    """Return a verdict against a fleet."""
+    broken = Broken(objective=objective, service=None, resource="cpu", at_ms=0)
+    return Verdict(broken=broken, stopped_ms=0)
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Scenario:
+    """Return the small scenario with every objective set."""
+    path = write_scenario(tmp_path_factory.mktemp("sized"))
+    text = path.read_text(encoding="utf-8")
+    slo = "slo: {latency_factor_p99: 2.0, shortage_share: 0.01, batch_wait_p95: 30 min}"
+    old = next(line for line in text.splitlines() if line.startswith("slo:"))
+    path.write_text(text.replace(old, slo), encoding="utf-8")
+    return gs.load(path)
+
+
+@pytest.fixture(scope="module")
+def plan(scenario: Scenario) -> _Plan:
+    """Return what all searches of it share."""
+    return _planned(scenario, None, None)
+
+
+@pytest.fixture(scope="module")
+def found(scenario: Scenario) -> Sizing:
+    """Return its sizes, with those of all combinations."""
+    return size(scenario, combinations=True)
+
+
+def held(plan: _Plan, one: Size) -> bool:
+    """Say whether a fleet holds, by a run to the end that nobody stops."""
+    task = plan.task(plan.shared.scenario.policies, Ask(size=one))
+    setting = plan.shared.setting(
+        "whole", policies=task.policies, roles=task.roles, replicas=task.replicas
+    )
+    return judged(task, Simulation(setting).finish(), Fullness()).held
+
+
+def test_the_size_holds_and_one_or_two_machines_less_do_not(plan: _Plan, found: Sizing) -> None:
+    """Runs that nothing stops agree: the fleet holds, and none with one or two machines less."""
+    best = (found.scenario_size.serve, found.scenario_size.compute)
+    assert held(plan, best)
+    for less in NEIGHBOURS:
+        one = (best[0] + less[0], best[1] + less[1])
+        if min(one) >= 0 and sum(one) > 0:
+            assert not held(plan, one)
+
+
+def test_a_run_is_stopped_only_where_it_would_break(plan: _Plan) -> None:
+    """Over all sizes of the fleet, the run that may be stopped says what the whole run says."""
+    verdicts = set()
+    for serve in range(plan.pools.size[0] + 1):
+        for compute in range(plan.pools.size[1] + 1):
+            if serve + compute == 0:
+                continue
+            task = plan.task(plan.shared.scenario.policies, Ask(size=(serve, compute)))
+            early = probe(task, None)
+            assert held(plan, (serve, compute)) == early.held
+            verdicts.add(early.held)
+    assert {True, False} == verdicts
+
+
+def test_bounds_are_not_beaten_and_are_proven(found: Sizing) -> None:
+    """No size is below the bound, and the certificate in the document proves the bound."""
+    document = found.document
+    assert document["lower_bound"] == -(-proven(document["certificate"]) // 1)
+    for run in document["runs"]:
+        assert document["lower_bound"] <= run["machines"]
+    assert 0 < document["lower_bound"] <= document["machines"] <= document["fleet_machines"]
+
+
+def test_limits_name_who_what_and_when(found: Sizing) -> None:
+    """Each pool that could shrink names what breaks without its last machine."""
+    for limit in found.document["limited_by"]:
+        assert "server" == limit["machine_type"]
+        assert limit["objective"] == "lower_bound" or limit["hour"].startswith("2024-01-0")
+
+
+def test_sizes_do_not_depend_on_who_tries_them(scenario: Scenario, found: Sizing) -> None:
+    """The document is the same with two processes; only how many re-runs were made may differ."""
+    with Processes(2) as executor:
+        together = size(scenario, combinations=True, executor=executor).document
+    for run in (*together["runs"], *(alone := found.document)["runs"]):
+        run.pop("tried")
+    assert alone == together
+
+
+def test_a_known_result_gives_the_same_sizes(scenario: Scenario, found: Sizing) -> None:
+    """With the runs of a result at hand the sizes are those found without."""
+    result = gs.run(scenario)
+    again = size(scenario, known=result)
+    assert found.needed == again.needed
+    filled = dataclasses.replace(result, sizing=again).summary
+    assert found.needed["scenario"] == filled["scenario"]["machines_needed"]
+    assert again.lower_bound == filled["sizing"]["lower_bound"]
+    assert None is result.summary["sizing"]
+
+
+def test_what_cannot_hold_has_no_size(scenario: Scenario) -> None:
+    """Where the whole fleet breaks an objective there is no number, and what breaks is named."""
+    document = size(scenario.with_(**{"slo.shortage_share": 0.0, "fleet.0.count": 1})).document
+    assert None is document["machines"]
+    assert None is document["embodied_not_bought_kg"]
+    assert "shortage_share" == document["limited_by"][0]["objective"]
+    assert document["limited_by"][0]["service"] in ("shop", "web")
+
+
+def test_embodied_is_the_share_of_the_window(scenario: Scenario, found: Sizing) -> None:
+    """A machine of 1000 kg for 5 years not bought is 1000 / 1825 kg in a day; ranges follow."""
+    fewer = found.needed["baseline"] - found.needed["scenario"]  # type: ignore[operator]
+    kg = found.embodied_not_bought_kg
+    assert kg is not None
+    assert pytest.approx(fewer * 1000 / 1825) == kg["mid"]
+    assert pytest.approx([fewer * 800 / 1825, fewer * 1300 / 1825]) == [kg["low"], kg["high"]]
+    assert gs.run(scenario).summary["scenario"]["embodied_kg"] == pytest.approx(8 * 1000 / 1825)
+
+
+@pytest.mark.parametrize(
+    ("reserve", "needed", "added"),
+    [
+        *((Reserve(), 9, 0), (Reserve(machines=2), 9, 2), (Reserve(share=0.1), 9, 1)),
+        *((Reserve(share=0.1), 10, 2), (Reserve(share=0.5), 7, 7)),
+    ],
+)
+def test_reserve(reserve: Reserve, needed: int, added: int) -> None:
+    """A share is of the fleet bought: when it fails, what is needed is still there."""
+    assert added == reserve.added(needed)
+    assert (needed + added) * (1 - reserve.share) - reserve.machines >= needed - 1e-9
+
+
+def test_reserve_is_part_of_every_size(scenario: Scenario, found: Sizing) -> None:
+    """Two machines of reserve make every size and the bound larger by two."""
+    more = size(scenario, reserve=Reserve(machines=2))
+    assert {k: n + 2 for k, n in found.needed.items() if n} == more.needed
+    assert (found.lower_bound or 0) + 2 == more.lower_bound
+
+
+def test_types_are_given_up_last_listed_first(tmp_path: Path) -> None:
+    """Of two equal types, all that is given up is of the last, until none of it is left."""
+    path = write_scenario(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    first = text[text.index("  - name: server") : text.index("traces:")]
+    second = first.replace("server", "newer").replace("count: 8", "count: 2")
+    text = text.replace(first, first.replace("count: 8", "count: 2") + second)
+    path.write_text(text, encoding="utf-8")
+    types = size(gs.load(path)).document["by_type"]
+    assert ["server", "newer"] == [one["machine_type"] for one in types]
+    assert 2 == types[0]["machines"]
+    assert types[1]["machines"] < 2
+
+
+def answered(
+    starts: tuple[Size, ...], truth: dict[Ask, Verdict], ahead: int
+) -> tuple[Found, Known]:
+    """Return what a search finds when `truth` answers, `ahead` hints at a time."""
+    steps = search(starts, (0, 0), starts[-1])
+    known: Known = {}
+    asked = next(steps)
+    while True:
+        new = {ask: truth[ask] for ask in asked[: 1 + ahead]}
+        known |= new
+        try:
+            asked = steps.send(new)
+        except StopIteration as stop:
+            return stop.value, known
+
+
+@given(
+    needs=st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(0, 24)),
+    wrong=st.integers(-3, 3),
+    ahead=st.integers(0, 3),
+)
+def test_the_search_ends_at_a_size_that_holds(
+    needs: tuple[int, int, int], wrong: int, ahead: int
+) -> None:
+    """However wrong the scouts: the size holds, no neighbour does, and hints change nothing."""
+
+    def truth(serve: int, compute: int, off: int) -> Verdict:
+        if serve < needs[0] + off:
+            return refused("shortage_share")
+        return HELD if compute >= needs[1] and serve + compute >= needs[2] else refused("end")
+
+    grid = [(a, b) for a in range(13) for b in range(13)]
+    known = {
+        Ask(size=s, scout=scout): truth(*s, wrong if scout else 0)
+        for s in grid
+        for scout in (False, True)
+    }
+    result, tried = answered(((12, 12),), known, ahead)
+    assert result.size is not None
+    assert known[Ask(size=result.size)].held
+    assert all(not known[Ask(size=s)].held for s, _ in result.refused)
+    assert result == dataclasses.replace(answered(((12, 12),), known, 0)[0], tried=result.tried)
+    assert len(tried) == result.tried
+    if wrong == 0:
+        assert max(needs[2], needs[0] + needs[1]) == sum(result.size)
+
+
+def test_surplus_is_used_where_static_peak_does_not_hold() -> None:
+    """Where the first start breaks something the search begins with the larger one."""
+    known = {
+        Ask(size=(a, b), scout=scout): HELD if a >= 3 and b >= 2 else refused("shortage_share")
+        for a in range(6)
+        for b in range(4)
+        for scout in (False, True)
+    }
+    assert (3, 2) == answered(((2, 2), (5, 3)), known, 0)[0].size
+    none = {ask: refused("end") for ask in known}
+    assert None is answered(((2, 2), (5, 3)), none, 0)[0].size
+
+
+def test_the_industry_line(found: Sizing) -> None:
+    """X = N (R2 - R1) / R2 with the baseline's machines and the use of machines that are on."""
+    line = found.industry
+    assert line is not None
+    r1, r2 = line["use_before_share"], line["use_after_share"]
+    assert 0 < r1 < 1
+    expected = found.needed["baseline"] * (r2 - r1) / r2
+    assert pytest.approx(expected) == line["machines_saved"]
+    assert "1.60 times their mean" in line["gap"]
+
+
+def test_fullness_is_the_most_reserved_resource() -> None:
+    """Of memory at 3/4 and CPU at 1/2 memory is named; surplus machines do not count."""
+    names = ["surplus", "role", "n_gpus", "gpu_free_m", "cpu_m", "memory_mib"]
+    names += [f"{k}_{r}" for k in ("online", "batch") for r in ("cpu_m", "memory_mib")]
+    mach = np.zeros(2, [(name, np.int64) for name in names])
+    mach["surplus"] = [0, 1]
+    mach["cpu_m"], mach["memory_mib"] = 8, 8
+    mach["online_cpu_m"], mach["online_memory_mib"] = [4, 8], [6, 0]
+    fullness = Fullness()
+    fullness.look(type("World", (), {"mach": mach}))
+    assert "memory" == fullness.fullest(serving=True)
