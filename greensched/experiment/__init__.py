@@ -2,6 +2,7 @@
 
 run(scenario)    -> Result       three runs of one world: baseline, static-peak, scenario
 attribute(scenario) -> Attributed   which switch saves what, by all combinations of them
+size(scenario)   -> Sizing       the smallest fleets that keep its objectives, with a bound
 compare(a, b)    -> Comparison   two results side by side
 Processes(n)     -> Executor     carries out the runs of `run` in n processes
 """
@@ -15,6 +16,8 @@ from greensched.experiment.executor import Executor, Here, Processes
 from greensched.experiment.outcome import Outcome
 from greensched.experiment.result import Result
 from greensched.experiment.run import run
+from greensched.experiment.size import Reserve, size
+from greensched.experiment.size_document import Sizing
 
 __all__ = [
     "Attributed",
@@ -24,8 +27,11 @@ __all__ = [
     "Outcome",
     "Processes",
     "Question",
+    "Reserve",
     "Result",
+    "Sizing",
     "attribute",
     "compare",
     "run",
+    "size",
 ]
