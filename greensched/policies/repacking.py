@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from greensched.policies.packing import Case
 
 SWAPS_MAX: Final = 32  # replicas that are tried to make way for another one
+AT_ONCE: Final = 64  # replicas that are looked at together
 
 
 class _Search(Packing):
@@ -195,10 +196,12 @@ def _in_the_way(search: _Search, replica: int, among: BoolArray) -> Iterable[int
     others = others[near[machine[others]]]
     at, database = machine[others], case.database[others]
     left = search.left[at[:, None], probe] + case.need[database[:, None], probe]
+    others = others[(left >= need[probe]).all(axis=1)]
     found = 0
-    for other in others[(left >= need[probe]).all(axis=1)].tolist():
-        left = search.left[machine[other]] + _need(search, other) - need
-        if (left >= 0).all():
+    for first in range(0, len(others), AT_ONCE):
+        part = others[first : first + AT_ONCE]
+        left = search.left[machine[part]] + case.need[case.database[part]]
+        for other in part[(left >= need).all(axis=1)].tolist():
             yield other
             found += 1
             if found == SWAPS_MAX:
