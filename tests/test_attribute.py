@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 SWITCHES = """\
 policies:
-  - {kind: elastic}
-  - {kind: tidal, start: 01:00, end: 08:00}
-  - {kind: colocation}
+  - {kind: elastic-reactive}
+  - {kind: tidal-timetable, start: 01:00, end: 08:00}
+  - {kind: colocation-nsigma}
 """
 
 
@@ -202,7 +202,7 @@ def test_a_lent_world_is_mapped_and_equal(ran: Result) -> None:
 
 def test_a_group_is_one_switch(ran: Result) -> None:
     """Two switches in a group are run together: two players, of which one has their names."""
-    found = gs.attribute(ran.scenario, groups=[("tidal", "elastic-reactive")])
+    found = gs.attribute(ran.scenario, groups=[("tidal-timetable", "elastic-reactive")])
     names = [p.name for p in found.parts["energy_facility_mwh"]]
     assert [
         "without autoscaled",
@@ -211,6 +211,13 @@ def test_a_group_is_one_switch(ran: Result) -> None:
     ] == names
     assert found.totals == (ran.attribution.totals if ran.attribution else None)
     assert 4 == len(found.combinations)
+
+
+def test_a_group_may_use_the_short_names_of_policies() -> None:
+    """`elastic` in a group means the policy that a scenario gets by this name."""
+    policies = [registry.load("policy", name)() for name in ("elastic", "colocation-nsigma")]
+    sets = sets_of(policies, Question(groups=(("elastic", "colocation-nsigma"),)), 7)
+    assert [tuple(p.kind for p in policies)] == list(sets.players.values())
 
 
 @pytest.mark.parametrize(

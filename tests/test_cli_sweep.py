@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-GRID = ("--grid", "seed=1:6:1", "--grid", "policies.elastic.enabled=true,false")
+GRID = ("--grid", "seed=1:6:1", "--grid", "policies.elastic-reactive.enabled=true,false")
 CLUSTER = """
 import sys
 from distributed import LocalCluster
@@ -74,7 +74,9 @@ def test_one_row_a_point(folder: Path) -> None:
     assert 12 == len(printed["points"])
     for row, (_, stored) in zip(printed["points"], table.iterrows(), strict=True):
         assert stored["scenario.energy_it_kwh"] == row["scenario.energy_it_kwh"]
-        assert stored["policies.elastic.enabled"] == row["policies.elastic.enabled"]
+        assert (
+            stored["policies.elastic-reactive.enabled"] == row["policies.elastic-reactive.enabled"]
+        )
 
 
 def test_columns_and_keys_are_documented(folder: Path) -> None:
@@ -129,7 +131,7 @@ def test_an_interrupted_sweep_is_resumed(folder: Path) -> None:
     """Ctrl-C keeps what is done as parts that can be read; resumed, the bytes are the same."""
     out = folder / "stopped"
     command = [sys.executable, "-m", "greensched", "sweep", str(folder / "small.yaml")]
-    grid = ("--grid", "seed=1:60:1", "--grid", "policies.elastic.enabled=true,false")
+    grid = ("--grid", "seed=1:60:1", "--grid", "policies.elastic-reactive.enabled=true,false")
     with subprocess.Popen([*command, *grid, "--out", str(out)], stderr=subprocess.PIPE) as process:
         limit_s = time.monotonic() + 120
         while not list(out.glob("parts/*.parquet")) and time.monotonic() < limit_s:

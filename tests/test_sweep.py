@@ -88,14 +88,14 @@ def test_several_grids_are_multiplied() -> None:
 
 def test_a_row_is_what_a_run_of_its_values_gives(tiny: Scenario) -> None:
     """Each point's numbers are those of the summary of a scenario with these values."""
-    found = sweep(tiny, {COUNT: [6, 8], "policies.elastic.enabled": ["true", "false"]})
+    found = sweep(tiny, {COUNT: [6, 8], "policies.elastic-reactive.enabled": ["true", "false"]})
     assert 4 == len(found.rows)
     row = found.rows[3]
-    own = tiny.with_(**{COUNT: 8, "policies.elastic.enabled": False})
+    own = tiny.with_(**{COUNT: 8, "policies.elastic-reactive.enabled": False})
     summary = gs.run(own).summary
     assert own.hash == row["scenario_sha256"]
     assert (3, 8, "false", None) == tuple(
-        row[k] for k in ("point", COUNT, "policies.elastic.enabled", "error")
+        row[k] for k in ("point", COUNT, "policies.elastic-reactive.enabled", "error")
     )
     assert numbers(summary) == {k: row[k] for k in numbers(summary)}
     assert summary["scenario"]["energy_it_kwh"] == row["scenario.energy_it_kwh"]
