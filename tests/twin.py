@@ -133,8 +133,8 @@ class Machine:
             return now_ms + job.estimate_ms <= self.stay_until_ms
         return self.whole_for_batch() or job.estimate_ms <= self.stay_ms_max
 
-    def fits(self, need: Any, *, online: bool, now_ms: int = 0, summed: bool = False) -> bool:
-        """Say whether a replica or task fits now; `summed`: by the sum of free GPUs only."""
+    def fits(self, need: Any, *, online: bool, now_ms: int = 0) -> bool:
+        """Say whether a replica or task fits now."""
         if online:
             memory_mib = self.free_memory_mib() - self.batch_memory_mib()
         else:
@@ -148,8 +148,7 @@ class Machine:
             self.free_cpu_m(online=online) >= need.cpu_m
             and memory_mib >= need.memory_mib
             and not 0 < self.kind.pods_max <= pods
-            and sum(self.free_gpu_m) >= need.gpu_m
-            and (summed or self.devices(need.gpu_m) is not None)
+            and self.devices(need.gpu_m) is not None
         )
 
     def take(self, devices: list[int], gpu_m: int) -> None:

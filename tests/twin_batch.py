@@ -17,6 +17,17 @@ from tests.twin import (
 )
 
 
+def devices_without(m: Machine, gone: list[Task], gpu_m: int) -> bool:
+    """Say whether machine m's devices take a request once these tasks are gone."""
+    free_m = [
+        free + sum(min(1000, t.gpu_m) for t in gone if d in t.devices)
+        for d, free in enumerate(m.free_gpu_m)
+    ]
+    if gpu_m < 1000:
+        return gpu_m == 0 or any(free >= gpu_m for free in free_m)
+    return free_m.count(1000) >= gpu_m // 1000
+
+
 class Lane:
     """Waiting jobs that want no GPU, or that do; and what is kept free for a blocked head."""
 
@@ -170,7 +181,7 @@ class Batch(Clock):
         kept = min(done)
         interval_ms = job.group.checkpoint_interval_ms
         kept = kept // interval_ms * interval_ms if interval_ms else 0
-        kept = max(0, kept - job.group.checkpoint_cost_ms) if kept else 0
+        kept = max(job.done_ms, kept - job.group.checkpoint_cost_ms)
         ended = (job.count - len(ring)) * job.duration_ms
         job.wasted_ms += sum(done) + ended - kept * job.count
         job.evictions += 1
@@ -243,6 +254,13 @@ class Batch(Clock):
         if head.count > 1:
             return False
         valid = lane.kept_for is head and self.now < lane.kept_ms < float("inf")
+        if valid and lane.kept_on is not None:  # a policy may have taken the machine away
+            m = lane.kept_on
+            valid = (
+                m.batch_limit_cpu_m() >= head.cpu_m
+                and m.batch_limit_memory_mib() >= head.memory_mib
+                and m.may_stay(head, self.now)
+            )
         if not valid:
             lane.kept_for, lane.kept_on, lane.kept_ms = head, None, float("inf")
             for gpu in (False, True):
@@ -289,10 +307,10 @@ class Batch(Clock):
             n = self.yielding(m, job)
             if n is not None and (best is None or n < best[0]):
                 best = (n, m)
-        if best is None or best[0] == 0:
+        if best is None:
             return False
         m = best[1]
-        while not m.fits(job, online=False, now_ms=self.now, summed=True):
+        while not m.fits(job, online=False, now_ms=self.now):
             lower = [t for t in m.tasks if self.yields(t, job)]
             if not lower:
                 break
@@ -308,17 +326,20 @@ class Batch(Clock):
         suits = m.kind.name in job.types and m.kind.site in job.sites
         if not suits or not m.may_stay(job, self.now):
             return None
-        cpu_m = m.free_cpu_m(online=False)
-        memory_mib = m.batch_limit_memory_mib() - m.batch_memory_mib()
-        gpu_m = self.free_gpu_m(m)
-        lower = [t for t in m.tasks if self.yields(t, job)]
+        lower = list(dict.fromkeys(t.job for t in m.tasks if self.yields(t, job)))
         for n in range(len(lower) + 1):
-            if cpu_m >= job.cpu_m and memory_mib >= job.memory_mib and gpu_m >= job.gpu_m:
+            gone = [t for t in m.tasks if t.job in lower[:n]]
+            stay = [t for t in m.tasks if t not in gone]
+            cpu_m = m.batch_limit_cpu_m() - sum(t.cpu_m for t in stay)
+            memory_mib = m.batch_limit_memory_mib() - sum(t.memory_mib for t in stay)
+            pods = len(m.serving) + len(stay) + 1
+            if (
+                cpu_m >= job.cpu_m
+                and memory_mib >= job.memory_mib
+                and not 0 < m.kind.pods_max < pods
+                and devices_without(m, gone, job.gpu_m)
+            ):
                 return n
-            if n < len(lower):
-                cpu_m += lower[n].cpu_m
-                memory_mib += lower[n].memory_mib
-                gpu_m += lower[n].gpu_m
         return None
 
     # ---- what the service side does --------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from greensched.model import DRAINING
 from tests.twin import Machine, Replica, Service
-from tests.twin_batch import Batch
+from tests.twin_batch import Batch, devices_without
 
 MOVE_J_PER_MIB = 0.512 * 1.048576 + 20.165 / 1024
 MOVE_MS_PER_MIB = 1.048576 * 8 / 10
@@ -74,22 +74,26 @@ class Services(Batch):
         return True
 
     def make_room(self, s: Service) -> Machine | None:
-        """Evict batch on the machine with the fewest tasks where that can let a replica in."""
-        able = [
-            m
-            for m in self.machines
-            if m.tasks
-            and m.free_cpu_m(online=True) >= s.cpu_m
-            and m.free_memory_mib() >= s.memory_mib
-            and m.kind.gpus * 1000 >= s.gpu_m
-        ]
+        """Evict batch on the machine with the fewest tasks where that lets a replica in."""
+        able = [m for m in self.machines if m.tasks and self.can_yield(m, s)]
         if not able:
             return None
         m = min(able, key=lambda m: len(m.tasks))  # the first of these
-        while not m.fits(s, online=True, summed=True):
-            if not self.evict_newest(m):
-                return None
-        return m if m.devices(s.gpu_m) is not None else None
+        while not m.fits(s, online=True):
+            assert self.evict_newest(m)
+        return m
+
+    def can_yield(self, m: Machine, s: Service) -> bool:
+        """Say whether a replica fits once all that may be evicted is gone."""
+        gone = [t for t in m.tasks if t.job.group.evictable]
+        stay = [t for t in m.tasks if not t.job.group.evictable]
+        held_mib = s.memory_mib + sum(t.memory_mib for t in stay)
+        return (
+            m.free_cpu_m(online=True) >= s.cpu_m
+            and m.free_memory_mib() >= held_mib
+            and not 0 < m.kind.pods_max <= len(m.serving) + len(stay)
+            and devices_without(m, gone, s.gpu_m)
+        )
 
     def place_pending(self) -> None:
         """Place wanted replicas that found no room before."""

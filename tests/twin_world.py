@@ -295,7 +295,7 @@ class World(Services):
     def place_or_start(self) -> None:
         """Place replicas that found no room, then start waiting jobs, until nothing changes."""
         while self.look_again or self.look_for_replicas:
-            if self.look_for_replicas:
+            while self.look_for_replicas:
                 self.look_for_replicas = False
                 self.place_pending()
             self.look_again = False

@@ -107,10 +107,12 @@ def tables(draw: st.DrawFn, fleet: list[MachineType], *, rich: bool) -> Jobs:
 def loads(draw: st.DrawFn, fleet: list[MachineType]) -> Services | None:
     """Draw up to three services of four load steps."""
     least_m = min(kind.cpu_m - kind.reserved_cpu_m for kind in fleet)
+    gpus = all(kind.gpus for kind in fleet)
     rows = [
         {
             "replica_cpu_m": min(least_m, _some(draw, 1_200, 960, 1_600)),
             "replica_memory_mib": _some(draw, 0, 300, 600),
+            "replica_gpu_m": _some(draw, 0, 500, 1_000) if gpus else 0,
             "replicas": draw(st.integers(1, 3)),
             "startup_ms": _some(draw, 0, 900),
             "load_cpu_m": [LOAD_M * draw(st.integers(0, 16)) for _ in range(4)],

@@ -88,7 +88,7 @@ def start_tasks(world: Pages, jobs: Pages, e: int, m: int, gang: int, n: int) ->
     t.cpu_m, t.memory_mib = wait[e].cpu_m * n, wait[e].memory_mib * n
     t.share = n * reserved_share(mach, m, wait[e].cpu_m, wait[e].memory_mib, t.gpu_m)
     t.virtual_zero = r.virtual - wait[e].done_ms * RATE_ONE
-    t.energy = 0.0
+    t.kept_ms, t.energy = wait[e].done_ms, 0.0
     t.estimate_end_ms = now + wait[e].estimate_ms
     t.prefix_idle, t.prefix_batch, t.prefix_gpu = r.prefix_idle, r.prefix_batch, r.prefix_gpu
     t.devices = 0
@@ -252,6 +252,7 @@ def evict(world: Pages, jobs: Pages, s: int) -> None:
     w, slot, wait, out = w_of(world), slot_of(world), wait_of(world), out_of(world)
     j = slot[s].job
     c = cls_of(world)[job_class_of(jobs)[j]]
+    saved_ms = slot[s].kept_ms  # it was started from a checkpoint, which is still there
     kept, done_sum, tasks = INF, 0, 0
     t = s
     while True:
@@ -273,7 +274,7 @@ def evict(world: Pages, jobs: Pages, s: int) -> None:
             break
     done_sum += (tasks_of(jobs)[j] - tasks) * duration_ms_of(jobs)[j]  # mates that had ended
     if c.checkpoint_ms > 0:
-        kept = max(0, kept // c.checkpoint_ms * c.checkpoint_ms - c.checkpoint_cost_ms)
+        kept = max(saved_ms, kept // c.checkpoint_ms * c.checkpoint_ms - c.checkpoint_cost_ms)
     else:
         kept = 0
     out[j].wasted_ms += done_sum - kept * tasks_of(jobs)[j]
@@ -282,6 +283,35 @@ def evict(world: Pages, jobs: Pages, s: int) -> None:
     forget_failures(world)
     e = wait_new(w, wait, jobs, cls_of(world), learnt_of(world), j, kept)
     queue_push(w, lane_of(world), queue_of(world), wait, e)
+
+
+@inner
+def gives_way(world: Pages, jobs: Pages, s: int, key: int) -> bool:
+    """Say whether running slot s may be evicted for what waits with this key (its -priority)."""
+    c = cls_of(world)[job_class_of(jobs)[slot_of(world)[s].job]]
+    return c.evictable != 0 and -c.priority > key
+
+
+@inner
+def devices_without(world: Pages, jobs: Pages, m: int, gpu_m: int, key: int, stop: int) -> bool:
+    """Say whether machine m's devices take a request once its newest jobs before `stop` are gone.
+
+    Only those that give way to `key` go.
+    """
+    mach, slot, free_m = mach_of(world), slot_of(world), gpu_free_of(world)
+    whole = 0
+    for d in range(mach[m].n_gpus):
+        free = free_m[mach[m].gpu_base + d]
+        s = mach[m].job_head
+        while s >= 0 and s != stop:
+            if (slot[s].devices >> d) & 1 and gives_way(world, jobs, s, key):
+                free += min(1000, slot[s].gpu_m)
+            s = slot[s].machine_next
+        if gpu_m < 1000 and free >= gpu_m:
+            return True
+        if free == 1000:
+            whole += 1
+    return whole * 1000 >= gpu_m
 
 
 @inner

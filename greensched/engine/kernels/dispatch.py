@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.engine.kernels.batch import evict, start_tasks
+from greensched.engine.kernels.batch import devices_without, evict, gives_way, start_tasks
 from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.gangs import start_gang
 from greensched.engine.kernels.heaps import heap_room
@@ -13,7 +13,6 @@ from greensched.engine.kernels.index import (
     batch_limit_cpu,
     batch_limit_memory,
     find,
-    fits_batch,
     fits_task,
     may_stay,
     next_of,
@@ -35,9 +34,7 @@ from greensched.engine.kernels.layout import (
 )
 from greensched.engine.kernels.memory import (
     block_of,
-    cls_of,
     head_of,
-    job_class_of,
     lane_of,
     mach_of,
     out_of,
@@ -263,58 +260,57 @@ def _backfill(world: Pages, jobs: Pages, i: int) -> None:
 
 
 @inner
+def _to_evict(world: Pages, jobs: Pages, m: int, e: int) -> int:
+    """Return how many of machine m's newest jobs must go to let entry e in, or INF."""
+    mach, slot, t = mach_of(world), slot_of(world), wait_of(world)[e]
+    r = mach[m]
+    if (r.type_bit & t.types) == 0 or not may_stay(world, m, t.stay_ms):
+        return INF
+    cpu_m = batch_free_cpu(mach, m)
+    memory_mib = batch_limit_memory(mach, m) - r.batch_memory_mib
+    pods = r.pods_max - r.n_reps - r.n_jobs if r.pods_max > 0 else INF
+    n, s = 0, r.job_head
+    while (
+        cpu_m < t.cpu_m
+        or memory_mib < t.memory_mib
+        or pods < 1
+        or (t.gpu_m > 0 and not devices_without(world, jobs, m, t.gpu_m, t.key, s))
+    ):
+        while s >= 0 and not gives_way(world, jobs, s, t.key):
+            s = slot[s].machine_next
+        if s < 0:
+            return INF
+        job = slot[s].job
+        n += 1
+        while s >= 0 and slot[s].job == job:  # a gang goes as one; its tasks are side by side
+            cpu_m += slot[s].cpu_m
+            memory_mib += slot[s].memory_mib
+            pods += slot[s].n_tasks
+            s = slot[s].machine_next
+    return n
+
+
+@inner
 def _preempt(world: Pages, jobs: Pages, e: int) -> bool:
     """Evict jobs of lower priority where that makes room for entry e; say whether it did."""
-    mach, slot, wait = mach_of(world), slot_of(world), wait_of(world)
+    mach, slot, t = mach_of(world), slot_of(world), wait_of(world)[e]
     best, best_n = NO, INF
     for m in range(len(mach)):
-        cpu_m = batch_free_cpu(mach, m)
-        memory_mib = batch_limit_memory(mach, m) - mach[m].batch_memory_mib
-        gpu_m, n = mach[m].gpu_free_m, 0
-        s = mach[m].job_head
-        while s >= 0 and (
-            cpu_m < wait[e].cpu_m or memory_mib < wait[e].memory_mib or gpu_m < wait[e].gpu_m
-        ):
-            if _yields(world, jobs, s, e):
-                cpu_m += slot[s].cpu_m
-                memory_mib += slot[s].memory_mib
-                gpu_m += slot[s].gpu_m
-                n += slot[s].n_tasks
-            s = slot[s].machine_next
-        room = (
-            cpu_m >= wait[e].cpu_m
-            and memory_mib >= wait[e].memory_mib
-            and gpu_m >= wait[e].gpu_m
-            and (mach[m].type_bit & wait[e].types) != 0
-            and may_stay(world, m, wait[e].stay_ms)
-        )
-        if room and n < best_n:
+        n = _to_evict(world, jobs, m, e)
+        if n < best_n:
             best, best_n = m, n
-    if best < 0 or best_n == 0:
+    if best < 0:
         return False
     s = mach[best].job_head
-    while s >= 0 and not fits_batch(
-        world,
-        best,
-        wait[e].cpu_m,
-        wait[e].memory_mib,
-        wait[e].gpu_m,
-        wait[e].types,
-        wait[e].stay_ms,
+    while s >= 0 and not fits_task(
+        world, best, t.cpu_m, t.memory_mib, t.gpu_m, t.types, t.stay_ms, NO
     ):
         after = slot[s].machine_next
-        if _yields(world, jobs, s, e):
+        if gives_way(world, jobs, s, t.key):
             evict(world, jobs, s)
             after = mach[best].job_head  # mates on this machine may be gone as well
         s = after
     return True
-
-
-@inner
-def _yields(world: Pages, jobs: Pages, s: int, e: int) -> bool:
-    """Say whether running slot s gives way to waiting entry e."""
-    c = cls_of(world)[job_class_of(jobs)[slot_of(world)[s].job]]
-    return c.evictable != 0 and -c.priority > wait_of(world)[e].key
 
 
 @inner

@@ -114,7 +114,7 @@ i8: level previous next
 SLOT = _dtype("""
 i8: virtual_zero started_ms until_ms estimate_end_ms
 i8: job machine share use_m cpu_m memory_mib gpu_m use_row devices
-i8: n_tasks heap_place machine_prev machine_next gang_next gang_prev next_free last
+i8: kept_ms n_tasks heap_place machine_prev machine_next gang_next gang_prev next_free last
 f8: prefix_idle prefix_batch prefix_gpu energy
 """)
 WAIT = _dtype("""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.engine.kernels.batch import evict_newest, reserved_share, rest_if_drained
+from greensched.engine.kernels.batch import reserved_share, rest_if_drained
 from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.heaps import timer_push
 from greensched.engine.kernels.index import (
     find,
     find_devices,
-    fits_online,
-    online_free_cpu,
     reindex,
     take_devices,
 )
@@ -44,6 +42,7 @@ from greensched.engine.kernels.memory import (
 )
 from greensched.engine.kernels.meter import note_empty, refresh, sync
 from greensched.engine.kernels.queue import note_freed
+from greensched.engine.kernels.room import make_room
 from greensched.model import DRAINING
 
 if TYPE_CHECKING:
@@ -232,26 +231,6 @@ def detach(world: Pages, r: int) -> None:
 
 
 @inner
-def _make_room(world: Pages, jobs: Pages, s: int) -> int:
-    """Evict batch where that lets a replica of service s in; return the machine, or -1."""
-    mach, c = mach_of(world), svc_of(world)[s]
-    best, best_n = NO, INF
-    for m in range(len(mach)):
-        b = mach[m]
-        if b.n_jobs == 0 or b.n_jobs >= best_n or online_free_cpu(mach, m) < c.cpu_m:
-            continue
-        if b.memory_mib - b.online_memory_mib < c.memory_mib or b.n_gpus * 1000 < c.gpu_m:
-            continue
-        best, best_n = m, b.n_jobs
-    while best >= 0 and not fits_online(mach, best, c.cpu_m, c.memory_mib, c.gpu_m):
-        if not evict_newest(world, jobs, best):
-            return -1
-    if best >= 0 and c.gpu_m > 0 and find_devices(mach, gpu_free_of(world), best, c.gpu_m) < 0:
-        return -1
-    return best
-
-
-@inner
 def find_for_replica(world: Pages, s: int, but: int) -> int:
     """Return a machine with room for a replica of service s, never `but`, or -1."""
     c = svc_of(world)[s]
@@ -264,7 +243,7 @@ def add_replica(world: Pages, jobs: Pages, s: int, serve_now: bool) -> bool:
     w, svc, rep = w_of(world), svc_of(world), rep_of(world)
     m = find_for_replica(world, s, NO)
     if m < 0:
-        m = _make_room(world, jobs, s)
+        m = make_room(world, jobs, s)
     if m < 0:
         return False
     if serve_now or svc[s].startup_ms <= 0:
