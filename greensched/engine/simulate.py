@@ -7,6 +7,7 @@ run.result()
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -85,10 +86,13 @@ class Simulation:
         self._env = simpy.Environment()
         self.end_ms = 0
         self._place_first()
+        # Processes know the run weakly: else the clock and the run hold each other, and its arrays
+        # stay until the collector of cycles comes by.
+        me = weakref.proxy(self)
         for period_ms in sorted({p.period_ms for p in setting.policies}):
             group = [p for p in setting.policies if p.period_ms == period_ms]
-            self._env.process(self._wake(group, period_ms))
-        self._env.process(self._pulse(max(MS_PER_MIN, setting.window_ms // PULSES)))
+            self._env.process(Simulation._wake(me, group, period_ms))
+        self._env.process(Simulation._pulse(me, max(MS_PER_MIN, setting.window_ms // PULSES)))
 
     def _use(self, world: World) -> None:
         """Take a world whose arrays may be new."""
