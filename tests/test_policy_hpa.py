@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greensched.policies.hpa import HpaMemory, HpaRule, scale_actions, wanted_replicas
+from greensched.policies.hpa import (
+    HpaMemory,
+    HpaRule,
+    is_settled,
+    scale_actions,
+    wanted_replicas,
+)
 from greensched.units import MS_PER_MIN
 from tests.snapshots import machine, service, snapshot
 
@@ -148,3 +155,43 @@ def test_memory_is_bounded(loads: list[float]) -> None:
         now = snapshot([machine()], [row], [(0, 0, "online")], now_ms=k * MS_PER_MIN)
         _, memory = wanted_replicas(now, memory, rule)
     assert 1 <= len(memory.times_ms) == len(memory.recommended) <= min(len(loads), 6)
+
+
+def followed(loads: Sequence[float], rule: HpaRule, *, told: bool) -> tuple[list[int], int]:
+    """Return the replicas at each wake, obeyed at once, and at how many nothing was worked out.
+
+    `told`: the snapshot says since when services are steady, as the engine does.
+    """
+    memory, count, answers, skipped = HpaMemory(), 5, [], 0
+    steady_ms, before = 0, (0.0, 0)
+    for k, load in enumerate(loads):
+        now_ms = k * MS_PER_MIN
+        if before != (load, count) or not told:
+            steady_ms = now_ms
+        before = (load, count)
+        row = service(load_cpu_m=load)
+        now = snapshot([machine(cpu_m=10**6)], [row], [(0, 0, "online")] * count, now_ms=now_ms)
+        now = replace(now, steady_since_ms=steady_ms)
+        skipped += is_settled(now, memory)
+        answer, memory = wanted_replicas(now, memory, rule)
+        count = int(answer[0])
+        answers.append(count)
+    return answers, skipped
+
+
+LEVELS = st.tuples(st.sampled_from([1_000.0, 2_500.0, 5_000.0, 9_000.0]), st.integers(1, 25))
+
+
+@given(st.lists(LEVELS, min_size=1, max_size=8), st.sampled_from([0.3, 1.0]))
+def test_what_is_settled_need_not_be_asked(
+    levels: list[tuple[float, int]], down_share: float
+) -> None:
+    """Where services are steady the rule is not asked, and every answer is as if it were."""
+    rule = HpaRule(**(RULE | {"down_share": down_share, "down_window_ms": 600_000}))
+    loads = [load for load, wakes in levels for _ in range(wakes)]
+    always, none = followed(loads, rule, told=False)
+    answers, skipped = followed(loads, rule, told=True)
+    assert always == answers
+    assert 0 == none
+    longest = max(wakes for _, wakes in levels)
+    assert skipped > 0 or longest < 25
