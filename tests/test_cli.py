@@ -38,8 +38,9 @@ def _level() -> Generator[None, None, None]:
 
 
 def call(*arguments: str | Path) -> Result:
-    """Run a command in this process."""
-    return CliRunner().invoke(main, [str(a) for a in arguments], prog_name="greensched")
+    """Run a command in this process, on a terminal of 100 columns."""
+    words = [str(a) for a in arguments]
+    return CliRunner().invoke(main, words, prog_name="greensched", env={"COLUMNS": "100"})
 
 
 def test_help_lists_every_command() -> None:

@@ -239,10 +239,10 @@ def test_objectives_are_those_that_the_trace_can_miss() -> None:
     assert (None, H_MS) == (batch.slo.latency_factor_p99, batch.slo.batch_wait_p95)
     assert batch.slo.deadline_miss is None  # the list has no deadlines
     assert 0.01 == loads(init_text()).slo.deadline_miss
-    assert ["elastic-reactive"] == [p.kind for p in batch.policies]
+    assert ["elastic-predictive"] == [p.kind for p in batch.policies]
     online = made(Trace(services=services_of([[1, 2]], step_ms=H_MS)))
     assert (1.1, None) == (online.slo.latency_factor_p99, online.slo.batch_wait_p95)
-    assert ["elastic-reactive"] == [p.kind for p in online.policies]
+    assert ["elastic-predictive"] == [p.kind for p in online.policies]
 
 
 def test_every_job_is_in_the_window_that_is_written() -> None:

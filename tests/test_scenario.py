@@ -163,7 +163,7 @@ def test_hash_ignores_how_and_sees_what_is_written() -> None:
 def test_disabled_policies_are_checked_but_not_run() -> None:
     """`enabled: false` leaves a switch out; its settings are still checked."""
     text = GOOD.replace("kind: tidal", "kind: tidal\n    enabled: false")
-    assert [p.kind for p in loads(text).policies] == ["elastic-reactive"]
+    assert [p.kind for p in loads(text).policies] == ["elastic-predictive"]
     assert "cannot be" in errors_of(text.replace("end: 07:30", "share: 2.0"))[0]
 
 

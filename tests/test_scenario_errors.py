@@ -146,7 +146,7 @@ CASES = {
         "kind: elastic-reactive",
         (
             "scenario.yaml:13:5  policies[1].kind: policy 'elastic-reactive' is given twice "
-            "(before as 'elastic')"
+            "(before as 'elastic'); keep one kind of elastic"
         ),
     ),
     "unknown reader": (

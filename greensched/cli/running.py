@@ -23,15 +23,18 @@ if TYPE_CHECKING:
     from greensched.experiment import Question, Result
     from greensched.scenario import Scenario
 
+ATTRIBUTION_HELP = "Run every combination of the switches too, and tell which saves what."
 attribution_option = click.option(
-    "--attribution/--no-attribution",
-    default=True,
-    help="Run every combination of the switches too, and tell which saves what.  [default: on]",
+    "--attribution/--no-attribution", default=False, help=f"{ATTRIBUTION_HELP}  [default: off]"
+)
+demo_attribution_option = click.option(
+    "--attribution/--no-attribution", default=True, help=f"{ATTRIBUTION_HELP}  [default: on]"
 )
 sizing_option = click.option(
     "--sizing/--no-sizing",
-    default=True,
-    help="Find the smallest fleet too that keeps the objectives, as `size` does.  [default: on]",
+    default=False,
+    help="Find the smallest fleet too that keeps the objectives, as `size` does: tens of runs."
+    "  [default: off]",
 )
 DEMO = "tidal-week.yaml"
 FORMS = ("table", "json", "csv", "md")
@@ -69,8 +72,8 @@ class Asked:
         words += [] if self.seed is None else ["--seed", str(self.seed)]
         words += ["--allow-outside"] if self.allow_outside else []
         words += [] if self.on_bad is None else ["--on-bad", self.on_bad]
-        words += [] if self.attribution else ["--no-attribution"]
-        words += [] if self.sizing else ["--no-sizing"]
+        words += ["--attribution"] if self.attribution else []
+        words += ["--sizing"] if self.sizing else []
         return shlex.join(words)
 
 
@@ -226,7 +229,7 @@ def run(
     help="Folder of the results.  [default: results/<scenario>-<hash>/]",
 )
 @form(*FORMS)
-@attribution_option
+@demo_attribution_option
 @demo_workers_option
 @verbosity
 def demo(

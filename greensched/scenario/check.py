@@ -54,7 +54,7 @@ def _policies(tree: Mapping[str, Any]) -> tuple[tuple[Any, ...], list[Problem]]:
     """Return the enabled policies and what is wrong with any of them."""
     policies: list[Any] = []
     problems: list[Problem] = []
-    seen: dict[type[Any], str] = {}
+    seen: dict[str, str] = {}
     entries = tree.get("policies")
     for i, entry in enumerate(entries if isinstance(entries, tuple) else ()):
         kind = entry.get("kind") if isinstance(entry, dict) else None
@@ -67,10 +67,12 @@ def _policies(tree: Mapping[str, Any]) -> tuple[tuple[Any, ...], list[Problem]]:
             problems.append(Problem(path=(*path, "kind"), what=what, remedy=remedy))
             continue
         policy_type = registry.load("policy", kind)
-        if policy_type in seen:
-            what = f"policy '{kind}' is given twice (before as '{seen[policy_type]}')"
-            problems.append(Problem(path=(*path, "kind"), what=what))
-        seen[policy_type] = kind
+        technology = kind.partition("-")[0]  # its kinds exclude each other
+        if technology in seen:
+            what = f"policy '{kind}' is given twice (before as '{seen[technology]}')"
+            remedy = f"keep one kind of {technology}"
+            problems.append(Problem(path=(*path, "kind"), what=what, remedy=remedy))
+        seen[technology] = kind
         settings = {k: v for k, v in entry.items() if k not in PolicySpec.model_fields}
         policy, found = built(policy_type, settings, path, "kind enabled")
         problems += found
