@@ -74,13 +74,14 @@ def fleets(draw: st.DrawFn, *, gpus: bool, roles: tuple[str, ...]) -> list[Machi
 
 
 def tables(draw: st.DrawFn, fleet: list[MachineType], *, rich: bool) -> Jobs:
-    """Draw up to twelve jobs that each fit some machine; `rich`: all columns vary."""
+    """Draw jobs that each fit some machine; `rich`: all columns vary, and many come at once."""
     widest = max(fleet, key=lambda kind: kind.cpu_m - kind.reserved_cpu_m)
     most_m = widest.cpu_m - widest.reserved_cpu_m
     devices = max(kind.gpus for kind in fleet)
     rows, uses, at_ms = [], [], 0
-    for _ in range(draw(st.integers(1, 12))):
-        at_ms += draw(st.integers(0, 2_500))
+    gap_ms, most = _some(draw, (2_500, 12), (300, 30)) if rich else (2_500, 12)
+    for _ in range(draw(st.integers(most // 4, most))):
+        at_ms += draw(st.integers(0, gap_ms))
         duration_ms = draw(st.integers(1, 6_000))
         cpu_m = min(most_m, _some(draw, 1_000, 500, 2_000, 4_000))
         row = {"submit_ms": at_ms, "duration_ms": duration_ms, "cpu_m": cpu_m}
@@ -88,9 +89,9 @@ def tables(draw: st.DrawFn, fleet: list[MachineType], *, rich: bool) -> Jobs:
         if rich:
             row |= {
                 "memory_mib": _some(draw, 0, 400, 900),
-                "tasks": _some(draw, 1, 1, 2, 3),
+                "tasks": _some(draw, 1, 1, 1, 2, 3, 6),
                 "job_class": draw(st.integers(0, len(CLASSES) - 1)),
-                "gpu_m": _some(draw, *[0, 0, 500, 300, 1_000, 2_000][: 3 + devices * 2])
+                "gpu_m": _some(draw, *[0, 0, 500, 300, 700, 1_000, 2_000][: 3 + devices * 2])
                 if devices
                 else 0,
                 "estimate_ms": _some(draw, duration_ms, NONE, 1_000, 2 * duration_ms),

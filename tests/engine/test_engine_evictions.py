@@ -104,6 +104,22 @@ def test_a_full_list_of_pods_yields_to_preemption() -> None:
     assert [1, 0] == result.jobs.evictions.tolist()
 
 
+def test_a_gang_that_outgrows_the_records_leaves_no_trace() -> None:
+    """Tasks started before the records of a machine had to grow are taken back, not run twice."""
+    # Forty tasks on one machine are more than its first heaps hold; each is a record of its own.
+    result = simulate(
+        setting(
+            machines(role="batch", cpu_m=100_000),
+            jobs=jobs({"tasks": 40}, {"submit_ms": 500, "cpu_m": 60_000}),
+            weigher="spread",
+        )
+    )
+    assert [0, 500] == result.jobs.start_ms.tolist()
+    assert [1_000, 1_500] == result.jobs.end_ms.tolist()
+    # 100 W a whole machine in use: 40 % for a second, and 60 % for another
+    assert 60 * 100.0 + 40.0 + 60.0 == pytest.approx(result.usage.energy_j.sum())
+
+
 def test_preemption_counts_jobs_not_tasks() -> None:
     """One gang of two tasks goes rather than two jobs of one: fewer jobs lose their work."""
     half = {"cpu_m": 2_000, "duration_ms": 30_000}
