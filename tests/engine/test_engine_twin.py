@@ -15,6 +15,7 @@ from hypothesis import Phase, assume, given, settings
 
 from greensched.engine.simulate import simulate
 from greensched.model import Setting  # noqa: TC001  (hypothesis reads annotations)
+from tests.engine.crowded_worlds import crowded
 from tests.engine.random_worlds import batch_worlds, full_worlds
 from tests.twin_world import World
 
@@ -73,6 +74,17 @@ def test_twin_agrees_on_batch(setting: Setting) -> None:
 def test_twin_agrees_on_services_beside_batch(setting: Setting) -> None:
     """Engine and twin agree where policies scale, switch, lend, recall and limit."""
     agree(setting)
+
+
+@pytest.mark.parametrize("hundred", range(4))
+def test_twin_agrees_where_much_happens_at_once(hundred: int) -> None:
+    """Engine and twin agree on worlds crowded with gangs, devices, priorities and actions."""
+    for seed in range(100 * hundred, 100 * (hundred + 1)):
+        try:
+            agree(crowded(seed))
+        except AssertionError as error:
+            error.add_note(f"the world is crowded({seed})")
+            raise
 
 
 def test_twin_is_no_copy() -> None:
