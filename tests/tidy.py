@@ -168,8 +168,12 @@ def unitless_columns(path: str, text: str) -> list[str]:
 # Library -> the only parts of greensched that may import it.
 HOMES: dict[str, tuple[str, ...]] = {
     "simpy": ("greensched/engine/simulate.py",),
-    "numba": ("greensched/engine/kernels/",),
-    "llvmlite": ("greensched/engine/kernels/",),
+    "numba": (
+        "greensched/compiling/",
+        "greensched/engine/kernels/memory.py",
+        "greensched/engine/kernels/warm.py",
+    ),
+    "llvmlite": ("greensched/compiling/",),
     "kubernetes": ("greensched/controller/",),
     "click": ("greensched/cli/", "greensched/report/"),
     "rich": ("greensched/cli/", "greensched/report/"),

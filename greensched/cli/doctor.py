@@ -39,7 +39,8 @@ def _check(name: str, found: Any, *, ok: bool = True) -> dict[str, Any]:
 
 def _checks() -> list[dict[str, Any]]:
     """Return what was looked at; `ok` is false only for what keeps runs from working."""
-    from greensched.engine import kernels
+    from greensched.compiling import CACHE_FOLDER
+    from greensched.engine.kernels.warm import is_compiled
     from greensched.readers.resolve import cache_folder
     from greensched.report.outputs import versions
 
@@ -47,11 +48,11 @@ def _checks() -> list[dict[str, Any]]:
     python = found.pop("python")
     checks = [_check("python", python, ok=sys.version_info >= PYTHON_MIN)]
     checks += [_check(name, v, ok=v != "not installed") for name, v in found.items()]
-    for name, folder in (("trace cache", cache_folder()), ("kernel cache", kernels.CACHE_FOLDER)):
+    for name, folder in (("trace cache", cache_folder()), ("kernel cache", CACHE_FOLDER)):
         writable = _writable(folder)
         note = "" if writable else " cannot be written: traces and kernels are made anew each time"
         checks.append(_check(name, f"{folder}{note}", ok=writable))
-    compiled = "compiled" if kernels.is_compiled() else "not yet compiled: half a minute, once"
+    compiled = "compiled" if is_compiled() else "not yet compiled: about 20 s, once"
     checks.append(_check("kernels", compiled))
     checks.append(_bundled())
     root = os.environ.get("GREENSCHED_DATA", "")

@@ -109,12 +109,12 @@ def replay(
     try:
         with noted_interrupts() as noted, progress:
             progress.check = noted.check
-            from greensched.engine.kernels import is_compiled
+            from greensched.engine.kernels.warm import is_compiled
             from greensched.experiment import Processes
             from greensched.experiment import run as replayed
 
             if not is_compiled():
-                say.tell("compiling kernels (once, about half a minute)...")
+                say.tell("compiling kernels (once, about 20 s)...")
             with Processes(workers) as executor:
                 result = replayed(
                     scenario, attribution=attribution, progress=progress, executor=executor

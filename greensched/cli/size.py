@@ -84,12 +84,12 @@ def sized(scenario: Scenario, reserve: Reserve, *, workers: int, combinations: b
     try:
         with noted_interrupts() as noted, progress:
             progress.check = noted.check
-            from greensched.engine.kernels import is_compiled
+            from greensched.engine.kernels.warm import is_compiled
             from greensched.experiment import Processes
             from greensched.experiment.size import size as sizes
 
             if not is_compiled():
-                say.tell("compiling kernels (once, about half a minute)...")
+                say.tell("compiling kernels (once, about 20 s)...")
             with Processes(workers) as executor:
                 return sizes(
                     scenario,

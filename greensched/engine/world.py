@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from greensched.engine import kernels
+from greensched.compiling import COMPILED
 from greensched.engine.kernels import layout, memory
 from greensched.errors import Finding, ScenarioError
 from greensched.model import (
@@ -40,7 +40,7 @@ DEVICES_MAX = 31
 def _records(dtype: np.dtype[Any], n: int) -> NDArray[Any]:
     """Return `n` zeroed records; with attribute access where the compiler is off."""
     array = np.zeros(n, dtype)
-    return array if kernels.COMPILED else array.view(np.recarray)
+    return array if COMPILED else array.view(np.recarray)
 
 
 def free_list(array: NDArray[Any], field: str, first: int) -> None:

@@ -9,7 +9,16 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "greensched"
-COPIED = ("__init__.py", "units.py", "errors.py", "model", "power.py", "queueing.py", "engine")
+COPIED = (
+    "__init__.py",
+    "units.py",
+    "errors.py",
+    "model",
+    "power.py",
+    "queueing.py",
+    "compiling",
+    "engine",
+)
 
 
 def _copy(folder: Path) -> Path:
@@ -40,7 +49,7 @@ def _run(folder: Path, cache: Path, *code: str) -> str:
     return done.stdout.strip() + done.stderr.strip()
 
 
-FOLDER = "from greensched.engine import kernels; print(kernels.CACHE_FOLDER.name)"
+FOLDER = "from greensched import compiling; print(compiling.CACHE_FOLDER.name)"
 
 
 def test_folder_changes_with_a_callee(tmp_path: Path) -> None:
@@ -63,13 +72,13 @@ def test_an_edited_callee_shows_in_the_result(tmp_path: Path) -> None:
     caller = package / "engine" / "kernels" / "caller.py"
     caller.write_text(
         "from greensched.engine.kernels.callee import value\n"
-        "from greensched.engine.kernels.compiling import entry\n"
+        "from greensched.compiling import entry\n"
         "@entry\n"
         "def twice(x):\n"
         "    return 2 * value(x)\n"
     )
     callee = package / "engine" / "kernels" / "callee.py"
-    head = "from greensched.engine.kernels.compiling import inner\n@inner\ndef value(x):\n"
+    head = "from greensched.compiling import inner\n@inner\ndef value(x):\n"
     code = "from greensched.engine.kernels.caller import twice; print(twice(10))"
     for result, body in (("20", "    return x\n"), ("22", "    return x + 1\n")):
         callee.write_text(head + body)
@@ -81,8 +90,8 @@ def test_without_a_writable_folder_a_temporary_one_is_used(tmp_path: Path) -> No
     blocked = tmp_path / "a file, no folder"
     blocked.write_text("")
     code = (
-        "from greensched.engine import kernels; "
-        "print(kernels.CACHE_FOLDER.is_dir(), kernels.CACHE_FOLDER.name)"
+        "from greensched import compiling; "
+        "print(compiling.CACHE_FOLDER.is_dir(), compiling.CACHE_FOLDER.name)"
     )
     told = _run(PACKAGE.parent, blocked, code)
     assert "True greensched-kernels-" in told

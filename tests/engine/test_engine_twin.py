@@ -160,9 +160,9 @@ def test_energy_is_the_integral_by_seconds(drawn: Setting) -> None:
 
 PLAIN = """
 import hashlib, json, pickle, sys
-from greensched.engine import kernels
+from greensched import compiling
 from greensched.engine.simulate import simulate
-assert kernels.COMPILED == (sys.argv[2] == "compiled"), kernels.COMPILED
+assert compiling.COMPILED == (sys.argv[2] == "compiled"), compiling.COMPILED
 digest = hashlib.sha256()
 with open(sys.argv[1], "rb") as file:
     settings = pickle.load(file)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from greensched.compiling import inner
 from greensched.engine.kernels.batch import evict_newest, rest_if_drained
-from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.heaps import timer_push
 from greensched.engine.kernels.index import (
     batch_limit_cpu,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from greensched.compiling import entry, inner
 from greensched.engine.kernels.actions import (
     warm,
 )
 from greensched.engine.kernels.batch import finish_task, next_step, rest_if_drained
-from greensched.engine.kernels.compiling import entry, inner
 from greensched.engine.kernels.dispatch import (
     backfill_one,
     dispatch,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.engine.kernels.compiling import inner
+from greensched.compiling import inner
 from greensched.engine.kernels.heaps import heap_push, heap_remove
 from greensched.engine.kernels.index import find_devices, reindex, take_devices
 from greensched.engine.kernels.layout import INF, RATE_ONE, SHARE_ONE

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from greensched.compiling import entry, inner
 from greensched.engine.kernels.actions import (
     apply_lend,
     apply_limit,
@@ -20,7 +21,6 @@ from greensched.engine.kernels.actions import (
     recall_due,
 )
 from greensched.engine.kernels.batch import progress_ms, settle_slot
-from greensched.engine.kernels.compiling import entry, inner
 from greensched.engine.kernels.heaps import timer_pop, tour_first
 from greensched.engine.kernels.index import reindex
 from greensched.engine.kernels.layout import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from greensched.compiling import inner
 from greensched.engine.kernels.batch import devices_without, evict, gives_way, start_tasks
-from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.gangs import start_gang
 from greensched.engine.kernels.heaps import heap_room
 from greensched.engine.kernels.index import (

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from greensched.compiling import inner
 from greensched.engine.kernels.batch import start_tasks, undo_start
-from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.heaps import heap_room
 from greensched.engine.kernels.index import (
     batch_free_cpu,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.engine.kernels.compiling import inner
+from greensched.compiling import inner
 from greensched.engine.kernels.layout import GROW, INF
 from greensched.engine.kernels.memory import (
     heap_key_of,

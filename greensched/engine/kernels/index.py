@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.engine.kernels.compiling import inner
+from greensched.compiling import inner
 from greensched.engine.kernels.layout import (
     BEST_FIT,
     BLOCK,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greensched.engine.kernels.compiling import entry, inner
+from greensched.compiling import entry, inner
 from greensched.queueing import response_p99_ms as _response_p99_ms
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
-from greensched.engine.kernels import COMPILED
+from greensched.compiling import COMPILED
 from greensched.engine.kernels import layout as form
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.engine.kernels.compiling import inner
+from greensched.compiling import inner
 from greensched.engine.kernels.heaps import tour_update
 from greensched.engine.kernels.layout import (
     INF,

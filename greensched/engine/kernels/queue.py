@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.engine.kernels.compiling import inner
+from greensched.compiling import inner
 from greensched.engine.kernels.layout import EASY, FIFO, INF, NO, PRIORITY, SHORTEST
 from greensched.engine.kernels.memory import (
     cpu_m_of,

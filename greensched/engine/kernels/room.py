@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from greensched.compiling import inner
 from greensched.engine.kernels.batch import devices_without, evict_newest, gives_way
-from greensched.engine.kernels.compiling import inner
 from greensched.engine.kernels.index import find_devices, fits_online, online_free_cpu
 from greensched.engine.kernels.layout import INF, NO
 from greensched.engine.kernels.memory import gpu_free_of, mach_of, slot_of, svc_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.engine.kernels.compiling import entry, inner
+from greensched.compiling import entry, inner
 from greensched.engine.kernels.layout import (
     A_FREE,
     A_ONLINE,

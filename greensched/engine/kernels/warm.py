@@ -13,13 +13,14 @@ from typing import Any
 
 from numba import boolean, float64, int64
 
-from greensched.engine import kernels
+from greensched.compiling import COMPILED, is_cached
 from greensched.engine.kernels import advance, control, latency, sight
 
 _NUMBERS: Any = int64[::1]
 _TABLE: Any = float64[::1]
+ENTRIES = ("advance.advance", "control.control", "sight.replicas", "latency.fill")
 _CONTROL_ALONE = (
-    "from greensched.engine.kernels import warm; warm.compile_control()"  # in its own process
+    "from greensched.engine.kernels import warm; warm.compile_control()"  # in a process of its own
 )
 
 
@@ -39,11 +40,16 @@ def compile_control() -> None:
     )
 
 
+def is_compiled() -> bool:
+    """Say whether the kernels have been compiled before, so that a run starts at once."""
+    return is_cached(*ENTRIES)
+
+
 def ensure() -> None:
     """Have the kernels compiled; at once where they have been compiled before."""
-    if not kernels.COMPILED or advance.advance.overloads:
+    if not COMPILED or advance.advance.overloads:
         return
-    if kernels.is_compiled():
+    if is_compiled():
         return  # loaded from the cache when they are first called
     command = [sys.executable, "-c", _CONTROL_ALONE]
     with subprocess.Popen(  # noqa: S603 our own interpreter and words

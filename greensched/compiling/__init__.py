@@ -1,0 +1,34 @@
+"""How loops are compiled: `entry` is called from Python and cached, `inner` only by other loops.
+
+Nothing in a loop makes or keeps an array, so reference counting is switched off: it would cost
+two atomic operations an array a call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+
+from greensched.compiling.cache import CACHE_FOLDER, COMPILED, cache_folder, is_cached
+from greensched.compiling.linking import LINKING
+
+__all__ = [
+    "CACHE_FOLDER",
+    "COMPILED",
+    "LINKING",
+    "cache_folder",
+    "entry",
+    "inner",
+    "is_cached",
+]
+
+njit: Any = numba.njit  # its type information lacks the option without a name of its own
+entry = njit(cache=True, error_model="numpy", _nrt=False)
+inner = njit(
+    error_model="numpy",
+    _nrt=False,
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+    **LINKING,
+)
