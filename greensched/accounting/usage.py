@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from greensched.model import FloatArray, IntArray
 
 GroupRole: TypeAlias = Literal[
-    "online", "shared", "lent", "batch", "booting", "sleeping", "off", "surplus"
+    "online", "shared", "lent", "batch", "booting", "sleeping", "off", "surplus", "database"
 ]
 ROLES: Final[tuple[GroupRole, ...]] = (
     "online",
@@ -31,6 +31,7 @@ ROLES: Final[tuple[GroupRole, ...]] = (
     "sleeping",
     "off",
     "surplus",  # not part of this run's fleet: off in the baseline as well
+    "database",  # a machine that is on for databases
 )
 ROLES_ON: Final = frozenset(ROLES) - {"sleeping", "off", "surplus"}
 INTERVAL_LONGEST_MS: Final = 5 * MS_PER_MIN

@@ -33,6 +33,18 @@ class ServiceOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseOutcome:
+    """Databases, one row each, of all their replicas together."""
+
+    names: tuple[str, ...]
+    work_core_s: FloatArray  # wanted
+    shortage_core_s: FloatArray  # wanted and not had
+    short_ms: IntArray  # replica-milliseconds short of CPU or I/O, or nowhere
+    energy_j: FloatArray
+    machine: IntArray  # of each replica at the end; NONE: nowhere
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobOutcome:
     """Jobs, one row each, in the order of the trace; NONE: not yet."""
 
@@ -54,6 +66,7 @@ class RunResult:
     usage: Usage
     services: ServiceOutcome
     jobs: JobOutcome
+    databases: DatabaseOutcome
     machines_on_peak: int
     machines_on_peak_ms: int
     counts: dict[str, int]
@@ -130,6 +143,19 @@ def _waiting(world: World) -> NDArray[Any]:
     return world.wait[np.array(rows, np.int64)]
 
 
+def _databases(setting: Setting, world: World) -> DatabaseOutcome:
+    """Return what databases wanted, had and took."""
+    dbs = world.dbs
+    return DatabaseOutcome(
+        names=() if setting.databases is None else setting.databases.names,
+        work_core_s=dbs["load_integral"] / 1e6,
+        shortage_core_s=dbs["shortage_integral"] / 1e6,
+        short_ms=dbs["short_ms"].copy(),
+        energy_j=dbs["energy"] / 1000.0,
+        machine=world.copy["machine"].copy(),
+    )
+
+
 def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) -> RunResult:
     """Return the result of a run that stands at `end_ms`."""
     w: Any = world.w[0]
@@ -173,6 +199,7 @@ def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) 
             machine=_column(out, "machine"),
             energy_j=out["energy_j"] + running,
         ),
+        databases=_databases(setting, world),
         machines_on_peak=int(w["n_on_peak"]),
         machines_on_peak_ms=int(w["n_on_peak_ms"]),
         counts={name.removeprefix("n_"): int(w[name]) for name in COUNTS},

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
+from greensched.engine.databases import Hosting
 from greensched.engine.kernels import warm
 from greensched.engine.kernels.advance import advance
 from greensched.engine.kernels.control import control
 from greensched.engine.kernels.layout import (
+    C_HOLD,
     C_LEND,
     C_LIMIT,
+    C_MOVE,
     C_OPEN,
     C_PLACE,
     C_POWER,
@@ -46,7 +49,9 @@ from greensched.model import (
     SLEEPING,
     Action,
     BatchLimit,
+    Compress,
     Lend,
+    Move,
     Policy,
     Power,
     Recall,
@@ -86,6 +91,7 @@ class Simulation:
         self._env = simpy.Environment()
         self.end_ms = 0
         self._place_first()
+        self._hosting = self._host()
         # Processes know the run weakly: else the clock and the run hold each other, and its arrays
         # stay until the collector of cycles comes by.
         me = weakref.proxy(self)
@@ -109,6 +115,18 @@ class Simulation:
         numbers = _largest_first(services, self.world.mach)
         self._room(int(np.maximum(wanted, 0).sum()))
         self._control(C_SCALE, numbers, indices(np.maximum(wanted, 1)[numbers]), flag=True)
+
+    def _host(self) -> Hosting | None:
+        """Let the databases' replicas serve from where they are at the start."""
+        if self.setting.databases is None:
+            return None
+        hosting = Hosting(self.setting, self.setting.databases, self.world)
+        if self.setting.places is not None:
+            rows = np.flatnonzero(self.setting.places != NONE)
+            machines = indices(self.setting.places[rows])
+            self._control(C_HOLD, indices(rows), machines)
+            self._control(C_MOVE, indices(rows), machines, share=0.0)
+        return hosting
 
     def _room(self, replicas: int) -> None:
         """Make sure that `replicas` more fit the pools of records."""
@@ -148,9 +166,12 @@ class Simulation:
             snapshot = sight.look(self.world, self._book)
             decided: list[Action] = []
             for i, policy in enumerate(group):
-                seen = snapshot
-                if getattr(policy, "oracle", False):
+                seen, oracle = snapshot, getattr(policy, "oracle", False)
+                if oracle:
                     seen = replace(snapshot, forecast=truth)
+                if self._hosting is not None and getattr(policy, "packs", False):
+                    view = self._hosting.view(self.world, snapshot.now_ms, ahead=oracle)
+                    seen = replace(seen, databases=view)
                 actions, memories[i] = policy.decide(seen, memories[i])
                 decided += actions
             for action in decided:
@@ -196,6 +217,12 @@ class Simulation:
                 )
             case BatchLimit():
                 self._limit(action)
+            case Move():
+                self._move(action)
+            case Compress() if self._hosting is not None:
+                self._control(C_MOVE)
+                self._hosting.compress(self.world, action)
+                self._control(C_MOVE)
             case _:
                 message = f"the engine cannot carry out {type(action).__name__} yet"
                 raise InternalError(message)
@@ -215,6 +242,27 @@ class Simulation:
             share=float(action.use_share),
             flag=action.evict,
         )
+
+    def _move(self, action: Move) -> None:
+        """Begin to copy replicas of databases; those without room are refused."""
+        hosting, me = self._hosting, weakref.proxy(self)
+        for replica, machine in zip(action.replicas.tolist(), action.to.tolist(), strict=True):
+            if hosting is None or not hosting.accepts(self.world, replica, machine):
+                self.world.w["n_rejected"] += 1
+                continue
+            self._control(C_HOLD, indices([replica]), indices([machine]))
+            done_ms = hosting.begin(self.world, replica, machine, int(self._env.now))
+            self._env.process(Simulation._copy(me, hosting, replica, done_ms))
+
+    def _copy(
+        self, hosting: Hosting, replica: int, done_ms: int
+    ) -> Generator[simpy.Event, None, None]:
+        """Let a replica serve from its new machine once it has been copied."""
+        yield self._env.timeout(done_ms - int(self._env.now))
+        self._advance(done_ms)
+        joules = hosting.copied_mib(replica) * float(self.world.w["move_j_per_mib"][0])
+        machine, hosting.to[replica] = int(hosting.to[replica]), NONE
+        self._control(C_MOVE, indices([replica]), indices([machine]), share=joules)
 
     def finish(self) -> Simulation:
         """Run the window and, unless cut, until all admitted work has finished."""

@@ -9,6 +9,7 @@ import numpy as np
 from greensched.engine.kernels import layout, sight
 from greensched.model import (
     NONE,
+    ROLE_CODES,
     MachineView,
     QueueView,
     ReplicaView,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from greensched.engine.kernels.layout import World
     from greensched.model import IntArray
 
+DATABASE = ROLE_CODES["database"]
 UNLIMITED = np.int64(1) << np.int64(40)
 
 
@@ -84,7 +86,7 @@ class Sight:
             online_use_cpu_m=real[:m],
             batch_use_cpu_m=real[m : 2 * m],
             gpu_m=_frozen(world.mach["n_gpus"] * GPU_M_PER_GPU),
-            surplus=_frozen(world.mach["surplus"] != 0),
+            surplus=_frozen((world.mach["surplus"] != 0) | (world.mach["role"] == DATABASE)),
             **dict(zip(MACHINE_VIEWS, columns, strict=True)),
             **{view: _copy(world.mach[column]) for view, column in STEADY_MACHINE.items()},
         )
@@ -191,6 +193,6 @@ NOBODY_WAITS = QueueView(
 )
 
 
-def indices(array: NDArray[Any]) -> IntArray:
+def indices(array: NDArray[Any] | list[int]) -> IntArray:
     """Return a policy's array as the kernels take it."""
     return np.array(array, np.int64)  # of its own: kernels are compiled for writable arrays

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from greensched.compiling import COMPILED
+from greensched.engine.databases import database_arrays
 from greensched.engine.kernels import layout, memory
+from greensched.engine.records import records
 from greensched.errors import Finding, ScenarioError
 from greensched.model import (
     NONE,
@@ -37,12 +38,6 @@ MACHINE_TYPES_MAX = 62  # a machine type is one bit of an int64
 DEVICES_MAX = 31
 
 
-def _records(dtype: np.dtype[Any], n: int) -> NDArray[Any]:
-    """Return `n` zeroed records; with attribute access where the compiler is off."""
-    array = np.zeros(n, dtype)
-    return array if COMPILED else array.view(np.recarray)
-
-
 def free_list(array: NDArray[Any], field: str, first: int) -> None:
     """Chain records `first`.. through `field`; the last ends with -1."""
     array[field][first:] = np.arange(first + 1, len(array) + 1)
@@ -66,7 +61,7 @@ def _type_bits(setting: Setting, job_class: JobClass) -> int:
 def _classes(setting: Setting) -> NDArray[Any]:
     """Return the job classes' record array."""
     classes = setting.jobs.classes if setting.jobs is not None else (JobClass(),)
-    rows = _records(layout.CLASS, len(classes))
+    rows = records(layout.CLASS, len(classes))
     for i, c in enumerate(classes):
         rows[i] = (
             c.priority,
@@ -129,7 +124,7 @@ def check(setting: Setting) -> None:
 def machines(setting: Setting) -> NDArray[Any]:
     """Return the machines' record array, in fleet order, all on unless surplus."""
     count = sum(kind.count for kind in setting.fleet)
-    mach = _records(layout.MACHINE, count)
+    mach = records(layout.MACHINE, count)
     at = device = 0
     for i, kind in enumerate(setting.fleet):
         rows = mach[at : at + kind.count]
@@ -145,6 +140,7 @@ def machines(setting: Setting) -> NDArray[Any]:
             kind.boot_ms,
             kind.wake_ms,
         )
+        rows["iops"] = kind.iops
         rows["power_kind"], rows["idle_w"] = kind.power.curve[0], kind.power.watts(0.0)
         rows["boot_w"], rows["sleep_w"], rows["off_w"] = kind.boot_w, kind.sleep_w, kind.off_w
         rows["gpu_idle_w"], rows["gpu_peak_w"] = kind.gpu_idle_w, kind.gpu_peak_w
@@ -166,9 +162,9 @@ def machines(setting: Setting) -> NDArray[Any]:
 def _services(setting: Setting) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return the services' record array and their load [services, steps]."""
     if setting.services is None:
-        return _records(layout.SERVICE, 0), np.zeros((0, 1), np.int64)
+        return records(layout.SERVICE, 0), np.zeros((0, 1), np.int64)
     table = setting.services
-    svc = _records(layout.SERVICE, len(table))
+    svc = records(layout.SERVICE, len(table))
     svc["cpu_m"], svc["memory_mib"] = table.replica_cpu_m, table.replica_memory_mib
     svc["gpu_m"], svc["startup_ms"] = table.replica_gpu_m, table.startup_ms
     svc["rep_head"] = NONE
@@ -177,7 +173,7 @@ def _services(setting: Setting) -> tuple[NDArray[Any], NDArray[np.int64]]:
 
 def _scalars(setting: Setting, mach: NDArray[Any], tree_size: int, tour_size: int) -> NDArray[Any]:
     """Return the one record of scalars."""
-    w = _records(layout.SCALARS, 1)
+    w = records(layout.SCALARS, 1)
     w["edge_next_ms"] = setting.edges_ms[1]
     w["arrivals_until_ms"] = setting.window_ms
     w["load_step"], w["load_next_ms"] = -1, 0
@@ -245,14 +241,14 @@ def job_table(jobs: Jobs | None, *, estimates: bool) -> layout.JobTable:
 
 def _pool(dtype: np.dtype[Any], n: int, link: str) -> NDArray[Any]:
     """Return `n` records, all on the free list."""
-    array = _records(dtype, n)
+    array = records(dtype, n)
     free_list(array, link, 0)
     return array
 
 
 def _links(n: int) -> NDArray[Any]:
     """Return the placement index's links of `n` machines, none of which is in any list."""
-    link = _records(layout.LINK, 2 * n)
+    link = records(layout.LINK, 2 * n)
     for field in ("level", "previous", "next"):
         link[field] = NONE
     return link
@@ -260,7 +256,7 @@ def _links(n: int) -> NDArray[Any]:
 
 def _lanes() -> NDArray[Any]:
     """Return the two empty lanes of waiting jobs."""
-    lane = _records(layout.LANE, 2)
+    lane = records(layout.LANE, 2)
     for field in ("head", "tail", "shadow_for", "shadow_machine"):
         lane[field] = NONE
     for field in ("failed_cpu_m", "failed_memory_mib", "failed_gpu_m", "failed_stay_ms"):
@@ -289,7 +285,7 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
     table = job_table(
         setting.jobs, estimates=setting.discipline in ("easy-backfill", "shortest-first")
     )
-    out = _records(layout.OUTCOME, len(table.submit_ms))
+    out = records(layout.OUTCOME, len(table.submit_ms))
     out["start_ms"], out["end_ms"], out["machine"] = NONE, NONE, NONE
     w = _scalars(setting, mach, tree_size, size)
     w["tasks_max"] = table.tasks.max() if len(table.tasks) else 1
@@ -304,7 +300,7 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         rep=_pool(layout.REPLICA, 256, "next_free"),
         svc=svc,
         cls=_classes(setting),
-        timer=_records(layout.TIMER, 4 * n + 1024),
+        timer=records(layout.TIMER, 4 * n + 1024),
         head=np.full((4, layout.LEVELS + 1), NONE, np.int64),
         block=np.zeros((4, layout.LEVELS // layout.BLOCK + 1), np.int64),
         link=_links(n),
@@ -323,6 +319,7 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         short_ms=np.zeros((load.shape[1] + 1, len(svc)), np.int64),
         out=out,
         learnt=np.zeros((int(table.size.max()) + 1 if len(table.size) else 0, 2), np.int64),
+        **database_arrays(setting, w),
     )
     return world, table
 
@@ -371,7 +368,7 @@ def _grow(
     if len(old) >= need + MARGIN:
         return old
     n = 2 * (need + MARGIN)
-    new = _records(old.dtype, n)
+    new = records(old.dtype, n)
     new[: len(old)] = old
     if w is not None:
         new[link][len(old) :] = np.arange(len(old) + 1, n + 1)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from greensched.experiment.outcome import Outcome
     from greensched.experiment.world import Shared
     from greensched.model import Policy
+    from greensched.scenario import Workload
 
 ORDERS: Final = 16  # of switching on, drawn where there are too many sets to run all
 ORDERS_STREAM: Final = 4  # of the seed; the others draw demand
@@ -131,7 +132,7 @@ def demand_sha256(shared: Shared) -> str:
     digest = hashlib.sha256()
     scenario = shared.scenario
     digest.update(f"{scenario.start_utc_ms} {scenario.window_ms} {scenario.seed}".encode())
-    for part in (shared.workload.services, shared.workload.jobs):
+    for part in _demand(shared.workload):
         for field in fields(part) if part is not None else ():
             if field.name in LABELS:
                 continue
@@ -142,6 +143,12 @@ def demand_sha256(shared: Shared) -> str:
             else:
                 digest.update(f"{field.name} {value!r}".encode())
     return digest.hexdigest()
+
+
+def _demand(workload: Workload) -> tuple[Any, ...]:
+    """Return the parts of demand; databases where there are any."""
+    parts = (workload.services, workload.jobs)
+    return parts if workload.databases is None else (*parts, workload.databases)
 
 
 def same_demand(combinations: Iterable[Combination]) -> str:

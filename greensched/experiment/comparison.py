@@ -23,7 +23,8 @@ class Comparison:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """Return one row a quantity: name, a, b, difference (None where one is not known)."""
-        names = [*TOTALS, *_leaves("service", self.a), *_leaves("batch", self.a)]
+        parts = ("service", "batch", "databases")
+        names = [*TOTALS, *(leaf for part in parts for leaf in _leaves(part, self.a))]
         if self.a["currency"] and self.b["currency"] not in (None, self.a["currency"]):
             names.remove("cost")  # amounts in different currencies have no difference
         rows = []

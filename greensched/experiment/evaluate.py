@@ -64,7 +64,11 @@ def _evaluated(item: tuple[Ground, tuple[Policy, ...]], tell: Tell) -> Combinati
     world = ground.lent.world
     name = " + ".join(p.kind for p in policies) or "no switch"
     setting = world.setting(
-        name, policies=policies, roles=ground.fleet.roles, replicas=ground.fleet.replicas
+        name,
+        policies=policies,
+        roles=ground.fleet.roles,
+        replicas=ground.fleet.replicas,
+        places=ground.fleet.places,
     )
     advanced = None if tell is None else lambda share: tell(name, share)
     run = Simulation(setting, advanced).finish().extend(ground.end_ms).result()

@@ -9,6 +9,7 @@ import numpy as np
 
 from greensched.accounting import Entries, Factors, account, apportion, total, totals
 from greensched.experiment.backlog import UNDONE, backlog
+from greensched.experiment.databases import database_level
 from greensched.experiment.levels import batch_level, service_level
 from greensched.units import MS_PER_H, MWH_MILLI_PER_KWH
 
@@ -32,15 +33,17 @@ TOTALS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """One run with its account; `service_mwh` and `job_mwh` sum with `unallocated_mwh`."""
+    """One run with its account; the parts of its energy sum with `unallocated_mwh`."""
 
     run: RunResult
     entries: Entries
     service_mwh: IntArray
     job_mwh: IntArray
+    database_mwh: IntArray
     unallocated_mwh: int
     service: dict[str, Any]
     batch: dict[str, Any]
+    databases: dict[str, Any]
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -55,6 +58,7 @@ class Outcome:
             **{name: sums[name] for name in TOTALS},
             "service": {**self.service, "energy_kwh": _kwh(self.service_mwh)},
             "batch": {**self.batch, "energy_kwh": _kwh(self.job_mwh)},
+            "databases": {**self.databases, "energy_kwh": _kwh(self.database_mwh)},
             "energy_unallocated_kwh": self.unallocated_mwh / MWH_MILLI_PER_KWH,
             "machine_h": dict(sorted(hours.items())),
             "moves": counts["moves"],
@@ -86,16 +90,19 @@ def outcome(
 ) -> Outcome:
     """Return a run's outcome; latency factors are against the baseline's `reference_ms`."""
     entries = account(run.usage, factors)
-    parts = np.concatenate([run.services.energy_j, run.jobs.energy_j])
+    parts = np.concatenate([run.services.energy_j, run.jobs.energy_j, run.databases.energy_j])
     parts = np.maximum(parts, 0.0)
     split, rest = apportion(parts, total(entries).energy_it_mwh)
     n = len(run.services.energy_j)
+    split, database_mwh = np.split(split, [n + len(run.jobs.energy_j)])
     return Outcome(
         run=run,
         entries=entries,
         service_mwh=split[:n],
         job_mwh=split[n:],
+        database_mwh=database_mwh,
         unallocated_mwh=rest,
         service=service_level(shared, run, own_ms, reference_ms),
         batch=_batch(shared, run, factors, split[n:]),
+        databases=database_level(shared, run),
     )

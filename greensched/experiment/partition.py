@@ -1,4 +1,4 @@
-"""Who serves, who computes, who is surplus: the machines that the static-peak baseline needs."""
+"""Who serves, computes, keeps databases, is surplus: the machines that static-peak needs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from greensched.engine.simulate import Simulation, simulate
+from greensched.experiment.databases import DATABASE, first_places
 from greensched.experiment.levels import batch_level
 from greensched.model import NONE, ROLE_CODES, Jobs, Services
 
@@ -29,6 +30,7 @@ class Partition:
     roles: Int8Array
     replicas: IntArray | None
     findings: tuple[str, ...] = ()
+    places: IntArray | None = None  # machines of databases' replicas; None: there are none
 
 
 def peak_replicas(services: Services, headroom: float) -> tuple[IntArray, int]:
@@ -52,7 +54,9 @@ def as_recorded(shared: Shared) -> Partition:
     replicas = None
     if services is not None:
         replicas = peak_replicas(services, shared.scenario.baseline.headroom)[0]
-    return Partition(roles=_own_roles(shared), replicas=replicas)
+    places, findings = first_places(shared)
+    own = _own_roles(shared)
+    return Partition(roles=own, replicas=replicas, findings=findings, places=places)
 
 
 def static_peak(shared: Shared, progress: Callable[[str, float], None] | None) -> Partition:
@@ -75,9 +79,13 @@ def static_peak(shared: Shared, progress: Callable[[str, float], None] | None) -
         if missing:
             findings.append(f"{missing} replicas of the static peak found no room in the fleet")
     if jobs is not None and len(jobs):
-        rest = np.flatnonzero((roles == NONE) & (own != _ONLINE))
+        rest = np.flatnonzero((roles == NONE) & (own != _ONLINE) & (own != DATABASE))
         findings += _give_to_batch(shared, roles, rest, progress)
-    return Partition(roles=roles, replicas=replicas, findings=tuple(findings))
+    places, more = first_places(shared)
+    if places is not None:
+        roles[places[places != NONE]] = DATABASE
+    findings += more
+    return Partition(roles=roles, replicas=replicas, findings=tuple(findings), places=places)
 
 
 def _own_roles(shared: Shared) -> Int8Array:
@@ -90,7 +98,8 @@ def _own_roles(shared: Shared) -> Int8Array:
 
 def _filled(shared: Shared, own: Int8Array, replicas: IntArray) -> tuple[IntArray, int]:
     """Return the machines that hold all replicas, and how many replicas do not fit."""
-    roles = np.where(own == _BATCH, NONE, _ONLINE).astype(np.int8)
+    never = (own == _BATCH) | (own == DATABASE)
+    roles = np.where(never, NONE, _ONLINE).astype(np.int8)
     setting = shared.setting("packing", roles=roles, replicas=replicas)
     world = Simulation(setting).world
     used = np.flatnonzero(world.mach["n_reps"] > 0)

@@ -44,6 +44,7 @@ _DIFFERENCES = {
         "backlog_scope2_kg",
         "energy_kwh",
     ),
+    "databases": ("shortage_share", "violation_min", "machines_on_mean", "energy_kwh"),
 }
 
 # What is held against an objective -> whether it is held.
@@ -134,6 +135,7 @@ class Result:
         return {
             "services": 0 if work.services is None else len(work.services),
             "jobs": 0 if work.jobs is None else len(work.jobs),
+            "databases": 0 if work.databases is None else len(work.databases),
             "machines": self.shared.machines,
             "machines_surplus": round(int(machine_ms) / self.outcome.run.end_ms),
             "findings": list(self.findings),

@@ -213,7 +213,11 @@ def _finished(task: _Task, tell: Tell) -> int:
     """Carry out a run and keep it; return its end [ms]."""
     partition, policies = task.plan
     setting = task.lent.world.setting(
-        task.name, policies=policies, roles=partition.roles, replicas=partition.replicas
+        task.name,
+        policies=policies,
+        roles=partition.roles,
+        replicas=partition.replicas,
+        places=partition.places,
     )
     simulation = Simulation(setting, _teller(tell, task.name)).finish()
     _LIVE[task.number] = simulation

@@ -211,6 +211,7 @@ def _pools(world: Shared, static: Partition) -> Pools:
     )
     serve, compute = (np.flatnonzero(static.roles == role) for role in (ONLINE, BATCH))
     spare = np.flatnonzero(static.roles == NONE)
+    spare = spare[own[spare] != ROLE_CODES["database"]]
     # what may do either follows what static-peak has more use for
     to_serve = own[spare] == ONLINE
     if not len(compute):

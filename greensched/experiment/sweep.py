@@ -207,7 +207,7 @@ def _leaves(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is a number (or not known) below `prefix`, two levels deep."""
     found: dict[str, Any] = {}
     for key, value in values.items():
-        if isinstance(value, dict) and key in ("service", "batch"):
+        if isinstance(value, dict) and key in ("service", "batch", "databases"):
             found |= _leaves(f"{prefix}.{key}", value)
         elif value is None or isinstance(value, (int, float)):
             found[f"{prefix}.{key}"] = value

@@ -50,8 +50,9 @@ class Shared:
         policies: tuple[Policy, ...] = (),
         roles: Int8Array | None = None,
         replicas: IntArray | None = None,
+        places: IntArray | None = None,
     ) -> Setting:
-        """Return the setting of one run."""
+        """Return the setting of one run; databases are in it where they have `places`."""
         scenario = self.scenario
         return Setting(
             name=name,
@@ -70,6 +71,9 @@ class Shared:
             start_offset_ms=scenario.start_offset_ms,
             seed=scenario.seed,
             forecast=self.forecast,
+            databases=None if places is None else self.workload.databases,
+            past_databases=None if places is None else self.workload.history_databases,
+            places=places,
         )
 
     def factors(self, end_ms: int) -> Factors:

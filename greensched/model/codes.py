@@ -13,8 +13,8 @@ Int8Array: TypeAlias = NDArray[np.int8]
 FloatArray: TypeAlias = NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 
-Role: TypeAlias = Literal["online", "batch", "any"]
-ROLE_CODES: dict[str, int] = {"online": 0, "batch": 1, "any": 2}
+Role: TypeAlias = Literal["online", "batch", "any", "database"]
+ROLE_CODES: dict[str, int] = {"online": 0, "batch": 1, "any": 2, "database": 3}
 
 # Machine states, as the `state` column of a snapshot holds them.
 OFF, BOOTING, ON, SLEEPING, DRAINING = range(5)

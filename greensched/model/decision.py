@@ -34,7 +34,7 @@ class MachineView:
     gpu_m: IntArray  # capacity of its devices
     gpu_free_m: IntArray
     empty_since_ms: IntArray  # NONE while anything runs on it; counts from when it came on
-    surplus: BoolArray  # not part of this run's fleet; never to be switched on
+    surplus: BoolArray  # not part of this run's fleet, or for databases; never to be switched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,34 @@ class QueueView:
     gpu_jobs_cpu_m: int
     gpu_jobs_memory_mib: int
     oldest_submit_ms: int  # NONE when empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseView:
+    """Databases [D], their replicas [R] in rows of their database, and machines for them [N].
+
+    Use is that of one uncompressed replica in the steps that have ended, the latest last; who
+    says that he is an oracle is shown the steps to come instead. What moves takes room at both
+    ends.
+    """
+
+    step_ms: int
+    cpu_m: IntArray  # [D, K]
+    iops: IntArray  # [D, K]
+    memory_mib: IntArray  # [D]
+    disk_gib: IntArray  # [D] before compression
+    kept_disk_share: FloatArray  # [D] of the disk, by compression
+    apart: IntArray  # [D] BY_MACHINE .. BY_SITE
+    database: IntArray  # [R] row of the database
+    machine: IntArray  # [R] number in the fleet; NONE: nowhere
+    to: IntArray  # [R] machine that it moves to; NONE: it does not move
+    machines: IntArray  # [N] numbers in the fleet, rising; the columns below are theirs
+    machine_cpu_m: IntArray
+    machine_iops: IntArray
+    machine_memory_mib: IntArray
+    machine_disk_gib: IntArray
+    rack: IntArray
+    site: IntArray
 
 
 class Forecaster(Protocol):
@@ -121,6 +149,7 @@ class Snapshot:
     replicas: ReplicaView
     queue: QueueView
     forecast: Forecaster | None = None  # fitted on history; None: nobody asked for one
+    databases: DatabaseView | None = None  # for who packs them; None: there are none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +212,28 @@ class BatchLimit:
     evict: bool = False
 
 
-Action: TypeAlias = Scale | Power | Lend | Recall | BatchLimit
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Copy replicas of databases (rows of the view) to machines, where they then serve.
+
+    A machine sends or takes one copy at a time. A move is refused where the machine is not on,
+    has no memory or disk for it now, or holds another replica too near.
+    """
+
+    replicas: IntArray
+    to: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compress:
+    """Keep `databases` (rows of the view) on less disk, at more CPU, from now on."""
+
+    databases: IntArray
+    disk_share: float  # of the disk is saved
+    cpu_share: float  # more CPU
+
+
+Action: TypeAlias = Scale | Power | Lend | Recall | BatchLimit | Move | Compress
 
 
 class Memory(Protocol):

@@ -49,6 +49,9 @@ class MachineType:
     reserved_cpu_m: int = 0
     reserved_memory_mib: int = 0
     pods_max: int = 0  # 0: no limit
+    disk_gib: int = 0  # 0: not told, no limit
+    iops: int = 0  # operations/s; 0: not told, no limit
+    racks: int = 0  # machines are dealt to so many failure domains in turn; 0: each is its own
     labels: tuple[tuple[str, str], ...] = ()
     boot_ms: int = 180_000
     boot_w: float = 0.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from greensched.model.codes import Int8Array, IntArray
     from greensched.model.decision import Forecaster, Policy
-    from greensched.model.entities import Jobs, MachineType, Services, Site
+    from greensched.model.entities import Databases, Jobs, MachineType, Services, Site
 
 Discipline: TypeAlias = Literal["fifo", "priority", "shortest-first", "easy-backfill"]
 Weigher: TypeAlias = Literal["best-fit", "first-fit", "worst-fit", "spread"]
@@ -39,3 +39,6 @@ class Setting:
     start_offset_ms: int = 0  # local time of day at the start
     seed: int = 0
     forecast: Forecaster | None = None  # of the services, for policies that use one
+    databases: Databases | None = None
+    past_databases: Databases | None = None  # the same ones before the window, as far as known
+    places: IntArray | None = None  # machine of each database's replicas at the start; NONE: none

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Measure: TypeAlias = Literal["count", "plain", "percent", "kwh", "kg", "s"]
-Group: TypeAlias = Literal["fleet", "services", "batch"]
+Group: TypeAlias = Literal["fleet", "services", "batch", "databases"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +95,25 @@ ROWS: Final = (
     ),
     Row(group="batch", key="batch.evictions", label="evictions", measure="count"),
     Row(group="batch", key="batch.wasted_core_h", label="work lost, core-h", measure="plain"),
+    Row(
+        group="databases",
+        key="databases.machines_on_mean",
+        label="machines on, mean",
+        measure="plain",
+    ),
+    Row(
+        group="databases",
+        key="databases.shortage_share",
+        label="work short of CPU, %",
+        measure="percent",
+        objective="databases.shortage_share",
+    ),
+    Row(
+        group="databases",
+        key="databases.violation_min",
+        label="short of CPU or I/O, replica-min",
+        measure="plain",
+    ),
 )
 
 
@@ -139,12 +158,13 @@ def lines(
 ) -> tuple[Line, ...]:
     """Return the rows of `outcomes`: the last against the first, objectives of `judged`.
 
-    Services and batch are left out where no outcome has any.
+    Services, batch and databases are left out where no outcome has any.
     """
     has = {
         "fleet": True,
         "services": any(look_up(o, "service.work_core_h") for o in outcomes),
         "batch": any(look_up(o, "batch.jobs") for o in outcomes),
+        "databases": any(look_up(o, "databases.databases") for o in outcomes),
     }
     made = (_line(row, outcomes, judged, currency) for row in ROWS if has[row.group])
     return tuple(line for line in made if line is not None)

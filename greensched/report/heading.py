@@ -22,8 +22,13 @@ def headline(summary: Mapping[str, Any]) -> str:
     parts = [span(summary["window"]["length_s"])]
     parts += [
         plural(int(demand[key]), noun)
-        for key, noun in (("services", "service"), ("jobs", "job"), ("machines", "machine"))
-        if demand[key]
+        for key, noun in (
+            ("services", "service"),
+            ("jobs", "job"),
+            ("databases", "database"),
+            ("machines", "machine"),
+        )
+        if demand.get(key)
     ]
     return f"{summary['name']}: {', '.join(parts)}"
 
@@ -67,6 +72,7 @@ def broken_objectives(summary: Mapping[str, Any]) -> list[str]:
     named = {
         "service.latency_factor_p99_ok": "the latency objective",
         "service.shortage_share_ok": "the shortage objective",
+        "databases.shortage_share_ok": "the databases' shortage objective",
         "batch.deadline_miss_ok": "the deadline objective",
         "batch.wait_p95_ok": "the waiting objective",
     }

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PIPED_COLUMNS: Final = 100  # where no terminal says how wide it is
 UNLIMITED: Final = 10_000
 PERCENT_WIDTH: Final = 6
-TITLES: Final = {"fleet": "", "services": "services", "batch": "batch"}
+TITLES: Final = {"fleet": "", "services": "services", "batch": "batch", "databases": "databases"}
 
 
 def width() -> int:

@@ -118,7 +118,7 @@ def _crossed(tree: Mapping[str, Any]) -> list[Problem]:
         problems += _power(entry.get("power"), ("fleet", i, "power"))
         problems += _reader(entry, ("fleet", i))
     traces = tree.get("traces")
-    for key in ("services", "jobs"):
+    for key in ("services", "jobs", "databases"):
         part = traces.get(key) if isinstance(traces, dict) else None
         if isinstance(part, dict):
             problems += _trace(part, ("traces", key))

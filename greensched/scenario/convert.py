@@ -11,7 +11,7 @@ from greensched.scenario.fleetspec import CurvePower, FleetFile, MachineSpec, Po
 from greensched.scenario.quantity import INTENSITY, convert
 from greensched.scenario.spec import AffinePue, IntensityFile
 from greensched.scenario.words import near
-from greensched.units import CPU_M_PER_CORE
+from greensched.units import CPU_M_PER_CORE, MIB_PER_GIB
 
 if TYPE_CHECKING:
     from greensched.model import Machines
@@ -135,6 +135,9 @@ def _common(spec: MachineBase, peak_w: float) -> dict[str, Any]:
         "reserved_cpu_m": round(spec.reserved.cores * CPU_M_PER_CORE),
         "reserved_memory_mib": spec.reserved.memory,
         "pods_max": spec.pods_max,
+        "disk_gib": spec.disk // MIB_PER_GIB,
+        "iops": spec.iops,
+        "racks": spec.racks,
         "labels": tuple(sorted(spec.labels.items())),
         "boot_ms": spec.boot.time,
         "boot_w": peak_w if spec.boot.power is None else spec.boot.power,

@@ -28,6 +28,8 @@ def first_ms(trace: Trace) -> int:
     services, jobs = trace.services, trace.jobs
     job_ms = int(jobs.submit_ms[0]) if jobs is not None and len(jobs) else None
     first = services.start_ms if services is not None else job_ms or 0
+    if services is None and job_ms is None and trace.databases is not None:
+        first = trace.databases.start_ms
     if first <= LATE_MS and last_ms(trace) > 0:
         return 0
     if job_ms is not None and first - job_ms <= LATE_MS:
@@ -40,6 +42,9 @@ def last_ms(trace: Trace) -> int:
     if trace.services is not None:
         services = trace.services
         return int(services.start_ms + services.step_ms * services.load_cpu_m.shape[1])
+    if trace.jobs is None and trace.databases is not None:
+        databases = trace.databases
+        return int(databases.start_ms + databases.step_ms * databases.cpu_m.shape[1])
     return int(trace.jobs.submit_ms[-1]) + 1 if trace.jobs is not None and len(trace.jobs) else 0
 
 
@@ -73,7 +78,7 @@ def cut_services(
     have = steps - first
     load = services.load_cpu_m[:, first : first + min(wanted, have)]
     if wanted > have:
-        load = _repeated(load, wanted, step_ms, noise, rng)
+        load = repeated(load, wanted, step_ms, noise, rng)
     cut = replace(services, start_ms=int(start_ms), load_cpu_m=_readonly(load))
     return cut, bool(wanted > have)
 
@@ -89,7 +94,7 @@ def _led_in(services: Services, from_ms: int) -> Services:
     )
 
 
-def _repeated(
+def repeated(
     load: IntArray, wanted: int, step_ms: int, noise: float, rng: np.random.Generator | None
 ) -> IntArray:
     """Return `load` repeated to `wanted` steps, the repeated ones with noise."""

@@ -109,7 +109,7 @@ class MachineBase(Spec):
     """What machines typed by hand and machines of a trace have in common."""
 
     site: Name
-    role: Literal["online", "batch", "any"] = "any"
+    role: Literal["online", "batch", "any", "database"] = "any"
     boot: Boot = Boot()
     sleep: Sleep = Sleep()
     off: Off = Off()
@@ -117,6 +117,11 @@ class MachineBase(Spec):
     reserved: Reserved = Reserved()
     pods_max: Count = Field(default=0, description="0: no limit")
     labels: dict[str, str] = Field(default_factory=dict)
+    disk: Memory = Field(default=0, description="for databases; 0: no limit")
+    iops: Count = Field(default=0, description="for databases, operations/s; 0: no limit")
+    racks: Count = Field(
+        default=0, description="failure domains; machines in turn; 0: each machine is its own"
+    )
 
 
 class MachineSpec(MachineBase):

@@ -207,16 +207,19 @@ TraceSource: TypeAlias = Annotated[
 
 
 class Traces(Spec):
-    """The demand: services, jobs or both."""
+    """The demand: any of services, jobs and databases."""
 
     services: TraceSource | None = None
     jobs: TraceSource | None = None
+    databases: TraceSource | None = Field(
+        default=None, description="they run on machines of 'role: database' and nowhere else"
+    )
 
     @model_validator(mode="after")
     def _some(self) -> Traces:
         """Require one of them."""
-        if self.services is None and self.jobs is None:
-            raise problem("no demand", "give 'services', 'jobs' or both")
+        if self.services is None and self.jobs is None and self.databases is None:
+            raise problem("no demand", "give any of 'services', 'jobs' and 'databases'")
         return self
 
 

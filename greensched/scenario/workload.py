@@ -10,9 +10,10 @@ import numpy as np
 
 from greensched import registry
 from greensched.errors import DataError, Finding, ScenarioError
-from greensched.model import Jobs, Services, Trace
+from greensched.model import Databases, Jobs, Services, Trace
 from greensched.scenario import cut, derived
 from greensched.scenario.check import built, options_of
+from greensched.scenario.databases import check_databases, cut_databases, history_databases
 from greensched.scenario.paths import BUNDLED, resolved
 from greensched.scenario.quantity import DURATION, QuantityError, convert_integer
 from greensched.scenario.spec import TraceSpec
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from greensched.scenario.spec import Tide
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NOISE = 3  # stream of the seed
+NOISE, DATABASE_NOISE = 3, 5  # streams of the seed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,8 @@ class Workload:
     jobs: Jobs | None = None
     history_services: Services | None = None
     history_jobs: Jobs | None = None
+    databases: Databases | None = None
+    history_databases: Databases | None = None
     synthetic: bool = False
     checksums: tuple[tuple[str, str], ...] = ()
     findings: tuple[str, ...] = ()
@@ -64,6 +67,7 @@ def build_trace(scenario: Scenario) -> Trace:
     return Trace(
         services=made.services,
         jobs=made.jobs,
+        databases=made.databases,
         zero_utc=scenario.spec.window.start.isoformat(),
         synthetic=made.synthetic,
         checksum="+".join(c for _, c in made.checksums),
@@ -72,21 +76,23 @@ def build_trace(scenario: Scenario) -> Trace:
 
 
 def build_workload(scenario: Scenario) -> Workload:
-    """Return services and jobs of the window and of the history before it.
+    """Return services, jobs and databases of the window and of the history before it.
 
     Files are imported on first use into the user's cache. Raises ScenarioError for sources that
     are not there or do not cover the window, DataError for files that cannot be trusted.
     """
     made = Workload()
     traces = scenario.spec.traces
-    for key, given in (("services", traces.services), ("jobs", traces.jobs)):
+    parts = {"services": _services, "jobs": _jobs, "databases": _databases}
+    for key, make in parts.items():
+        given = getattr(traces, key)
         if given is None:
             continue
         spec = TraceSpec(file=given) if isinstance(given, str) else given
         where = scenario.source.where(("traces", key))
         trace, paths = _read(scenario, spec, where)
         part = _Part(spec=spec, trace=trace, paths=paths, where=where)
-        made = (_services if key == "services" else _jobs)(scenario, part, made)
+        made = make(scenario, part, made)
         made = replace(
             made,
             synthetic=made.synthetic or trace.synthetic or spec.sources[0].startswith(BUNDLED),
@@ -97,7 +103,7 @@ def build_workload(scenario: Scenario) -> Workload:
 
 
 def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Finding, ...]:
-    """Return a finding for what is larger than every machine: replicas and jobs."""
+    """Return a finding for what is larger than every machine: replicas, jobs and databases."""
     findings = []
     services, jobs = workload.services, workload.jobs
     if services is not None:
@@ -118,6 +124,8 @@ def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Fin
             findings.append(
                 Finding(where="traces.jobs", what=what, remedy="drop them with --on-bad=drop")
             )
+    if workload.databases is not None:
+        findings += check_databases(workload.databases, fleet)
     return tuple(findings)
 
 
@@ -155,7 +163,7 @@ def imported(paths: Sequence[Path], reader: str, options: ReadOptions) -> Trace:
 def options_for(scenario: Scenario, source: str) -> ReadOptions | None:
     """Return how the demand reads the file `source`, None where it does not name it."""
     traces = scenario.spec.traces
-    for part in (traces.jobs, traces.services):
+    for part in (traces.jobs, traces.services, traces.databases):
         if isinstance(part, TraceSpec) and source in part.sources:
             return _options(part.options)
     return None
@@ -272,6 +280,33 @@ def _jobs(scenario: Scenario, part: _Part, made: Workload) -> Workload:
         made,
         jobs=cut.cut_jobs(jobs, from_ms, scenario.window_ms),
         history_jobs=cut.history_jobs(jobs, from_ms, history_ms),
+    )
+
+
+def _databases(scenario: Scenario, part: _Part, made: Workload) -> Workload:
+    """Return `made` with the databases of the part's trace."""
+    spec, trace, where = part.spec, part.trace, part.where
+    if trace.databases is None:
+        raise DataError(Finding(where=where, what="the trace has no databases"))
+    from_ms = _from_ms(scenario, spec, replace(trace, services=None, jobs=None), where)
+    window, repeated = cut_databases(
+        trace.databases,
+        from_ms,
+        scenario.window_ms,
+        noise=spec.repeat_noise,
+        rng=np.random.default_rng([scenario.seed, DATABASE_NOISE]),
+    )
+    history_ms = round(scenario.spec.history.days * MS_PER_DAY)
+    findings = made.findings
+    if repeated:
+        text = "databases' load is repeated with noise: its series ends before the window"
+        findings = (*findings, text)
+    return replace(
+        made,
+        databases=window,
+        history_databases=history_databases(trace.databases, from_ms, history_ms),
+        synthetic=made.synthetic or repeated,
+        findings=findings,
     )
 
 

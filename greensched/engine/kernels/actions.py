@@ -40,10 +40,24 @@ from greensched.engine.kernels.replicas import (
     start_move,
     unpark_replica,
 )
-from greensched.model import BOOTING, DRAIN, DRAINING, LENT, OFF, ON, OWN, RECALL, SLEEPING, WARM
+from greensched.model import (
+    BOOTING,
+    DRAIN,
+    DRAINING,
+    LENT,
+    OFF,
+    ON,
+    OWN,
+    RECALL,
+    ROLE_CODES,
+    SLEEPING,
+    WARM,
+)
 
 if TYPE_CHECKING:
     from greensched.engine.kernels.layout import Pages, Table
+
+_DATABASE_ROLE = ROLE_CODES["database"]
 
 
 @inner
@@ -202,7 +216,7 @@ def apply_lend(world: Pages, jobs: Pages, machines: Table, drain_ms: int, until_
     for i in range(len(machines)):
         m = machines[i]
         b = mach_of(world)[m]
-        if b.state != ON or b.lending != OWN or b.surplus != 0:
+        if b.state != ON or b.lending != OWN or b.surplus != 0 or b.role == _DATABASE_ROLE:
             w[0].n_rejected += 1
             continue
         _enter(world, m)

@@ -9,6 +9,7 @@ from greensched.engine.kernels.actions import (
     warm,
 )
 from greensched.engine.kernels.batch import finish_task, next_step, rest_if_drained
+from greensched.engine.kernels.databases import databases_step
 from greensched.engine.kernels.dispatch import (
     backfill_one,
     dispatch,
@@ -174,7 +175,7 @@ def advance(world: Pages, jobs: Pages, until: int, closing: int) -> int:
         m = tour_first(tour_of(world), next_ms_of(world))
         job_ms = next_ms_of(world)[m] if m >= 0 else INF
         timer_ms = timer_of(world)[0].at_ms if w[0].timer_n > 0 else INF
-        event = min(job_ms, timer_ms, w[0].load_next_ms, w[0].edge_next_ms)
+        event = min(job_ms, timer_ms, w[0].load_next_ms, w[0].db_next_ms, w[0].edge_next_ms)
         if event > w[0].now_ms and w[0].wants_replicas != 0 and w[0].n_pending > 0:
             return PLACE
         if event > w[0].now_ms and w[0].wants_dispatch != 0:
@@ -199,6 +200,8 @@ def advance(world: Pages, jobs: Pages, until: int, closing: int) -> int:
             _edge(world)
         elif event == w[0].load_next_ms:
             load_step(world)
+        elif event == w[0].db_next_ms:
+            databases_step(world)
         elif event == job_ms:
             _machine_event(world, jobs, m)
         else:

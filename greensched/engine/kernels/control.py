@@ -21,6 +21,7 @@ from greensched.engine.kernels.actions import (
     recall_due,
 )
 from greensched.engine.kernels.batch import progress_ms, settle_slot
+from greensched.engine.kernels.databases import hold, move_databases, settle_databases
 from greensched.engine.kernels.heaps import timer_pop, tour_first
 from greensched.engine.kernels.index import reindex
 from greensched.engine.kernels.layout import (
@@ -29,8 +30,10 @@ from greensched.engine.kernels.layout import (
     A_ONLINE,
     A_STANDBY,
     A_STARTING,
+    C_HOLD,
     C_LEND,
     C_LIMIT,
+    C_MOVE,
     C_OPEN,
     C_PLACE,
     C_POWER,
@@ -135,6 +138,7 @@ def _open(world: Pages) -> None:
 def _settle_tenants(world: Pages, running_j: Table, done_ms: Table, n_tasks: Table) -> None:
     """Settle every replica; add what running jobs took, how far [task-ms] and many tasks."""
     mach, slot = mach_of(world), slot_of(world)
+    settle_databases(world)
     for r in range(w_of(world)[0].n_reps):
         if rep_of(world)[r].state != A_FREE and rep_of(world)[r].state != A_STANDBY:
             settle_replica(mach, svc_of(world), rep_of(world), r)
@@ -181,5 +185,10 @@ def control(
         _ring_all(world, jobs)
     elif op == C_PLACE:
         _place_all(world, jobs)
+    elif op == C_HOLD:
+        for i in range(len(who)):
+            hold(world, who[i], first[i], ONE)
+    elif op == C_MOVE:
+        move_databases(world, who, first, share)
     else:
         _settle_tenants(world, table, who, first)

@@ -41,13 +41,14 @@ if TYPE_CHECKING:
 
 _BATCH_ROLE = ROLE_CODES["batch"]
 _ONLINE_ROLE = ROLE_CODES["online"]
+_DATABASE_ROLE = ROLE_CODES["database"]
 
 
 @inner
 def batch_limit_cpu(mach: Records, m: int) -> int:
     """Return how much CPU [millicores] batch may reserve on machine m in all."""
     r = mach[m]
-    if r.state != ON:
+    if r.state != ON or r.role == _DATABASE_ROLE:
         return 0
     if r.lending == LENT:
         return r.cpu_m
@@ -81,6 +82,8 @@ def online_free_cpu(mach: Records, m: int) -> int:
     """Return the CPU [millicores] that replicas may still reserve, or -1 where none may."""
     r = mach[m]
     if r.state != ON or r.lending != OWN or r.role == _BATCH_ROLE:
+        return -1
+    if r.role == _DATABASE_ROLE:
         return -1
     if r.role != _ONLINE_ROLE and r.n_reps == 0 and r.n_jobs > 0:
         return -1

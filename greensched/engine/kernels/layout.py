@@ -32,8 +32,10 @@ BACKFILL_DEPTH = 100  # waiting jobs looked at behind a blocked head
 SHADOW_MACHINES = 4  # machines looked at for a blocked head's reservation
 
 # roles of a machine in the usage table
-R_ONLINE, R_SHARED, R_LENT, R_BATCH, R_BOOTING, R_SLEEPING, R_OFF, R_SURPLUS = _codes(8)
-ROLES = 8
+R_ONLINE, R_SHARED, R_LENT, R_BATCH, R_BOOTING, R_SLEEPING, R_OFF, R_SURPLUS, R_DATABASE = _codes(
+    9
+)
+ROLES = 9
 
 # Arguments that are written out in a call are of these types: a kernel is compiled anew for each
 # literal that it is called with.
@@ -71,7 +73,9 @@ DONE, GROW, RING, PLACE = _codes(4)
     C_RING,
     C_PLACE,
     C_SETTLE,
-) = range(10)
+    C_HOLD,
+    C_MOVE,
+) = range(12)
 
 
 def _dtype(text: str) -> np.dtype[Any]:
@@ -89,6 +93,7 @@ i8: n_on n_on_peak n_on_peak_ms n_running n_waiting n_completed n_evictions n_mo
 i8: slot_free wait_free rep_free n_reps timer_n timer_seq status spread_cursor tree_size
 i8: load_start_ms load_step_ms wants_dispatch tour_size discipline weigher n_power_cycles n_pending
 i8: n_alive wants_replicas n_replica_changes freed_machine heaps_end tasks_max steady_since_ms
+i8: db_step db_next_ms db_start_ms db_step_ms
 f8: standby_share move_energy_j move_j_per_mib move_ms_per_mib quantum gpu_quantum
 """)
 # In the order in which an event of a machine's jobs goes through it; what is rare comes last.
@@ -106,6 +111,8 @@ i8: surplus machine_type role_now power_kind power_row n_standby
 f8: use_share idle_w gpu_idle_w gpu_peak_w online_gpu_use_m
 f8: boot_w sleep_w off_w
 i8: gpu_base boot_ms wake_ms warm_ms sleep_to rep_head gen
+i8: iops
+f8: wanted_m wanted_iops
 """)
 LINK = _dtype("""
 i8: level previous next
@@ -140,6 +147,15 @@ f8: load_m use_m energy load_integral shortage_integral seen_load_m seen_integra
 """)
 CLASS = _dtype("""
 i8: priority evictable checkpoint_ms checkpoint_cost_ms types
+""")
+DATABASE = _dtype("""
+i8: memory_mib short_ms
+f8: cpu_factor energy load_integral shortage_integral
+""")
+# A replica of a database; `machine` -1: nowhere.
+COPY = _dtype("""
+i8: database machine share since_ms short
+f8: wanted_m use_m prefix_idle prefix_dynamic
 """)
 TIMER = _dtype("""
 i8: at_ms seq kind who gen
@@ -185,6 +201,10 @@ class World(NamedTuple):
     short_ms: NDArray[np.int64]  # [steps, S] time in which load reached capacity
     out: NDArray[Any]  # OUTCOME [jobs]
     learnt: NDArray[np.int64]  # [sizes, 2] count and sum of finished jobs' durations [ms]
+    dbs: NDArray[Any]  # DATABASE [D]
+    copy: NDArray[Any]  # COPY [R], in rows of their database
+    db_cpu: NDArray[np.int64]  # [D, steps] of one replica
+    db_iops: NDArray[np.int64]  # [D, steps] of one replica
 
 
 class JobTable(NamedTuple):

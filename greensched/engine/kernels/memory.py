@@ -55,6 +55,10 @@ WORLD_DTYPES: dict[str, Any] = {
     "short_ms": np.int64,
     "out": form.OUTCOME,
     "learnt": np.int64,
+    "dbs": form.DATABASE,
+    "copy": form.COPY,
+    "db_cpu": np.int64,
+    "db_iops": np.int64,
 }
 PLANES = frozenset(
     {
@@ -69,6 +73,8 @@ PLANES = frozenset(
         "online_ms",
         "short_ms",
         "learnt",
+        "db_cpu",
+        "db_iops",
     }
 )  # the two-dimensional ones
 JOB_DTYPES: dict[str, Any] = {
@@ -172,6 +178,10 @@ _of = {
     short_ms_of,
     out_of,
     learnt_of,
+    dbs_of,
+    copy_of,
+    db_cpu_of,
+    db_iops_of,
 ) = _of.values()
 _job = {
     name: _accessor(i, name, dtype, plane=False)

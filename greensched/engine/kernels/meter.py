@@ -10,6 +10,7 @@ from greensched.engine.kernels.layout import (
     INF,
     R_BATCH,
     R_BOOTING,
+    R_DATABASE,
     R_LENT,
     R_OFF,
     R_ONLINE,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 curve_watts = inner(_curve_watts)
 _BATCH_ROLE = ROLE_CODES["batch"]
 _ONLINE_ROLE = ROLE_CODES["online"]
+_DATABASE_ROLE = ROLE_CODES["database"]
 
 
 @inner
@@ -80,6 +82,8 @@ def role_of(mach: Records, m: int) -> int:
         return R_LENT
     if r.role == _BATCH_ROLE:
         return R_BATCH
+    if r.role == _DATABASE_ROLE:
+        return R_DATABASE
     if r.n_jobs == 0:
         return R_ONLINE
     return R_SHARED if r.n_reps > 0 or r.role == _ONLINE_ROLE else R_BATCH

@@ -1,0 +1,132 @@
+"""Databases in a run: where they begin, what they got, and the fewest machines they need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from greensched.accounting import ROLES_ON
+from greensched.engine.databases import limits, machine_groups
+from greensched.model import NONE, ROLE_CODES
+from greensched.policies.packing import Room, Terms, case_of, lower_bound, sum_of_peaks, unplaced
+from greensched.units import MS_PER_MIN, S_PER_H
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from greensched.engine.result import RunResult
+    from greensched.experiment.world import Shared
+    from greensched.model import IntArray, MachineType, Policy
+
+DATABASE = ROLE_CODES["database"]
+AS_STORED = Terms(compression_share=0.0, compression_cpu_share=0.0)
+
+
+def database_machines(fleet: Sequence[MachineType]) -> IntArray:
+    """Return the numbers of the machines for databases."""
+    own = np.repeat([kind.role == "database" for kind in fleet], [kind.count for kind in fleet])
+    return np.flatnonzero(own).astype(np.int64)
+
+
+def room_for_databases(shared: Shared) -> Room:
+    """Return what the machines for databases give, in the order of the fleet."""
+    rows = database_machines(shared.fleet)
+    group = machine_groups(shared.fleet, shared.sites)
+    disk_gib, iops = limits(shared.fleet)
+    kinds = [kind for kind in shared.fleet for _ in range(kind.count)]
+    return Room(
+        cpu_m=np.array([kinds[m].cpu_m - kinds[m].reserved_cpu_m for m in rows], np.int64),
+        iops=iops[rows],
+        memory_mib=np.array(
+            [kinds[m].memory_mib - kinds[m].reserved_memory_mib for m in rows], np.int64
+        ),
+        disk_gib=disk_gib[rows],
+        rack=group[1][rows],
+        site=group[2][rows],
+    )
+
+
+def first_places(shared: Shared) -> tuple[IntArray | None, tuple[str, ...]]:
+    """Return the machine of each replica at the start, None without databases; and what is amiss.
+
+    First-fit decreasing on the sum of the window's peaks, with the reserves of `Terms` and
+    without compression: what a packer without a time axis makes of these databases.
+    """
+    databases = shared.workload.databases
+    if databases is None:
+        return None, ()
+    case = case_of(databases, room_for_databases(shared), AS_STORED)
+    plan = sum_of_peaks(case)
+    rows = database_machines(shared.fleet)
+    places: IntArray = np.where(plan == NONE, NONE, rows[plan])
+    missing = unplaced(plan)
+    if not missing:
+        return places, ()
+    return places, (f"{missing} replicas of databases found no room in the fleet",)
+
+
+def fewest_machines(shared: Shared) -> int:
+    """Return the fewest machines that hold the window's databases, were it known beforehand.
+
+    Reserves and compression are those of the scenario's switch that packs, else the usual ones.
+    """
+    databases = shared.workload.databases
+    assert databases is not None
+    given = [p for p in shared.scenario.policies if getattr(p, "packs", False)]
+    terms = terms_of(given[0]) if given else Terms()
+    return lower_bound(case_of(databases, room_for_databases(shared), terms))
+
+
+def terms_of(policy: Policy) -> Terms:
+    """Return the terms of a policy that packs."""
+    terms: Terms = policy.terms  # type: ignore[attr-defined]  # what packs has them
+    return terms
+
+
+def database_level(shared: Shared, run: RunResult) -> dict[str, Any]:
+    """Return the account of a run's databases; None where there are none."""
+    databases, limit = shared.workload.databases, shared.scenario.slo.shortage_share
+    out = run.databases
+    if databases is None or not len(out.names):
+        return _no_databases(limit)
+    work, shortage = float(out.work_core_s.sum()), float(out.shortage_core_s.sum())
+    share = shortage / work if work > 0 else 0.0
+    minutes = out.short_ms / MS_PER_MIN
+    return {
+        "databases": len(databases),
+        "replicas": int(databases.replicas.sum()),
+        "unplaced": int((out.machine == NONE).sum()),
+        "work_core_h": work / S_PER_H,
+        "shortage_share": share,
+        "shortage_share_limit": limit,
+        "shortage_share_ok": None if limit is None else share <= limit,
+        "violation_min": float(minutes.sum()),
+        "violation_min_by_database": {
+            name: float(m) for name, m in zip(out.names, minutes, strict=True) if m > 0
+        },
+        "machines_on_mean": _machines_on(shared, run),
+    }
+
+
+def _machines_on(shared: Shared, run: RunResult) -> float:
+    """Return how many machines for databases are on, in the mean."""
+    kinds = {kind.name for kind in shared.fleet if kind.role == "database"}
+    on = [g.machine_type in kinds and g.role in ROLES_ON for g in run.usage.groups]
+    return float(run.usage.machine_ms[:, on].sum() / run.end_ms)
+
+
+def _no_databases(limit: float | None) -> dict[str, Any]:
+    """Return the account of a run without databases."""
+    return {
+        "databases": 0,
+        "replicas": 0,
+        "unplaced": 0,
+        "work_core_h": 0.0,
+        "shortage_share": 0.0,
+        "shortage_share_limit": limit,
+        "shortage_share_ok": None,
+        "violation_min": 0.0,
+        "violation_min_by_database": {},
+        "machines_on_mean": 0.0,
+    }
