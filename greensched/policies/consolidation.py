@@ -8,7 +8,7 @@ has room moves, machines that are empty are switched off. By day nothing is move
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,8 +32,6 @@ from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 if TYPE_CHECKING:
     from greensched.model import Action, DatabaseView, IntArray, Power, Snapshot
 
-NO_NIGHT: Final = -(1 << 62)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Night:
@@ -53,10 +51,10 @@ class Consolidation:
     """
 
     period_ms: int = 15 * MS_PER_MIN
-    start_ms: int = 1 * MS_PER_H  # of the night, local time of day
+    start_ms: int = MS_PER_H  # of the night, local time of day
     end_ms: int = 5 * MS_PER_H
-    days: int = 7
-    step_ms: int = 30 * MS_PER_MIN
+    days: int = 14
+    step_ms: int = MS_PER_H
     moves_share: float = 0.02
     moves_first_share: float = 1.0
     cpu_headroom_share: float = 0.30
@@ -88,7 +86,7 @@ class Consolidation:
 
     def first_memory(self) -> Night:
         """Return the memory before the first wake."""
-        return Night(begin_ms=NO_NIGHT, plan=frozen(np.empty(0, np.int64)))
+        return Night(begin_ms=NONE, plan=frozen(np.empty(0, np.int64)))
 
     def decide(self, snapshot: Snapshot, memory: Night) -> tuple[tuple[Action, ...], Night]:
         """Return what to do now and which plan is being carried out."""
@@ -96,20 +94,22 @@ class Consolidation:
         since_ms = (snapshot.time_of_day_ms - self.start_ms) % MS_PER_DAY
         if view is None or since_ms >= (self.end_ms - self.start_ms) % MS_PER_DAY:
             return (), memory
+        begin_ms, at = snapshot.now_ms - since_ms, _rows(view, view.machine)
+        planned = begin_ms == memory.begin_ms and len(memory.plan) == len(at)
+        if planned and bool((memory.plan == at).all()):
+            return _switched(view, snapshot, memory.plan), memory
         case = self._case(view)
         if case is None:
             return (), memory
-        begin_ms, first = snapshot.now_ms - since_ms, memory.begin_ms == NO_NIGHT
-        if begin_ms != memory.begin_ms or len(memory.plan) != len(case):
-            share = self.moves_first_share if first else self.moves_share
-            plan = _rows(view, np.where(view.to == NONE, view.machine, view.to))
+        if not planned:
+            share = self.moves_share if len(memory.plan) else self.moves_first_share
+            plan = np.where(view.to == NONE, at, _rows(view, view.to))
             plan = self._planned(case, plan, round(share * len(case)))
             memory = Night(begin_ms=begin_ms, plan=frozen(plan))
-        state = snapshot.machines.state[view.machines]
         return (
             *self._compressed(view),
-            *_moves(case, view, state, memory.plan),
-            *_switched(view, state, memory.plan),
+            *_moves(case, view, snapshot, memory.plan),
+            *_switched(view, snapshot, memory.plan),
         ), memory
 
     def _case(self, view: DatabaseView) -> Case | None:
@@ -213,7 +213,7 @@ def _rows(view: DatabaseView, machines: IntArray) -> IntArray:
     return np.where(machines == NONE, NONE, rows)
 
 
-def _moves(case: Case, view: DatabaseView, state: IntArray, plan: IntArray) -> tuple[Move, ...]:
+def _moves(case: Case, view: DatabaseView, snapshot: Snapshot, plan: IntArray) -> tuple[Move, ...]:
     """Return the moves towards `plan` that have room now, the largest first.
 
     What moves counts at both ends, all of it, until it has arrived.
@@ -222,6 +222,7 @@ def _moves(case: Case, view: DatabaseView, state: IntArray, plan: IntArray) -> t
     wanted = (plan != NONE) & (plan != at) & (to == NONE)
     if not wanted.any():
         return ()
+    state = snapshot.machines.state[view.machines]
     left = Packing(case, at).left
     for replica in np.flatnonzero(to != NONE):
         left[to[replica]] -= case.need[case.database[replica]]
@@ -246,8 +247,9 @@ def _moves(case: Case, view: DatabaseView, state: IntArray, plan: IntArray) -> t
     return (Move(replicas=frozen(found), to=frozen(view.machines[plan[found]])),)
 
 
-def _switched(view: DatabaseView, state: IntArray, plan: IntArray) -> tuple[Power, ...]:
+def _switched(view: DatabaseView, snapshot: Snapshot, plan: IntArray) -> tuple[Power, ...]:
     """Return which machines to switch on for `plan`, and off as nothing is or goes there."""
+    state = snapshot.machines.state[view.machines]
     holds = np.zeros(len(view.machines), np.bool_)
     for used in (plan, _rows(view, view.machine), _rows(view, view.to)):
         holds[used[used != NONE]] = True
