@@ -13,8 +13,17 @@ from greensched.experiment.backlog import UNDONE
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROLES = ("online", "shared", "lent", "batch", "booting", "sleeping", "off", "surplus")
+ROLES = ("online", "shared", "lent", "batch", "booting", "sleeping", "off", "surplus", "database")
 
+NO_DATABASES: dict[str, Any] = {
+    **dict.fromkeys(("databases", "replicas", "unplaced"), 0),
+    **dict.fromkeys(("work_core_h", "shortage_share", "violation_min", "energy_kwh"), 0.0),
+    "shortage_share_limit": 0.001,
+    "shortage_share_ok": None,
+    "violation_min_by_database": {},
+    "machines_on_mean": 0.0,
+    "machines_bound": None,
+}
 SCENARIO = """\
 apiVersion: greensched/v1
 kind: Scenario
@@ -99,6 +108,7 @@ def outcome(machines: float, energy_kwh: float, *, factor: float = 1.0) -> dict[
             "work_core_h": 7777.0,
             "energy_kwh": 2000.0,
         },
+        "databases": NO_DATABASES,
         "energy_unallocated_kwh": 1.0,
         "machine_h": {"online": 5.0},
         "moves": 22,
@@ -119,11 +129,19 @@ BATCH = (
     *("evictions", "wasted_core_h", *UNDONE, "energy_kwh"),
 )
 
+DATABASES = ("shortage_share", "violation_min", "machines_on_mean", "energy_kwh")
+
 
 def summary(*, factor: float = 1.0, energy_kwh: float = 11_030.0) -> dict[str, Any]:
     """Return a summary whose scenario takes `energy_kwh` of facility energy, baseline 12,710."""
     base, after = outcome(331.0, 12_710.0), outcome(268.0, energy_kwh, factor=factor)
     saved = {key: base[key] - after[key] for key in SAVED}
+    window = {
+        "start": "2023-03-06T00:00:00+08:00",
+        "start_utc": "2023-03-05T16:00:00Z",
+        "length_s": 604_800.0,
+        "end_s": 608_400.0,
+    }
     return copy.deepcopy(
         {
             "schema": "greensched/summary/v1",
@@ -136,15 +154,11 @@ def summary(*, factor: float = 1.0, energy_kwh: float = 11_030.0) -> dict[str, A
                 "result": "modelled",
                 "calibration": "uncalibrated",
             },
-            "window": {
-                "start": "2023-03-06T00:00:00+08:00",
-                "start_utc": "2023-03-05T16:00:00Z",
-                "length_s": 604_800.0,
-                "end_s": 608_400.0,
-            },
+            "window": window,
             "demand": {
                 "services": 40,
                 "jobs": 20153,
+                "databases": 0,
                 "machines": 400,
                 "machines_surplus": 20,
                 "findings": ["jobs.csv: 3 rows dropped (0.01 %)"],
@@ -165,6 +179,7 @@ def summary(*, factor: float = 1.0, energy_kwh: float = 11_030.0) -> dict[str, A
                 "share": {key: saved[key] / base[key] for key in SAVED},
                 "service": {k: base["service"][k] - after["service"][k] for k in SERVICE},
                 "batch": {k: base["batch"][k] - after["batch"][k] for k in BATCH},
+                "databases": dict.fromkeys(DATABASES, 0.0),
             },
             "currency": "EUR",
         }

@@ -70,7 +70,7 @@ def test_summary_keys_are_documented(ran: Path) -> None:
     outcome, saved = rest.split("`savings` is baseline less", 1)
     summary = read_result(ran / "r").summary
     parts = {"baseline", "static_peak", "scenario", "savings"}
-    nested = ("service", "batch")
+    nested = ("service", "batch", "databases")
     assert set(_rows(whole)) == _keys(
         {k: v for k, v in summary.items() if k not in parts}, ("stamp", "window", "demand")
     )

@@ -165,7 +165,7 @@ CASES = {
     "no demand": (
         "{services: bundled:online-week, jobs: bundled:batch-week}",
         "{}",
-        "scenario.yaml:10:1  traces: no demand; give 'services', 'jobs' or both",
+        "scenario.yaml:10:1  traces: no demand; give any of 'services', 'jobs' and 'databases'",
     ),
     "duplicate key": (
         "name: small",

@@ -34,7 +34,7 @@ def database_arrays(setting: Setting, w: NDArray[Any]) -> dict[str, NDArray[Any]
     if table is None:
         none = np.zeros((0, 1), np.int64)
         dbs, copy = records(layout.DATABASE, 0), records(layout.COPY, 0)
-        return {"dbs": dbs, "copy": copy, "db_cpu": none, "db_iops": none}
+        return {"dbs": dbs, "copy": copy, "db_cpu_m": none, "db_iops": none}
     w["db_next_ms"], w["db_start_ms"], w["db_step_ms"] = 0, table.start_ms, table.step_ms
     dbs = records(layout.DATABASE, len(table))
     dbs["memory_mib"], dbs["cpu_factor"] = table.memory_mib, 1.0
@@ -44,7 +44,7 @@ def database_arrays(setting: Setting, w: NDArray[Any]) -> dict[str, NDArray[Any]
     return {
         "dbs": dbs,
         "copy": copy,
-        "db_cpu": np.ascontiguousarray(table.cpu_m, np.int64),
+        "db_cpu_m": np.ascontiguousarray(table.cpu_m, np.int64),
         "db_iops": np.ascontiguousarray(table.iops, np.int64),
     }
 

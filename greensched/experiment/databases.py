@@ -66,13 +66,15 @@ def first_places(shared: Shared) -> tuple[IntArray | None, tuple[str, ...]]:
     return places, (f"{missing} replicas of databases found no room in the fleet",)
 
 
-def fewest_machines(shared: Shared) -> int:
+def fewest_for_databases(shared: Shared) -> int | None:
     """Return the fewest machines that hold the window's databases, were it known beforehand.
 
     Reserves and compression are those of the scenario's switch that packs, else the usual ones.
+    None without databases.
     """
     databases = shared.workload.databases
-    assert databases is not None
+    if databases is None:
+        return None
     given = [p for p in shared.scenario.policies if getattr(p, "packs", False)]
     terms = terms_of(given[0]) if given else Terms()
     return lower_bound(case_of(databases, room_for_databases(shared), terms))

@@ -10,6 +10,7 @@ import numpy as np
 
 import greensched
 from greensched.accounting import ROLES, Baseline, rows, savings
+from greensched.experiment.databases import fewest_for_databases
 from greensched.experiment.outcome import TOTALS, Outcome
 from greensched.model import NONE
 from greensched.units import J_PER_KWH, MS_PER_S
@@ -83,9 +84,11 @@ class Result:
     def summary(self) -> dict[str, Any]:
         """Return `summary.json` as a dict."""
         scenario, runs = self.scenario, {k: r.summary for k, r in self.runs.items()}
+        bound = fewest_for_databases(self.shared)
         needed = {} if self.sizing is None else self.sizing.needed
         for name, one in runs.items():
             one["machines_needed"] = needed.get(name)
+            one["databases"]["machines_bound"] = bound
         identity = {
             "kind": self.baseline_id.kind,
             "text": self.baseline_id.text,

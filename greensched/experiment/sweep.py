@@ -192,7 +192,7 @@ def row_of(scenario: Scenario, point: int, values: Mapping[str, Any]) -> Row:
 def numbers(summary: Mapping[str, Any]) -> dict[str, float | None]:
     """Return the numbers of a summary by their path; verdicts are 1 (held) and 0 (violated)."""
     found: dict[str, Any] = {"window.end_s": summary["window"]["end_s"]}
-    for key in ("services", "jobs", "machines", "machines_surplus"):
+    for key in ("services", "jobs", "databases", "machines", "machines_surplus"):
         found[f"demand.{key}"] = summary["demand"][key]
     for name in RUNS:
         found |= _leaves(name, {k: v for k, v in summary[name].items() if k != "machine_h"})

@@ -203,7 +203,7 @@ class ConsolidationPeaks(Consolidation):
 
 def _largest(use: IntArray, width: int) -> IntArray:
     """Return the largest of each `width` steps."""
-    largest: IntArray = use.reshape(len(use), -1, width).max(axis=2)
+    largest: IntArray = use.reshape(len(use), use.shape[1] // width, width).max(axis=2)
     return largest
 
 

@@ -23,11 +23,12 @@ ROLES: Final = (
     ("machines_shared", "services and batch", "#009E73"),
     ("machines_lent", "lent to batch", "#E69F00"),
     ("machines_batch", "batch", "#CC79A7"),
+    ("machines_database", "databases", "#56B4E9"),
     ("machines_booting", "booting", "#D55E00"),
     ("machines_sleeping", "sleeping", "#B0B0B0"),
     ("machines_off", "off", "#DCDCDC"),
 )
-ON: Final = tuple(column for column, _, _ in ROLES[:5])
+ON: Final = tuple(column for column, _, _ in ROLES[:6])
 COLOURS: Final = {"baseline": "#D55E00", "scenario": "#0072B2"}
 
 

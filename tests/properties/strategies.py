@@ -26,11 +26,12 @@ from greensched.model import (
     Snapshot,
 )
 from greensched.units import MS_PER_DAY, MS_PER_MIN
+from tests.properties.databases import make_databases, read_only
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ONLINE, BATCH, ANY = ROLE_CODES["online"], ROLE_CODES["batch"], ROLE_CODES["any"]
+ONLINE, BATCH, ANY, DATABASE = (ROLE_CODES[r] for r in ("online", "batch", "any", "database"))
 CPU_M, MEMORY_MIB = 64_000, 262_144
 
 
@@ -52,21 +53,22 @@ class World:
     startup_ms: NDArray[np.int64]
 
 
-def read_only(array: Any, dtype: Any) -> Any:
-    """Return a read-only copy of `array` as `dtype`."""
-    copy = np.array(array, dtype=dtype)
-    copy.flags.writeable = False
-    return copy
+def make_world(
+    rng: np.random.Generator, machines: int, services: int, databases: int = 0
+) -> World:
+    """Return a random world of so many machines and services, and machines for databases more.
 
-
-def make_world(rng: np.random.Generator, machines: int, services: int) -> World:
-    """Return a random world of so many machines and services."""
+    These are shown as surplus: they are nobody's who does not pack databases.
+    """
+    machines += databases
     types = rng.integers(0, 3, machines)
     least = rng.integers(0, 4, services)
+    role = rng.choice([ONLINE, ONLINE, BATCH, ANY], machines)
+    role[machines - databases :] = DATABASE
     return World(
-        role=read_only(rng.choice([ONLINE, ONLINE, BATCH, ANY], machines), np.int64),
+        role=read_only(role, np.int64),
         machine_type=read_only(types, np.int64),
-        surplus=read_only(rng.random(machines) < 0.1, np.bool_),
+        surplus=read_only((rng.random(machines) < 0.1) | (role == DATABASE), np.bool_),
         cpu_m=read_only(CPU_M // (1 + types), np.int64),
         gpu_m=read_only(np.where(types == 1, 4_000, 0), np.int64),
         memory_mib=read_only(MEMORY_MIB // (1 + types), np.int64),
@@ -85,8 +87,9 @@ def make_snapshot(
     """Return a random snapshot of `world`: any state, but its columns agree with each other."""
     count = len(world.role)
     state = rng.choice([OFF, BOOTING, ON, ON, ON, SLEEPING, DRAINING], count)
-    state = np.where(world.surplus, OFF, state)
-    lends = (state == ON) & (world.role != BATCH) & (rng.random(count) < rng.random())
+    own = world.role == DATABASE
+    state = np.where(world.surplus & ~own, OFF, state)
+    lends = (state == ON) & (world.role != BATCH) & ~own & (rng.random(count) < rng.random())
     lending = np.where(lends, rng.integers(OWN, WARM + 1, count), OWN)
     replicas, *room = _replicas(rng, world, state, lending)
     services = _services(rng, world, replicas, lending)
@@ -100,6 +103,7 @@ def make_snapshot(
         services=services,
         replicas=replicas,
         queue=_queue(rng, now_ms),
+        databases=make_databases(rng, world.role, state),
     )
 
 
@@ -107,7 +111,8 @@ def _replicas(
     rng: np.random.Generator, world: World, state: Any, lending: Any
 ) -> tuple[ReplicaView, Any, Any]:
     """Place random replicas where they fit; lent machines hold standby ones only."""
-    hosts = np.flatnonzero((world.role != BATCH) & ((state == ON) | (state == DRAINING)))
+    serves = (world.role != BATCH) & (world.role != DATABASE)
+    hosts = np.flatnonzero(serves & ((state == ON) | (state == DRAINING)))
     room_cpu, room_memory = world.cpu_m.copy(), world.memory_mib.copy()
     rows: list[tuple[int, int, bool]] = []
     services = len(world.replica_cpu_m)
@@ -170,7 +175,7 @@ def _machines(
 ) -> MachineView:
     count = len(world.role)
     held = np.bincount(replicas.machine, minlength=count)
-    runs = (state == ON) | (state == DRAINING)
+    runs = ((state == ON) | (state == DRAINING)) & (world.role != DATABASE)
     jobs = np.where(runs & (rng.random(count) < 0.4), rng.integers(1, 9, count), 0)
     batch_cpu = np.where(jobs > 0, rng.integers(0, room_cpu + 1), 0)
     batch_memory = np.where(jobs > 0, rng.integers(0, room_memory + 1), 0)
@@ -225,7 +230,8 @@ SEEDS = st.integers(0, 2**32 - 1)
 def snapshots(draw: st.DrawFn, machines_max: int = 24, services_max: int = 6) -> Snapshot:
     """Draw one valid snapshot; its contents come from one drawn seed, so drawing is cheap."""
     rng = np.random.default_rng(draw(SEEDS))
-    world = make_world(rng, draw(st.integers(1, machines_max)), draw(st.integers(0, services_max)))
+    sizes = (st.integers(1, machines_max), st.integers(0, services_max), st.integers(0, 4))
+    world = make_world(rng, *(draw(size) for size in sizes))
     period = draw(st.sampled_from([0, MS_PER_MIN, 15 * MS_PER_MIN]))
     return make_snapshot(rng, world, draw(st.integers(0, 8 * MS_PER_DAY)), period)
 
@@ -236,7 +242,8 @@ def snapshot_runs(
 ) -> tuple[Snapshot, ...]:
     """Draw the snapshots of consecutive wakes of one world, in any state at each of them."""
     rng = np.random.default_rng(draw(SEEDS))
-    world = make_world(rng, draw(st.integers(1, machines_max)), draw(st.integers(0, services_max)))
+    sizes = (st.integers(1, machines_max), st.integers(0, services_max), st.integers(0, 4))
+    world = make_world(rng, *(draw(size) for size in sizes))
     now = draw(st.integers(0, MS_PER_DAY))
     period = draw(st.sampled_from([MS_PER_MIN, 5 * MS_PER_MIN, 15 * MS_PER_MIN]))
     wakes = draw(st.integers(1, wakes_max))

@@ -31,11 +31,11 @@ from greensched.model import (
 )
 from greensched.policies.memory import from_json, to_json
 from greensched.units import MS_PER_MIN
+from tests.properties.databases import ToyDatabases, read_only
 from tests.properties.strategies import (
     SEEDS,
     make_snapshot,
     make_world,
-    read_only,
     snapshot_runs,
     snapshots,
 )
@@ -186,16 +186,22 @@ def test_legal_states(name: str, run: tuple[Snapshot, ...]) -> None:
             # A machine for batch that drains may be kept.
             drains = m.state[row] == DRAINING and m.role[row] == ROLE_CODES["batch"]
             assert m.state[row] in {OFF, SLEEPING} or drains
-            assert not m.surplus[row]
+            assert not m.surplus[row] or row in kept_for(name, snapshot)
         for row in rows(actions, Power, to="sleep") + rows(actions, Power, to="off"):
             assert m.state[row] == ON
             assert m.lending[row] == OWN
-            assert not m.surplus[row]
+            assert not m.surplus[row] or row in kept_for(name, snapshot)
         for row in rows(actions, Lend):
             assert m.state[row] == ON
             assert m.lending[row] == OWN
             assert m.role[row] != ROLE_CODES["batch"]
         assert all(m.lending[row] in {DRAIN, LENT} for row in rows(actions, Recall))
+
+
+def kept_for(name: str, snapshot: Snapshot) -> set[int]:
+    """Return the machines for databases, where the policy packs them."""
+    packs = getattr(build(name), "packs", False)
+    return set(snapshot.databases.machines.tolist()) if packs and snapshot.databases else set()
 
 
 @every_policy
@@ -249,7 +255,7 @@ def test_snapshot_holds_no_future() -> None:
     """A snapshot has no field for what is to come: its fields are these, all of them past."""
     expected = {
         "now_ms", "period_ms", "time_of_day_ms", "steady_since_ms",
-        "machines", "services", "replicas", "queue", "forecast",
+        "machines", "services", "replicas", "queue", "forecast", "databases",
     }  # fmt: skip
     assert expected == {f.name for f in fields(Snapshot)}
 
@@ -272,24 +278,27 @@ def test_future_is_not_acted_on(name: str, seed: int, cut: int) -> None:
 def closed_loop(policy: Any, demand: Any) -> list[Any]:
     """Return the decisions of `policy` on a toy world of three services that obeys them at once.
 
-    Twelve machines; services hold what they were scaled to, spread over machines that are on;
-    power, lending and recall take effect by the next wake.
+    Twelve machines, and six for databases; services hold what they were scaled to, spread over
+    machines that are on; power, lending, recall and moves take effect by the next wake.
     """
     rng = np.random.default_rng(7)
-    world = make_world(rng, 12, demand.shape[1])
+    world = make_world(rng, 12, demand.shape[1], databases=6)
     base = make_snapshot(rng, world, 0, 0)
-    state = np.where(world.surplus, OFF, ON)
-    lending = np.full(12, OWN)
+    own = world.role == ROLE_CODES["database"]
+    state = np.where(world.surplus & ~own, OFF, ON)
+    lending, databases = np.full(len(own), OWN), ToyDatabases(np.flatnonzero(own))
     wanted = np.minimum(world.replicas_min + 5, world.replicas_max)  # so that some may go
     memory, decisions = policy.first_memory(), []
     for k, load in enumerate(demand):
         snapshot = toy_snapshot(base, world, k, load, (state, lending, wanted))
+        snapshot = databases.seen(snapshot, demand[:k])
         actions, memory = policy.decide(snapshot, memory)
         decisions.append(image(actions))
         wanted = wanted.copy()
         for action in actions:
             if isinstance(action, Scale):
                 wanted[action.services] = action.replicas
+        databases.obey(actions)
         state[rows(actions, Power, to="on")] = ON
         state[rows(actions, Power, to="sleep")] = SLEEPING
         state[rows(actions, Power, to="off")] = OFF

@@ -15,7 +15,7 @@ from greensched.engine.kernels.index import reindex
 from greensched.engine.kernels.layout import INF, SHARE_ONE, ZERO
 from greensched.engine.kernels.memory import (
     copy_of,
-    db_cpu_of,
+    db_cpu_m_of,
     db_iops_of,
     dbs_of,
     energy_mj_of,
@@ -66,7 +66,7 @@ def spread_databases(world: Pages) -> None:
         mach[m].wanted_m, mach[m].wanted_iops = 0.0, 0.0
     for r in range(len(copy)):
         a = copy[r]
-        a.wanted_m = db_cpu_of(world)[a.database, k] * dbs[a.database].cpu_factor
+        a.wanted_m = db_cpu_m_of(world)[a.database, k] * dbs[a.database].cpu_factor
         if a.machine >= 0:
             mach[a.machine].wanted_m += a.wanted_m
             mach[a.machine].wanted_iops += db_iops_of(world)[a.database, k]
@@ -89,7 +89,7 @@ def databases_step(world: Pages) -> None:
     """Give every database the load of its next step; after the last step it stays."""
     w = w_of(world)
     settle_databases(world)
-    steps = db_cpu_of(world).shape[1]
+    steps = db_cpu_m_of(world).shape[1]
     w[0].db_next_ms = INF
     if w[0].db_step + 1 < steps:
         w[0].db_step += 1
@@ -123,8 +123,8 @@ def serve_from(world: Pages, r: int, m: int) -> None:
 
 
 @inner
-def move_databases(world: Pages, copies: Table, machines: Table, joules: float) -> None:
-    """Let copies serve from machines that hold them; each cost `joules` to copy, if any."""
+def move_databases(world: Pages, copies: Table, machines: Table, energy_j: float) -> None:
+    """Let copies serve from machines that hold them; each cost `energy_j` to copy, if any."""
     w, mach, copy, dbs = w_of(world), mach_of(world), copy_of(world), dbs_of(world)
     settle_databases(world)
     for i in range(len(copies)):
@@ -133,9 +133,9 @@ def move_databases(world: Pages, copies: Table, machines: Table, joules: float) 
         serve_from(world, r, m)
         if source >= 0:
             hold(world, r, source, -1)
-        if joules > 0.0:
-            energy_mj_of(world)[w[0].bucket, mach[m].group] += joules * 1000.0
-            dbs[copy[r].database].energy += joules * 1000.0
-            w[0].move_energy_j += joules
+        if energy_j > 0.0:
+            energy_mj_of(world)[w[0].bucket, mach[m].group] += energy_j * 1000.0
+            dbs[copy[r].database].energy += energy_j * 1000.0
+            w[0].move_energy_j += energy_j
             w[0].n_moves += 1
     spread_databases(world)

@@ -203,7 +203,7 @@ class World(NamedTuple):
     learnt: NDArray[np.int64]  # [sizes, 2] count and sum of finished jobs' durations [ms]
     dbs: NDArray[Any]  # DATABASE [D]
     copy: NDArray[Any]  # COPY [R], in rows of their database
-    db_cpu: NDArray[np.int64]  # [D, steps] of one replica
+    db_cpu_m: NDArray[np.int64]  # [D, steps] of one replica
     db_iops: NDArray[np.int64]  # [D, steps] of one replica
 
 

@@ -57,7 +57,7 @@ WORLD_DTYPES: dict[str, Any] = {
     "learnt": np.int64,
     "dbs": form.DATABASE,
     "copy": form.COPY,
-    "db_cpu": np.int64,
+    "db_cpu_m": np.int64,
     "db_iops": np.int64,
 }
 PLANES = frozenset(
@@ -73,7 +73,7 @@ PLANES = frozenset(
         "online_ms",
         "short_ms",
         "learnt",
-        "db_cpu",
+        "db_cpu_m",
         "db_iops",
     }
 )  # the two-dimensional ones
@@ -180,7 +180,7 @@ _of = {
     learnt_of,
     dbs_of,
     copy_of,
-    db_cpu_of,
+    db_cpu_m_of,
     db_iops_of,
 ) = _of.values()
 _job = {
