@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from greensched.model import Compress, Databases, IntArray, MachineType, Setting, Site
 
 UNLIMITED: Final = 1 << 36  # where a machine type tells no disk or I/O
+PERMILLE: Final = 1_000  # in whole ones disk is kept: what is stored never depends on rounding
 _ROLE: Final = ROLE_CODES["database"]
 
 
@@ -59,7 +60,7 @@ class Hosting:
         self.table, self.machines = table, ours.astype(np.int64)
         self.database = np.repeat(np.arange(len(table)), table.replicas)
         self.to = np.full(len(self.database), NONE, np.int64)
-        self.kept_share = np.ones(len(table))
+        self.kept_permille = np.full(len(table), PERMILLE, np.int64)
         self.disk_gib, self.iops = limits(setting.fleet)
         self.group = machine_groups(setting.fleet, setting.sites)
         self.busy_until_ms = np.zeros(len(mach), np.int64)
@@ -94,7 +95,7 @@ class Hosting:
     @property
     def stored_gib(self) -> IntArray:
         """Return the disk [GiB] that one replica of each database takes."""
-        stored: IntArray = np.ceil(self.table.disk_gib * self.kept_share).astype(np.int64)
+        stored: IntArray = -(-self.table.disk_gib * self.kept_permille // PERMILLE)
         return stored
 
     def disk_free_gib(self, world: World) -> IntArray:
@@ -123,7 +124,7 @@ class Hosting:
 
     def compress(self, world: World, action: Compress) -> None:
         """Store databases on less disk at more CPU; their copies have been settled."""
-        self.kept_share[action.databases] = 1.0 - action.disk_share
+        self.kept_permille[action.databases] = PERMILLE - round(action.disk_share * PERMILLE)
         world.dbs["cpu_factor"][action.databases] = 1.0 + action.cpu_share
 
     def view(self, world: World, now_ms: int, *, ahead: bool) -> DatabaseView:
@@ -139,7 +140,7 @@ class Hosting:
             iops=self._record["iops"][:, part],
             memory_mib=_frozen(table.memory_mib),
             disk_gib=_frozen(table.disk_gib),
-            kept_disk_share=_frozen(self.kept_share.copy()),
+            kept_disk_share=_frozen(self.kept_permille / PERMILLE),
             apart=_frozen(table.apart),
             database=_frozen(self.database),
             machine=_frozen(np.array(world.copy["machine"], np.int64)),

@@ -8,7 +8,7 @@ has room moves, machines that are empty are switched off. By day nothing is move
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 
 if TYPE_CHECKING:
     from greensched.model import Action, DatabaseView, IntArray, Power, Snapshot
+
+KEPT_ABOUT: Final = 1e-3  # a share of disk is what was asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +160,8 @@ class Consolidation:
 
     def _compressed(self, view: DatabaseView) -> tuple[Compress, ...]:
         """Return what is still to be compressed."""
-        rows = np.flatnonzero(view.kept_disk_share != 1.0 - self.compression_share)
+        kept = 1.0 - self.compression_share
+        rows = np.flatnonzero(np.abs(view.kept_disk_share - kept) > KEPT_ABOUT)
         if not rows.size:
             return ()
         share, cpu_share = self.compression_share, self.compression_cpu_share

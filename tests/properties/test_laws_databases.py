@@ -16,7 +16,7 @@ from tests.properties.test_policies import build, every_policy, few, kept_for, r
 @few
 @given(run=snapshot_runs())
 def test_databases_move_to_room(name: str, run: tuple[Snapshot, ...]) -> None:
-    """Moves are to machines that are on, with room at both ends, apart; none goes off that has any."""
+    """Moves go to machines that are on and have room, apart; none goes off that has replicas."""
     for snapshot, actions, _ in replay(build(name), run):
         view = snapshot.databases
         to = np.empty(0, np.int64) if view is None else view.to.copy()
