@@ -24,6 +24,12 @@ NO_DATABASES: dict[str, Any] = {
     "machines_on_mean": 0.0,
     "machines_bound": None,
 }
+WINDOW: dict[str, Any] = {
+    "start": "2023-03-06T00:00:00+08:00",
+    "start_utc": "2023-03-05T16:00:00Z",
+    "length_s": 604_800.0,
+    "end_s": 608_400.0,
+}
 SCENARIO = """\
 apiVersion: greensched/v1
 kind: Scenario
@@ -136,12 +142,6 @@ def summary(*, factor: float = 1.0, energy_kwh: float = 11_030.0) -> dict[str, A
     """Return a summary whose scenario takes `energy_kwh` of facility energy, baseline 12,710."""
     base, after = outcome(331.0, 12_710.0), outcome(268.0, energy_kwh, factor=factor)
     saved = {key: base[key] - after[key] for key in SAVED}
-    window = {
-        "start": "2023-03-06T00:00:00+08:00",
-        "start_utc": "2023-03-05T16:00:00Z",
-        "length_s": 604_800.0,
-        "end_s": 608_400.0,
-    }
     return copy.deepcopy(
         {
             "schema": "greensched/summary/v1",
@@ -154,7 +154,7 @@ def summary(*, factor: float = 1.0, energy_kwh: float = 11_030.0) -> dict[str, A
                 "result": "modelled",
                 "calibration": "uncalibrated",
             },
-            "window": window,
+            "window": dict(WINDOW),
             "demand": {
                 "services": 40,
                 "jobs": 20153,
