@@ -20,6 +20,17 @@ POLICIES: Final = {
     "tidal": "greensched.policies.tidal:TidalTimetable",
     "tidal-timetable": "greensched.policies.tidal:TidalTimetable",
 }
+SHIFTING: Final = {
+    "carbon-time": "greensched.policies.shifting.starts:CarbonTime",
+    "ecovisor": "greensched.policies.shifting.suspended:Ecovisor",
+    "lowest-slot": "greensched.policies.shifting.starts:LowestSlot",
+    "lowest-window": "greensched.policies.shifting.starts:LowestWindow",
+    "next-workday": "greensched.policies.shifting.calendar:NextWorkday",
+    "no-wait": "greensched.policies.shifting.starts:NoWait",
+    "plan": "greensched.policies.shifting.plan:Plan",
+    "semi-weekly": "greensched.policies.shifting.calendar:SemiWeekly",
+    "wait-awhile": "greensched.policies.shifting.suspended:WaitAwhile",
+}
 READERS: Final = {
     "canonical": "greensched.readers.canonical:read",
     "jobs": "greensched.readers.jobs:read",
@@ -49,6 +60,7 @@ BASELINES: Final = {
 }
 KINDS: Final = {
     "policy": POLICIES,
+    "shifting policy": SHIFTING,
     "reader": READERS,
     "provider": PROVIDERS,
     "power model": POWER_MODELS,

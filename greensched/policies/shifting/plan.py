@@ -1,0 +1,87 @@
+"""Our policy: the plan of least emissions of all that waits, on as many cores as there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+from greensched.bounds.shifting import best_starts, cheapest_ticks, least_emissions
+from greensched.errors import Finding
+from greensched.model import NONE
+from greensched.policies.settings import check
+from greensched.policies.shifting.exact import exact
+from greensched.policies.shifting.greedy import greedy
+from greensched.policies.shifting.wake import Wake
+
+if TYPE_CHECKING:
+    from greensched.model import IntArray
+    from greensched.ticks import Schedule, TickIntensity, TickJobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Least emissions under a cap of `cpu_m` [thousandths of a core] (NONE: without one).
+
+    `greedy` lets one job after the other, in order of arrival, take the cleanest room that is left;
+    `exact` solves a linear program (without pauses a MILP, for small cases) and rounds it. Without
+    a cap both are the bound itself. Where jobs may pause, one does only if that saves more than
+    `checkpoint_ms` of work for each pause emits. With `wake`, power of machines that would have to
+    be woken counts (greedy only). A new plan moves a job that waits only where that saves more than
+    `hysteresis` of what its old start emits.
+    """
+
+    kind: ClassVar[str] = "plan"
+    solver: Literal["greedy", "exact"] = "greedy"
+    cpu_m: int = NONE
+    checkpoint_ms: int = 0
+    wake: Wake | None = None
+    hysteresis: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be, all at once."""
+        found = []
+        if self.cpu_m != NONE and self.cpu_m < 1:
+            found.append(Finding(where="cpu_m", what=f"{self.cpu_m} cannot be; expected above 0"))
+        if self.wake and self.solver == "exact":
+            remedy = "take solver: greedy"
+            found.append(Finding(where="wake", what="is not in the linear program", remedy=remedy))
+        check(self, shares=("hysteresis",), natural=("checkpoint_ms",), findings=found)
+
+    def plan(
+        self, jobs: TickJobs, intensity: TickIntensity, held: IntArray | None = None
+    ) -> Schedule:
+        """Return the schedule; `held` are starts of an earlier plan (NONE: of none), kept if good.
+
+        Where cores are too few, what finds no room in its window starts late, as soon as it can.
+        """
+        if self.checkpoint_ms:
+            jobs = pausing(jobs, intensity, -(-self.checkpoint_ms // intensity.tick_ms))
+        if self.cpu_m == NONE and self.wake is None and held is None:
+            return least_emissions(jobs, intensity)
+        cpu_m = int(jobs.cpu_m.sum()) if self.cpu_m == NONE else self.cpu_m
+        if self.solver == "exact":
+            return exact(jobs, intensity, cpu_m)
+        return greedy(
+            jobs, intensity, cpu_m, wake=self.wake, held=held, hysteresis=self.hysteresis
+        )
+
+
+def pausing(jobs: TickJobs, intensity: TickIntensity, checkpoint: int) -> TickJobs:
+    """Return `jobs`, interruptible where the cheapest ticks beat the best start by enough.
+
+    Enough is `checkpoint` ticks for each pause, at the intensity of the tick on which it goes on.
+    """
+    rows = np.flatnonzero(jobs.interruptible)
+    first, last, length = jobs.arrival[rows], jobs.latest[rows], jobs.length[rows]
+    start = best_starts(intensity, first, last, length)
+    pieces = cheapest_ticks(intensity, first, last + length, length)
+    resumes = np.concatenate(([False], pieces.job[1:] == pieces.job[:-1]))
+    overhead = np.where(resumes, checkpoint * intensity.units[intensity.slot(pieces.start)], 0)
+    emitted = intensity.emitted(pieces.start, pieces.stop) + overhead
+    paused = np.zeros(len(rows), np.int64)
+    np.add.at(paused, pieces.job, emitted)
+    interruptible = jobs.interruptible.copy()
+    interruptible[rows] = paused < intensity.emitted(start, start + length)
+    return replace(jobs, interruptible=interruptible)

@@ -1,0 +1,148 @@
+"""What becomes of planned starts where cores are few: a cap on all, or some that are reserved.
+
+Both replay a schedule tick by tick, but look only at ticks at which something happens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from greensched.shift.firstfit import Waiting
+from greensched.ticks import Schedule, contiguous
+
+if TYPE_CHECKING:
+    from greensched.model import BoolArray
+    from greensched.ticks import TickJobs
+
+
+def capped(schedule: Schedule, jobs: TickJobs, cpu_m: int) -> Schedule:
+    """Return the schedule as it runs on `cpu_m` [thousandths of a core] in all.
+
+    At each tick what is due starts in the order of (planned start, arrival, row), first fit. A
+    piece is due at its planned start, and not before the piece of its job that precedes it ended;
+    a job that has paused lets its cores go. No job may be larger than `cpu_m`.
+    """
+    assert int(jobs.cpu_m.max(initial=0)) <= cpu_m
+    order = np.lexsort((schedule.job, schedule.start))
+    planned = schedule.start[order].tolist()
+    job = schedule.job[order]
+    need = jobs.cpu_m[job].tolist()
+    length = (schedule.stop - schedule.start)[order].tolist()
+    follower, leads = _followers(schedule, order)
+    due = [(t, p) for p, t in enumerate(planned) if leads[p]]  # sorted, so a heap
+    ends: list[tuple[int, int]] = []
+    start = [0] * len(planned)
+    waiting, room = Waiting(len(planned)), cpu_m
+    while due or ends:
+        now = min(due[0][0] if due else ends[0][0], ends[0][0] if ends else due[0][0])
+        while ends and ends[0][0] <= now:
+            room += heappop(ends)[1]
+        while due and due[0][0] <= now:
+            place = heappop(due)[1]
+            waiting.put(place, need[place])
+        while (place := waiting.first(room)) >= 0:
+            waiting.take(place)
+            room -= need[place]
+            start[place] = now
+            stop = now + length[place]
+            heappush(ends, (stop, need[place]))
+            if (after := follower[place]) >= 0:
+                heappush(due, (max(planned[after], stop), after))
+    begun = np.empty(len(order), np.int64)
+    begun[order] = start
+    return Schedule(job=schedule.job, start=begun, stop=begun + schedule.stop - schedule.start)
+
+
+def _followers(schedule: Schedule, order: np.ndarray) -> tuple[list[int], list[bool]]:
+    """Return the next piece of the same job (-1: none) and which pieces are a job's first."""
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    same = np.append(schedule.job[1:] == schedule.job[:-1], False)  # noqa: FBT003 numpy's
+    follower = np.where(same, np.append(place[1:], -1), -1)
+    leads = np.concatenate(([True], ~same[:-1]))
+    return follower[order].tolist(), leads[order].tolist()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnReserved:
+    """A schedule as it runs beside reserved cores, and which pieces run on them."""
+
+    schedule: Schedule
+    reserved: BoolArray
+
+
+def beside_reserved(
+    schedule: Schedule, jobs: TickJobs, cpu_m: int, *, fixed: bool = False
+) -> OnReserved:
+    """Return what runs on `cpu_m` reserved [thousandths of a core], the rest being on demand.
+
+    At each tick, in order of arrival: a job whose planned start has come starts, reserved if enough
+    are free, else on demand; one that still waits starts at once if enough reserved cores are free.
+    Cores of a job that ends at a tick are free from the next tick on. With `fixed`, or where jobs
+    pause, every piece keeps its ticks.
+
+    Source: GAIA (ASPLOS 2024), section 4.2, doi 10.1145/3620666.3651374.
+    """
+    if fixed or len(schedule.job) > len(jobs):
+        return _keeping_ticks(schedule, jobs, cpu_m)
+    arrival, planned = jobs.arrival.tolist(), schedule.start.tolist()
+    need, length = jobs.cpu_m.tolist(), jobs.length.tolist()
+    order = np.argsort(schedule.start, kind="stable").tolist()
+    start, is_reserved = [-1] * len(planned), [False] * len(planned)
+    waiting, room, ends = Waiting(len(planned)), cpu_m, [(2**62, 0)]
+    arrived = begun = 0
+    while begun < len(order):
+        now = planned[order[begun]]
+        if arrived < len(arrival):
+            now = min(now, arrival[arrived])
+        if waiting.count:
+            now = min(now, ends[0][0])
+        while ends[0][0] <= now:
+            room += heappop(ends)[1]
+        while arrived < len(arrival) and arrival[arrived] <= now:
+            waiting.put(arrived, need[arrived])
+            arrived += 1
+        comes = begun
+        while comes < len(order) and planned[order[comes]] <= now:
+            comes += 1
+        due = sorted(j for j in order[begun:comes] if start[j] < 0)
+        k = 0
+        while True:
+            early = waiting.first(room)
+            if k < len(due) and (early < 0 or due[k] <= early):
+                j, k = due[k], k + 1
+            elif early >= 0:
+                j = early
+            else:
+                break
+            waiting.take(j)
+            start[j] = now
+            if need[j] <= room:
+                is_reserved[j] = True
+                room -= need[j]
+                heappush(ends, (now + length[j] + 1, need[j]))
+        begun = comes
+        while begun < len(order) and start[order[begun]] >= 0:
+            begun += 1
+    ran = contiguous(jobs, np.array(start, np.int64))
+    return OnReserved(schedule=ran, reserved=np.array(is_reserved))
+
+
+def _keeping_ticks(schedule: Schedule, jobs: TickJobs, cpu_m: int) -> OnReserved:
+    """Return which pieces find reserved cores when they start, in order of (start, arrival)."""
+    is_reserved = np.zeros(len(schedule.job), np.bool_)
+    need = jobs.cpu_m[schedule.job].tolist()
+    start, stop = schedule.start.tolist(), schedule.stop.tolist()
+    room, ends = cpu_m, [(2**62, 0)]
+    for piece in np.lexsort((schedule.job, schedule.start)).tolist():
+        while ends[0][0] <= start[piece]:
+            room += heappop(ends)[1]
+        if need[piece] <= room:
+            is_reserved[piece] = True
+            room -= need[piece]
+            heappush(ends, (stop[piece] + 1, need[piece]))
+    return OnReserved(schedule=schedule, reserved=is_reserved)

@@ -1,0 +1,151 @@
+"""A study of shifting: a job list and a series, cut to whole ticks as the literature does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from greensched.errors import DataError, Finding, UsageError
+from greensched.model import NONE
+from greensched.ticks import TickIntensity, TickJobs
+from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from greensched.model import IntArray, Jobs
+
+SHOWN_MAX: Final = 5  # lengths that fit no queue, in one error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """Jobs shorter than `below_ms` (NONE: of any length) that may wait `longest_wait_ms`."""
+
+    name: str
+    below_ms: int = NONE
+    longest_wait_ms: int
+
+
+ANY: Final = (Queue(name="all", longest_wait_ms=MS_PER_DAY),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a study assumes; defaults are those of the published ones.
+
+    `horizon_ms` is the span from trace zero in which arrivals count and reserved cores are paid
+    (NONE: all arrivals, paid until the last job without shifting has ended). `price` is in any
+    currency, for a core-hour on demand (0: no prices).
+    """
+
+    tick_ms: int = 5 * MS_PER_S
+    step_ms: int = MS_PER_H
+    power_w_per_core: float = 1.0
+    queues: tuple[Queue, ...] = ANY
+    expected: Literal["job", "queue-mean"] = "job"
+    interruptible: bool = False
+    horizon_ms: int = NONE
+    reserved_cpu_m: int = 0
+    price_per_core_h: float = 0.0
+    reserved_discount: float = 0.0
+    capacity_cpu_m: int = NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """The jobs that count, in ticks, and what was left out.
+
+    `signal` is what policies see, `intensity` what is reported: the same unless a forecast is
+    given. Both, and `marginal`, are on one grid.
+    """
+
+    terms: Terms
+    jobs: TickJobs
+    intensity: TickIntensity
+    signal: TickIntensity
+    marginal: TickIntensity | None = None
+    outside_horizon: int = 0  # jobs that arrive before trace zero or after the horizon
+    outside_data: int = 0  # jobs that do not fit the data when started at arrival
+
+
+def case(
+    jobs: Jobs,
+    intensity: TickIntensity,
+    terms: Terms,
+    *,
+    signal: TickIntensity | None = None,
+    marginal: TickIntensity | None = None,
+) -> Case:
+    """Return the study of `jobs` (times from trace zero, which is tick 0).
+
+    Arrivals and lengths are cut down to whole ticks, a positive length below one tick counts as
+    one; the mean of a queue's lengths is that of the uncut ones, cut. Raises UsageError where a
+    length is of no queue, and DataError where no job is left.
+    """
+    longest_wait_ms, mean_ms = _queued(jobs.duration_ms, terms.queues)
+    arrival = jobs.submit_ms // terms.tick_ms
+    length = np.maximum(jobs.duration_ms // terms.tick_ms, 1)
+    expected = length
+    if terms.expected == "queue-mean":
+        expected = np.maximum(mean_ms // terms.tick_ms, 1)
+    counts = jobs.submit_ms >= 0
+    if terms.horizon_ms != NONE:
+        counts &= jobs.submit_ms < terms.horizon_ms
+    lengths = [s.length for s in (intensity, signal, marginal) if s is not None]
+    fits = counts & (arrival + length <= min(lengths))
+    if not fits.any():
+        raise DataError(Finding(where="jobs", what="none arrives and ends within the data"))
+    latest = np.minimum(arrival + longest_wait_ms // terms.tick_ms, min(lengths) - length)
+    cpu_m = jobs.cpu_m.astype(np.int64) * jobs.tasks
+    kept = TickJobs(
+        arrival=arrival[fits],
+        length=length[fits],
+        latest=latest[fits],
+        expected=expected[fits],
+        cpu_m=cpu_m[fits],
+        interruptible=np.full(int(fits.sum()), terms.interruptible),
+    )
+    return Case(
+        terms=terms,
+        jobs=kept,
+        intensity=intensity,
+        signal=signal or intensity,
+        marginal=marginal,
+        outside_horizon=int((~counts).sum()),
+        outside_data=int((counts & ~fits).sum()),
+    )
+
+
+def _queued(length_ms: IntArray, queues: tuple[Queue, ...]) -> tuple[IntArray, IntArray]:
+    """Return each job's longest wait [ms] and the mean length [ms, cut] of its queue."""
+    wait_ms, mean_ms = np.zeros_like(length_ms), np.zeros_like(length_ms)
+    waiting = np.ones(len(length_ms), np.bool_)
+    for queue in queues:
+        mine = waiting if queue.below_ms == NONE else waiting & (length_ms < queue.below_ms)
+        if mine.any():
+            wait_ms[mine] = queue.longest_wait_ms
+            mean_ms[mine] = int(length_ms[mine].sum()) // int(mine.sum())
+        waiting = waiting & ~mine
+    if waiting.any():
+        shown = ", ".join(f"{ms / MS_PER_H:g} h" for ms in np.sort(length_ms[waiting])[:SHOWN_MAX])
+        what = f"{int(waiting.sum()):,} jobs are of no queue; lengths from {shown}"
+        remedy = "add a queue without a bound, such as long::24h"
+        raise UsageError(Finding(where="--queue", what=what, remedy=remedy))
+    return wait_ms, mean_ms
+
+
+def with_latest(jobs: TickJobs, latest: IntArray) -> TickJobs:
+    """Return `jobs` with other latest starts."""
+    return replace(jobs, latest=latest)
+
+
+def columns_of(case: Case) -> Mapping[str, int]:
+    """Return how many jobs count and how many were left out."""
+    return {
+        "jobs": len(case.jobs),
+        "outside_horizon": case.outside_horizon,
+        "outside_data": case.outside_data,
+    }
