@@ -15,7 +15,7 @@ from greensched.ticks import Schedule, TickIntensity, TickJobs, contiguous, merg
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from greensched.model import IntArray
+    from greensched.model import BoolArray, IntArray
 
 CELLS: Final = 2**20  # of a matrix [jobs, slots], so that it stays in the processor's cache
 
@@ -59,7 +59,7 @@ def best_starts(
 def _corners(
     intensity: TickIntensity, first: IntArray, last: IntArray, length: IntArray
 ) -> Iterator[tuple[IntArray, IntArray]]:
-    """Yield rows and a start within their range at which emissions may turn, until there is none."""
+    """Yield rows and a start within their range at which emissions may turn, till none is left."""
     yield np.arange(len(first), dtype=np.int64), last
     for shift in (np.zeros_like(length), length):
         rows = np.arange(len(first), dtype=np.int64)
@@ -74,7 +74,7 @@ def _corners(
 def cheapest_ticks(
     intensity: TickIntensity, first: IntArray, stop: IntArray, length: IntArray
 ) -> Schedule:
-    """Return, of each job's ticks `[first, stop)`, the `length` cheapest, of equal ones the earliest.
+    """Return, of each job's ticks `[first, stop)`, the `length` cheapest, of equals the earliest.
 
     Source: the interruptible bound of Wiesner et al., Let's Wait Awhile (Middleware 2021),
     section 3.2, doi 10.1145/3464298.3493399.
@@ -100,7 +100,7 @@ def cheapest_ticks(
 
 def slot_windows(
     intensity: TickIntensity, first: IntArray, stop: IntArray
-) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
+) -> Iterator[tuple[IntArray, IntArray, BoolArray]]:
     """Yield rows, the slots that their ticks `[first, stop)` touch, and which of these are real.
 
     The slots are matrices [rows, slots], jobs of like width together.
@@ -113,7 +113,7 @@ def slot_windows(
         ahead = min(len(order), at + max(1, CELLS // int(count[order[at]])))
         widest = int(count[order[ahead - 1]])
         ahead = min(ahead, at + max(1, CELLS // widest))
-        rows = order[at:ahead]
+        rows = order[at:ahead].astype(np.int64)
         column = np.arange(int(count[rows[-1]]), dtype=np.int64)
         real = column < count[rows, None]
         yield rows, np.where(real, begin[rows, None] + column, begin[rows, None]), real

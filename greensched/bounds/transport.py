@@ -1,4 +1,4 @@
-"""The least emissions of jobs under a cap on cores: a transport problem, and a MILP without pauses.
+"""Least emissions of jobs under a cap on cores: a transport problem; without pauses, a MILP.
 
 Divisible work: job j may run on x[j, s] ticks of slot s,
 
@@ -73,7 +73,7 @@ class Transport:
         self._room = float(cpu_m) * intensity.width
 
     def solve(self, intensity: TickIntensity) -> Flow:
-        """Return the optimum for the values of `intensity`, on the slots that it was built for.
+        """Return the optimum for the values of `intensity`, on the slots it is for.
 
         The first call builds and solves; later ones change the costs and go on from the last basis.
         Raises InternalError where the solver fails.
@@ -143,7 +143,7 @@ class Transport:
 
 
 def least_contiguous(jobs: TickJobs, intensity: TickIntensity, cpu_m: int) -> IntArray | None:
-    """Return the starts of least emissions on `cpu_m` cores without pauses, None if there are none.
+    """Return the starts of least emissions on `cpu_m` cores without pauses, None if none fit.
 
     One binary variable for each job and start: for small cases. Raises UsageError for more than
     20,000 of them.
@@ -178,4 +178,5 @@ def least_contiguous(jobs: TickJobs, intensity: TickIntensity, cpu_m: int) -> In
     if model.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return None
     chosen = np.array(model.getSolution().col_value) > 0.5  # noqa: PLR2004 a binary
-    return start[chosen]
+    starts: IntArray = start[chosen]
+    return starts

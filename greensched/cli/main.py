@@ -28,6 +28,8 @@ COMMANDS: Final = {
     "attribute": ("greensched.cli.attribute:attribute", "Tell which technology saves what."),
     "size": ("greensched.cli.size:size", "Tell how many machines a scenario needs."),
     "sweep": ("greensched.cli.sweep:sweep", "Run a scenario over grids of values."),
+    "shift": ("greensched.cli.shift:shift", "Tell what shifting jobs in time would save."),
+    "reproduce": ("greensched.cli.reproduce:reproduce", "Compute published results again."),
     "report": ("greensched.cli.reporting:report", "Render a result again."),
     "trace": ("greensched.cli.traces:trace", "Import, inspect and generate traces."),
     "schema": ("greensched.cli.scenarios:schema", "Print the JSON Schema of a file."),

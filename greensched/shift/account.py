@@ -17,10 +17,8 @@ P95: Final = 0.95
 W_PER_KW: Final = G_PER_KG
 
 
-def carbon_g(
-    schedule: Schedule, jobs: TickJobs, intensity: TickIntensity, power_w_per_core: float
-) -> float:
-    """Return the emissions [g CO2e] of the cores that run, at `power_w_per_core` [W].
+def carbon_g(schedule: Schedule, jobs: TickJobs, intensity: TickIntensity, core_w: float) -> float:
+    """Return the emissions [g CO2e] of the cores that run, at `core_w` [W].
 
     Core-ticks are summed as integers, over the slots of each distinct intensity: what runs under
     one constant intensity emits the same to the last bit, whenever it runs.
@@ -28,12 +26,12 @@ def carbon_g(
     used = slot_use(schedule, jobs.cpu_m, intensity)
     values, kind = np.unique(intensity.values_g_per_kwh, return_inverse=True)
     by_value = np.bincount(kind, weights=used)
-    kwh = power_w_per_core / W_PER_KW / CPU_M_PER_CORE * intensity.tick_ms / MS_PER_H
+    kwh = core_w / W_PER_KW / CPU_M_PER_CORE * intensity.tick_ms / MS_PER_H
     return math.fsum(values * by_value) * kwh
 
 
 def slot_use(schedule: Schedule, cpu_m: IntArray, intensity: TickIntensity) -> FloatArray:
-    """Return the use [thousandths of a core x ticks] of each slot; whole numbers, exact to 2^53."""
+    """Return the use [thousandths of a core x ticks] of each slot; whole, exact up to 2^53."""
     weight = cpu_m[schedule.job].astype(float)
     return _ramp(schedule.start, weight, intensity) - _ramp(schedule.stop, weight, intensity)
 

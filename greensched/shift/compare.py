@@ -75,9 +75,11 @@ def registered() -> Iterator[str]:
 
 
 def _policy(name: str, terms: Terms) -> Any:
-    """Return the policy of that name, with the study's grid of starts where it has one."""
+    """Return the policy of that name, with the settings that the study has for it."""
     kind = registry.load("shifting policy", name)
-    return kind(step_ms=terms.step_ms) if "step_ms" in kind.__dataclass_fields__ else kind()
+    settings = {"step_ms": terms.step_ms, "solver": terms.solver}
+    known = kind.__dataclass_fields__
+    return kind(**{key: value for key, value in settings.items() if key in known})
 
 
 class _Study:
@@ -89,7 +91,7 @@ class _Study:
         policy = _policy(BASELINE, case.terms)
         planned = policy.plan(case.jobs, case.signal)
         self.horizon_h = _horizon_h(case, planned)
-        self.base = self._free(policy, BASELINE)
+        self.base = self._free(policy, BASELINE, case.signal)
         cap = case.terms.capacity_cpu_m
         self.cap = cap if cap != NONE else usual_cpu_m(planned, case.jobs.cpu_m, P95)
         fits = case.jobs.cpu_m <= self.cap
@@ -98,24 +100,29 @@ class _Study:
             raise DataError(Finding(where="--capacity", what=what, remedy="give more cores"))
         self.refused = int((~fits).sum())
         self.small = case.jobs if fits.all() else select(case.jobs, fits)
-        self.base_capped = self._capped(policy, BASELINE)
+        self.base_capped = self._capped(policy, BASELINE, case.signal)
 
     def row(self, name: str, policy: Any) -> dict[str, Any]:
         """Return the row of one policy."""
-        free = self.base if name == BASELINE else self._free(policy, name)
-        held = self.base_capped if name == BASELINE else self._capped(policy, name)
-        row = {"policy": name, **self._outcome(free, self.base)}
-        row["capacity"] = {
-            "cores": self.cap / CPU_M_PER_CORE,
-            **self._outcome(held, self.base_capped),
-            "refused": self.refused,
-        }
+        row: dict[str, Any] = {"policy": name}
+        for run, base in ((self._free, self.base), (self._capped, self.base_capped)):
+            ran = base if name == BASELINE else run(policy, name, self.case.signal)
+            found = self._outcome(ran, base)
+            found["oracle_g"] = found["carbon_g"]
+            if self.case.signal is not self.case.intensity:
+                oracle = run(policy, name, self.case.intensity)
+                found["oracle_g"] = self._outcome(oracle, base)["carbon_g"]
+            if run == self._free:
+                row |= found
+            else:
+                cores = self.cap / CPU_M_PER_CORE
+                row["capacity"] = {"cores": cores, **found, "refused": self.refused}
         return row
 
-    def _free(self, policy: Any, name: str) -> _Ran:
+    def _free(self, policy: Any, name: str, signal: TickIntensity) -> _Ran:
         """Return how a policy's schedule runs without a cap, beside reserved cores if any."""
-        jobs = _allowed(policy, name, self.case.jobs, self.case.signal)
-        planned = policy.plan(self.case.jobs, self.case.signal)
+        jobs = _allowed(policy, name, self.case.jobs, signal)
+        planned = policy.plan(self.case.jobs, signal)
         if not self.case.terms.reserved_cpu_m:
             return _Ran(schedule=planned, jobs=jobs, cost=self._cost(planned, jobs, None))
         ran = beside_reserved(planned, jobs, self.case.terms.reserved_cpu_m)
@@ -123,12 +130,12 @@ class _Study:
             schedule=ran.schedule, jobs=jobs, cost=self._cost(ran.schedule, jobs, ran.reserved)
         )
 
-    def _capped(self, policy: Any, name: str) -> _Ran:
+    def _capped(self, policy: Any, name: str, signal: TickIntensity) -> _Ran:
         """Return how it runs under the cap; a policy that knows the cap plans with it."""
-        jobs = _allowed(policy, name, self.small, self.case.signal)
+        jobs = _allowed(policy, name, self.small, signal)
         if "cpu_m" in policy.__dataclass_fields__:
             policy = replace(policy, cpu_m=self.cap)
-        ran = capped(policy.plan(self.small, self.case.signal), jobs, self.cap)
+        ran = capped(policy.plan(self.small, signal), jobs, self.cap)
         reserved = None
         if self.case.terms.reserved_cpu_m:
             reserved = beside_reserved(
@@ -151,7 +158,7 @@ class _Study:
 
     def _outcome(self, ran: _Ran, base: _Ran) -> dict[str, Any]:
         """Return the figures of one run."""
-        power_w = self.case.terms.power_w_per_core
+        power_w = self.case.terms.core_w
         last = max(int(one.schedule.stop.max()) for one in (ran, base))
         intensity = self.case.intensity.held_until(last)  # under a cap work may run past the data
         waited = waits(ran.schedule, ran.jobs)
@@ -185,7 +192,7 @@ class _Study:
 
 
 def _allowed(policy: Any, name: str, jobs: TickJobs, signal: TickIntensity) -> TickJobs:
-    """Return the jobs as the policy may run them: its own latest starts, with pauses or without."""
+    """Return the jobs as the policy may run them: its latest starts, with pauses or without."""
     if hasattr(policy, "window"):
         jobs = policy.window(jobs, signal)
         pauses = jobs.interruptible

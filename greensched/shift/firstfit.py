@@ -38,8 +38,7 @@ class Waiting:
         tree[i] = FULL
         i >>= 1
         while i:
-            left, right = tree[2 * i], tree[2 * i + 1]
-            least = left if left < right else right
+            least = min(tree[2 * i], tree[2 * i + 1])
             if tree[i] == least:
                 return
             tree[i] = least

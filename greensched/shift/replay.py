@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from greensched.shift.firstfit import Waiting
+from greensched.shift.firstfit import FULL, Waiting
 from greensched.ticks import Schedule, contiguous
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _followers(schedule: Schedule, order: np.ndarray) -> tuple[list[int], list[b
     """Return the next piece of the same job (-1: none) and which pieces are a job's first."""
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    same = np.append(schedule.job[1:] == schedule.job[:-1], False)  # noqa: FBT003 numpy's
+    same = np.append(schedule.job[1:] == schedule.job[:-1], False)
     follower = np.where(same, np.append(place[1:], -1), -1)
     leads = np.concatenate(([True], ~same[:-1]))
     return follower[order].tolist(), leads[order].tolist()
@@ -80,56 +80,74 @@ def beside_reserved(
 ) -> OnReserved:
     """Return what runs on `cpu_m` reserved [thousandths of a core], the rest being on demand.
 
-    At each tick, in order of arrival: a job whose planned start has come starts, reserved if enough
-    are free, else on demand; one that still waits starts at once if enough reserved cores are free.
-    Cores of a job that ends at a tick are free from the next tick on. With `fixed`, or where jobs
-    pause, every piece keeps its ticks.
+    At each tick, in order of arrival: a job whose planned start has come starts, reserved if
+    enough are free, else on demand; one that still waits starts at once if enough reserved cores
+    are free. Cores of a job that ends at a tick are free from the next tick on. With `fixed`, or
+    where jobs pause, every piece keeps its ticks.
 
     Source: GAIA (ASPLOS 2024), section 4.2, doi 10.1145/3620666.3651374.
     """
     if fixed or len(schedule.job) > len(jobs):
         return _keeping_ticks(schedule, jobs, cpu_m)
-    arrival, planned = jobs.arrival.tolist(), schedule.start.tolist()
-    need, length = jobs.cpu_m.tolist(), jobs.length.tolist()
-    order = np.argsort(schedule.start, kind="stable").tolist()
-    start, is_reserved = [-1] * len(planned), [False] * len(planned)
-    waiting, room, ends = Waiting(len(planned)), cpu_m, [(2**62, 0)]
-    arrived = begun = 0
-    while begun < len(order):
-        now = planned[order[begun]]
-        if arrived < len(arrival):
-            now = min(now, arrival[arrived])
-        if waiting.count:
-            now = min(now, ends[0][0])
-        while ends[0][0] <= now:
-            room += heappop(ends)[1]
-        while arrived < len(arrival) and arrival[arrived] <= now:
-            waiting.put(arrived, need[arrived])
-            arrived += 1
-        comes = begun
-        while comes < len(order) and planned[order[comes]] <= now:
-            comes += 1
-        due = sorted(j for j in order[begun:comes] if start[j] < 0)
+    return _Reserved(schedule, jobs, cpu_m).run()
+
+
+class _Reserved:
+    """The jobs that wait, the reserved cores that are free and those that will be."""
+
+    def __init__(self, schedule: Schedule, jobs: TickJobs, cpu_m: int) -> None:
+        """Begin before the first arrival."""
+        self.jobs, self.room = jobs, cpu_m
+        self.planned = schedule.start.tolist()
+        self.need, self.length = jobs.cpu_m.tolist(), jobs.length.tolist()
+        self.waiting = Waiting(len(jobs))
+        self.freed: list[tuple[int, int]] = [(FULL, 0)]  # (tick, cores), and one that never comes
+        self.start = [-1] * len(jobs)
+        self.is_reserved = [False] * len(jobs)
+
+    def run(self) -> OnReserved:
+        """Go from tick to tick at which jobs arrive or are due, or cores become free."""
+        arrival = self.jobs.arrival.tolist()
+        order = sorted(range(len(arrival)), key=self.planned.__getitem__)
+        arrived = begun = 0
+        while begun < len(order):
+            now = self.planned[order[begun]]
+            if arrived < len(arrival):
+                now = min(now, arrival[arrived])
+            if self.waiting.count:
+                now = min(now, self.freed[0][0])
+            while self.freed[0][0] <= now:
+                self.room += heappop(self.freed)[1]
+            while arrived < len(arrival) and arrival[arrived] <= now:
+                self.waiting.put(arrived, self.need[arrived])
+                arrived += 1
+            comes = begun
+            while comes < len(order) and self.planned[order[comes]] <= now:
+                comes += 1
+            self._begin(now, sorted(j for j in order[begun:comes] if self.start[j] < 0))
+            begun = comes
+            while begun < len(order) and self.start[order[begun]] >= 0:
+                begun += 1
+        ran = contiguous(self.jobs, np.array(self.start, np.int64))
+        return OnReserved(schedule=ran, reserved=np.array(self.is_reserved))
+
+    def _begin(self, now: int, due: list[int]) -> None:
+        """Start, in order of arrival, the jobs that are due and those that fit reserved cores."""
         k = 0
         while True:
-            early = waiting.first(room)
+            early = self.waiting.first(self.room)
             if k < len(due) and (early < 0 or due[k] <= early):
-                j, k = due[k], k + 1
+                job, k = due[k], k + 1
             elif early >= 0:
-                j = early
+                job = early
             else:
-                break
-            waiting.take(j)
-            start[j] = now
-            if need[j] <= room:
-                is_reserved[j] = True
-                room -= need[j]
-                heappush(ends, (now + length[j] + 1, need[j]))
-        begun = comes
-        while begun < len(order) and start[order[begun]] >= 0:
-            begun += 1
-    ran = contiguous(jobs, np.array(start, np.int64))
-    return OnReserved(schedule=ran, reserved=np.array(is_reserved))
+                return
+            self.waiting.take(job)
+            self.start[job] = now
+            if self.need[job] <= self.room:
+                self.is_reserved[job] = True
+                self.room -= self.need[job]
+                heappush(self.freed, (now + self.length[job] + 1, self.need[job]))
 
 
 def _keeping_ticks(schedule: Schedule, jobs: TickJobs, cpu_m: int) -> OnReserved:
@@ -137,7 +155,7 @@ def _keeping_ticks(schedule: Schedule, jobs: TickJobs, cpu_m: int) -> OnReserved
     is_reserved = np.zeros(len(schedule.job), np.bool_)
     need = jobs.cpu_m[schedule.job].tolist()
     start, stop = schedule.start.tolist(), schedule.stop.tolist()
-    room, ends = cpu_m, [(2**62, 0)]
+    room, ends = cpu_m, [(FULL, 0)]
     for piece in np.lexsort((schedule.job, schedule.start)).tolist():
         while ends[0][0] <= start[piece]:
             room += heappop(ends)[1]

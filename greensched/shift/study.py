@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -13,8 +13,6 @@ from greensched.ticks import TickIntensity, TickJobs
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from greensched.model import IntArray, Jobs
 
 SHOWN_MAX: Final = 5  # lengths that fit no queue, in one error
@@ -43,7 +41,7 @@ class Terms:
 
     tick_ms: int = 5 * MS_PER_S
     step_ms: int = MS_PER_H
-    power_w_per_core: float = 1.0
+    core_w: float = 1.0
     queues: tuple[Queue, ...] = ANY
     expected: Literal["job", "queue-mean"] = "job"
     interruptible: bool = False
@@ -52,6 +50,7 @@ class Terms:
     price_per_core_h: float = 0.0
     reserved_discount: float = 0.0
     capacity_cpu_m: int = NONE
+    solver: Literal["greedy", "exact"] = "greedy"  # of `plan`, under a cap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +66,7 @@ class Case:
     intensity: TickIntensity
     signal: TickIntensity
     marginal: TickIntensity | None = None
-    outside_horizon: int = 0  # jobs that arrive before trace zero or after the horizon
+    outside_span: int = 0  # jobs that arrive before trace zero or after the horizon
     outside_data: int = 0  # jobs that do not fit the data when started at arrival
 
 
@@ -114,7 +113,7 @@ def case(
         intensity=intensity,
         signal=signal or intensity,
         marginal=marginal,
-        outside_horizon=int((~counts).sum()),
+        outside_span=int((~counts).sum()),
         outside_data=int((counts & ~fits).sum()),
     )
 
@@ -135,17 +134,3 @@ def _queued(length_ms: IntArray, queues: tuple[Queue, ...]) -> tuple[IntArray, I
         remedy = "add a queue without a bound, such as long::24h"
         raise UsageError(Finding(where="--queue", what=what, remedy=remedy))
     return wait_ms, mean_ms
-
-
-def with_latest(jobs: TickJobs, latest: IntArray) -> TickJobs:
-    """Return `jobs` with other latest starts."""
-    return replace(jobs, latest=latest)
-
-
-def columns_of(case: Case) -> Mapping[str, int]:
-    """Return how many jobs count and how many were left out."""
-    return {
-        "jobs": len(case.jobs),
-        "outside_horizon": case.outside_horizon,
-        "outside_data": case.outside_data,
-    }

@@ -23,14 +23,14 @@ DIGITS_MAX: Final = 12  # decimals of a value that decisions can tell apart
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickIntensity:
-    """`values_g_per_kwh[i]` [g CO2e/kWh] holds on the ticks of slot i, equal slots of `width` ticks.
+    """`values_g_per_kwh[i]` [g CO2e/kWh] holds on the ticks of slot i, `width` ticks each.
 
     Tick t lies in slot (t + lead) // width; the data ends before tick `length`. `zero_ms` is what
     the local wall clock shows at tick 0 [ms since 1970-01-01T00:00 of that clock].
 
     Decisions compare sums of whole numbers, so that equal emissions are equal whatever was summed
-    in which order: values are rounded to as many decimals (12 at most) as keep the sum of the whole
-    series exact in a float. What is reported comes from the values themselves.
+    in which order: values are rounded to as many decimals (12 at most) as keep the sum of the
+    whole series exact in a float. What is reported comes from the values themselves.
     """
 
     values_g_per_kwh: FloatArray

@@ -2,10 +2,10 @@
 
     plan(jobs, intensity) -> schedule
 
-Every policy is a frozen value of settings with a `kind`, its registered name, and this function of
-columns in whole ticks (`greensched.ticks`). It reads no clock and knows nothing of machines, so that
-the study of a job list, the simulation, the batch runner and a controller ask the same object: each
-makes the columns of what waits, says what a tick is, and starts what the schedule says is due.
+Every policy is a frozen value of settings with a `kind`, its registered name, and this function
+of columns in whole ticks (`greensched.ticks`). It reads no clock and knows nothing of machines,
+so that the study of a job list, the simulation, the batch runner and a controller ask the same
+object: each makes the columns of what waits, says what a tick is, and starts what is due.
 """
 
 from __future__ import annotations

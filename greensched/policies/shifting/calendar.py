@@ -1,8 +1,8 @@
 """The windows of Let's Wait Awhile: finish by the next working morning, or twice a week.
 
-Source: Wiesner et al., Let's Wait Awhile: How Temporal Workload Shifting Can Reduce Carbon Emissions
-in the Cloud, Middleware 2021, section 5.2.1, doi 10.1145/3464298.3493399; the windows are those of the
-authors' code.
+Source: Wiesner et al., Let's Wait Awhile: How Temporal Workload Shifting Can Reduce Carbon
+Emissions in the Cloud, Middleware 2021, section 5.2.1, doi 10.1145/3464298.3493399; the windows
+are those of the authors' code.
 """
 
 from __future__ import annotations
@@ -79,9 +79,7 @@ class SemiWeekly:
         return least_emissions(self.window(jobs, intensity), intensity)
 
 
-def within(
-    jobs: TickJobs, intensity: TickIntensity, policy: NextWorkday | SemiWeekly
-) -> TickJobs:
+def within(jobs: TickJobs, intensity: TickIntensity, policy: NextWorkday | SemiWeekly) -> TickJobs:
     """Return `jobs` with the ticks from arrival up to and including that of the deadline.
 
     Jobs may run until the end of that tick, or of the data where that is earlier.

@@ -70,7 +70,7 @@ def best_free_start(
     wake: Wake | None = None,
     held: tuple[int, float] = (NONE, 0.0),
 ) -> int:
-    """Return the start within `starts` of least emissions at which `need` fits for `length` ticks.
+    """Return the start within `starts` of least emissions at which `need` fits `length` ticks.
 
     Where there is none, the first after them. `held` is a start that is kept, if it fits, unless
     the best emits less by more than so large a share.
@@ -95,11 +95,9 @@ def best_free_start(
         if not len(candidate):
             return _first_free(room, last + 1, length, need)
     if wake is None:
-        emitted = intensity.emitted(candidate, candidate + length)
-    else:
-        weight = wake.factor(room.cpu_m - free, need)
-        emitted = _weighted(intensity, at, weight, candidate, length)
-    return _chosen(candidate, emitted, held)
+        return _chosen(candidate, intensity.emitted(candidate, candidate + length), held)
+    weight = wake.factor(room.cpu_m - free, need)
+    return _chosen(candidate, _weighted(intensity, at, weight, candidate, length), held)
 
 
 def _chosen(candidate: IntArray, emitted: IntArray | FloatArray, held: tuple[int, float]) -> int:
@@ -117,7 +115,7 @@ def _chosen(candidate: IntArray, emitted: IntArray | FloatArray, held: tuple[int
 def _weighted(
     intensity: TickIntensity, at: IntArray, weight: FloatArray, start: IntArray, length: int
 ) -> FloatArray:
-    """Return the emissions from each `start` over `length` ticks, times the weight of each step."""
+    """Return the emissions from each `start` over `length` ticks, times each step's weight."""
     steps = intensity.emitted(at[:-1], at[1:]) * weight[:-1]
     upto = np.concatenate(([0.0], np.cumsum(steps)))
 

@@ -13,10 +13,10 @@ from greensched.model import NONE
 from greensched.policies.settings import check
 from greensched.policies.shifting.exact import exact
 from greensched.policies.shifting.greedy import greedy
-from greensched.policies.shifting.wake import Wake
 
 if TYPE_CHECKING:
     from greensched.model import IntArray
+    from greensched.policies.shifting.wake import Wake
     from greensched.ticks import Schedule, TickIntensity, TickJobs
 
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 class Plan:
     """Least emissions under a cap of `cpu_m` [thousandths of a core] (NONE: without one).
 
-    `greedy` lets one job after the other, in order of arrival, take the cleanest room that is left;
-    `exact` solves a linear program (without pauses a MILP, for small cases) and rounds it. Without
-    a cap both are the bound itself. Where jobs may pause, one does only if that saves more than
-    `checkpoint_ms` of work for each pause emits. With `wake`, power of machines that would have to
-    be woken counts (greedy only). A new plan moves a job that waits only where that saves more than
-    `hysteresis` of what its old start emits.
+    `greedy` lets one job after the other, in order of arrival, take the cleanest room that is
+    left; `exact` solves a linear program (without pauses a MILP, for small cases) and rounds it.
+    Without a cap both are the bound itself. Where jobs may pause, one does only if that saves more
+    than `checkpoint_ms` of work for each pause emits. With `wake`, power of machines that would
+    have to be woken counts (greedy only). A new plan moves a job that waits only where that saves
+    more than the share `hysteresis` of what its old start emits.
     """
 
     kind: ClassVar[str] = "plan"

@@ -72,7 +72,7 @@ class LowestWindow:
         check(self, positive=("step_ms",))
 
     def plan(self, jobs: TickJobs, intensity: TickIntensity) -> Schedule:
-        """Return the schedule of the start s with least sum of intensity over [s, s + expected)."""
+        """Return the schedule of starts s with least sum of intensity over [s, s + expected)."""
         best = jobs.arrival.copy()
         least = _emitted(jobs, intensity, best)
         for rows, start in _later(jobs, intensity, self.step_ms):

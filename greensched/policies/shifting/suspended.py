@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from greensched.units import MS_PER_DAY
 if TYPE_CHECKING:
     from greensched.model import FloatArray, IntArray
     from greensched.ticks import Schedule, TickIntensity, TickJobs
+
+NEARER: Final = 0.5  # of two ticks, by the distance from the lower
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +40,9 @@ class Ecovisor:
     Once a job's waiting is used up it runs without pause; its length need not be known. The
     quantile is linear between two ticks.
 
-    Source: Souza et al., Ecovisor: A Virtual Energy System for Carbon-Efficient Applications, ASPLOS
-    2023, section 5.2, doi 10.1145/3575693.3575709, as GAIA (ASPLOS 2024) compares it: 30th percentile
-    of 24 hours.
+    Source: Souza et al., Ecovisor: A Virtual Energy System for Carbon-Efficient Applications,
+    ASPLOS 2023, section 5.2, doi 10.1145/3575693.3575709, as GAIA (ASPLOS 2024) compares it: 30th
+    percentile of 24 hours.
     """
 
     kind: ClassVar[str] = "ecovisor"
@@ -98,6 +100,8 @@ def tick_quantile(
         share = place - rank
         # As numpy does: from the nearer end, so that the result never passes it.
         found[rows] = np.where(
-            share < 0.5, low + (high - low) * share, high - (high - low) * (1.0 - share)  # noqa: PLR2004
+            share < NEARER,
+            low + (high - low) * share,
+            high - (high - low) * (1.0 - share),
         )
     return found

@@ -1,0 +1,140 @@
+"""What `shift` is told, as numbers: durations, queues, prices, instants; every mistake at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from greensched.errors import Finding, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from greensched.shift import Queue, Terms
+
+QUEUE_EXAMPLE = "such as short:2h:6h, and long::24h for all others"
+QUEUE_PARTS = 3
+
+
+def read_terms(given: dict[str, Any]) -> Terms:
+    """Return the terms of a study; raises UsageError with all that cannot be."""
+    from greensched.scenario.quantity import DURATION, POWER, convert, convert_integer
+    from greensched.shift import Terms
+    from greensched.units import CPU_M_PER_CORE
+
+    findings: list[Finding] = []
+
+    def read(option: str, make: Callable[[Any], Any]) -> Any:
+        value = given[option]
+        try:
+            return make(value)
+        except ValueError as error:
+            shown = f"--{option.replace('_', '-')} {value}"
+            findings.append(Finding(where=shown, what=str(error)))
+            return None
+
+    def duration_ms(text: str) -> int:
+        return int(_above(convert_integer(text, DURATION), 1))
+
+    def cpu_m(cores: float) -> int:
+        return int(_above(round(cores * CPU_M_PER_CORE), 0))
+
+    values = {
+        "tick_ms": read("tick", duration_ms),
+        "step_ms": read("start_step", duration_ms),
+        "core_w": read("power_per_core", lambda t: _above(convert(t, POWER), 0.0)),
+        "expected": given["expected_length"],
+        "interruptible": given["interruptible"],
+        "reserved_cpu_m": read("reserved", cpu_m),
+        "solver": given["solver"],
+    }
+    if given["queues"]:
+        values["queues"] = tuple(_queue(text, duration_ms, findings) for text in given["queues"])
+    for option, name, make in (
+        ("horizon", "horizon_ms", duration_ms),
+        ("price_on_demand", "price_per_core_h", _price),
+        ("reserved_discount", "reserved_discount", _share),
+        ("capacity", "capacity_cpu_m", lambda cores: _above(cpu_m(cores), 1)),
+    ):
+        if given[option] is not None:
+            values[name] = read(option, make)
+    if findings:
+        raise UsageError(*findings)
+    return Terms(**values)
+
+
+def begin(text: str, time_zone: str) -> tuple[int, int]:
+    """Return an instant [ms since 1970, UTC] and its clock's distance from UTC [ms].
+
+    A time that states no offset is in `time_zone`. Raises UsageError where it is none.
+    """
+    from datetime import UTC, datetime
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    from greensched.units import MS_PER_S
+
+    where = f"--from {text}".strip()
+    if not text:
+        what = "the trace has no calendar, so somebody must say what its zero stands for"
+        remedy = "name the instant, such as --from 2023-01-01T00:00Z"
+        raise UsageError(Finding(where=where, what=what, remedy=remedy))
+    try:
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is None:
+            time = time.replace(tzinfo=UTC if time_zone == "UTC" else ZoneInfo(time_zone))
+    except (ValueError, ZoneInfoNotFoundError) as error:
+        what = f"is no instant: {error}"
+        remedy = "write it like 2023-01-01T00:00Z"
+        raise UsageError(Finding(where=where, what=what, remedy=remedy)) from None
+    offset = time.utcoffset()
+    assert offset is not None
+    return round(time.timestamp() * MS_PER_S), round(offset.total_seconds() * MS_PER_S)
+
+
+def _above(value: Any, least: Any) -> Any:
+    """Return `value`, or raise ValueError where it is below `least`."""
+    if not value >= least:
+        message = f"must be at least {least:g}"
+        raise ValueError(message)
+    return value
+
+
+def _price(text: str) -> float:
+    """Return a price of a core-hour, in whatever currency."""
+    from greensched.scenario.quantity import money
+
+    try:
+        return float(_above(float(text), 0.0))
+    except ValueError:
+        return money(text, "h")[0]
+
+
+def _share(text: str) -> float:
+    """Return `0.6` or `60 %` as a share."""
+    percent = text.strip().endswith("%")
+    value = float(text.strip().removesuffix("%")) / (100 if percent else 1)
+    if not 0.0 <= value <= 1.0:
+        message = "is no share between 0 and 1"
+        raise ValueError(message)
+    return value
+
+
+def _queue(text: str, duration_ms: Callable[[str], int], findings: list[Finding]) -> Queue | None:
+    """Return `NAME:BELOW:WAIT` as a queue; a finding where it is none."""
+    from greensched.model import NONE
+    from greensched.scenario.quantity import DURATION, convert_integer
+    from greensched.shift import Queue
+
+    where, parts = f"--queue {text}", text.split(":")
+    if len(parts) != QUEUE_PARTS:
+        findings.append(Finding(where=where, what="is not NAME:BELOW:WAIT", remedy=QUEUE_EXAMPLE))
+        return None
+    name, below, wait = parts
+    try:
+        return Queue(
+            name=name,
+            below_ms=duration_ms(below) if below else NONE,
+            longest_wait_ms=_above(convert_integer(wait, DURATION), 0),
+        )
+    except ValueError as error:
+        findings.append(Finding(where=where, what=str(error), remedy=QUEUE_EXAMPLE))
+        return None

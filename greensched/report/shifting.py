@@ -1,0 +1,137 @@
+"""What `shift` and `reproduce` print: rows as a table, as Markdown and as CSV."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from greensched.errors import escape_control
+from greensched.report.tables import csv_text, plain
+from greensched.report.words import number, plural
+from greensched.units import G_PER_KG, MS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from greensched.carbon import CarbonIntensity
+    from greensched.shift import Case
+
+COLUMNS: Final = (
+    *(("kgCO2e", "carbon_g"), ("saved %", "normalised"), ("oracle %", "oracle_g")),
+    *(("bound %", "bound_g"), ("captured %", "share_captured"), ("wait h", "mean_wait_h")),
+    *(("p95 h", "p95_wait_h"), ("peak cores", "peak_cores"), ("late", "late"), ("cost", "cost")),
+)
+
+
+def heading(name: str, case: Case, series: CarbonIntensity, *, forecast: str) -> Iterator[str]:
+    """Yield what the table is of: jobs, zone, what was assumed, what was left out."""
+    from greensched.carbon import iso
+
+    terms = case.terms
+    yield escape_control(
+        f"{name}: {plural(len(case.jobs), 'job')}, zone {series.zone} from "
+        f"{iso(case.intensity.zero_ms)[:-1]}, {terms.core_w:g} W a core, ticks of "
+        f"{terms.tick_ms / MS_PER_S:g} s; "
+        + (f"forecast {forecast}" if forecast else "the future is known to all policies")
+    )
+    if case.outside_span:
+        yield f"left out: {plural(case.outside_span, 'job')} outside the horizon"
+    if case.outside_data:
+        yield f"left out: {plural(case.outside_data, 'job')} that end after the data"
+
+
+def blocks(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    """Yield title, heads and cells of the two tables: without a cap on cores, and with one."""
+    cap = rows[0]["capacity"]
+    left = f" ({plural(cap['refused'], 'larger job')} left out)" if cap["refused"] else ""
+    for title, runs in (
+        ("without a cap on cores, against no-wait", rows),
+        (
+            f"on {cap['cores']:g} cores{left}, against no-wait there",
+            [row["capacity"] for row in rows],
+        ),
+    ):
+        shown = [(head, key) for head, key in COLUMNS if runs[0][key] is not None]
+        cells = [
+            [row["policy"], *(_cell(key, run) for _, key in shown)]
+            for row, run in zip(rows, runs, strict=True)
+        ]
+        yield title, ["policy", *(head for head, _ in shown)], cells
+
+
+def _cell(key: str, run: Mapping[str, Any]) -> str:
+    """Return a figure as people read it; emissions but the first as what they save."""
+    value = run[key]
+    if value is None:
+        return number(None)
+    if key in ("oracle_g", "bound_g"):
+        if not run["normalised"]:
+            return number(None)
+        key, value = "normalised", value * run["normalised"] / run["carbon_g"]
+    if key == "normalised":
+        return number(100 * (1 - value), 2)
+    if key == "share_captured":
+        return number(100 * value, 1)
+    if key == "carbon_g":
+        return number(value / G_PER_KG, 2)
+    return number(value, 0 if key in ("peak_cores", "late", "cost") else 2)
+
+
+def shifting_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the tables as text."""
+    made = []
+    for title, heads, cells in blocks(rows):
+        made += [title, *aligned(heads, cells), ""]
+    return "\n".join([*made[:-1], *_flagged(rows)]) + "\n"
+
+
+def _flagged(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a note of policies that save by one signal and not by the other."""
+    found = [row["policy"] for row in rows if row.get("signs_differ")]
+    return [f"NOTE saves by one signal and not by the other: {', '.join(found)}"] if found else []
+
+
+def aligned(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines of columns, the first to the left and the others to the right."""
+    widths = [max(len(row[i]) for row in (heads, *cells)) for i in range(len(heads))]
+    return [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (heads, *cells)
+    ]
+
+
+def shifting_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the tables as Markdown."""
+    parts = [f"{plain(title)}\n\n{markdown(heads, cells)}" for title, heads, cells in blocks(rows)]
+    return "\n\n".join([*parts, *map(plain, _flagged(rows))]) + "\n"
+
+
+def markdown(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    """Return a table of Markdown, all columns but the first to the right."""
+    made = [heads, ["---", *["---:"] * (len(heads) - 1)], *cells]
+    return "\n".join("| " + " | ".join(map(plain, row)) + " |" for row in made)
+
+
+def shifting_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the rows as CSV, numbers as they are; under the cap with `capacity_` before."""
+    flat = [
+        {k: v for k, v in row.items() if k != "capacity"}
+        | {f"capacity_{k}": v for k, v in row["capacity"].items()}
+        for row in rows
+    ]
+    return csv_text(list(flat[0]), [list(row.values()) for row in flat])
+
+
+def reproduced(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Return heads and cells of the table of a reproduction."""
+    cells = []
+    for row in rows:
+        digits = round(-math.log10(row["tolerance"]))
+        figures = [number(row[key], digits) for key in ("theirs", "ours")]
+        difference = f"{row['difference']:+.1e}" if row["difference"] else "0"
+        verdict = "agrees" if row["agrees"] else "DIFFERS"
+        cells.append([row["figure"], row["zone"], *figures, row["unit"], difference, verdict])
+    return ["figure", "zone", "theirs", "ours", "unit", "difference", ""], cells

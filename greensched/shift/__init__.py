@@ -1,0 +1,10 @@
+"""Lists of jobs without machines: policies, bounds, caps, reserved cores, published tables.
+
+case(jobs, intensity, terms) -> Case     a study, cut to whole ticks
+rows(case, names)            -> [dict]   one row a policy, in the keys of docs/reference/outputs.md
+"""
+
+from greensched.shift.compare import registered, rows
+from greensched.shift.study import Case, Queue, Terms, case
+
+__all__ = ["Case", "Queue", "Terms", "case", "registered", "rows"]
