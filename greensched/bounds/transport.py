@@ -73,9 +73,9 @@ class Transport:
         self._room = float(cpu_m) * intensity.width
 
     def solve(self, intensity: TickIntensity) -> Flow:
-        """Return the optimum for the values of `intensity`, on the slots it is for.
+        """Return the optimum for the values of `intensity`, on its slots.
 
-        The first call builds and solves; later ones change the costs and go on from the last basis.
+        The first call builds and solves; later ones change costs and go on from the last basis.
         Raises InternalError where the solver fails.
         """
         import highspy

@@ -33,6 +33,7 @@ TICK_MS: Final = 30 * MS_PER_MIN
 TICKS_PER_DAY: Final = 48
 ZERO_MS: Final = round(datetime(2020, 1, 1, tzinfo=UTC).timestamp()) * MS_PER_S
 DAYS: Final = 365  # of nightly jobs, in a year of 366: as the authors have it
+SATURDAY: Final = 5  # of a week from Monday, 0
 JOBS: Final = 3_387
 POWER_W: Final = 2_036.6
 NIGHTLY: Final = {  # k half hours to either side -> g/kWh
@@ -115,7 +116,7 @@ def ml_jobs() -> tuple[IntArray, IntArray]:
     """
     draw = np.random.default_rng(0)
     first = date(2020, 1, 1)
-    workdays = [d for d in range(366) if (first + timedelta(days=d)).weekday() < 5]  # noqa: PLR2004
+    workdays = [d for d in range(366) if (first + timedelta(days=d)).weekday() < SATURDAY]
     counts = draw.multinomial(JOBS, [1 / len(workdays)] * len(workdays))
     arrival = [
         day * TICKS_PER_DAY + minute // 30

@@ -37,6 +37,7 @@ class Room:
         at = self._at[self._first : self._last]
         low = int(at.searchsorted(first, side="right")) - 1
         high = int(at.searchsorted(stop, side="left"))
+        assert low >= 0  # what was forgotten is not asked for
         begin = at[low:high].copy()
         begin[0] = first
         return begin, self._free[self._first + low : self._first + high]

@@ -30,7 +30,7 @@ class NoWait:
 
     kind: ClassVar[str] = "no-wait"
 
-    def plan(self, jobs: TickJobs, intensity: TickIntensity) -> Schedule:  # noqa: ARG002 a protocol's
+    def plan(self, jobs: TickJobs, intensity: TickIntensity) -> Schedule:  # noqa: ARG002
         """Return the schedule without shifting."""
         return contiguous(jobs, jobs.arrival.copy())
 

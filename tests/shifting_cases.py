@@ -1,0 +1,200 @@
+"""Small studies of shifting, and slow twins that try every tick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from greensched.ticks import Schedule, TickIntensity, TickJobs
+from greensched.units import MS_PER_H
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOUR = 3  # ticks of a slot in these cases
+WINDOW_MS = 24 * MS_PER_H
+
+
+def intensity_of(*values: float, width: int = 1, lead: int = 0, tick_ms: int = MS_PER_H) -> Any:
+    """Return a series of slots of `width` ticks, the first `lead` ticks of which are over."""
+    return TickIntensity(
+        values_g_per_kwh=np.array(values, np.float64),
+        width=width,
+        lead=lead,
+        length=width * len(values) - lead,
+        tick_ms=tick_ms,
+        zero_ms=0,
+    )
+
+
+def jobs_of(*rows: tuple[int, int, int], cores: int = 1, pauses: bool = False) -> TickJobs:
+    """Return jobs of (arrival, length, wait)."""
+    arrival, length, wait = (np.array(column, np.int64) for column in zip(*rows, strict=True))
+    return TickJobs(
+        arrival=arrival,
+        length=length,
+        latest=arrival + wait,
+        expected=length,
+        cpu_m=np.full(len(rows), cores * 1_000),
+        interruptible=np.full(len(rows), pauses),
+    )
+
+
+@st.composite
+def studies(draw: st.DrawFn, *, flat: bool = False) -> tuple[TickJobs, TickIntensity]:
+    """Draw up to 8 jobs of at most 6 ticks on at most 40 ticks, with many equal intensities."""
+    width = draw(st.integers(1, 4))
+    lead = draw(st.integers(0, width - 1))
+    slots = draw(st.integers(3, 10))
+    value = st.sampled_from([0.1, 0.2, 0.3, 33.3, 100.0, 250.5])
+    values = (
+        [draw(value)] * slots if flat else draw(st.lists(value, min_size=slots, max_size=slots))
+    )
+    series = intensity_of(*values, width=width, lead=lead)
+    rows = []
+    for _ in range(draw(st.integers(1, 8))):
+        length = draw(st.integers(1, min(6, series.length)))
+        arrival = draw(st.integers(0, series.length - length))
+        wait = draw(st.integers(0, min(12, series.length - length - arrival)))
+        expected = draw(st.integers(1, 8))
+        rows.append(
+            (arrival, length, wait, expected, draw(st.integers(1, 4)), draw(st.booleans()))
+        )
+    rows.sort(key=lambda row: row[0])
+    made = jobs_of(*[row[:3] for row in rows])
+    jobs = replace(
+        made,
+        expected=np.array([row[3] for row in rows], np.int64),
+        cpu_m=np.array([row[4] for row in rows], np.int64) * 500,
+        interruptible=np.array([row[5] for row in rows]),
+    )
+    return jobs, series
+
+
+def per_tick(series: TickIntensity) -> list[float]:
+    """Return the intensity of every tick."""
+    return [
+        float(series.values_g_per_kwh[(t + series.lead) // series.width])
+        for t in range(series.length)
+    ]
+
+
+def ticks_of(schedule: Schedule, job: int) -> list[int]:
+    """Return the ticks on which a job runs."""
+    rows = np.flatnonzero(schedule.job == job)
+    return [t for i in rows for t in range(int(schedule.start[i]), int(schedule.stop[i]))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One row of the columns."""
+
+    arrival: int
+    length: int
+    latest: int
+    expected: int
+    pauses: bool
+
+
+def each(jobs: TickJobs) -> list[Job]:
+    """Return the rows."""
+    return [
+        Job(
+            arrival=int(jobs.arrival[j]),
+            length=int(jobs.length[j]),
+            latest=int(jobs.latest[j]),
+            expected=int(jobs.expected[j]),
+            pauses=bool(jobs.interruptible[j]),
+        )
+        for j in range(len(jobs))
+    ]
+
+
+def total(values: list[float]) -> float:
+    """Return a sum that is the same for equal values in any order."""
+    return round(sum(sorted(values)), 9)
+
+
+def _run(start: int, job: Job) -> list[int]:
+    return list(range(start, start + job.length))
+
+
+def _starts(job: Job, values: list[float], step: int) -> list[int]:
+    """Return the candidates whose expected run is within the data; the arrival always is one."""
+    found = [
+        s
+        for s in range(job.arrival, job.latest + 1, step)
+        if s == job.arrival or s + job.expected <= len(values)
+    ]
+    return found if job.arrival + job.expected <= len(values) else [job.arrival]
+
+
+def no_wait(job: Job, _values: list[float], _step: int) -> list[int]:
+    """Return the ticks of no-wait."""
+    return _run(job.arrival, job)
+
+
+def lowest_slot(job: Job, values: list[float], _step: int) -> list[int]:
+    """Return the ticks of lowest-slot."""
+    return _run(min(range(job.arrival, job.latest + 1), key=lambda t: (values[t], t)), job)
+
+
+def lowest_window(job: Job, values: list[float], step: int) -> list[int]:
+    """Return the ticks of lowest-window."""
+    return _run(
+        min(_starts(job, values, step), key=lambda s: (total(values[s : s + job.expected]), s)),
+        job,
+    )
+
+
+def carbon_time(job: Job, values: list[float], step: int) -> list[int]:
+    """Return the ticks of carbon-time."""
+    now = total(values[job.arrival : job.arrival + job.expected])
+
+    def score(s: int) -> float:
+        saved = now - total(values[s : s + job.expected])
+        return -round(saved / (s - job.arrival + job.expected), 9)
+
+    return _run(min(_starts(job, values, step), key=lambda s: (score(s), s)), job)
+
+
+def wait_awhile(job: Job, values: list[float], _step: int) -> list[int]:
+    """Return the ticks of wait-awhile."""
+    window = range(job.arrival, job.latest + job.length)
+    return sorted(sorted(window, key=lambda t: (values[t], t))[: job.length])
+
+
+def ecovisor(job: Job, values: list[float], _step: int) -> list[int]:
+    """Return the ticks of ecovisor, ticks being hours."""
+    below = float(np.quantile(values[job.arrival : job.arrival + 24], 0.3))
+    left, t = job.latest - job.arrival, job.arrival
+    run: list[int] = []
+    while len(run) < job.length:
+        if values[t] < below or not left:
+            run.append(t)
+        else:
+            left -= 1
+        t += 1
+    return run
+
+
+def best(job: Job, values: list[float], step: int) -> list[int]:
+    """Return the ticks of plan without a cap."""
+    if job.pauses:
+        return wait_awhile(job, values, step)
+    window = range(job.arrival, job.latest + 1)
+    return _run(min(window, key=lambda s: (total(values[s : s + job.length]), s)), job)
+
+
+TWINS: dict[str, Callable[[Job, list[float], int], list[int]]] = {
+    "no-wait": no_wait,
+    "lowest-slot": lowest_slot,
+    "lowest-window": lowest_window,
+    "carbon-time": carbon_time,
+    "wait-awhile": wait_awhile,
+    "ecovisor": ecovisor,
+    "plan": best,
+}

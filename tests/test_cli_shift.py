@@ -1,0 +1,189 @@
+"""`greensched shift` and `greensched reproduce`: what a person sees, and what a program reads."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.test_cli import call
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEYS = (
+    *("policy", "carbon_g", "normalised", "mean_wait_h", "p95_wait_h", "peak_cores", "late"),
+    *("cost", "bound_g", "share_captured", "capacity"),
+)
+PUBLISHED = {
+    *("no-wait", "lowest-slot", "lowest-window", "carbon-time", "wait-awhile", "ecovisor"),
+    *("next-workday", "semi-weekly", "plan"),
+}
+ZONES = ("DE", "GB", "FR")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Return a folder with eight jobs and two days of hourly intensity."""
+    rows = [f"{i % 4},{1 + i % 3},{1 + i % 2}" for i in range(8)]
+    (tmp_path / "jobs.csv").write_text("arrival_time,length,cpus\n" + "\n".join(rows) + "\n")
+    lines = [
+        f"2023-01-0{1 + h // 24}T{h % 24:02}:00,{300 + 20 * ((h * 7) % 13)}" for h in range(48)
+    ]
+    (tmp_path / "DE.csv").write_text("timestamp,carbon_intensity\n" + "\n".join(lines) + "\n")
+    return tmp_path
+
+
+def shift(files: Path, *more: str, intensity: str = "DE.csv") -> Any:
+    """Call `shift` on the files, from the start of 2023."""
+    source = intensity if " " in intensity else str(files / intensity)
+    given = ("--time-unit", "h", "--intensity", source, "--from", "2023-01-01T00:00Z")
+    return call("shift", files / "jobs.csv", *given, "--zone", "DE", *more)
+
+
+def test_json_is_a_list_of_rows(files: Path) -> None:
+    """`-o json` is one row a policy, all registered ones by default, with their keys."""
+    told = shift(files, "-o", "json")
+    assert 0 == told.exit_code, told.stderr
+    rows = json.loads(told.stdout)
+    assert PUBLISHED == {row["policy"] for row in rows}
+    for row in rows:
+        assert set(KEYS) <= set(row)
+        assert {"cores", *KEYS} - {"policy", "capacity"} <= set(row["capacity"])
+
+
+def test_policy_and_compare_choose_rows(files: Path) -> None:
+    """--policy and --compare name policies, in that order, each once."""
+    told = shift(files, "--policy", "plan", "--compare", "no-wait,plan", "-o", "json")
+    assert ["plan", "no-wait"] == [row["policy"] for row in json.loads(told.stdout)]
+    assert 9 == len(json.loads(shift(files, "--compare", "all", "-o", "json").stdout))
+
+
+def test_table_shows_both_results(files: Path) -> None:
+    """The table has a part without a cap and one with; what was assumed is told on stderr."""
+    told = shift(files, "--policy", "plan", "--price-on-demand", "0.06 EUR/h")
+    assert "without a cap on cores, against no-wait" in told.stdout
+    assert "cores, against no-wait there" in told.stdout
+    assert all(head in told.stdout for head in ("saved %", "captured %", "p95 h", "late", "cost"))
+    assert "8 jobs, zone DE" in told.stderr
+    assert "the future is known to all policies" in told.stderr
+    assert max(map(len, told.stdout.splitlines())) <= 110
+
+
+@pytest.mark.parametrize("form", ["csv", "md"])
+def test_other_forms(files: Path, form: str) -> None:
+    """CSV has a row a policy with the capacity's keys behind it, Markdown two tables."""
+    told = shift(files, "--policy", "plan", "-o", form).stdout
+    assert ("capacity_carbon_g" in told.splitlines()[0]) if form == "csv" else ("| plan |" in told)
+
+
+def test_flat_intensity_saves_exactly_nothing(files: Path) -> None:
+    """Under one constant intensity every policy is at exactly 1, and no share is known."""
+    told = shift(files, "-o", "json", intensity="500 g/kWh")
+    rows = json.loads(told.stdout)
+    assert {1.0} == {row["normalised"] for row in rows}
+    assert {None} == {row["share_captured"] for row in rows}
+
+
+def test_all_mistakes_at_once(files: Path) -> None:
+    """Every option that cannot be is told, with its value and the nearest remedy."""
+    told = shift(
+        files,
+        "--tick",
+        "5",
+        "--queue",
+        "short:2h",
+        "--reserved-discount",
+        "1.5",
+        "--capacity",
+        "0",
+    )
+    assert 2 == told.exit_code
+    for part in ("--tick 5", "--queue short:2h", "--reserved-discount 1.5", "--capacity 0"):
+        assert part in told.stderr
+    unknown = shift(files, "--policy", "lowest-windw", "--compare", "nowait")
+    assert "did you mean 'lowest-window'?" in unknown.stderr
+    assert "did you mean 'no-wait'?" in unknown.stderr
+
+
+def test_nothing_is_guessed(files: Path) -> None:
+    """Without a zone, an instant or a unit of time the command is refused with the remedy."""
+    base = ("shift", files / "jobs.csv", "--intensity", files / "DE.csv")
+    no_zone = call(*base, "--time-unit", "h", "--from", "2023-01-01T00:00Z")
+    assert (2, True) == (no_zone.exit_code, "none is ever assumed" in no_zone.stderr)
+    no_instant = call(*base, "--time-unit", "h", "--zone", "DE")
+    assert (2, True) == (no_instant.exit_code, "--from 2023-01-01T00:00Z" in no_instant.stderr)
+    no_unit = call(*base, "--zone", "DE", "--from", "2023-01-01T00:00Z")
+    assert (2, True) == (no_unit.exit_code, "--time-unit" in no_unit.stderr)
+
+
+def test_missing_intensity_is_an_error(files: Path) -> None:
+    """I-30: a gap in the intensity is refused, and filled only where that is asked for, told."""
+    lines = (files / "DE.csv").read_text().splitlines()
+    (files / "DE.csv").write_text("\n".join([*lines[:9], *lines[11:]]) + "\n")
+    told = shift(files, "--policy", "plan")
+    assert (3, True) == (told.exit_code, "no value for 2 h" in told.stderr)
+    filled = shift(files, "--policy", "plan", "--fill", "hold")
+    assert (0, True) == (filled.exit_code, "2 h in 1 gaps filled (hold)" in filled.stderr)
+
+
+def test_forecast_and_marginal(files: Path) -> None:
+    """With a forecast the oracle stands beside; a marginal series adds its account."""
+    text = (files / "DE.csv").read_text().replace(",3", ",7")
+    (files / "other.csv").write_text(text)
+    other = str(files / "other.csv")
+    told = shift(files, "--policy", "plan", "-o", "json", "--forecast", other)
+    (row,) = json.loads(told.stdout)
+    assert row["oracle_g"] < row["carbon_g"]
+    (row,) = json.loads(shift(files, "--policy", "plan", "-o", "json", "--marginal", other).stdout)
+    assert row["marginal_carbon_g"] > row["carbon_g"]
+
+
+@pytest.mark.data
+def test_reproduce_agrees(data_folder: Path) -> None:
+    """Every figure of Let's Wait Awhile comes out as published, to its last digit."""
+    told = call("reproduce", "lets-wait-awhile", "--data", data_folder, "-o", "json")
+    assert 0 == told.exit_code, told.stderr
+    rows = json.loads(told.stdout)
+    assert all(row["agrees"] for row in rows)
+    assert {("nightly, ± 8 h", "DE"), ("ML jobs, semi-weekly, interruptible", "FR")} <= {
+        (row["figure"], row["zone"]) for row in rows
+    }
+    assert "agrees" in call("reproduce", "lets-wait-awhile", "--data", data_folder).stdout
+
+
+@pytest.mark.data
+def test_reproduce_tells_what_differs(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A figure that does not come out makes exit code 1 and is marked."""
+    from greensched.shift import lets_wait_awhile
+
+    monkeypatch.setitem(lets_wait_awhile.BASELINE_T, "DE", 100.83)
+    monkeypatch.setitem(lets_wait_awhile.BASELINE_T, "GB", 68.6)
+    told = call("reproduce", "lets-wait-awhile", "--data", data_folder)
+    assert (1, 1) == (told.exit_code, told.stdout.count("DIFFERS"))
+
+
+def test_reproduce_needs_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a folder of data the remedy is told."""
+    monkeypatch.delenv("GREENSCHED_DATA", raising=False)
+    told = call("reproduce", "lets-wait-awhile")
+    assert (2, True) == (told.exit_code, "--data DIR" in told.stderr)
+    gone = call("reproduce", "lets-wait-awhile", "--data", tmp_path / "none")
+    assert (2, True) == (gone.exit_code, "is no folder" in gone.stderr)
+    empty = call("reproduce", "lets-wait-awhile", "--data", tmp_path)
+    assert (3, True) == (empty.exit_code, "ger_ci.csv" in empty.stderr)
+
+
+@pytest.mark.data
+def test_hong_kong_saves_nothing(data_folder: Path) -> None:
+    """HK is constant all year: on 100,000 real jobs every policy without a cap saves exactly 0."""
+    told = call(
+        "shift",
+        data_folder / "workload/gaia/azure-100k.csv",
+        *("--time-unit", "h", "--zone", "HK", "--from", "2023-01-01T00:00Z", "-o", "json"),
+        *("--intensity", data_folder / "carbon/electricitymaps_2023_hourly.csv"),
+        *("--compare", "wait-awhile,ecovisor"),
+    )
+    assert 0 == told.exit_code, told.stderr
+    assert {1.0} == {row["normalised"] for row in json.loads(told.stdout)}

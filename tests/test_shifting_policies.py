@@ -1,0 +1,123 @@
+"""Policies of shifting, each on a case worked out by hand in which it differs from others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from greensched.errors import UsageError
+from greensched.policies.shifting.greedy import greedy
+from greensched.policies.shifting.plan import Plan
+from greensched.policies.shifting.starts import CarbonTime, LowestSlot, LowestWindow, NoWait
+from greensched.policies.shifting.suspended import Ecovisor, WaitAwhile
+from greensched.policies.shifting.wake import Wake
+from greensched.units import MS_PER_H
+from tests.shifting_cases import intensity_of, jobs_of, ticks_of
+
+# ------------------------------------------------------------------------------------------
+# Policies, each on a case where it differs from its neighbours
+# ------------------------------------------------------------------------------------------
+
+VALUES = (5.0, 2.0, 9.0, 3.0, 3.0, 8.0, 1.0, 9.0, 9.0, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "ticks"),
+    [
+        (NoWait(), [0, 1]),
+        (LowestSlot(), [6, 7]),  # the cleanest tick, whatever follows
+        (LowestWindow(), [3, 4]),  # 3 + 3 is the least of two in a row
+        (CarbonTime(), [3, 4]),  # (7 - 6) / 5 beats 0
+        (WaitAwhile(), [1, 6]),  # the two cleanest ticks
+        (Ecovisor(), [1, 6]),  # below 3, the 30th percentile
+    ],
+)
+def test_policies_differ_as_they_should(policy: Any, ticks: list[int]) -> None:
+    """Each published policy runs a job of two hours in the hours of its definition."""
+    assert ticks == ticks_of(policy.plan(jobs_of((0, 2, 6)), intensity_of(*VALUES)), 0)
+
+
+def test_carbon_time_weighs_waiting() -> None:
+    """A small saving soon beats a larger one that takes much longer."""
+    series = intensity_of(10.0, 8.0, 10.0, 10.0, 10.0, 10.0, 5.0)
+    assert [1] == ticks_of(CarbonTime().plan(jobs_of((0, 1, 6)), series), 0)
+    assert [6] == ticks_of(LowestWindow().plan(jobs_of((0, 1, 6)), series), 0)
+
+
+def test_a_tie_is_no_reason_to_run_longer() -> None:
+    """Of six equal ticks a job of two takes the first two: a threshold would take all six."""
+    series = intensity_of(9.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 9.0)
+    assert [1, 2] == ticks_of(WaitAwhile().plan(jobs_of((0, 2, 6)), series), 0)
+
+
+def test_ecovisor_runs_on_once_it_has_waited_enough() -> None:
+    """After its four ticks of waiting it no longer looks at intensity."""
+    series = intensity_of(9.0, 9.0, 1.0, *[9.0] * 7)
+    assert [2, 5, 6] == ticks_of(Ecovisor().plan(jobs_of((0, 3, 4)), series), 0)
+
+
+# ------------------------------------------------------------------------------------------
+# The plan
+# ------------------------------------------------------------------------------------------
+
+
+def test_greedy_takes_the_next_best_room() -> None:
+    """The second of two jobs finds the cleanest hour taken and takes the next one."""
+    jobs = jobs_of((0, 1, 3), (0, 1, 3))
+    schedule = greedy(jobs, intensity_of(9.0, 1.0, 5.0, 9.0), 1_000)
+    assert [1, 2] == schedule.start.tolist()
+
+
+def test_late_where_there_is_no_room() -> None:
+    """A job for which no start is left in its window takes the first after it."""
+    jobs = jobs_of((0, 4, 0), (0, 2, 1))
+    schedule = greedy(jobs, intensity_of(*[1.0] * 9), 1_000)
+    assert [0, 4] == schedule.start.tolist()
+
+
+def test_exact_beats_greedy_where_order_matters() -> None:
+    """A flexible job that came first leaves the clean hour to one that cannot wait for another."""
+    jobs = replace(jobs_of((0, 1, 3), (1, 1, 0), pauses=True), cpu_m=np.array([1_000, 1_000]))
+    series = intensity_of(9.0, 1.0, 2.0, 9.0)
+    assert [1] == ticks_of(greedy(jobs, series, 1_000), 0)
+    exact = Plan(solver="exact", cpu_m=1_000).plan(jobs, series)
+    assert [[2], [1]] == [ticks_of(exact, j) for j in (0, 1)]
+
+
+def test_a_pause_must_pay_its_checkpoint() -> None:
+    """A job pauses for a saving of 8; with checkpoints of two hours it does not."""
+    series = intensity_of(1.0, 9.0, 1.0, 9.0, 9.0)
+    jobs = jobs_of((0, 2, 3), pauses=True)
+    assert [0, 2] == ticks_of(Plan().plan(jobs, series), 0)
+    assert [0, 2] == ticks_of(Plan(checkpoint_ms=7 * MS_PER_H).plan(jobs, series), 0)
+    assert [0, 1] == ticks_of(Plan(checkpoint_ms=9 * MS_PER_H).plan(jobs, series), 0)
+
+
+def test_a_machine_that_must_wake_counts() -> None:
+    """Beside another job, on a machine that is on, is better than alone in a cleaner hour."""
+    jobs = replace(jobs_of((0, 2, 0), (0, 1, 3)), cpu_m=np.array([1_000, 1_000]))
+    series = intensity_of(6.0, 6.0, 5.0, 5.0)
+    wake = Wake(machine_cpu_m=4_000, idle_w=20.0, core_w=10.0)
+    assert [0, 2] == Plan().plan(jobs, series).start.tolist()
+    assert [0, 0] == Plan(wake=wake).plan(jobs, series).start.tolist()
+    on = replace(wake, machines_on=1)
+    assert [0, 2] == Plan(wake=on).plan(jobs, series).start.tolist()
+
+
+def test_a_new_plan_moves_only_for_a_better_reason() -> None:
+    """With a margin of 20 % a start that is held stays for a gain of 10 %, not of 50 %."""
+    jobs, held = jobs_of((0, 1, 3)), np.array([1])
+    plan = Plan(hysteresis=0.2)
+    assert [1] == plan.plan(jobs, intensity_of(30.0, 10.0, 9.0, 30.0), held).start.tolist()
+    assert [2] == plan.plan(jobs, intensity_of(30.0, 10.0, 5.0, 30.0), held).start.tolist()
+
+
+def test_settings_that_cannot_be_are_refused_together() -> None:
+    """A cap of nothing, a share above 1 and woken machines in the program are told at once."""
+    wake = Wake(machine_cpu_m=1, idle_w=1.0, core_w=1.0)
+    with pytest.raises(UsageError) as told:
+        Plan(cpu_m=0, hysteresis=2.0, wake=wake, solver="exact")
+    assert {"cpu_m", "hysteresis", "wake"} == {f.where for f in told.value.findings}
