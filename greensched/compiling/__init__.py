@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numba
+from numba import types
 
 from greensched.compiling.cache import CACHE_FOLDER, COMPILED, cache_folder, is_cached
 from greensched.compiling.linking import LINKING
@@ -16,11 +17,16 @@ from greensched.compiling.linking import LINKING
 __all__ = [
     "CACHE_FOLDER",
     "COMPILED",
+    "FLAG",
     "LINKING",
+    "REAL",
+    "WHOLE",
     "cache_folder",
     "entry",
+    "given",
     "inner",
     "is_cached",
+    "written",
 ]
 
 njit: Any = numba.njit  # its type information lacks the option without a name of its own
@@ -32,3 +38,16 @@ inner = njit(
     no_cfunc_wrapper=True,
     **LINKING,
 )
+
+# What entries are compiled for, ahead of their first call.
+WHOLE, REAL, FLAG = numba.int64, numba.float64, numba.boolean
+
+
+def given(kind: Any, dimensions: int = 1) -> Any:
+    """Return the type of a read-only array of `kind` without gaps."""
+    return types.Array(kind, dimensions, "C", readonly=True)
+
+
+def written(kind: Any, dimensions: int = 1) -> Any:
+    """Return the type of an array of `kind` without gaps that a loop may write to."""
+    return types.Array(kind, dimensions, "C")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from greensched.errors import InternalError
-from greensched.forecast import level
+from greensched.forecast import kernels, level
 from greensched.forecast.bands import EACH, LEADS_MS, QUANTILES, WHOLE
 from greensched.units import MS_PER_H
 
@@ -128,10 +128,8 @@ class Forecast:
         next of `bands.QUANTILES`. Now is `recent.at_ms`; leads beyond 24 h have its band.
         """
         points = self._points(from_ms, until_ms)
-        largest: FloatArray = np.maximum.reduce(
-            self.upper_at(recent, points, quantile, whole=whole)
-        )
-        return largest
+        row = WHOLE if whole else EACH
+        return self._highest(recent.level_factor, recent.at_ms, points, quantile, row)
 
     def observe(
         self,
@@ -158,16 +156,16 @@ class Forecast:
         if past_ms > 0:
             usual = self._usual([recent.at_ms + past_ms // 2])[0]
             sums = level.after(sums, factor[0], load_cpu_m + self.floor_cpu_m, usual, past_ms)
-            factor = level.levels(sums)
+            factor = frozen(level.levels(sums))
             hits, tries = _counted(recent, now_ms // MS_PER_H, load_cpu_m)
         points = self._points(now_ms, now_ms + period_ms)
-        bands = self._upper_at(factor, now_ms, points, quantile, whole=False)
+        band_cpu_m = self._highest(factor, now_ms, points, quantile, EACH)
         return Recent(
             at_ms=now_ms,
             sums_cpu_m=frozen(sums),
-            level_factor=frozen(factor),
+            level_factor=factor,
             promised=True,
-            promised_cpu_m=frozen(np.maximum.reduce(bands)),
+            promised_cpu_m=frozen(band_cpu_m),
             hits=frozen(hits),
             tries=frozen(tries),
         )
@@ -180,10 +178,13 @@ class Forecast:
 
     def _usual(self, at_ms: Sequence[int]) -> FloatArray:
         """Return [T, S]: usual load and floor at `at_ms`."""
+        self._assert_predicts()
+        return along(self.week_cpu_m, self.hours, at_ms)
+
+    def _assert_predicts(self) -> None:
         if not self.predicts:
             message = f"there is no forecast ({self.reason}); ask `predicts` first"
             raise InternalError(message)
-        return along(self.week_cpu_m, self.hours, at_ms)
 
     def _lifted(self, factor: FloatArray, now_ms: int, at_ms: Sequence[int]) -> FloatArray:
         lifted = self._usual(at_ms)
@@ -205,14 +206,35 @@ class Forecast:
         whole: bool,
     ) -> FloatArray:
         lifted = self._lifted(factor, now_ms, at_ms)
-        last = len(LEADS_MS) - 1
-        leads = [min(bisect_left(LEADS_MS, t - now_ms), last) for t in at_ms]
+        leads = [_lead(t - now_ms) for t in at_ms]
         band = lifted * self.mean_cpu_m
         np.sqrt(band, out=band)
         band *= self.excess[WHOLE if whole else EACH, column(quantile)].take(leads, axis=0)
         band += lifted
         band -= self.floor_cpu_m
         return np.maximum(band, 0.0, out=band)
+
+    def _highest(
+        self, factor: FloatArray, now_ms: int, at_ms: Sequence[int], quantile: float, row: int
+    ) -> FloatArray:
+        """Return [S]: the largest of the bands at `at_ms`, as `_upper_at` has them."""
+        self._assert_predicts()
+        slots, weights = [], []
+        for t, (before, after, share) in zip(at_ms, between(self.hours, at_ms), strict=True):
+            slots.append((before, after, _lead(t - now_ms)))
+            weights.append((share, *level.fades(max(0, t - now_ms))))
+        band_cpu_m = np.empty(len(self.mean_cpu_m))
+        kernels.highest(
+            self.week_cpu_m,
+            np.array(slots, np.int64),
+            np.array(weights),
+            factor,
+            self.mean_cpu_m,
+            self.floor_cpu_m,
+            self.excess[row, column(quantile)],
+            band_cpu_m,
+        )
+        return band_cpu_m
 
 
 def column(quantile: float) -> int:
@@ -223,30 +245,39 @@ def column(quantile: float) -> int:
     return bisect_left(QUANTILES, quantile)
 
 
+def _lead(lead_ms: int) -> int:
+    """Return the row of the first calibrated lead that is not below `lead_ms`, or the last."""
+    return min(bisect_left(LEADS_MS, lead_ms), len(LEADS_MS) - 1)
+
+
 def along(week_cpu_m: FloatArray, hours: Hours, at_ms: Sequence[int]) -> FloatArray:
     """Return [T, S]: the table [slots, S] at `at_ms` [T], linear between two hours' centres.
 
     Raises InternalError outside of the span of `hours`.
     """
-    nodes, slot = hours.at_ms, hours.slot
-    right = [bisect_right(nodes, t) for t in at_ms]
-    if right and not (min(right) > 0 and max(right) < len(nodes)):
-        message = (
-            f"asked for {min(at_ms)} .. {max(at_ms)} ms, fitted for {nodes[0]} .. {nodes[-1]} ms"
-        )
-        raise InternalError(message)
-    shares = np.array(
-        [
-            [(t - nodes[r - 1]) / (nodes[r] - nodes[r - 1])]
-            for t, r in zip(at_ms, right, strict=True)
-        ]
-    )
-    usual: FloatArray = week_cpu_m.take([slot[r - 1] for r in right], axis=0)
-    after = week_cpu_m.take([slot[r] for r in right], axis=0)
+    places = between(hours, at_ms)
+    usual: FloatArray = week_cpu_m.take([before for before, _, _ in places], axis=0)
+    after = week_cpu_m.take([after for _, after, _ in places], axis=0)
     after -= usual
-    after *= shares
+    after *= np.array([[share] for _, _, share in places]).reshape(-1, 1)
     usual += after
     return usual
+
+
+def between(hours: Hours, at_ms: Sequence[int]) -> list[tuple[int, int, float]]:
+    """Return the slots before and after each instant, and its share of the way between them.
+
+    Raises InternalError outside of the span of `hours`.
+    """
+    nodes, slot, places = hours.at_ms, hours.slot, []
+    for t in at_ms:
+        r = bisect_right(nodes, t)
+        if not 0 < r < len(nodes):
+            message = f"asked for {t} ms, fitted for {nodes[0]} .. {nodes[-1]} ms"
+            raise InternalError(message)
+        share = (t - nodes[r - 1]) / (nodes[r] - nodes[r - 1])
+        places.append((slot[r - 1], slot[r], share))
+    return places
 
 
 def frozen(array: A) -> A:

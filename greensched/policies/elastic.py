@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from greensched.model import BOOTING, DRAINING, ON
-from greensched.policies import hpa
+from greensched.model import DRAINING
+from greensched.policies import hpa, kernels
 from greensched.policies.batch import to_rest, wake_for_queue
 from greensched.policies.machines import (
     BATCH,
     NOTHING,
     ONLINE,
     idle_for,
-    online_room,
-    ours,
     power_actions,
     to_hold_pending,
     to_wake,
@@ -168,14 +166,14 @@ class ElasticReactive:
         holds &= m.gpu_free_m == m.gpu_m
         if snapshot.queue.jobs > 0:
             empty &= m.role == ONLINE
-        rows = np.flatnonzero(fleet.serving & ((empty & idle) | holds))
+        rows = np.flatnonzero((fleet.room_cpu_m >= 0) & ((empty & idle) | holds))
         if not rows.size:
             return NOTHING
         load = (m.online_cpu_m + m.batch_cpu_m)[rows]
         rows = rows[np.lexsort((rows, load, m.replicas[rows] > 0))]
         moves = np.cumsum(m.replicas[rows])
         # Beyond the budget nothing may move, and only so many may be under way.
-        drains = max(1, int(self.drains_share * fleet.serving.sum()))
+        drains = max(1, int(self.drains_share * int(fleet.total[kernels.SERVING])))
         under_way = int(((m.state == DRAINING) & (m.role != BATCH)).sum())
         empties = int((m.replicas[rows] == 0).sum())
         within = int(moves.searchsorted(self.moves_max, side="right"))
@@ -202,9 +200,9 @@ RESERVE_TO_SLEEP = 1.25  # sleep leaves a quarter more free than wakes a machine
 class _Fleet:
     """Room and need of the machines that serve, at one wake."""
 
-    serving: BoolArray  # on, ours, not for batch alone
-    room_cpu_m: IntArray
+    room_cpu_m: IntArray  # of each machine; -1: it does not serve
     room_memory_mib: IntArray
+    total: IntArray  # as `kernels.rooms` has it
     reserve_cpu_m: float
     reserve_memory_mib: float
     coming: IntArray  # replicas of each service that this wake adds
@@ -212,42 +210,60 @@ class _Fleet:
     @classmethod
     def of(cls, snapshot: Snapshot, wanted: IntArray, policy: ElasticReactive) -> _Fleet:
         m = snapshot.machines
-        serving = (m.state == ON) & ours(m) & (m.role != BATCH)
-        room_cpu, room_memory = online_room(m)
-        least = max(policy.reserve_share, policy.reserve_machines / max(1, int(serving.sum())))
+        room_cpu_m, room_memory_mib = np.empty((2, len(m.state)), np.int64)
+        total = np.empty(kernels.ROOMS, np.int64)
+        kernels.rooms(
+            m.state,
+            m.lending,
+            m.surplus,
+            m.role,
+            m.cpu_m,
+            m.memory_mib,
+            m.online_cpu_m,
+            m.online_memory_mib,
+            m.batch_cpu_m,
+            m.batch_memory_mib,
+            m.replicas,
+            m.gpu_free_m,
+            room_cpu_m,
+            room_memory_mib,
+            total,
+        )
+        serving = int(total[kernels.SERVING])
+        least = max(policy.reserve_share, policy.reserve_machines / max(1, serving))
         return cls(
-            serving=serving,
-            room_cpu_m=room_cpu * serving,
-            room_memory_mib=room_memory * serving,
-            reserve_cpu_m=least * int(m.cpu_m @ serving),
-            reserve_memory_mib=least * int(m.memory_mib @ serving),
+            room_cpu_m=room_cpu_m,
+            room_memory_mib=room_memory_mib,
+            total=total,
+            reserve_cpu_m=least * int(total[kernels.SERVING_CPU_M]),
+            reserve_memory_mib=least * int(total[kernels.SERVING_MEMORY_MIB]),
             coming=np.maximum(wanted - hpa.present(snapshot.services), 0),
         )
 
     def to_wake(self, snapshot: Snapshot) -> IntArray:
         """Return the machines to wake: for the reserve, and for replicas without room."""
-        m, view = snapshot.machines, snapshot.services
-        serves = m.role != BATCH
-        booting = (m.state == BOOTING) & ours(m) & serves
+        view, total = snapshot.services, self.total.tolist()
         plain = np.where(view.replica_gpu_m == 0, self.coming, 0)
-        for_gpus = self.coming - plain
-        needs = [
-            max(0.0, reserve + int(plain @ each) - int(room.sum()) - int(size @ booting))
-            for room, reserve, each, size in (
-                (self.room_cpu_m, self.reserve_cpu_m, view.replica_cpu_m, m.cpu_m),
-                (
-                    self.room_memory_mib,
-                    self.reserve_memory_mib,
-                    view.replica_memory_mib,
-                    m.memory_mib,
-                ),
-            )
-        ]
-        gpu_room_m = int(m.gpu_free_m @ (self.serving | booting))
-        gpu_m = int(for_gpus @ view.replica_gpu_m) - gpu_room_m
+        need_cpu_m = (
+            self.reserve_cpu_m
+            + int(plain @ view.replica_cpu_m)
+            - total[kernels.ROOM_CPU_M]
+            - total[kernels.BOOTING_CPU_M]
+        )
+        need_memory_mib = (
+            self.reserve_memory_mib
+            + int(plain @ view.replica_memory_mib)
+            - total[kernels.ROOM_MEMORY_MIB]
+            - total[kernels.BOOTING_MEMORY_MIB]
+        )
+        gpu_m = int((self.coming - plain) @ view.replica_gpu_m) - total[kernels.ROOM_GPU_M]
+        if need_cpu_m <= 0 and need_memory_mib <= 0 and gpu_m <= 0 and not view.pending.any():
+            return NOTHING
+        m = snapshot.machines
+        serves = m.role != BATCH
         return np.concatenate(
             [
-                to_wake(m, serves, *needs),
+                to_wake(m, serves, need_cpu_m, need_memory_mib),
                 to_wake(m, serves, 0, 0, gpu_m),
                 to_hold_pending(snapshot, serves),
             ]
@@ -260,47 +276,25 @@ class _Fleet:
         for the largest replica that may have to move, `headroom` of each machine left free, so
         that enough places means that every replica fits, whatever the order.
         """
-        m = snapshot.machines
-        count = len(rows)
-        view = snapshot.services
-        for room, used, reserve, each in (
-            (self.room_cpu_m, m.online_cpu_m, self.reserve_cpu_m, view.replica_cpu_m),
-            (
-                self.room_memory_mib,
-                m.online_memory_mib,
-                self.reserve_memory_mib,
-                view.replica_memory_mib,
-            ),
-        ):
-            left = room.sum() - np.cumsum(room[rows]) - np.cumsum(used[rows])
-            enough = left >= RESERVE_TO_SLEEP * reserve + int(self.coming @ each)
-            count = min(count, _leading(enough))
-        rows = rows[:count]
-        largest = _largest_replica(snapshot, rows)
-        if largest is None:
-            return count
-        cpu_m, memory_mib = largest
-        places = np.minimum(
-            (self.room_cpu_m - headroom * m.cpu_m) // cpu_m,
-            (self.room_memory_mib - headroom * m.memory_mib) // memory_mib,
+        m, view, replicas = snapshot.machines, snapshot.services, snapshot.replicas
+        count: int = kernels.spare(
+            rows,
+            self.room_cpu_m,
+            self.room_memory_mib,
+            m.cpu_m,
+            m.memory_mib,
+            m.online_cpu_m,
+            m.online_memory_mib,
+            m.replicas,
+            self.total,
+            RESERVE_TO_SLEEP * self.reserve_cpu_m + int(self.coming @ view.replica_cpu_m),
+            RESERVE_TO_SLEEP * self.reserve_memory_mib
+            + int(self.coming @ view.replica_memory_mib),
+            headroom,
+            replicas.machine,
+            replicas.service,
+            view.replica_cpu_m,
+            view.replica_memory_mib,
+            np.empty(len(m.state), np.int64),
         )
-        places = np.maximum(np.where(self.serving, places, 0), 0)
-        fits = places.sum() - np.cumsum(places[rows]) >= np.cumsum(m.replicas[rows])
-        return _leading(fits)
-
-
-def _leading(holds: BoolArray) -> int:
-    """Return how many of the first elements hold."""
-    return len(holds) if holds.all() else int(holds.argmin())
-
-
-def _largest_replica(snapshot: Snapshot, rows: IntArray) -> tuple[int, int] | None:
-    """Return the largest CPU and the largest memory of the replicas on machines `rows`."""
-    replicas, view = snapshot.replicas, snapshot.services
-    moving = np.zeros(len(snapshot.machines.state), np.bool_)
-    moving[rows] = True
-    services = replicas.service[moving[replicas.machine]]
-    if not services.size:
-        return None
-    cpu_m, memory_mib = view.replica_cpu_m[services], view.replica_memory_mib[services]
-    return max(1, int(cpu_m.max())), max(1, int(memory_mib.max()))
+        return count

@@ -11,17 +11,24 @@ import numpy as np
 
 from greensched.forecast import Recent
 from greensched.model import NONE
-from greensched.policies import hpa
+from greensched.policies import hpa, kernels
 from greensched.policies.elastic import ElasticMemory, ElasticReactive
 from greensched.policies.memory import frozen
 from greensched.policies.settings import check
 from greensched.units import CPU_M_PER_CORE
 
 if TYPE_CHECKING:
-    from greensched.model import FloatArray, Forecaster, IntArray, ServiceView, Snapshot
+    from greensched.model import (
+        BoolArray,
+        FloatArray,
+        Forecaster,
+        IntArray,
+        ServiceView,
+        Snapshot,
+    )
 
+CORES_FIRST = 512  # tables reach further where a load asks for it
 CORES_MAX = 100_000
-PRECISION = 1e-4  # of utilisations
 
 
 def _nothing_recent() -> Recent:
@@ -42,12 +49,13 @@ def _nothing_recent() -> Recent:
 class PredictiveMemory(ElasticMemory):
     """That of the reactive rule, what the forecast remembers, and the plan made from it.
 
-    `up`, `down`: replicas needed soon, and those kept; `work_mc`: load x time [millicores x ms]
+    `trusted`: whose forecast has held of late; `up`, `down`: replicas needed soon, and those kept; `work_mc`: load x time [millicores x ms]
     since the plan was made; `seen_ms`: when replicas were last as it wants them; `counts`: those
     at the plans of the last `down_window_ms`, one row a plan.
     """
 
     recent: Any = field(default_factory=_nothing_recent)
+    trusted: BoolArray = field(default_factory=lambda: frozen(np.empty(0, np.bool_)))
     planned_ms: int = NONE
     seen_ms: int = NONE
     up: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
@@ -121,12 +129,11 @@ class ElasticPredictive(ElasticReactive):
             wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
             return wanted, replace(memory, hpa=windows)
         memory = self._planned(snapshot, forecast, memory)
-        wanted = self._followed(snapshot, memory)
-        trusted = memory.recent.trusted(self.coverage_min)
-        if not trusted.all():
+        wanted, still = self._followed(snapshot, memory)
+        if not memory.trusted.all():
             reactive, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
-            wanted, memory = np.where(trusted, wanted, reactive), replace(memory, hpa=windows)
-        still = trusted.all() and np.array_equal(wanted, hpa.present(snapshot.services))
+            wanted = np.where(memory.trusted, wanted, reactive)
+            memory, still = replace(memory, hpa=windows), False
         return wanted, replace(memory, seen_ms=snapshot.now_ms if still else NONE)
 
     def _planned(
@@ -153,10 +160,11 @@ class ElasticPredictive(ElasticReactive):
         later_ms = max(soon_ms, now + self.plan_period_ms + self.hold_ms)
         soon = forecast.upper(recent, now, soon_ms, self.quantile)
         later = np.maximum(soon, forecast.upper(recent, soon_ms, later_ms, self.quantile))
-        up, down = self._needed(view, np.stack([soon, later]))
+        up, down = self._needed(view, soon), self._needed(view, later)
         return replace(
             memory,
             recent=recent,
+            trusted=frozen(recent.trusted(self.coverage_min)),
             planned_ms=now,
             up=frozen(up),
             down=frozen(down),
@@ -173,35 +181,39 @@ class ElasticPredictive(ElasticReactive):
         counted: IntArray = np.concatenate([before[-rows:], current])
         return counted
 
-    def _followed(self, snapshot: Snapshot, memory: PredictiveMemory) -> IntArray:
-        """Return what plan and load of now ask for, within limits and steps."""
+    def _followed(self, snapshot: Snapshot, memory: PredictiveMemory) -> tuple[IntArray, bool]:
+        """Return what plan and load of now ask for, and whether that is what there is."""
         view = snapshot.services
-        current = hpa.present(view)
-        each = np.maximum(view.replica_cpu_m, 1) * self.max_utilisation
-        least = np.ceil(view.load_cpu_m / each - hpa.ROUNDING).astype(np.int64)
-        up, down = np.maximum(memory.up, least), np.maximum(memory.down, least)
-        most = memory.counts.max(axis=0)
-        floor = np.ceil(most * (1 - self.down_share) - hpa.ROUNDING).astype(np.int64)
-        kept = np.minimum(current, np.maximum(down, floor))
-        return hpa.within_limits(view, np.maximum(up, kept))
+        wanted = np.empty(len(view.online), np.int64)
+        told = kernels.follow(
+            view.load_cpu_m,
+            hpa.present(view),
+            view.pending,
+            view.replica_cpu_m,
+            view.replicas_min,
+            view.replicas_max,
+            memory.up,
+            memory.down,
+            memory.counts,
+            self.max_utilisation,
+            self.down_share,
+            wanted,
+        )
+        return wanted, bool(told & kernels.SETTLED)
 
     def _needed(self, view: ServiceView, load_cpu_m: FloatArray) -> IntArray:
-        """Return the smallest numbers of replicas under whose cores waits are short.
-
-        `load_cpu_m` [..., services]; so is the answer.
-        """
-        load = load_cpu_m / CPU_M_PER_CORE
-        each = np.maximum(view.replica_cpu_m, 1) / CPU_M_PER_CORE
-        needed = np.empty(load.shape, np.int64)
-        for time_ms in np.unique(view.service_time_ms).tolist():
-            rows = np.flatnonzero(view.service_time_ms == time_ms)
-            cores, most = utilisation_table(self.wait_ms / time_ms, self.wait_share)
-            most = np.minimum(most, self.max_utilisation)
-            found = np.interp(load[..., rows], cores * most, cores)
-            count = np.ceil(found / each[rows] - hpa.ROUNDING)
-            # Between two numbers of the table the line is a little too low.
-            held = count * each[rows]
-            needed[..., rows] = count + (load[..., rows] > held * np.interp(held, cores, most))
+        """Return the smallest numbers of replicas [services] under whose cores waits are short."""
+        needed = np.empty(len(load_cpu_m), np.int64)
+        if not len(needed):
+            return needed
+        times_ms = tuple(view.service_time_ms.tolist())
+        limits = (self.wait_ms, self.wait_share, self.max_utilisation)
+        most, cores_max = float(load_cpu_m.max()) / CPU_M_PER_CORE, CORES_FIRST
+        row, cores, held, use = _tables(times_ms, *limits, cores_max)
+        while most > held[:, -1].min() and cores_max < CORES_MAX:
+            cores_max *= 2
+            row, cores, held, use = _tables(times_ms, *limits, cores_max)
+        kernels.cover(load_cpu_m, view.replica_cpu_m, row, cores, held, use, needed)
         return needed
 
 
@@ -221,38 +233,33 @@ class ElasticOracle(ElasticPredictive):
 
 
 @cache
-def utilisation_table(waits: float, share: float) -> tuple[FloatArray, FloatArray]:
+def utilisation_table(
+    waits: float, share: float, cores_max: int = CORES_MAX
+) -> tuple[FloatArray, FloatArray]:
     """Return numbers of cores and the largest utilisation of each at which P(W > w) <= share.
 
-    `waits` is w over the mean service time. Utilisation is concave in the cores, so that straight
-    lines between the numbers stay below it. Erlang C by the recursion of the inverse of Erlang B.
+    `waits` is w over the mean service time; the last number is the first of the grid that is not
+    below `cores_max`. Utilisation is concave in the cores, so that straight lines between the
+    numbers stay below it.
     """
     grid = np.unique(np.geomspace(1, CORES_MAX, 120).astype(np.int64))
-    return grid.astype(np.float64), np.array([_most(int(c), waits, share) for c in grid])
+    cores = frozen(grid[: int(grid.searchsorted(cores_max)) + 1])
+    most = np.empty(len(cores))
+    kernels.fill_utilisations(cores, waits, share, most)
+    return cores.astype(np.float64), most
 
 
-def _most(cores: int, waits: float, share: float) -> float:
-    """Return the largest utilisation by bisection, to `PRECISION` below it."""
-    low, high = 0.0, 1.0
-    while high - low > PRECISION:
-        middle = (low + high) / 2
-        if _tail(cores, middle, waits) <= share:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-def _tail(cores: int, utilisation: float, waits: float) -> float:
-    """Return P(W > w) of M/M/c."""
-    if utilisation <= 0.0:
-        return 0.0
-    offered = cores * utilisation
-    # 1 / B = sum over k of c! / (c - k)! / a^k; terms fall off once c - k < a
-    steps = np.arange(cores, 0, -1, dtype=np.float64) / offered
-    logs = np.cumsum(np.log(steps))
-    top = max(0.0, float(logs.max()))
-    inverse = math.exp(-top) + float(np.exp(logs - top).sum())
-    blocked = math.exp(-top) / inverse
-    waiting = blocked / (1 - utilisation * (1 - blocked))
-    return waiting * math.exp(-(cores - offered) * waits)
+@cache
+def _tables(
+    times_ms: tuple[float, ...],
+    wait_ms: float,
+    wait_share: float,
+    max_utilisation: float,
+    cores_max: int,
+) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+    """Return each service's row [S], cores [P], and load held and utilisation there [rows, P]."""
+    distinct, row = np.unique(times_ms, return_inverse=True)
+    made = [utilisation_table(wait_ms / t, wait_share, cores_max) for t in distinct.tolist()]
+    cores = made[0][0]
+    most = np.minimum(np.stack([table for _, table in made]), max_utilisation)
+    return frozen(row.astype(np.int64)), frozen(cores), frozen(cores * most), frozen(most)

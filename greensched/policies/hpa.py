@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from greensched.model import NONE, IntArray, Scale, ServiceView, Snapshot
+from greensched.policies import kernels
 from greensched.policies.memory import frozen
 
 NEVER_MS = 1 << 62
-ROUNDING = 1e-9  # so that 3.0000000001 replicas are three
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +57,22 @@ def recommended(view: ServiceView, rule: HpaRule, *, measured: bool) -> IntArray
     The metric is mean use of request by the n replicas that serve or start, so n x metric is
     load / request, whatever n. A starting replica counts as present: it is not asked for twice.
     """
-    current = present(view)
-    wanted = current
-    if measured:
-        need = view.load_cpu_m / (np.maximum(view.replica_cpu_m, 1) * rule.target)
-        serving = view.online + view.starting
-        asked = np.ceil(need - ROUNDING).astype(np.int64)
-        off_target = np.abs(need - serving) > rule.tolerance * serving
-        # On target, what serves stays; what found no room is given up unless it is needed.
-        wanted = np.where(off_target, asked, np.minimum(current, np.maximum(serving, asked)))
-    return within_limits(view, wanted)
+    if not measured:
+        return within_limits(view, present(view))
+    asked = np.empty(len(view.online), np.int64)
+    kernels.recommend(
+        view.load_cpu_m,
+        view.online,
+        view.starting,
+        view.pending,
+        view.replica_cpu_m,
+        view.replicas_min,
+        view.replicas_max,
+        rule.target,
+        rule.tolerance,
+        asked,
+    )
+    return asked
 
 
 def is_settled(snapshot: Snapshot, memory: HpaMemory) -> bool:
@@ -87,14 +93,20 @@ def wanted_replicas(
     asked = recommended(view, rule, measured=snapshot.period_ms > 0)
     memory = _remembered(memory, snapshot, asked, current, rule)
     times = memory.times_ms
-    highest = memory.recommended[times.searchsorted(now - rule.stabilisation_ms) :].max(axis=0)
-    start = memory.present[times.searchsorted(now - rule.down_window_ms) :].max(axis=0)
-    # Up at once; down only as far as every recommendation in the window allows.
-    wanted = np.minimum(np.maximum(current, asked), highest)
-    ceiling = np.maximum(np.floor(current * rule.up_factor), current + rule.up_step)
-    floor = np.minimum(current, np.floor(start * (1 - rule.down_share) + ROUNDING))
-    stepped = np.maximum(np.minimum(wanted, ceiling), floor).astype(np.int64)
-    limited = within_limits(view, stepped)
+    limited = np.empty_like(current)
+    kernels.step(
+        current,
+        asked,
+        memory.recommended,
+        memory.present,
+        times.searchsorted([now - window for window in _windows(rule)]),
+        view.replicas_min,
+        view.replicas_max,
+        rule.up_factor,
+        rule.up_step,
+        rule.down_share,
+        limited,
+    )
     steady = snapshot.steady_since_ms <= now - snapshot.period_ms < now
     if steady and np.array_equal(limited, current) and not view.pending.any():
         # Until a row but the last leaves one of the windows.

@@ -15,10 +15,12 @@ from numba import boolean, float64, int64
 
 from greensched.compiling import COMPILED, is_cached
 from greensched.engine.kernels import advance, control, latency, sight
+from greensched.forecast import kernels as forecasts
+from greensched.policies import kernels as policies
 
 _NUMBERS: Any = int64[::1]
 _TABLE: Any = float64[::1]
-ENTRIES = ("advance.advance", "control.control", "sight.replicas", "latency.fill")
+ENTRIES = ("advance.advance", "control.control", "sight.replicas", "kernels.spare")
 _CONTROL_ALONE = (
     "from greensched.engine.kernels import warm; warm.compile_control()"  # in a process of its own
 )
@@ -35,6 +37,8 @@ def compile_control() -> None:
     sight.columns.compile((_NUMBERS, _NUMBERS, _TABLE, _TABLE, int64))
     sight.replicas.compile(4 * (_NUMBERS,))
     latency.fill.compile((planes, planes, _NUMBERS, _NUMBERS, _TABLE, float64[:, ::1]))
+    forecasts.compile_all()
+    policies.compile_all()
     control.control.compile(
         (_NUMBERS, _NUMBERS, int64, *3 * (_NUMBERS,), int64, int64, float64, boolean, _TABLE)
     )
