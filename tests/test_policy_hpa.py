@@ -13,6 +13,7 @@ from greensched.policies.hpa import (
     HpaMemory,
     HpaRule,
     is_settled,
+    present,
     scale_actions,
     wanted_replicas,
 )
@@ -129,7 +130,7 @@ def test_first_wake_measures_nothing() -> None:
     now = snapshot([machine()], [service()], [(0, 0, "online")] * 5, period_ms=0)
     answer, _ = wanted_replicas(now, HpaMemory(), HpaRule(**RULE))
     assert [5] == answer.tolist()
-    assert () == scale_actions(now.services, answer)
+    assert () == scale_actions(present(now.services), answer)
 
 
 def test_standby_is_not_scaled() -> None:

@@ -161,16 +161,16 @@ class Simulation:
         services = self.setting.services
         truth = None if services is None else Truth(services=services)
         sight = Sight(self.setting, self.world, self._roster)
+        oracles = [getattr(policy, "oracle", False) for policy in group]
+        packs = [getattr(policy, "packs", False) for policy in group]
         while True:
             self._advance(int(self._env.now))
             snapshot = sight.look(self.world, self._book)
             decided: list[Action] = []
             for i, policy in enumerate(group):
-                seen, oracle = snapshot, getattr(policy, "oracle", False)
-                if oracle:
-                    seen = replace(snapshot, forecast=truth)
-                if self._hosting is not None and getattr(policy, "packs", False):
-                    view = self._hosting.view(self.world, snapshot.now_ms, ahead=oracle)
+                seen = replace(snapshot, forecast=truth) if oracles[i] else snapshot
+                if packs[i] and self._hosting is not None:
+                    view = self._hosting.view(self.world, snapshot.now_ms, ahead=oracles[i])
                     seen = replace(seen, databases=view)
                 actions, memories[i] = policy.decide(seen, memories[i])
                 decided += actions
@@ -229,9 +229,8 @@ class Simulation:
 
     def _limit(self, action: BatchLimit) -> None:
         """Carry a limit out; evicted jobs need room to wait."""
-        world = grown(self.world)
-        if world is not self.world:
-            self._use(world)
+        if action.evict:
+            self._use(grown(self.world))
         longest_ms = INF if action.job_ms_max == NONE else action.job_ms_max
         self._control(
             C_LIMIT,

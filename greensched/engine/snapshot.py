@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from greensched.engine.kernels.layout import World
-    from greensched.model import IntArray
+    from greensched.model import BoolArray, IntArray
 
 DATABASE = ROLE_CODES["database"]
 UNLIMITED = np.int64(1) << np.int64(40)
@@ -44,24 +44,47 @@ def _copy(array: NDArray[Any]) -> NDArray[Any]:
 
 
 class Roster:
-    """The replicas that exist; the same view while none comes, goes or moves."""
+    """The replicas that exist; read from the world only when a policy asks for them."""
 
     def __init__(self) -> None:
-        """Begin without a view."""
+        """Begin without a world."""
         self._view: ReplicaView | None = None
         self._seen = -1
+        self._count = 0
+        self._pages: Any = None
 
-    def view(self, world: World, pages: Any) -> ReplicaView:
-        """Return the replicas of now."""
+    def look(self, world: World, pages: Any) -> Roster:
+        """Return itself, showing the replicas of now."""
         w: Any = world.w[0]
-        if self._view is None or int(w["n_replica_changes"]) != self._seen:
-            self._seen = int(w["n_replica_changes"])
-            service, machine, online = np.empty((3, int(w["n_alive"])), np.int64)
-            sight.replicas(pages, service, machine, online)
+        changes = int(w["n_replica_changes"])
+        if changes != self._seen:
+            self._view, self._seen, self._count = None, changes, int(w["n_alive"])
+        self._pages = pages
+        return self
+
+    def _read(self) -> ReplicaView:
+        if self._view is None:
+            service, machine, online = np.empty((3, self._count), np.int64)
+            sight.replicas(self._pages, service, machine, online)
             self._view = ReplicaView(
                 service=_frozen(service), machine=_frozen(machine), online=_frozen(online == 1)
             )
         return self._view
+
+    @property
+    def service(self) -> IntArray:
+        """Return the service of each replica."""
+        return self._read().service
+
+    @property
+    def machine(self) -> IntArray:
+        """Return the machine of each."""
+        return self._read().machine
+
+    @property
+    def online(self) -> BoolArray:
+        """Say of each whether it serves."""
+        return self._read().online
 
 
 class Sight:
@@ -116,7 +139,7 @@ class Sight:
             steady_since_ms=int(w["steady_since_ms"]),
             machines=self._machines,
             services=self._services,
-            replicas=self._roster.view(world, pages),
+            replicas=self._roster.look(world, pages),
             queue=_queue(world),
             forecast=self._forecast,
         )

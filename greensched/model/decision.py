@@ -64,6 +64,25 @@ class ReplicaView:
     online: BoolArray
 
 
+class Replicas(Protocol):
+    """A `ReplicaView`, or what reads its columns only when they are asked for."""
+
+    @property
+    def service(self) -> IntArray:
+        """Return the service of each replica."""
+        ...
+
+    @property
+    def machine(self) -> IntArray:
+        """Return the machine of each."""
+        ...
+
+    @property
+    def online(self) -> BoolArray:
+        """Say of each whether it serves."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueView:
     """The jobs that wait, in sum; `gpu_jobs` are those of them that want GPUs."""
@@ -143,10 +162,12 @@ class Snapshot:
     now_ms: int
     period_ms: int  # since this policy's last wake; 0 at the first
     time_of_day_ms: int  # local to the scenario's start offset
-    steady_since_ms: int  # services' loads and counts are the same since; `now_ms`: not known
+    steady_since_ms: (
+        int  # loads and counts (starting or online) are as now since; `now_ms`: unknown
+    )
     machines: MachineView
     services: ServiceView
-    replicas: ReplicaView
+    replicas: Replicas
     queue: QueueView
     forecast: Forecaster | None = None  # fitted on history; None: nobody asked for one
     databases: DatabaseView | None = None  # for who packs them; None: there are none

@@ -83,7 +83,7 @@ class Autoscaled:
         for_jobs = wake_for_queue(snapshot, takes_jobs, patience_ms=self.patience_ms)
         unneeded = self._unneeded(snapshot, serves)
         actions: tuple[Action, ...] = (
-            *hpa.scale_actions(view, wanted),
+            *hpa.scale_actions(hpa.present(view), wanted),
             *power_actions(np.concatenate([for_services, for_jobs]), "on"),
             *power_actions(unneeded, "off"),
         )

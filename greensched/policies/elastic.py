@@ -115,36 +115,44 @@ class ElasticReactive:
         self, snapshot: Snapshot, memory: ElasticMemory
     ) -> tuple[tuple[Action, ...], ElasticMemory]:
         """Return the actions to take now and the memory for the next wake."""
-        machines, now = snapshot.machines, snapshot.now_ms
+        now = snapshot.now_ms
         free = snapshot.period_ms > 0 and now - memory.freed_ms >= self.free_period_ms
-        takes_jobs = machines.role != ONLINE
-        jobs = wake_for_queue(snapshot, takes_jobs, patience_ms=self.patience_ms)
+        jobs = NOTHING
+        if snapshot.queue.jobs:
+            takes_jobs = snapshot.machines.role != ONLINE
+            jobs = wake_for_queue(snapshot, takes_jobs, patience_ms=self.patience_ms)
         if not free and self._is_settled(snapshot, memory):
             return power_actions(jobs, "on"), memory
         wanted, memory = self._wanted(snapshot, memory)
-        asked_ms = memory.asked_ms
-        if len(asked_ms) != len(machines.state):
-            asked_ms = np.full(len(machines.state), LONG_AGO_MS, np.int64)
-        wake_services, sleep, freed_ms = NOTHING, NOTHING, memory.freed_ms
-        coming = wanted > hpa.present(snapshot.services)
-        if free or coming.any() or snapshot.services.pending.any():  # else nothing has changed
-            fleet = _Fleet.of(snapshot, wanted, self)
-            wake_services = fleet.to_wake(snapshot)
-            if free:
-                rested = now - asked_ms >= self.retry_ms
-                idle = idle_for(snapshot, self.idle_ms)
-                freed = NOTHING
-                if not wake_services.size:
-                    freed = self._freed(snapshot, fleet, idle, rested)
-                asked_ms, freed_ms = asked_ms.copy(), now
-                asked_ms[freed] = now
-                sleep = np.concatenate([freed, to_rest(snapshot, idle)])
-        actions: tuple[Action, ...] = (
-            *hpa.scale_actions(snapshot.services, wanted),
-            *power_actions(np.concatenate([wake_services, jobs]), "on"),
+        present = hpa.present(snapshot.services)
+        scale = hpa.scale_actions(present, wanted)
+        if not free and not (wanted > present).any() and not snapshot.services.pending.any():
+            return (*scale, *power_actions(jobs, "on")), memory
+        fleet = _Fleet.of(snapshot, wanted - present, self)
+        wake, sleep = fleet.to_wake(snapshot), NOTHING
+        if free:
+            sleep, memory = self._to_sleep(snapshot, memory, fleet, free=not wake.size)
+        return (
+            *scale,
+            *power_actions(np.concatenate([wake, jobs]), "on"),
             *power_actions(sleep, "sleep", self.moves_max),
-        )
-        return actions, replace(memory, asked_ms=frozen(asked_ms), freed_ms=freed_ms)
+        ), memory
+
+    def _to_sleep(
+        self, snapshot: Snapshot, memory: ElasticMemory, fleet: _Fleet, *, free: bool
+    ) -> tuple[IntArray, ElasticMemory]:
+        """Return the machines to put to sleep, those that serve only if some are to be `free`."""
+        count, now = len(snapshot.machines.state), snapshot.now_ms
+        asked_ms = memory.asked_ms.copy()
+        if len(asked_ms) != count:
+            asked_ms = np.full(count, LONG_AGO_MS, np.int64)
+        idle = idle_for(snapshot, self.idle_ms)
+        freed = NOTHING
+        if free:
+            freed = self._freed(snapshot, fleet, idle, now - asked_ms >= self.retry_ms)
+            asked_ms[freed] = now
+        sleep = np.concatenate([freed, to_rest(snapshot, idle)])
+        return sleep, replace(memory, asked_ms=frozen(asked_ms), freed_ms=now)
 
     def _is_settled(self, snapshot: Snapshot, memory: ElasticMemory) -> bool:
         """Say whether the replicas are as wanted, and will be until something changes."""
@@ -208,7 +216,7 @@ class _Fleet:
     coming: IntArray  # replicas of each service that this wake adds
 
     @classmethod
-    def of(cls, snapshot: Snapshot, wanted: IntArray, policy: ElasticReactive) -> _Fleet:
+    def of(cls, snapshot: Snapshot, added: IntArray, policy: ElasticReactive) -> _Fleet:
         m = snapshot.machines
         room_cpu_m, room_memory_mib = np.empty((2, len(m.state)), np.int64)
         total = np.empty(kernels.ROOMS, np.int64)
@@ -237,7 +245,7 @@ class _Fleet:
             total=total,
             reserve_cpu_m=least * int(total[kernels.SERVING_CPU_M]),
             reserve_memory_mib=least * int(total[kernels.SERVING_MEMORY_MIB]),
-            coming=np.maximum(wanted - hpa.present(snapshot.services), 0),
+            coming=np.maximum(added, 0),
         )
 
     def to_wake(self, snapshot: Snapshot) -> IntArray:

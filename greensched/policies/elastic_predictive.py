@@ -49,9 +49,10 @@ def _nothing_recent() -> Recent:
 class PredictiveMemory(ElasticMemory):
     """That of the reactive rule, what the forecast remembers, and the plan made from it.
 
-    `trusted`: whose forecast has held of late; `up`, `down`: replicas needed soon, and those kept; `work_mc`: load x time [millicores x ms]
-    since the plan was made; `seen_ms`: when replicas were last as it wants them; `counts`: those
-    at the plans of the last `down_window_ms`, one row a plan.
+    `trusted`: whose forecast has held of late; `up`, `down`: replicas needed soon, and those kept;
+    `work_mc`: load x time [millicores x ms] from the plan until `seen_ms`, when the load was
+    `load_cpu_m` and replicas were `wanted` (empty: they follow the reactive rule as well);
+    `counts`: replicas at the plans of the last `down_window_ms`, one row a plan.
     """
 
     recent: Any = field(default_factory=_nothing_recent)
@@ -60,6 +61,8 @@ class PredictiveMemory(ElasticMemory):
     seen_ms: int = NONE
     up: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
     down: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
+    load_cpu_m: FloatArray = field(default_factory=lambda: frozen(np.empty(0)))
+    wanted: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
     work_mc: FloatArray = field(default_factory=lambda: frozen(np.empty(0)))
     counts: IntArray = field(default_factory=lambda: frozen(np.empty((0, 0), np.int64)))
 
@@ -118,8 +121,17 @@ class ElasticPredictive(ElasticReactive):
         assert isinstance(memory, PredictiveMemory)
         if memory.planned_ms == NONE:
             return hpa.is_settled(snapshot, memory.hpa)
-        planned = snapshot.now_ms - memory.planned_ms < self.plan_period_ms
-        return planned and snapshot.steady_since_ms <= memory.seen_ms
+        if snapshot.now_ms - memory.planned_ms >= self.plan_period_ms:
+            return False
+        view = snapshot.services
+        return len(memory.wanted) == len(view.online) and kernels.unchanged(
+            view.load_cpu_m,
+            view.online,
+            view.starting,
+            view.pending,
+            memory.load_cpu_m,
+            memory.wanted,
+        )
 
     def _wanted(self, snapshot: Snapshot, memory: ElasticMemory) -> tuple[IntArray, ElasticMemory]:
         """Return the replicas that each service is to have, and what is to be remembered."""
@@ -128,27 +140,47 @@ class ElasticPredictive(ElasticReactive):
         if forecast is None or not forecast.predicts or snapshot.period_ms == 0:
             wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
             return wanted, replace(memory, hpa=windows)
-        memory = self._planned(snapshot, forecast, memory)
-        wanted, still = self._followed(snapshot, memory)
-        if not memory.trusted.all():
+        work_mc = self._worked(snapshot, memory)
+        if memory.planned_ms == NONE or snapshot.now_ms - memory.planned_ms >= self.plan_period_ms:
+            memory = self._planned(snapshot, forecast, memory, work_mc)
+            work_mc = np.zeros(len(work_mc))
+        wanted = self._followed(snapshot, memory)
+        windows = memory.hpa
+        trusted = bool(memory.trusted.all())
+        if not trusted:
             reactive, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
             wanted = np.where(memory.trusted, wanted, reactive)
-            memory, still = replace(memory, hpa=windows), False
-        return wanted, replace(memory, seen_ms=snapshot.now_ms if still else NONE)
+        return wanted, replace(
+            memory,
+            hpa=windows,
+            seen_ms=snapshot.now_ms,
+            load_cpu_m=frozen(snapshot.services.load_cpu_m.copy()),
+            wanted=frozen(wanted if trusted else wanted[:0]),
+            work_mc=frozen(work_mc),
+        )
+
+    def _worked(self, snapshot: Snapshot, memory: PredictiveMemory) -> FloatArray:
+        """Return load x time since the plan; wakes that were settled had the load seen before."""
+        work_mc: FloatArray = snapshot.services.load_cpu_m * snapshot.period_ms
+        if memory.planned_ms == NONE:
+            return work_mc
+        quiet_ms = snapshot.now_ms - snapshot.period_ms - memory.seen_ms
+        if quiet_ms:
+            work_mc += memory.load_cpu_m * quiet_ms
+        work_mc += memory.work_mc
+        return work_mc
 
     def _planned(
-        self, snapshot: Snapshot, forecast: Forecaster, memory: PredictiveMemory
+        self,
+        snapshot: Snapshot,
+        forecast: Forecaster,
+        memory: PredictiveMemory,
+        work_mc: FloatArray,
     ) -> PredictiveMemory:
-        """Return the memory with a plan that is not older than `plan_period_ms`."""
+        """Return the memory with a new plan, `work_mc` having been the load x time since."""
         view, now = snapshot.services, snapshot.now_ms
         first = memory.planned_ms == NONE
-        quiet_ms = snapshot.period_ms  # wakes that nothing came of had this same load
-        if not first and memory.seen_ms != NONE:
-            quiet_ms = now - memory.seen_ms
-        work_mc = view.load_cpu_m * quiet_ms + (0.0 if first else memory.work_mc)
         since_ms = now - snapshot.period_ms if first else memory.planned_ms
-        if not first and now - since_ms < self.plan_period_ms:
-            return replace(memory, work_mc=frozen(work_mc))
         recent = forecast.observe(
             forecast.begin if first else memory.recent,
             now,
@@ -168,7 +200,6 @@ class ElasticPredictive(ElasticReactive):
             planned_ms=now,
             up=frozen(up),
             down=frozen(down),
-            work_mc=frozen(np.zeros(len(work_mc))),
             counts=frozen(self._counted(view, memory.counts)),
         )
 
@@ -181,14 +212,13 @@ class ElasticPredictive(ElasticReactive):
         counted: IntArray = np.concatenate([before[-rows:], current])
         return counted
 
-    def _followed(self, snapshot: Snapshot, memory: PredictiveMemory) -> tuple[IntArray, bool]:
-        """Return what plan and load of now ask for, and whether that is what there is."""
+    def _followed(self, snapshot: Snapshot, memory: PredictiveMemory) -> IntArray:
+        """Return what plan and load of now ask for, within limits and steps."""
         view = snapshot.services
         wanted = np.empty(len(view.online), np.int64)
-        told = kernels.follow(
+        kernels.follow(
             view.load_cpu_m,
             hpa.present(view),
-            view.pending,
             view.replica_cpu_m,
             view.replicas_min,
             view.replicas_max,
@@ -199,7 +229,7 @@ class ElasticPredictive(ElasticReactive):
             self.down_share,
             wanted,
         )
-        return wanted, bool(told & kernels.SETTLED)
+        return wanted
 
     def _needed(self, view: ServiceView, load_cpu_m: FloatArray) -> IntArray:
         """Return the smallest numbers of replicas [services] under whose cores waits are short."""

@@ -123,9 +123,9 @@ def _windows(rule: HpaRule) -> tuple[int, int]:
     return rule.stabilisation_ms, rule.down_window_ms
 
 
-def scale_actions(view: ServiceView, wanted: IntArray) -> tuple[Scale, ...]:
-    """Return one `Scale` of the services whose count is to change, or none."""
-    changed = np.flatnonzero(wanted != present(view))
+def scale_actions(current: IntArray, wanted: IntArray) -> tuple[Scale, ...]:
+    """Return one `Scale` of the services whose `current` count is to change, or none."""
+    changed = (wanted != current).nonzero()[0]
     if not changed.size:
         return ()
     return (Scale(services=frozen(changed), replicas=frozen(wanted[changed])),)

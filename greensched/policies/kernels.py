@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 BATCH, ANY = ROLE_CODES["batch"], ROLE_CODES["any"]
 ROUNDING = 1e-9  # so that 3.0000000001 replicas are three
 PRECISION = 1e-4  # of utilisations
-COMING, PENDING = 1, 2  # what `follow` answers, in sum
-SETTLED = 4
 (
     SERVING,
     ROOM_CPU_M,
@@ -40,7 +38,7 @@ _tail: Any = inner(wait_tail)
 @inner
 def _replicas(need: float) -> int:
     """Return the smallest whole number that is not below `need`, but for rounding."""
-    return int(math.ceil(need - ROUNDING))
+    return math.ceil(need - ROUNDING)
 
 
 @entry
@@ -95,17 +93,34 @@ def step(
             start = max(start, counts[row, s])
         # Up at once; down only as far as every recommendation in the window allows.
         n = min(max(present[s], asked[s]), highest)
-        ceiling = max(int(math.floor(present[s] * up_factor)), present[s] + up_step)
-        floor = min(present[s], int(math.floor(start * (1 - down_share) + ROUNDING)))
+        ceiling = max(math.floor(present[s] * up_factor), present[s] + up_step)
+        floor = min(present[s], math.floor(start * (1 - down_share) + ROUNDING))
         n = max(min(n, ceiling), floor)
         wanted[s] = min(max(n, least[s]), most[s])
+
+
+@entry
+def unchanged(
+    load_cpu_m: FloatArray,
+    online: IntArray,
+    starting: IntArray,
+    pending: IntArray,
+    load_before_cpu_m: FloatArray,
+    wanted: IntArray,
+) -> bool:
+    """Say whether loads are as before, and replicas as wanted with none that found no room."""
+    for s in range(len(online)):
+        if load_cpu_m[s] != load_before_cpu_m[s] or pending[s] > 0:
+            return False
+        if online[s] + starting[s] != wanted[s]:
+            return False
+    return True
 
 
 @entry
 def follow(
     load_cpu_m: FloatArray,
     present: IntArray,
-    pending: IntArray,
     replica_cpu_m: IntArray,
     least: IntArray,
     most: IntArray,
@@ -115,12 +130,11 @@ def follow(
     max_utilisation: float,
     down_share: float,
     wanted: IntArray,
-) -> int:
+) -> None:
     """Write what plan and load of now ask for, within limits and steps.
 
     `up`, `down`: replicas by the plan; `counts` [rows, services]: those of before.
     """
-    told = SETTLED
     for s in range(len(present)):
         each = max(replica_cpu_m[s], 1) * max_utilisation
         now = _replicas(load_cpu_m[s] / each)
@@ -129,15 +143,7 @@ def follow(
             before = max(before, counts[row, s])
         floor = _replicas(before * (1 - down_share))
         kept = min(present[s], max(down[s], now, floor))
-        n = min(max(up[s], now, kept, least[s]), most[s])
-        wanted[s] = n
-        if n != present[s]:
-            told &= ~SETTLED
-        if n > present[s]:
-            told |= COMING
-        if pending[s] > 0:
-            told |= PENDING
-    return told
+        wanted[s] = min(max(up[s], now, kept, least[s]), most[s])
 
 
 @entry
@@ -297,8 +303,8 @@ def spare(
     most_cpu_m = most_memory_mib = 0
     for r in range(len(on_machine)):
         if leaves[on_machine[r]]:
-            most_cpu_m = max(most_cpu_m, max(1, replica_cpu_m[of_service[r]]))
-            most_memory_mib = max(most_memory_mib, max(1, replica_memory_mib[of_service[r]]))
+            most_cpu_m = max(most_cpu_m, 1, replica_cpu_m[of_service[r]])
+            most_memory_mib = max(most_memory_mib, 1, replica_memory_mib[of_service[r]])
     if most_cpu_m == 0:
         return count
     places = 0
@@ -334,7 +340,8 @@ def compile_all() -> None:
     rows = given(WHOLE, 2)
     recommend.compile((real, *6 * (kept,), REAL, REAL, made))
     step.compile((made, made, rows, rows, made, kept, kept, REAL, WHOLE, REAL, made))
-    follow.compile((real, made, *6 * (kept,), rows, REAL, REAL, made))
+    unchanged.compile((real, *3 * (kept,), real, kept))
+    follow.compile((real, made, *5 * (kept,), rows, REAL, REAL, made))
     fill_utilisations.compile((kept, REAL, REAL, written(REAL)))
     table = given(REAL, 2)
     cover.compile((written(REAL), kept, kept, real, table, table, made))

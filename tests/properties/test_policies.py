@@ -26,6 +26,7 @@ from greensched.model import (
     MachineView,
     Power,
     Recall,
+    ReplicaView,
     Scale,
     Snapshot,
 )
@@ -340,10 +341,9 @@ def toy_snapshot(base: Snapshot, world: Any, k: int, load: Any, now: Any) -> Sna
             starting=zeros,
             standby=zeros,
         ),
-        replicas=replace(
-            base.replicas,
-            service=read_only(service, np.int32),
-            machine=read_only(machine, np.int32),
+        replicas=ReplicaView(
+            service=read_only(service, np.int64),
+            machine=read_only(machine, np.int64),
             online=read_only(np.ones(len(service)), np.bool_),
         ),
         queue=replace(base.queue, jobs=0, cpu_m=0, memory_mib=0, gpu_m=0, oldest_submit_ms=NONE),

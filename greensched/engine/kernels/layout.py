@@ -142,7 +142,7 @@ f8: use_m gpu_use_m prefix_idle prefix_dynamic
 """)
 SERVICE = _dtype("""
 i8: cpu_m memory_mib gpu_m startup_ms n_online n_starting n_standby n_pending since_ms
-i8: rep_head seen_ms seen_online seen_starting seen_standby seen_pending
+i8: rep_head seen_ms seen_replicas seen_standby seen_pending
 f8: load_m use_m energy load_integral shortage_integral seen_load_m seen_integral
 """)
 CLASS = _dtype("""

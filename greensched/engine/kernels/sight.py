@@ -25,13 +25,12 @@ def _is_steady(svc: Records, s: int, now: int) -> bool:
     same = (
         c.load_m == c.seen_load_m
         and added == c.load_m * (now - c.seen_ms)
-        and c.n_online == c.seen_online
-        and c.n_starting == c.seen_starting
+        and c.n_online + c.n_starting == c.seen_replicas
         and c.n_standby == c.seen_standby
         and c.n_pending == c.seen_pending
     )
     c.seen_load_m, c.seen_integral, c.seen_ms = c.load_m, c.load_integral, now
-    c.seen_online, c.seen_starting = c.n_online, c.n_starting
+    c.seen_replicas = c.n_online + c.n_starting
     c.seen_standby, c.seen_pending = c.n_standby, c.n_pending
     return same
 

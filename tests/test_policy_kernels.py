@@ -1,0 +1,42 @@
+"""Compiled loops of policies and forecasts: compiled ahead, and once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CASE = """
+from greensched import load, registry
+from greensched.compiling import COMPILED
+from greensched.engine.kernels import warm
+from greensched.engine.simulate import simulate
+from greensched.experiment.world import shared
+from greensched.forecast import kernels as forecasts
+from greensched.policies import kernels as policies
+warm.compile_control()
+named = [*vars(forecasts).items(), *vars(policies).items()]
+entries = [v for n, v in named if hasattr(v, "signatures") and not n.startswith("_")]
+counts = [len(v.signatures) for v in entries]
+scenario = load("simulations/tidal-week.yaml").with_(**{"window.days": 1})
+world = shared(scenario)
+simulate(world.setting("all", policies=tuple(scenario.policies)))
+simulate(world.setting("auto", policies=(registry.load("policy", "autoscaled")(),)))
+print(COMPILED, set(counts), {len(v.signatures) for v in entries}, len(entries) > 8)
+"""
+
+
+def test_no_wake_compiles_a_loop() -> None:
+    """Snapshots and memories hold just the arrays that the loops were compiled for."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NUMBA_DISABLE_JIT": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", CASE],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert ["True", "{1}", "{1}", "True"] == done.stdout.split()
