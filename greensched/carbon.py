@@ -16,10 +16,12 @@ from greensched.errors import DataError, Finding
 from greensched.units import MS_PER_DAY, MS_PER_H
 
 if TYPE_CHECKING:
-    from greensched.model import BoolArray, FloatArray, IntArray
+    from greensched.model import BoolArray, FloatArray, Int8Array, IntArray
 
 Signal: TypeAlias = Literal["average", "marginal"]
 Basis: TypeAlias = Literal["direct", "lifecycle", "unstated"]
+ACTUAL, ESTIMATED, FORECAST = 0, 1, 2  # of a value: measured, modelled afterwards, foretold
+STATUS_NAMES: Final = ("actual", "estimated", "forecast")
 
 INTENSITY_LIMIT_G_PER_KWH: Final = 2_000.0  # no grid is dirtier: a unit was mistaken
 FROZEN_MS: Final = MS_PER_DAY  # a value that stays this long is reported
@@ -40,7 +42,10 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """What a source says of its values, or its user of the source."""
+    """What a source says of its values, or its user of the source.
+
+    `issued_at_ms` is when a forecast was made [ms since 1970 UTC].
+    """
 
     signal: Signal = "average"
     basis: Basis = "unstated"
@@ -48,6 +53,7 @@ class Labels:
     synthetic: bool = False
     source: str = ""
     checksum: str = ""
+    issued_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +61,9 @@ class CarbonIntensity:
     """`values_g_per_kwh[i]` [g CO2e/kWh] holds on `[edges_ms[i], edges_ms[i + 1])`.
 
     `labels.basis` says whether the values count combustion only (`direct`) or the plants' whole
-    life. `filled[i]` marks values that were not in the source. Raises DataError with all findings
-    when a value is not above 0 and at most 2,000 g/kWh or the edges do not rise.
+    life. `filled[i]` marks values that were not in the source; `status[i]` says whether a value is
+    `ACTUAL` (all are, where it is empty), `ESTIMATED` or `FORECAST`. Raises DataError with all
+    findings when a value is not above 0 and at most 2,000 g/kWh or the edges do not rise.
     """
 
     zone: str
@@ -65,6 +72,7 @@ class CarbonIntensity:
     labels: Labels = field(default_factory=Labels)
     filled: BoolArray = field(default_factory=lambda: np.empty(0, np.bool_))
     findings: tuple[str, ...] = ()
+    status: Int8Array = field(default_factory=lambda: np.empty(0, np.int8))
 
     def __post_init__(self) -> None:
         """Check values and edges."""
@@ -108,6 +116,18 @@ class CarbonIntensity:
         if not len(self.filled):
             return np.zeros(last - first, np.bool_)
         return self.filled[first:last].copy()
+
+    def window_status(self, start_ms: int, window_ms: int) -> Int8Array:
+        """Return, for each step of the window, its status code."""
+        first, last = self._steps(start_ms, window_ms)
+        if not len(self.status):
+            return np.zeros(last - first, np.int8)
+        return self.status[first:last].copy()
+
+    @property
+    def is_constant(self) -> bool:
+        """Tell whether all values are one: no shift in time can save anything."""
+        return bool(np.all(self.values_g_per_kwh == self.values_g_per_kwh[0]))
 
     def _covers(self, start_ms: int, end_ms: int) -> bool:
         return bool(self.edges_ms[0] <= start_ms and end_ms <= self.edges_ms[-1])

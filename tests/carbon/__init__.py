@@ -1,0 +1,1 @@
+"""Sources of intensity: servers on this machine, files, forecasts, limits."""
