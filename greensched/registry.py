@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import Finding, UsageError
+
+if TYPE_CHECKING:
+    from greensched.providers.points import Provider, Settings
 
 POLICIES: Final = {
     "autoscaled": "greensched.policies.autoscaled:Autoscaled",
@@ -41,8 +47,14 @@ READERS: Final = {
     "swf": "greensched.readers.swf:read",
 }
 PROVIDERS: Final = {
-    "constant": "greensched.providers.constant:constant",
-    "files": "greensched.providers.files:read",
+    "carbon-aware-sdk": "greensched.providers.carbon_aware_sdk:CarbonAwareSdk",
+    "constant": "greensched.providers.constant:Constant",
+    "electricity-maps": "greensched.providers.electricity_maps:ElectricityMaps",
+    "files": "greensched.providers.files:Files",
+    "profile": "greensched.providers.profile:Profile",
+    "prometheus": "greensched.providers.prometheus:Prometheus",
+    "uk-carbon-intensity": "greensched.providers.uk_carbon_intensity:UkCarbonIntensity",
+    "watttime": "greensched.providers.watttime:WattTime",
 }
 POWER_MODELS: Final = {
     "asymptotic": "greensched.power:Asymptotic",
@@ -82,6 +94,28 @@ def load(kind: str, name: str) -> Any:
 def names(kind: str) -> tuple[str, ...]:
     """Return the registered names of `kind`, sorted."""
     return tuple(sorted(KINDS[kind]))
+
+
+def source(text: str, settings: Settings) -> Provider:
+    """Return the source of intensity that `text` names: `NAME`, `NAME:ARGUMENT`, or a path.
+
+    `bundled:NAME` is a sample of ours and `data:PATH` a file below $GREENSCHED_DATA. Raises
+    UsageError where it is none of these.
+    """
+    name, _, rest = text.partition(":")
+    if name in PROVIDERS and name != "files":
+        found: Provider = load("provider", name).named(rest, settings)
+        return found
+    path = text
+    if name == "bundled":
+        from greensched.readers.bundled import bundled_path
+
+        path = str(bundled_path(rest))
+        settings = replace(settings, synthetic=True)
+    elif name == "data":
+        path = str(Path(os.environ.get("GREENSCHED_DATA", "")) / rest)
+    files: Provider = load("provider", "files").named(path, settings)
+    return files
 
 
 def _entry(kind: str, name: str) -> str:

@@ -1,50 +1,38 @@
-"""Carbon intensity from files: CSV and Parquet, in four layouts.
+"""Carbon intensity from files: CSV and Parquet, one zone or many, one file or a folder.
 
-    wide       a time column, then one column a zone
-    long       `zone`, `timestamp`, `carbon_intensity_g_per_kwh`
-    single     a time column and `carbon_intensity` (any spelling): the zone is not in the file
-    folder     one file a zone, `<zone>.csv`, `<zone>_<anything>.parquet`, ..., each `single`
-
-Values are g CO2e/kWh. Times carry an offset, or a column name that ends in `_utc`, or the caller
-names the time zone: a naive time is refused otherwise.
+Layouts are those of `file_layout`; in a folder a file whose rows name no zone is the zone that
+its name begins with, up to the first `_` or `.`. Values are g CO2e/kWh. Times carry an offset, or
+a column name that says UTC, or the caller names the time zone: a naive time is refused otherwise.
 """
 
 from __future__ import annotations
 
 import csv
-import difflib
 import hashlib
-import math
 import re
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 import numpy as np
 
-from greensched.carbon import FINDINGS_MAX, Labels, from_samples
-from greensched.errors import DataError, Finding
+from greensched.carbon import ACTUAL, FORECAST, Labels, from_samples, iso
+from greensched.errors import DataError, Finding, UsageError
+from greensched.providers.file_layout import LABEL_COLUMNS, SUFFIXES, layout_of, no_zone
+from greensched.providers.file_rows import quoted, samples
+from greensched.providers.points import Points, Settings
+from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import tzinfo
-    from pathlib import Path
+    from greensched.carbon import Basis, CarbonIntensity, Fill, Signal
+    from greensched.model import FloatArray, IntArray
+    from greensched.providers.file_layout import Layout
+    from greensched.providers.points import Query
+    from greensched.providers.web import Web
 
-    from greensched.carbon import CarbonIntensity, Fill
-
-TIME_COLUMNS: Final = ("timestamp", "datetime_utc", "timestamp_utc", "datetime", "time", "date")
-ZONE_COLUMN: Final = "zone"
-SUFFIXES: Final = (".csv", ".parquet")
-_INTENSITY = re.compile(r"^carbon[ _]?intensity", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
-    """Cells of the rows that matter: one time and one value each, with the file's row number."""
-
-    time_column: str
-    rows: Iterable[tuple[int, object, object]]
+T = TypeVar("T")
+SIGNALS: Final[tuple[Signal, ...]] = ("average", "marginal")
+BASES: Final[tuple[Basis, ...]] = ("direct", "lifecycle", "unstated")
 
 
 def read(
@@ -57,10 +45,19 @@ def read(
 ) -> CarbonIntensity:
     """Return the series of `zone` in the file or folder `path`.
 
-    `time_zone` (IANA name, such as `UTC`) is that of times without an offset. Raises DataError
-    naming file, row and remedy: unknown zone or layout, naive, ambiguous or unreadable times,
-    text for a number, gaps without `fill`, values out of range.
+    `time_zone` (IANA name, such as `UTC`) is that of times without an offset. What columns of the
+    file state of its values (signal, basis, vintage, synthetic) is taken for what `labels` leaves
+    open. Raises DataError naming file, row and remedy: unknown zone or layout, naive, ambiguous or
+    unreadable times, text for a number, gaps without `fill`, values out of range.
     """
+    times_ms, values, labels = _zone_rows(path, zone, time_zone, labels or Labels())
+    return from_samples(zone, times_ms, values, fill=fill, labels=labels)
+
+
+def _zone_rows(
+    path: Path, zone: str, time_zone: str | None, labels: Labels
+) -> tuple[IntArray, FloatArray, Labels]:
+    """Return times [ms UTC], values [g/kWh] with NaN for blanks, and what is known of them."""
     file = _file_of_zone(path, zone) if path.is_dir() else path
     try:
         checksum = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -68,37 +65,73 @@ def read(
         raise DataError(
             Finding(where=str(path), what=f"cannot be read: {error.strerror}")
         ) from error
-    table = _parquet(file, zone) if file.suffix == ".parquet" else _csv(file, zone)
-    times_ms, values = _parse(file.name, table, time_zone)
-    labels = replace(labels or Labels(), source=file.name, checksum=checksum)
-    return from_samples(zone, times_ms, values, fill=fill, labels=labels)
+    times_ms, values, layout = samples(file, zone, time_zone, labels.basis)
+    told = _told(file, layout, labels)
+    return times_ms, values, replace(told, source=file.name, checksum=checksum)
 
 
 def zones(path: Path) -> tuple[str, ...]:
-    """Return the names of the zones in `path`, sorted; empty where the file does not name any."""
+    """Return the names of the zones in `path`, sorted; empty where the file does not name any.
+
+    Raises DataError where it cannot be read.
+    """
     if path.is_dir():
-        return tuple(sorted({_zone_of_file(f) for f in _files(path)}))
-    if path.suffix == ".parquet":
-        return ()
-    with path.open(encoding="utf-8-sig", newline="") as lines:
+        return tuple(sorted({zone_of_file(f) for f in files_in(path)}))
+    return tuple(sorted(zones_in(path, layout_of(path.name, header_of(path)))))
+
+
+def zones_in(file: Path, layout: Layout) -> set[str]:
+    """Return the zones that a file names."""
+    if layout.zone_column is None:
+        return set(layout.zone_columns)
+    if file.suffix == ".parquet":
+        found = _parquet(
+            file, f"SELECT DISTINCT {quoted(layout.zone_column)} FROM read_parquet(?)"
+        )
+        return {str(zone) for (zone,) in found}
+    with file.open(encoding="utf-8-sig", newline="") as lines:
         rows = csv.reader(lines)
-        header = next(rows, [])
-        if ZONE_COLUMN in header:
-            at = header.index(ZONE_COLUMN)
-            return tuple(sorted({row[at] for row in rows if len(row) > at}))
-    return tuple(sorted(_zone_columns(header)))
+        at = [name.strip() for name in next(rows)].index(layout.zone_column)
+        return {row[at] for row in rows if len(row) > at}
 
 
-def _files(folder: Path) -> list[Path]:
+def header_of(file: Path) -> list[str]:
+    """Return the columns of a file; raises DataError where it cannot be read as a table."""
+    if file.suffix == ".parquet":
+        return [row[0] for row in _parquet(file, "DESCRIBE SELECT * FROM read_parquet(?)")]
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            return [name.strip() for name in next(csv.reader(lines), [])]
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}"
+        raise DataError(Finding(where=str(file), what=what)) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(Finding(where=file.name, what=f"is no CSV text: {error}")) from error
+
+
+def _parquet(file: Path, query: str) -> list[Any]:
+    import duckdb
+
+    with duckdb.connect(":memory:") as connection:
+        try:
+            return connection.execute(query, [str(file)]).fetchall()
+        except duckdb.Error as error:
+            what = f"is no Parquet: {str(error).splitlines()[0]}"
+            raise DataError(Finding(where=file.name, what=what)) from error
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that may hold intensity, sorted by name."""
     return [f for f in sorted(folder.iterdir()) if f.suffix in SUFFIXES]
 
 
-def _zone_of_file(file: Path) -> str:
-    return re.sub(r"_[0-9][0-9_-]*$", "", file.stem)
+def zone_of_file(file: Path) -> str:
+    """Return the zone that a file's name begins with."""
+    return re.split(r"[_.]", file.name, maxsplit=1)[0]
 
 
 def _file_of_zone(folder: Path, zone: str) -> Path:
-    found = [f for f in _files(folder) if zone in (f.stem, _zone_of_file(f))]
+    found = [f for f in files_in(folder) if zone == zone_of_file(f)]
     if len(found) == 1:
         return found[0]
     if found:
@@ -106,182 +139,127 @@ def _file_of_zone(folder: Path, zone: str) -> Path:
         raise DataError(
             Finding(where=str(folder), what=f"zone {zone!r} has {len(found)} files: {names}")
         )
-    raise _no_zone(folder.name, zone, [_zone_of_file(f) for f in _files(folder)])
+    raise no_zone(folder.name, zone, [zone_of_file(f) for f in files_in(folder)])
 
 
-def _no_zone(where: str, zone: str, known: Sequence[str]) -> DataError:
-    near = difflib.get_close_matches(zone, known, n=3, cutoff=0.5)
-    return DataError(
-        Finding(
-            where=where,
-            what=f"zone {zone!r} has no rows",
-            remedy=f"near: {', '.join(near)}" if near else f"zones: {', '.join(sorted(known))}",
-        )
-    )
-
-
-def _time_column(where: str, header: Sequence[str]) -> str:
-    for name in header:
-        if name.strip().lower() in TIME_COLUMNS:
-            return name
-    raise DataError(
-        Finding(
-            where=where,
-            what=f"no time column among {', '.join(header[:10])!r}",
-            remedy=f"name it one of {', '.join(TIME_COLUMNS)}",
-        )
-    )
-
-
-def _value_column(header: Sequence[str]) -> str | None:
-    found = [name for name in header if _INTENSITY.match(name)]
-    return found[0] if found else None
-
-
-def _zone_columns(header: Sequence[str]) -> list[str]:
-    if _value_column(header):
-        return []
-    return [name for name in header if name.strip().lower() not in TIME_COLUMNS]
-
-
-def _csv(file: Path, zone: str) -> _Table:
-    try:
+def _told(file: Path, layout: Layout, labels: Labels) -> Labels:
+    """Return `labels` with what the file's own columns state for all of its rows."""
+    labels = replace(labels, basis=layout.basis)
+    header = header_of(file)
+    named: list[str] = [name for name in LABEL_COLUMNS if name in header]
+    if layout.zone_column is None or not named:
+        return labels
+    if file.suffix == ".parquet":
+        wanted = ", ".join(quoted(name) for name in named)
+        first = _parquet(file, f"SELECT {wanted} FROM read_parquet(?) LIMIT 1")[0]
+        cells = {name: str(cell) for name, cell in zip(named, first, strict=True)}
+    else:
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows = list(csv.reader(lines, strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(Finding(where=file.name, what=f"is no CSV text: {error}")) from error
-    if not rows:
-        raise DataError(Finding(where=file.name, what="is empty"))
-    header = [name.strip() for name in rows[0]]
-    uneven = [i for i, row in enumerate(rows[1:], 2) if len(row) != len(header)]
-    if uneven:
-        raise DataError(
-            Finding(
-                where=f"{file.name} row {uneven[0]:,}",
-                what=f"{len(rows[uneven[0] - 1])} cells where the header has {len(header)} "
-                f"({len(uneven):,} such rows)",
-            )
+            rows = csv.reader(lines)
+            next(rows)
+            cells = dict(zip(header, next(rows), strict=True))
+    signal = _one_of(SIGNALS, cells.get("signal", labels.signal))
+    basis = _one_of(BASES, cells.get("basis", labels.basis))
+    if signal is None or basis is None:
+        what = f"states a signal or basis that is none: {cells}"
+        remedy = "average or marginal; direct, lifecycle or unstated"
+        raise DataError(Finding(where=file.name, what=what, remedy=remedy))
+    return replace(
+        labels,
+        signal=signal,
+        basis=basis if labels.basis == "unstated" else labels.basis,
+        vintage=labels.vintage or cells.get("vintage", ""),
+        synthetic=labels.synthetic or cells.get("synthetic", "").lower() == "true",
+    )
+
+
+def _one_of(known: tuple[T, ...], text: str) -> T | None:
+    return next((one for one in known if one == text), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """A file or folder as a source. What it holds after now is taken for a forecast, and said."""
+
+    name: ClassVar[str] = "files"
+    live: ClassVar[bool] = False
+    path: Path
+    time_zone: str | None = None
+    fill: Fill | None = None
+    labels: Labels = field(default_factory=Labels)
+
+    @classmethod
+    def named(cls, text: str, settings: Settings) -> Self:
+        """Return the source of the file or folder `text`; raises UsageError where it is none."""
+        path = Path(text)
+        if not path.exists():
+            remedy = "give a CSV or Parquet file, a folder of such, or the name of a source"
+            raise UsageError(Finding(where=text, what="no such file or source", remedy=remedy))
+        return cls(
+            path=path,
+            time_zone=settings.time_zone,
+            fill=settings.fill,
+            labels=Labels(signal=settings.signal or "average", synthetic=settings.synthetic),
         )
-    time_column = _time_column(file.name, header)
-    t = header.index(time_column)
-    value_column = _value_column(header)
-    numbered = list(enumerate(rows[1:], 2))
-    if ZONE_COLUMN in header and value_column:
-        z = header.index(ZONE_COLUMN)
-        numbered = [(i, row) for i, row in numbered if row[z] == zone]
-        if not numbered:
-            raise _no_zone(file.name, zone, sorted({row[z] for row in rows[1:]}))
-    elif not value_column:
-        if zone not in _zone_columns(header):
-            raise _no_zone(file.name, zone, _zone_columns(header))
-        value_column = zone
-    v = header.index(value_column)
-    return _Table(time_column=time_column, rows=[(i, row[t], row[v]) for i, row in numbered])
+
+    @property
+    def place(self) -> str:
+        """Return its path."""
+        return str(self.path)
+
+    def actual(self, query: Query, web: Web) -> Points:  # noqa: ARG002 as every provider
+        """Return the rows before now, within the query."""
+        points = self._points(query)
+        return _cut(points, points.start_ms < query.now_ms, ACTUAL)
+
+    def forecast(self, query: Query, web: Web) -> Points:  # noqa: ARG002
+        """Return the rows of the query that end after now."""
+        points = self._points(query)
+        later = _cut(points, points.end_ms > query.now_ms, FORECAST)
+        if len(later):
+            notes = ("what the file holds after now is taken for a forecast",)
+            return replace(later, notes=notes)
+        return later
+
+    def _points(self, query: Query) -> Points:
+        if self.fill is not None:
+            series = read(
+                self.path,
+                query.zone,
+                time_zone=self.time_zone,
+                fill=self.fill,
+                labels=self.labels,
+            )
+            times_ms, values = series.edges_ms[:-1], series.values_g_per_kwh
+            labels = series.labels
+        else:
+            times_ms, values, labels = _zone_rows(
+                self.path, query.zone, self.time_zone, self.labels
+            )
+        order = np.argsort(times_ms, kind="stable")
+        times_ms, values = times_ms[order], values[order]
+        gaps = np.diff(times_ms)
+        step_ms = int(gaps[gaps > 0].min()) if bool((gaps > 0).any()) else MS_PER_H
+        points = Points(
+            zone=query.zone,
+            start_ms=times_ms,
+            end_ms=times_ms + step_ms,
+            values_g_per_kwh=values,
+            status=np.full(len(times_ms), ACTUAL, np.int8),
+            labels=labels,
+        )
+        inside = (points.end_ms > query.from_ms) & (points.start_ms < query.until_ms)
+        if len(points) and not inside.any():
+            span = f"{iso(int(points.start_ms[0]))} to {iso(int(points.end_ms[-1]))}"
+            points = replace(points, notes=(f"holds {span} only",))
+        return _cut(points, inside, ACTUAL)
 
 
-def _parquet(file: Path, zone: str) -> _Table:
-    import duckdb
-
-    with duckdb.connect(":memory:") as connection:
-        try:
-            relation = connection.read_parquet(str(file))
-            header = list(relation.columns)
-            time_column = _time_column(file.name, header)
-            value_column = _value_column(header)
-            if value_column is None:
-                if zone not in _zone_columns(header):
-                    raise _no_zone(file.name, zone, _zone_columns(header))
-                value_column = zone
-            known: list[str] = []
-            if ZONE_COLUMN in header:
-                known = [str(z) for (z,) in relation.unique(ZONE_COLUMN).fetchall()]
-                relation = relation.filter(
-                    duckdb.ColumnExpression(ZONE_COLUMN) == duckdb.ConstantExpression(zone)
-                )
-            cells = relation.project(
-                f"{_quoted(time_column)}::VARCHAR, {_quoted(value_column)}"
-            ).fetchall()
-        except duckdb.Error as error:
-            first = str(error).splitlines()[0]
-            raise DataError(Finding(where=file.name, what=f"is no Parquet: {first}")) from error
-    if not cells:
-        raise _no_zone(file.name, zone, known)
-    return _Table(time_column=time_column, rows=[(i, t, v) for i, (t, v) in enumerate(cells, 1)])
-
-
-def _quoted(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
-
-
-def _zone_info(where: str, time_zone: str | None, time_column: str) -> tzinfo | None:
-    if time_zone is None:
-        return UTC if time_column.strip().lower().endswith("_utc") else None
-    try:
-        return UTC if time_zone == "UTC" else ZoneInfo(time_zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise DataError(
-            Finding(where=where, what=f"no time zone {time_zone!r}", remedy="such as UTC")
-        ) from error
-
-
-def _parse(where: str, table: _Table, time_zone: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return times [ms UTC] and values [g/kWh], NaN where blank; every bad row is a finding."""
-    zone = _zone_info(where, time_zone, table.time_column)
-    times_ms, values = [], []
-    found: list[Finding] = []
-    naive = 0
-    for number, time_cell, value_cell in table.rows:
-        try:
-            times_ms.append(_time_ms(str(time_cell), zone))
-            values.append(_value(value_cell))
-        except _NaiveTimeError as error:
-            naive += 1
-            if naive == 1:
-                remedy = "name the time zone, such as time_zone: UTC"
-                found.append(
-                    Finding(where=f"{where} row {number:,}", what=str(error), remedy=remedy)
-                )
-        except ValueError as error:
-            found.append(Finding(where=f"{where} row {number:,}", what=str(error)))
-    if naive > 1:
-        found.append(Finding(where=where, what=f"{naive:,} times without an offset in all"))
-    if found:
-        more = len(found) - FINDINGS_MAX
-        rest = [Finding(where=where, what=f"{more:,} more bad rows")] if more > 0 else []
-        raise DataError(*found[:FINDINGS_MAX], *rest)
-    return np.array(times_ms, np.int64), np.array(values, np.float64)
-
-
-class _NaiveTimeError(ValueError):
-    """A time without an offset, and nobody said where its clock hangs."""
-
-
-def _time_ms(text: str, zone: tzinfo | None) -> int:
-    try:
-        time = datetime.fromisoformat(text.strip())
-    except ValueError:
-        message = f"{text!r} is no ISO 8601 time"
-        raise ValueError(message) from None
-    if time.tzinfo is None:
-        if zone is None:
-            message = f"{text!r} has no offset"
-            raise _NaiveTimeError(message)
-        time = time.replace(tzinfo=zone)
-        if time.utcoffset() != time.replace(fold=1).utcoffset():
-            message = f"{text!r} does not exist or is ambiguous in {zone}; give the offset"
-            raise ValueError(message)
-    return round(time.timestamp() * 1_000)
-
-
-def _value(cell: object) -> float:
-    if cell is None or (isinstance(cell, str) and not cell.strip()):
-        return math.nan
-    try:
-        value = float(str(cell))
-    except ValueError:
-        message = f"{cell!r} is no number"
-        raise ValueError(message) from None
-    if not math.isfinite(value):
-        message = f"{cell!r} is not finite; leave unknown values blank"
-        raise ValueError(message)
-    return value
+def _cut(points: Points, keep: np.ndarray, status: int) -> Points:
+    return replace(
+        points,
+        start_ms=points.start_ms[keep],
+        end_ms=points.end_ms[keep],
+        values_g_per_kwh=points.values_g_per_kwh[keep],
+        status=np.full(int(keep.sum()), status, np.int8),
+    )

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from greensched import registry
 from greensched.errors import Finding, ScenarioError
 from greensched.scenario import convert
 from greensched.scenario.fleetspec import MachineSpec
@@ -90,19 +89,18 @@ def intensities(scenario: Scenario) -> dict[str, CarbonIntensity]:
 def _intensity(scenario: Scenario, site: SiteSpec, index: int) -> CarbonIntensity:
     """Return one site's carbon intensity."""
     from greensched.carbon import Fill, Labels
+    from greensched.providers.constant import constant
+    from greensched.providers.files import read
 
     source = convert.intensity_source(site)
-    series: CarbonIntensity
     if isinstance(source, float):
-        series = registry.load("provider", "constant")(site.zone, source)
-        return series
+        return constant(site.zone, source)
     path = resolved(scenario, source.source, scenario.source.where(("sites", index, "intensity")))
     fill = Fill(kind=source.fill, longest_ms=source.fill_longest) if source.fill else None
     labels = Labels(basis=source.basis, synthetic=source.source.startswith("bundled:"))
-    series = registry.load("provider", "files")(
+    return read(
         path, source.zone or site.zone, time_zone=source.time_zone, fill=fill, labels=labels
     )
-    return series
 
 
 def edges(scenario: Scenario, series: Sequence[CarbonIntensity] | None = None) -> IntArray:
