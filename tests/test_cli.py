@@ -54,7 +54,11 @@ def test_help_lists_every_command() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [*((c,) for c in COMMANDS), *(("trace", c) for c in ("import", "inspect", "sample"))],
+    [
+        *((c,) for c in COMMANDS),
+        *(("trace", c) for c in ("import", "inspect", "sample")),
+        *(("carbon", c) for c in ("import", "zones", "show", "plan", "limits")),
+    ],
 )
 def test_every_command_has_help(path: tuple[str, ...]) -> None:
     """Each command explains itself and its options."""

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "reproduce": ("greensched.cli.reproduce:reproduce", "Compute published results again."),
     "report": ("greensched.cli.reporting:report", "Render a result again."),
     "trace": ("greensched.cli.traces:trace", "Import, inspect and generate traces."),
+    "carbon": ("greensched.cli.carbon:carbon", "Intensity: fetch, show, plan, limits."),
     "schema": ("greensched.cli.scenarios:schema", "Print the JSON Schema of a file."),
     "doctor": ("greensched.cli.doctor:doctor", "Check this installation."),
     "completion": ("greensched.cli.completion:completion", "Print a shell's completion script."),

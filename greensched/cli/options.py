@@ -20,7 +20,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 DEMO_WORKERS_MAX = 4
 
 
-def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
+def stack(*options: Callable[[F], F]) -> Callable[[F], F]:
     """Return one decorator of several, listed in --help in this order."""
 
     def decorate(function: F) -> F:
@@ -38,7 +38,7 @@ def _set_level(ctx: click.Context, _option: click.Parameter, value: Any) -> None
     say.set_level(say.QUIET if told["quiet"] else min(told["verbose"], say.DEBUG))
 
 
-verbosity = _stack(
+verbosity = stack(
     click.option(
         "-q",
         "--quiet",
@@ -85,7 +85,7 @@ def overrides(_ctx: click.Context, _option: click.Parameter, values: Sequence[st
     return dict(text.split("=", 1) for text in values)
 
 
-scenario_options = _stack(
+scenario_options = stack(
     click.option(
         "--set",
         "overridden",
@@ -130,7 +130,7 @@ demo_workers_option = click.option(
     help=WORKERS_HELP,
 )
 
-reader_options = _stack(
+reader_options = stack(
     click.option("--reader", metavar="NAME", help="Format of the files."),
     click.option(
         "--map",

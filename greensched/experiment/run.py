@@ -20,6 +20,7 @@ from greensched.experiment.outcome import Outcome, outcome
 from greensched.experiment.partition import as_recorded, static_peak
 from greensched.experiment.result import Result
 from greensched.experiment.world import Shared, shared
+from greensched.providers.constant import NOT_ASSESSABLE, Constant
 from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def run(
                     *world.workload.findings,
                     *static.findings,
                     *forecasts.findings(world.workload, world.forecast),
-                    *_later(late_ms),
+                    *_remarks(world, late_ms),
                 )
             )
         ),
@@ -135,6 +136,18 @@ def _later(late_ms: int) -> tuple[str, ...]:
     return (
         f"static-peak ends {late_ms / MS_PER_H:.1f} h after the other runs, priced until then",
     )
+
+
+def _remarks(world: Shared, late_ms: int) -> tuple[str, ...]:
+    """Say what has to be known of the runs' ends and of the intensity."""
+    return (*_later(late_ms), *_annual(world))
+
+
+def _annual(world: Shared) -> tuple[str, ...]:
+    """Say that factors without hours, at all sites, leave nothing to be said of shifting."""
+    if any(one.labels.source != Constant.name for one in world.intensity.values()):
+        return ()
+    return (NOT_ASSESSABLE,)
 
 
 class _Runs:

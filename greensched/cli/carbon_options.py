@@ -1,0 +1,151 @@
+"""Options of the commands that ask for intensity, and the question that they make."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from greensched.cli import say
+from greensched.cli.options import stack
+from greensched.errors import Finding, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from greensched.carbon import Fill
+    from greensched.providers.chain import Answer
+    from greensched.providers.points import Provider, Settings
+
+VARIABLE: Final = "GREENSCHED_INTENSITY"
+INTENSITY_HELP: Final = (
+    "Where intensity comes from: a file, a folder, or NAME[:ADDRESS] of a source "
+    "(uk-carbon-intensity, electricity-maps, watttime, carbon-aware-sdk:URL, prometheus:URL, "
+    "constant:G_PER_KWH, profile:G_PER_KWH, bundled:three-zones, data:PATH). Several are asked "
+    f"in this order.  [default: ${VARIABLE}, separated by blanks]"
+)
+
+time_zone_option = click.option(
+    "--time-zone", metavar="ZONE", help="Of times in files that state none, such as UTC."
+)
+fill_option = click.option(
+    "--fill",
+    type=click.Choice(["hold", "interpolate"]),
+    help="What gaps in files of up to 6 h become.",
+)
+source_options = stack(
+    click.option("--intensity", "texts", multiple=True, metavar="SOURCE", help=INTENSITY_HELP),
+    click.option("--signal", type=click.Choice(["average", "marginal"]), help="Of the source."),
+    click.option("--unit", default="g/kWh", show_default=True, help="Of a metric or a constant."),
+    click.option(
+        "--query", metavar="PROMQL", default="", help="For prometheus; $zone in it is the zone."
+    ),
+    time_zone_option,
+    fill_option,
+)
+chain_options = stack(
+    source_options,
+    click.option("--from", "from_text", metavar="TIME", help="Instead of now, with its offset."),
+    click.option("--no-cache", is_flag=True, help="Ask anew, and keep no answer."),
+)
+
+
+def fill_of(kind: Any) -> Fill | None:
+    """Return how gaps are filled, None for not at all."""
+    from greensched.carbon import Fill
+
+    return None if kind is None else Fill(kind=kind)
+
+
+def settings_of(given: dict[str, Any]) -> Settings:
+    """Return what the user said of his sources."""
+    from greensched.providers.points import Settings
+
+    return Settings(
+        signal=given["signal"],
+        unit=given["unit"],
+        query=given["query"],
+        time_zone=given["time_zone"],
+        fill=fill_of(given["fill"]),
+    )
+
+
+def sources_of(texts: Sequence[str], settings: Settings) -> list[Provider]:
+    """Return the sources asked for; raises UsageError with all that are none, or for none."""
+    from greensched import registry
+
+    texts = texts or os.environ.get(VARIABLE, "").split()
+    if not texts:
+        remedy = (
+            f"--intensity FILE, or the name of a source such as uk-carbon-intensity (Great "
+            f"Britain, no token needed); or set ${VARIABLE}"
+        )
+        raise UsageError(Finding(where="--intensity", what="no source is named", remedy=remedy))
+    found: list[Provider] = []
+    findings: list[Finding] = []
+    for text in texts:
+        try:
+            found.append(registry.source(text, settings))
+        except UsageError as error:
+            findings += error.findings
+    if findings:
+        raise UsageError(*findings)
+    return found
+
+
+def now_ms(from_text: str | None) -> int:
+    """Return the instant to begin at [ms since 1970 UTC]: what was asked for, or now."""
+    if from_text is None:
+        return int(time.time() * 1_000)
+    from greensched.providers.points import instant_ms
+
+    try:
+        return instant_ms(from_text)
+    except ValueError as error:
+        remedy = "such as 2026-03-01T08:00Z or 2026-03-01T08:00+01:00"
+        raise UsageError(Finding(where="--from", what=str(error), remedy=remedy)) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A zone and a span ahead, as asked on the command line."""
+
+    zone: str
+    ahead_ms: int
+    given: dict[str, Any]
+
+    def answer(self) -> Answer:
+        """Return what the sources know of the span, as from now or `--from`."""
+        from greensched.providers.cache import Cache, cache_folder
+        from greensched.providers.chain import ask
+        from greensched.providers.points import Query
+        from greensched.providers.web import Web
+
+        sources = sources_of(self.given["texts"], settings_of(self.given))
+        at_ms = now_ms(self.given["from_text"])
+        query = Query(zone=self.zone, from_ms=at_ms, until_ms=at_ms + self.ahead_ms, now_ms=at_ms)
+        # Answers are kept for who asks of now; those of another day would mislead him.
+        kept = None if self.given["no_cache"] or self.given["from_text"] else cache_folder()
+        if any(source.live for source in sources):
+            say.tell(f"asking {', '.join(source.name for source in sources)}", at=say.VERBOSE)
+        with Web.open() as web:
+            return ask(sources, query, web, Cache(folder=kept))
+
+
+def duration_ms(ctx: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    """Return a duration such as `2h` or `90 min` in ms; above 0, with its unit."""
+    from greensched.scenario.quantity import DURATION, QuantityError, convert_integer
+
+    if text is None:
+        return None
+    try:
+        value = convert_integer(text, DURATION)
+    except QuantityError as error:
+        raise click.BadParameter(str(error), ctx, option) from None
+    if value <= 0:
+        what = f"{text!r} is not above 0"
+        raise click.BadParameter(what, ctx, option)
+    return value
