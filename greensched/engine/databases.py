@@ -6,13 +6,14 @@ sends or takes one at a time. The replica serves where it was until the copy is 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from greensched.engine.kernels import layout
 from greensched.engine.records import records
-from greensched.model import BY_RACK, NONE, ON, ROLE_CODES, DatabaseView
+from greensched.model import BY_RACK, BY_SITE, NONE, ON, ROLE_CODES, DatabaseView
 from greensched.units import MIB_PER_GIB
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Hosting:
                 parts.insert(0, getattr(setting.past_databases, name))
             self._record[name] = _frozen(np.concatenate(parts, axis=1))
         self._before = self._record["cpu_m"].shape[1] - table.cpu_m.shape[1]
+        self._steady = self._steadily(mach)
 
     def accepts(self, world: World, replica: int, machine: int) -> bool:
         """Say whether a copy of `replica` may begin to `machine` now."""
@@ -129,29 +131,40 @@ class Hosting:
 
     def view(self, world: World, now_ms: int, *, ahead: bool) -> DatabaseView:
         """Return what is seen at `now_ms`; `ahead`: the use that comes instead of what was."""
-        table, own = self.table, self.machines
+        table = self.table
         steps = min(max(0, (now_ms - table.start_ms) // table.step_ms), table.cpu_m.shape[1])
         now = self._before + steps
         part = slice(now, None) if ahead else slice(None, now)
-        mach: Any = world.mach
-        return DatabaseView(
-            step_ms=table.step_ms,
+        return replace(
+            self._steady,
             cpu_m=self._record["cpu_m"][:, part],
             iops=self._record["iops"][:, part],
-            memory_mib=_frozen(table.memory_mib),
-            disk_gib=_frozen(table.disk_gib),
             kept_disk_share=_frozen(self.kept_permille / PERMILLE),
-            apart=_frozen(table.apart),
-            database=_frozen(self.database),
             machine=_frozen(np.array(world.copy["machine"], np.int64)),
             to=_frozen(self.to.copy()),
+        )
+
+    def _steadily(self, mach: Any) -> DatabaseView:
+        """Return a view whose columns that do not change are right."""
+        table, own = self.table, self.machines
+        return DatabaseView(
+            step_ms=table.step_ms,
+            cpu_m=self._record["cpu_m"],
+            iops=self._record["iops"],
+            memory_mib=_frozen(table.memory_mib),
+            disk_gib=_frozen(table.disk_gib),
+            kept_disk_share=_frozen(np.ones(len(table))),
+            apart=_frozen(table.apart),
+            database=_frozen(self.database),
+            machine=_frozen(self.to),
+            to=_frozen(self.to),
             machines=_frozen(own),
             machine_cpu_m=_frozen(np.array(mach["cpu_m"][own], np.int64)),
             machine_iops=_frozen(self.iops[own]),
             machine_memory_mib=_frozen(np.array(mach["memory_mib"][own], np.int64)),
             machine_disk_gib=_frozen(self.disk_gib[own]),
             rack=_frozen(self.group[BY_RACK][own]),
-            site=_frozen(self.group[BY_RACK + 1][own]),
+            site=_frozen(self.group[BY_SITE][own]),
         )
 
 

@@ -20,12 +20,13 @@ from greensched.policies.packing import (
     Packing,
     Room,
     Terms,
+    best_fit,
     case_of,
     collapsed,
     machines_used,
     unplaced,
 )
-from greensched.policies.repacking import consolidated, repack
+from greensched.policies.repacking import repack
 from greensched.policies.settings import check
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 
@@ -52,7 +53,7 @@ class Consolidation:
     the others keep.
     """
 
-    period_ms: int = 15 * MS_PER_MIN
+    period_ms: int = 30 * MS_PER_MIN
     start_ms: int = MS_PER_H  # of the night, local time of day
     end_ms: int = 5 * MS_PER_H
     days: int = 14
@@ -156,7 +157,8 @@ class Consolidation:
         kept = repack(case, plan, moves_max)
         if moves_max < len(case):
             return kept
-        return min(kept, consolidated(case), key=lambda p: (unplaced(p), machines_used(p)))
+        anew = repack(case, best_fit(case))
+        return min(kept, anew, key=lambda p: (unplaced(p), machines_used(p)))
 
     def _compressed(self, view: DatabaseView) -> tuple[Compress, ...]:
         """Return what is still to be compressed."""

@@ -111,7 +111,7 @@ ROWS: Final = (
     Row(
         group="databases",
         key="databases.violation_min",
-        label="short of CPU or I/O, replica-min",
+        label="violation, replica-min",
         measure="plain",
     ),
 )
