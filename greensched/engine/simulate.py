@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from greensched.model import IntArray, Services
+    from greensched.model import DatabaseView, IntArray, Services
 
 STEP_MS = 5 * MS_PER_MIN  # intervals of usage beyond the window
 DRAIN_LIMIT_WINDOWS = 4  # a drain is cut after so many windows more
@@ -289,6 +289,11 @@ class Simulation:
         """Return how many jobs wait or run."""
         w: Any = self.world.w[0]
         return int(w["n_waiting"]) + int(w["n_running"])
+
+    def databases_seen(self, *, ahead: bool = False) -> DatabaseView:
+        """Return what a policy sees of the databases now; there have to be some."""
+        assert self._hosting is not None
+        return self._hosting.view(self.world, int(self._env.now), ahead=ahead)
 
     def result(self) -> RunResult:
         """Return what was measured until now."""

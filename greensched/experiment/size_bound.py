@@ -31,7 +31,7 @@ def capacities(shared: Shared) -> list[Capacity]:
     return [
         Capacity(
             name=kind.name,
-            count=kind.count,
+            count=0 if kind.role == "database" else kind.count,
             size=(
                 kind.cpu_m - kind.reserved_cpu_m,
                 kind.memory_mib - kind.reserved_memory_mib,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 import greensched
+from greensched.experiment.size_databases import bound_for_databases, databases_kept
 from greensched.units import MS_PER_S
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Sized:
     policies: tuple[str, ...]
     serve: int
     compute: int
+    databases: int
     by_type: tuple[int, ...] | None
     held: bool
     limited_by: tuple[tuple[str, Broken | None], ...]
@@ -47,9 +49,11 @@ class Sized:
 
     @classmethod
     def of(cls, shared: Shared, pools: Pools, found: Found, policies: tuple[Policy, ...]) -> Sized:
-        """Return what a search found, in machines of each type."""
-        size = found.size or pools.most
-        kept = np.concatenate([pools.serve[: size[0]], pools.compute[: size[1]]])
+        """Return what a search found, and machines for databases, in machines of each type."""
+        size, databases = found.size or pools.most, databases_kept(shared, policies)
+        kept = np.concatenate(
+            [pools.serve[: size[0]], pools.compute[: size[1]], databases.machines]
+        )
         kind = np.repeat(np.arange(len(shared.fleet)), [k.count for k in shared.fleet])
         by_type = np.bincount(kind[kept], minlength=len(shared.fleet))
         names = [k.name for k in shared.fleet]
@@ -68,8 +72,9 @@ class Sized:
             policies=tuple(p.kind for p in policies),
             serve=size[0],
             compute=size[1],
+            databases=len(databases.machines),
             by_type=None if found.size is None else tuple(int(n) for n in by_type),
-            held=found.verdict.held,
+            held=found.verdict.held and databases.held,
             limited_by=tuple(limits),
             use_cpu_share=found.verdict.use_cpu_share,
             tried=found.tried,
@@ -111,6 +116,7 @@ class Sizing:
     def lower_bound(self) -> int | None:
         """Return the bound on the machines of any fleet, with the reserve."""
         least = self.bound.machines
+        least = None if least is None else least + bound_for_databases(self.shared)
         return None if least is None else least + self.reserve.added(least)
 
     @property
@@ -261,6 +267,7 @@ class Sizing:
             "machines": self.machines(one),
             "serve": one.serve,
             "compute": one.compute,
+            "databases": one.databases,
             "held": one.held,
             "limited_by": self._limited(one),
             "use_cpu_share": one.use_cpu_share,
@@ -277,10 +284,22 @@ class Sizing:
             "at_s": None,
             "text": "as few machines as the services' load allows",
         }
-        return [
+        limits = [
             {"machine_type": kind, **(bound if b is None else b.document(self.shared))}
             for kind, b in one.limited_by
         ]
+        if one.databases:
+            kind = next(k.name for k in self.shared.fleet if k.role == "database")
+            text = "databases find no room that keeps their reserves"
+            limits.append({**bound, "machine_type": kind, "objective": "reserves", "text": text})
+        return limits
+
+    def _least(self, i: int) -> int:
+        """Return the bound on one machine type; the databases' where no other type has any."""
+        holding = [k for k in self.shared.fleet if k.role == "database"]
+        if self.shared.fleet[i].role != "database":
+            return self.bound.by_type[i]
+        return bound_for_databases(self.shared) if len(holding) == 1 else 0
 
     def _by_type(self) -> list[dict[str, Any]]:
         """Return the sizes by machine type."""
@@ -293,7 +312,7 @@ class Sizing:
                 "machines": None if columns[0] is None else columns[0][i],
                 "baseline_machines": None if columns[1] is None else columns[1][i],
                 "static_peak_machines": None if columns[2] is None else columns[2][i],
-                "lower_bound": self.bound.by_type[i],
+                "lower_bound": self._least(i),
                 "limited_by": [limit for limit in limited if limit["machine_type"] == kind.name],
             }
             for i, kind in enumerate(self.shared.fleet)

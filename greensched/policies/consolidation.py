@@ -105,15 +105,27 @@ class Consolidation:
         if case is None:
             return (), memory
         if not planned:
-            share = self.moves_share if len(memory.plan) else self.moves_first_share
             plan = np.where(view.to == NONE, at, _rows(view, view.to))
-            plan = self._planned(case, plan, round(share * len(case)))
+            plan = self._planned(case, plan, self._budget(memory.plan, at))
             memory = Night(begin_ms=begin_ms, plan=frozen(plan))
         return (
             *self._compressed(view),
             *_moves(case, view, snapshot, memory.plan),
             *_switched(view, snapshot, memory.plan),
         ), memory
+
+    def _budget(self, before: IntArray, at: IntArray) -> int:
+        """Return how many replicas may move tonight: at least what the plan before left undone."""
+        if len(before) != len(at):
+            return round(self.moves_first_share * len(at))
+        return max(round(self.moves_share * len(at)), int((before != at).sum()))
+
+    def first_plan(self, view: DatabaseView) -> IntArray | None:
+        """Return the plan from nothing, in rows of the view's machines; None: nothing is known."""
+        case = self._case(view)
+        if case is None:
+            return None
+        return self._planned(case, np.full(len(case), NONE, np.int64), len(case))
 
     def _case(self, view: DatabaseView) -> Case | None:
         """Return what has to find room; None while too little is known."""
@@ -158,7 +170,9 @@ class Consolidation:
         if moves_max < len(case):
             return kept
         anew = repack(case, best_fit(case))
-        return min(kept, anew, key=lambda p: (unplaced(p), machines_used(p)))
+        return min(
+            kept, anew, key=lambda p: (unplaced(p), machines_used(p), int((p != plan).sum()))
+        )
 
     def _compressed(self, view: DatabaseView) -> tuple[Compress, ...]:
         """Return what is still to be compressed."""

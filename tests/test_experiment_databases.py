@@ -1,0 +1,108 @@
+"""Databases from the scenario file to the result: the bundled ones, and PlanetLab's days."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import greensched as gs
+from greensched.experiment.databases import first_places
+from greensched.experiment.world import shared
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from greensched.scenario import Scenario
+
+TEXT = """\
+apiVersion: greensched/v1
+kind: Scenario
+name: data-week
+window: {start: 2023-03-06T00:00+08:00, days: 3}
+seed: 7
+sites: [{name: hz, zone: CN-EAST, pue: 1.25, intensity: 500 g/kWh}]
+fleet:
+  - name: data
+    site: hz
+    role: database
+    count: 24
+    cores: 16
+    memory: 128 GiB
+    disk: 8 TiB
+    iops: 40000
+    racks: 6
+    power: {idle: 55 W, peak: 160 W}
+traces: {databases: bundled:database-week}
+slo: {shortage_share: 0.001}
+baseline: {kind: static-peak}
+policies: [{kind: consolidation}]
+"""
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Scenario:
+    """Return three days of the bundled databases."""
+    path: Path = tmp_path_factory.mktemp("data") / "data.yaml"
+    path.write_text(TEXT, encoding="utf-8")
+    return gs.load(path)
+
+
+@pytest.fixture(scope="module")
+def results(scenario: Scenario) -> dict[str, dict[str, Any]]:
+    """Return the summaries under each kind of the switch."""
+    kinds = ("consolidation", "consolidation-oracle", "consolidation-peaks")
+    return {kind: gs.run(scenario.with_(**{"policies.0.kind": kind})).summary for kind in kinds}
+
+
+def test_time_axis_is_what_saves(results: dict[str, dict[str, Any]]) -> None:
+    """At no shortage, peaks of sums keep over a quarter fewer machines on than sums of peaks."""
+    on = {kind: s["scenario"]["databases"]["machines_on_mean"] for kind, s in results.items()}
+    before = results["consolidation"]["baseline"]["databases"]["machines_on_mean"]
+    assert 21 == before == on["consolidation-peaks"]
+    assert before * 3 / 4 > on["consolidation"] >= on["consolidation-oracle"]
+    for summary in results.values():
+        found = summary["scenario"]["databases"]
+        assert 0 == found["shortage_share"] == found["violation_min"] == found["unplaced"]
+        assert found["machines_bound"] <= found["machines_on_mean"]
+        assert summary["scenario"]["actions_rejected"] == 0
+
+
+def test_what_databases_take_is_told_apart(results: dict[str, dict[str, Any]]) -> None:
+    """Energy of databases and of nobody is the energy of the machines; compression takes CPU."""
+    found = results["consolidation"]["scenario"]
+    parts = found["databases"]["energy_kwh"] + found["energy_unallocated_kwh"]
+    assert found["energy_it_kwh"] == pytest.approx(parts)
+    assert found["moves"] > 0
+    before = results["consolidation"]["baseline"]["databases"]["work_core_h"]
+    assert before < found["databases"]["work_core_h"] < before * 1.0501
+
+
+def test_saving_against_the_baseline(results: dict[str, dict[str, Any]]) -> None:
+    """What the scenario saves of machines and energy is the difference of the two runs."""
+    summary = results["consolidation"]
+    saved = summary["savings"]["databases"]["machines_on_mean"]
+    assert saved == pytest.approx(summary["savings"]["machines_on_mean"])
+    assert 0 < summary["savings"]["energy_it_kwh"]
+
+
+def test_size_counts_machines_for_databases(scenario: Scenario) -> None:
+    """13 machines hold a plan made of the history alone, of 21 by sums of peaks and at least 9."""
+    found = gs.size(scenario).document
+    sizes = ("machines", "baseline_machines", "static_peak_machines", "lower_bound")
+    assert [13, 21, 21, 9] == [found[name] for name in sizes]
+    assert ["reserves"] == [limit["objective"] for limit in found["limited_by"]]
+    peaks = gs.size(scenario.with_(**{"policies.0.kind": "consolidation-peaks"})).document
+    assert peaks["machines"] >= 21
+
+
+def test_places_without_room_are_told(scenario: Scenario) -> None:
+    """Where the fleet is too small, what finds no room is told, and counts as shortage."""
+    small = scenario.with_(**{"fleet.0.count": 9})
+    places, findings = first_places(shared(small))
+    assert places is not None
+    missing = int((places == -1).sum())
+    assert (f"{missing} replicas of databases found no room in the fleet",) == findings
+    summary = gs.run(small).summary
+    assert missing == summary["baseline"]["databases"]["unplaced"] > 0
+    assert summary["baseline"]["databases"]["shortage_share_ok"] is False
