@@ -254,6 +254,46 @@ class Compress:
     cpu_share: float  # more CPU
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingView:
+    """Jobs that may wait or pause and have not ended, one row each, in order of submission."""
+
+    job: IntArray  # who it is, the same at every wake
+    submit_ms: IntArray
+    latest_start_ms: IntArray  # the last instant at which what is left may begin, without a pause
+    left_ms: IntArray  # estimated time to run, above 0
+    cpu_m: IntArray  # of all tasks
+    interruptible: BoolArray
+    started: BoolArray
+    running: BoolArray  # started, and not suspended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Let waiting `jobs` start at `at_ms`, each at a site (row; NONE: its own)."""
+
+    jobs: IntArray
+    at_ms: IntArray
+    site: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspend:
+    """Stop running `jobs` at `at_ms`, their work kept."""
+
+    jobs: IntArray
+    at_ms: IntArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Let suspended `jobs` go on at `at_ms`."""
+
+    jobs: IntArray
+    at_ms: IntArray
+
+
+Shift: TypeAlias = Release | Suspend | Resume
 Action: TypeAlias = Scale | Power | Lend | Recall | BatchLimit | Move | Compress
 
 

@@ -39,6 +39,7 @@ class TickIntensity:
     length: int
     tick_ms: int
     zero_ms: int = 0
+    scale: float = field(init=False)  # units in 1 g/kWh
     units: IntArray = field(init=False)  # rounded values, and a 0 behind the end
     upto: IntArray = field(init=False)  # sum of units x ticks before each slot
 
@@ -50,6 +51,7 @@ class TickIntensity:
         total = float(np.abs(values).sum()) * self.width
         digits = math.floor(math.log10(EXACT / total)) if total > 0 else DIGITS_MAX
         scale = 10.0 ** min(digits, DIGITS_MAX)
+        object.__setattr__(self, "scale", scale)
         units = np.append(np.rint(values * scale).astype(np.int64), 0)
         object.__setattr__(self, "units", units)
         upto = np.concatenate(([0], np.cumsum(units[:-1] * self.width)))

@@ -1,0 +1,108 @@
+"""Where jobs run: allowed sites, what moving takes, caps, and who pays for whose saving."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from greensched.errors import UsageError
+from greensched.policies.shifting.sites import Places, leakage, placed
+from tests.shifting_cases import intensity_of, jobs_of, studies
+
+if TYPE_CHECKING:
+    from greensched.ticks import TickIntensity, TickJobs
+
+DIRTY = intensity_of(*[400.0] * 8)
+CLEAN = intensity_of(*[100.0] * 4, *[50.0] * 4)
+
+
+def places(jobs: TickJobs, *series: TickIntensity, **more: Any) -> Places:
+    """Return sites at which all jobs may run, all at home at the first, without data."""
+    n = len(jobs)
+    given: dict[str, Any] = {
+        "home": np.zeros(n, np.int64),
+        "allowed": np.ones((n, len(series)), np.bool_),
+        "data_gib": np.zeros(n),
+        "core_w": 1_000.0,
+    }
+    return Places(series=series, **(given | more))
+
+
+def test_a_job_goes_where_and_when_it_is_cleanest() -> None:
+    """Two hours at 50 g/kWh elsewhere beat 400 at home: 100 g for one core of 1 kW."""
+    jobs = jobs_of((0, 2, 6))
+    found = placed(jobs, places(jobs, DIRTY, CLEAN))
+    assert ([1], [4]) == (found.site.tolist(), found.start.tolist())
+    assert pytest.approx([100.0]) == found.emitted_g
+
+
+def test_sites_that_are_not_allowed_are_not_used() -> None:
+    """A job that may run at home only stays there; one that may not even that is refused."""
+    jobs = jobs_of((0, 2, 6))
+    home_only = np.array([[True, False]])
+    assert [0] == placed(jobs, places(jobs, DIRTY, CLEAN, allowed=home_only)).site.tolist()
+    with pytest.raises(UsageError, match="1 jobs may not run where they are"):
+        places(jobs, DIRTY, CLEAN, allowed=~home_only)
+
+
+def test_moving_data_costs_energy() -> None:
+    """10 GiB at 0.1 kWh emit 250 g on the way, at the mean of 400 and 100; at 0.3 kWh it stays."""
+    jobs = jobs_of((0, 2, 6))
+    data = {"data_gib": np.array([10.0])}
+    near = placed(jobs, places(jobs, DIRTY, CLEAN, **data, kwh_per_gib=0.1))
+    assert (1, pytest.approx(350.0)) == (near.site[0], near.emitted_g[0])
+    far = placed(jobs, places(jobs, DIRTY, CLEAN, **data, kwh_per_gib=0.3))
+    assert (0, pytest.approx(800.0)) == (far.site[0], far.emitted_g[0])
+
+
+def test_data_must_have_come_before_the_latest_start() -> None:
+    """Data that is on its way for 7 of at most 6 ticks keeps its job at home; for 6 it may go."""
+    jobs = jobs_of((0, 1, 6))
+    data = {"data_gib": np.array([10.0])}
+    assert [0] == placed(jobs, places(jobs, DIRTY, CLEAN, **data, ticks_per_gib=0.7)).site.tolist()
+    late = placed(jobs, places(jobs, DIRTY, CLEAN, **data, ticks_per_gib=0.6))
+    assert ([1], [6]) == (late.site.tolist(), late.start.tolist())
+
+
+def test_caps_of_sites_are_kept() -> None:
+    """On one core a site, the third of three jobs at once runs at home."""
+    jobs = jobs_of(*[(0, 4, 4)] * 3)
+    found = placed(jobs, places(jobs, DIRTY, CLEAN, cpu_m=(1_000, 1_000)))
+    assert [(1, 4), (1, 0), (0, 0)] == list(zip(found.site, found.start, strict=True))
+
+
+@settings(max_examples=40)
+@given(study=studies(), seed=st.integers(0, 999), caps=st.booleans())
+def test_i32_leakage_adds_up(study: tuple[TickJobs, TickIntensity], seed: int, caps: bool) -> None:
+    """I-32: what sites save and gain, less what moving takes, is the change of all together."""
+    jobs, series = study
+    draw = np.random.default_rng(seed)
+    other = replace(series, values_g_per_kwh=draw.permutation(series.values_g_per_kwh))
+    given_places = places(
+        jobs,
+        series,
+        other,
+        home=draw.integers(0, 2, len(jobs)),
+        data_gib=draw.uniform(0, 3, len(jobs)),
+        kwh_per_gib=0.01,
+        cpu_m=(60_000, 60_000) if caps else None,
+    )
+    found = placed(jobs, given_places)
+    told = leakage(jobs, given_places, found)
+    saved = told.before_g.sum() - told.after_g.sum() - told.moving_g
+    assert pytest.approx(told.before_g.sum() - found.emitted_g.sum()) == saved
+    assert saved >= -1e-9 * told.before_g.sum()
+    assert np.all(found.start <= jobs.latest)
+
+
+@settings(max_examples=40)
+@given(study=studies())
+def test_i15_equal_sites_move_nothing(study: tuple[TickJobs, TickIntensity]) -> None:
+    """I-15: between sites of one and the same intensity nobody moves."""
+    jobs, series = study
+    assert [0] * len(jobs) == placed(jobs, places(jobs, series, series)).site.tolist()
