@@ -16,6 +16,7 @@ from greensched import registry
 from greensched.bounds.shifting import least_emissions
 from greensched.carbon import Fill
 from greensched.errors import DataError, Finding
+from greensched.providers import files
 from greensched.shift.account import carbon_g
 from greensched.ticks import TickJobs, on_ticks
 from greensched.units import CPU_M_PER_CORE, G_PER_KG, MS_PER_MIN, MS_PER_S
@@ -99,7 +100,7 @@ def read(path: Path, zone: str) -> TickIntensity:
     Raises DataError where one of these is missing; the German file lacks two quarters.
     """
     fill = Fill(kind="hold")
-    series = registry.load("provider", "files")(path, zone, time_zone="UTC", fill=fill)
+    series = files.read(path, zone, time_zone="UTC", fill=fill)
     half_hours = np.flatnonzero(series.edges_ms[:-1] % TICK_MS == 0)
     if series.filled[half_hours].any():
         raise DataError(Finding(where=path.name, what="lacks full or half hours"))
