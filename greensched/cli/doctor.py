@@ -20,7 +20,7 @@ PYTHON_MIN = (3, 11)
 @verbosity
 @click.pass_context
 def doctor(ctx: click.Context, form: str) -> None:
-    """Check Python, packages, caches, kernels, bundled samples and data; exit 1 on a fault."""
+    """Check Python, packages, caches, kernels, samples, data and ledger; exit 1 on a fault."""
     from greensched.report.outputs import json_text
 
     checks = _checks()
@@ -59,6 +59,7 @@ def _checks() -> list[dict[str, Any]]:
     data = root or "$GREENSCHED_DATA is not set: only needed for data: paths"
     there = not root or Path(root).is_dir()
     checks.append(_check("data", data if there else f"{root} is no folder", ok=there))
+    checks.append(_ledger())
     checks.append(_check("processors", os.cpu_count() or "unknown"))
     return checks
 
@@ -72,6 +73,21 @@ def _writable(folder: Path) -> bool:
             return True
     except OSError:
         return False
+
+
+def _ledger() -> dict[str, Any]:
+    """Return whether the user's own ledger, where there is one, can be appended to."""
+    from greensched.errors import GreenschedError
+    from greensched.ledger import Ledger, default_ledger
+
+    place = default_ledger()
+    if not place.exists():
+        return _check("ledger", f"none at {place}: `greensched ledger init` makes one")
+    try:
+        with Ledger(place) as opened:
+            return _check("ledger", f"{place} ({opened.origin}, {opened.kind})")
+    except GreenschedError as error:
+        return _check("ledger", error, ok=False)
 
 
 def _bundled() -> dict[str, Any]:

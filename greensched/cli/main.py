@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "shift": ("greensched.cli.shift:shift", "Tell what shifting jobs in time would save."),
     "reproduce": ("greensched.cli.reproduce:reproduce", "Compute published results again."),
     "report": ("greensched.cli.reporting:report", "Render a result again."),
+    "ledger": ("greensched.cli.ledger:ledger", "Keep entries where every later change is seen."),
     "trace": ("greensched.cli.traces:trace", "Import, inspect and generate traces."),
     "carbon": ("greensched.cli.carbon:carbon", "Intensity: fetch, show, plan, limits."),
     "schema": ("greensched.cli.scenarios:schema", "Print the JSON Schema of a file."),

@@ -20,6 +20,8 @@ from greensched.cli.options import (
 from greensched.errors import Finding, InternalError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from greensched.experiment import Question, Result
     from greensched.scenario import Scenario
 
@@ -150,9 +152,15 @@ def printed(summary: dict[str, Any], form: str) -> str:
 
 
 def carry_out(
-    asked: Asked, out: Path | None, form: str, *, workers: int = 1, command: str = ""
+    asked: Asked,
+    out: Path | None,
+    form: str,
+    *,
+    workers: int = 1,
+    command: str = "",
+    record: Callable[[Path], None] = lambda _folder: None,
 ) -> dict[str, Any]:
-    """Run a scenario, write its results, print them; return the summary."""
+    """Run a scenario, write its results, print them, record them; return the summary."""
     from greensched.experiment import Question
     from greensched.report.outputs import check_place, write_result
     from greensched.report.page import page
@@ -167,6 +175,7 @@ def carry_out(
     click.echo(printed(summary, form), nl=False)
     names = ", ".join(sorted(p.name for p in folder.iterdir()))
     say.tell(f"written   {folder}/ ({names})")
+    record(folder)
     return summary
 
 
@@ -189,6 +198,18 @@ def carry_out(
 )
 @attribution_option
 @sizing_option
+@click.option(
+    "--ledger",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Append the entries to this ledger, which `ledger init --kind simulated` made.",
+)
+@click.option(
+    "--key-file",
+    metavar="PATH",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Private key of --ledger.  [default: in the user's settings]",
+)
 @workers_option
 @verbosity
 def run(
@@ -196,6 +217,8 @@ def run(
     out: Path | None,
     form: str,
     gates: tuple[str, ...],
+    ledger: Path | None,
+    key_file: Path | None,
     workers: int,
     **asked: Any,
 ) -> None:
@@ -204,6 +227,7 @@ def run(
     Writes report.html, summary.json, the tables and a manifest, and prints the difference.
     """
     from greensched.cli.gate import read_gate
+    from greensched.cli.recording import recording
 
     read = [read_gate(text) for text in gates]  # a mistake is told before the run, not after
     if read:
@@ -211,7 +235,9 @@ def run(
 
         for gate in read:
             gate.check(summary_schema())
-    summary = carry_out(Asked(path=scenario, **asked), out, form, workers=workers)
+    with recording(ledger, key_file) as record:
+        asking = Asked(path=scenario, **asked)
+        summary = carry_out(asking, out, form, workers=workers, record=record)
     if form == "table":
         say.tell(f"next      greensched run {scenario} --set PATH=VALUE, then greensched compare")
     failures = [failure for gate in read if (failure := gate.failure(summary))]
