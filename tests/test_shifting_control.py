@@ -128,6 +128,25 @@ def test_a_new_forecast_moves_who_waits() -> None:
     assert ([7], [MS_PER_H]) == (release.jobs.tolist(), release.at_ms.tolist())
 
 
+def test_what_runs_keeps_its_core_under_a_new_forecast() -> None:
+    """A job that waits does not take the core, however clean the hour, of one that runs."""
+    shifting = Shifting(policy=Plan(cpu_m=1_000), period_ms=MS_PER_H)
+    view = WaitingView(
+        job=np.array([0, 1]),
+        submit_ms=np.array([0, 0]),
+        latest_start_ms=np.array([5, 0]) * MS_PER_H,
+        left_ms=np.array([1, 2]) * MS_PER_H,
+        cpu_m=np.array([1_000, 1_000]),
+        interruptible=np.array([False, False]),
+        started=np.array([False, True]),
+        running=np.array([False, True]),
+    )
+    forecast = intensity_of(9.0, 1.0, 5.0, 4.0, 9.0, 9.0, 9.0)
+    actions, memory = shifting.decide(0, view, forecast, shifting.first_memory())
+    assert () == actions
+    assert [3 * MS_PER_H, 0] == memory.start_ms.tolist()
+
+
 def test_what_is_overdue_starts_now() -> None:
     """A job whose latest start has passed starts at once, whatever the forecast."""
     shifting = Shifting(policy=Plan(), period_ms=MS_PER_H)

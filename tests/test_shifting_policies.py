@@ -47,6 +47,16 @@ def test_carbon_time_weighs_waiting() -> None:
     assert [6] == ticks_of(LowestWindow().plan(jobs_of((0, 1, 6)), series), 0)
 
 
+def test_the_last_candidate_before_an_edge_may_be_the_best() -> None:
+    """On a grid of 5 ticks within slots of 24 a job of 24 starts just before the clean slot."""
+    series = intensity_of(10.0, 1.0, 100.0, 100.0, width=24)
+    jobs = jobs_of((4, 24, 60))
+    assert [24] == LowestWindow(step_ms=5 * MS_PER_H).plan(jobs, series).start.tolist()
+    jobs = jobs_of((3, 24, 60))
+    assert [23] == LowestWindow(step_ms=5 * MS_PER_H).plan(jobs, series).start.tolist()
+    assert [23] == CarbonTime(step_ms=5 * MS_PER_H).plan(jobs, series).start.tolist()
+
+
 def test_a_tie_is_no_reason_to_run_longer() -> None:
     """Of six equal ticks a job of two takes the first two: a threshold would take all six."""
     series = intensity_of(9.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0, 9.0)
