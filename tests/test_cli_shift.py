@@ -37,7 +37,7 @@ def files(tmp_path: Path) -> Path:
 
 def shift(files: Path, *more: str, intensity: str = "DE.csv") -> Any:
     """Call `shift` on the files, from the start of 2023."""
-    source = intensity if " " in intensity else str(files / intensity)
+    source = str(files / intensity) if intensity.endswith(".csv") else intensity
     given = ("--time-unit", "h", "--intensity", source, "--from", "2023-01-01T00:00Z")
     return call("shift", files / "jobs.csv", *given, "--zone", "DE", *more)
 
@@ -81,6 +81,7 @@ def test_other_forms(files: Path, form: str) -> None:
 def test_flat_intensity_saves_exactly_nothing(files: Path) -> None:
     """Under one constant intensity every policy is at exactly 1, and no share is known."""
     told = shift(files, "-o", "json", intensity="500 g/kWh")
+    assert told.stdout == shift(files, "-o", "json", intensity="constant:500").stdout
     rows = json.loads(told.stdout)
     assert {1.0} == {row["normalised"] for row in rows}
     assert {None} == {row["share_captured"] for row in rows}
@@ -100,6 +101,9 @@ def test_all_mistakes_at_once(files: Path) -> None:
         "0",
     )
     assert 2 == told.exit_code
+    assert "--from" not in told.stderr
+    base = ("shift", files / "jobs.csv", "--intensity", "500 g/kWh", "--from", "2023")
+    assert "--from 2023: is no instant" in call(*base, "--tick", "5").stderr
     for part in ("--tick 5", "--queue short:2h", "--reserved-discount 1.5", "--capacity 0"):
         assert part in told.stderr
     unknown = shift(files, "--policy", "lowest-windw", "--compare", "nowait")

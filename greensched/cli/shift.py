@@ -55,12 +55,11 @@ intensity_options = _options(
         "--intensity",
         required=True,
         metavar="FILE",
-        help="Carbon intensity: a file, a folder of files, bundled:NAME, or '500 g/kWh'.",
+        help="A file, a folder, bundled:NAME, data:PATH or constant:G_PER_KWH.",
     ),
     click.option("--zone", metavar="ZONE", help="Which one; never assumed."),
     click.option(
         "--from",
-        "begins",
         metavar="TIME",
         help="The instant of the trace's zero.  [default: as the trace says]",
     ),
@@ -195,14 +194,20 @@ class _Series:
         from greensched.carbon import Fill
         from greensched.providers import constant, files
         from greensched.readers.bundled import bundled_path
+        from greensched.scenario.paths import data_root
         from greensched.scenario.quantity import INTENSITY, QuantityError, convert
 
+        kind, _, name = self.source.partition(":")
+        text = f"{name} g/kWh" if kind == "constant" else self.source
         try:
-            return constant.constant(self.zone or "constant", convert(self.source, INTENSITY))
-        except QuantityError:
-            pass
-        kind, _, name = self.source.rpartition(":")
-        path = bundled_path(name) if kind == "bundled" else Path(self.source)
+            return constant.constant(self.zone or "constant", convert(text, INTENSITY))
+        except QuantityError as error:
+            if kind == "constant":
+                where = f"{self.option} {self.source}"
+                raise UsageError(Finding(where=where, what=str(error))) from None
+        path = Path(self.source)
+        if kind in ("bundled", "data"):
+            path = bundled_path(name) if kind == "bundled" else (data_root() or Path()) / name
         if not path.exists():
             raise UsageError(Finding(where=f"{self.option} {self.source}", what="is not there"))
         if not self.zone:
@@ -229,7 +234,7 @@ def _case(path: Path, given: dict[str, Any], terms: Terms) -> tuple[Case, list[s
         for name in ("intensity", "forecast", "marginal")
         if given[name]
     }
-    zero_ms, offset_ms = begin(given["begins"] or trace.zero_utc, given["time_zone"])
+    zero_ms, offset_ms = begin(given["from"] or trace.zero_utc, given["time_zone"])
     grids = {
         name: on_ticks(one, zero_ms=zero_ms, tick_ms=terms.tick_ms, offset_ms=offset_ms)
         for name, one in series.items()

@@ -21,16 +21,10 @@ def read_terms(given: dict[str, Any]) -> Terms:
     from greensched.shift import Terms
     from greensched.units import CPU_M_PER_CORE
 
-    findings: list[Finding] = []
+    findings: list[Finding | str] = []
 
     def read(option: str, make: Callable[[Any], Any]) -> Any:
-        value = given[option]
-        try:
-            return make(value)
-        except ValueError as error:
-            shown = f"--{option.replace('_', '-')} {value}"
-            findings.append(Finding(where=shown, what=str(error)))
-            return None
+        return _read(option, given[option], make, findings)
 
     def duration_ms(text: str) -> int:
         return int(_above(convert_integer(text, DURATION), 1))
@@ -57,9 +51,25 @@ def read_terms(given: dict[str, Any]) -> Terms:
     ):
         if given[option] is not None:
             values[name] = read(option, make)
+    if given["from"]:
+        read("from", lambda text: begin(text, given["time_zone"]))
     if findings:
         raise UsageError(*findings)
     return Terms(**values)
+
+
+def _read(
+    option: str, value: Any, make: Callable[[Any], Any], findings: list[Finding | str]
+) -> Any:
+    """Return what `make` makes of an option's value; a finding where it cannot be."""
+    try:
+        return make(value)
+    except UsageError as error:
+        findings.extend(error.findings)
+    except ValueError as error:
+        shown = f"--{option.replace('_', '-')} {value}"
+        findings.append(Finding(where=shown, what=str(error)))
+    return None
 
 
 def begin(text: str, time_zone: str) -> tuple[int, int]:
@@ -118,7 +128,9 @@ def _share(text: str) -> float:
     return value
 
 
-def _queue(text: str, duration_ms: Callable[[str], int], findings: list[Finding]) -> Queue | None:
+def _queue(
+    text: str, duration_ms: Callable[[str], int], findings: list[Finding | str]
+) -> Queue | None:
     """Return `NAME:BELOW:WAIT` as a queue; a finding where it is none."""
     from greensched.model import NONE
     from greensched.scenario.quantity import DURATION, convert_integer
