@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from hypothesis import strategies as st
 
+from greensched.policies.shifting.sites import Places
 from greensched.ticks import Schedule, TickIntensity, TickJobs
 from greensched.units import MS_PER_H
 
@@ -41,6 +42,18 @@ def jobs_of(*rows: tuple[int, int, int], cores: int = 1, pauses: bool = False) -
         cpu_m=np.full(len(rows), cores * 1_000),
         interruptible=np.full(len(rows), pauses),
     )
+
+
+def places(jobs: TickJobs, *series: TickIntensity, **more: Any) -> Places:
+    """Return sites at which all jobs may run, all at home at the first, without data."""
+    n = len(jobs)
+    given: dict[str, Any] = {
+        "home": np.zeros(n, np.int64),
+        "allowed": np.ones((n, len(series)), np.bool_),
+        "data_gib": np.zeros(n),
+        "core_w": 1_000.0,
+    }
+    return Places(series=series, **(given | more))
 
 
 @st.composite

@@ -289,6 +289,15 @@ def test_a_cap_makes_jobs_wait_and_be_late() -> None:
     assert 1 == rows(late, ["no-wait"])[0]["capacity"]["late"]  # the fifth waits 4 of 3 hours
 
 
+def test_bound_under_a_cap_knows_it() -> None:
+    """Two jobs on one core cannot both have the clean hour: the bound under the cap is 1 + 2."""
+    made = study((0, 1, 2), (0, 1, 2), values=(4.0, 1.0, 2.0) * 8, capacity_cpu_m=2_000)
+    (row,) = rows(made, ["plan"])
+    free, held = row["bound_g"], row["capacity"]["bound_g"]
+    assert pytest.approx(3 / 2, rel=1e-6) == held / free
+    assert pytest.approx(1.0, rel=1e-6) == row["capacity"]["share_captured"]
+
+
 def test_larger_than_the_cap_is_refused_and_counted() -> None:
     """A job of more cores than the cap is left out of the results under it, and counted."""
     (row,) = rows(study((0, 1, 8), (0, 1, 2), capacity_cpu_m=4_000), ["no-wait"])

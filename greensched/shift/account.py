@@ -26,8 +26,12 @@ def carbon_g(schedule: Schedule, jobs: TickJobs, intensity: TickIntensity, core_
     used = slot_use(schedule, jobs.cpu_m, intensity)
     values, kind = np.unique(intensity.values_g_per_kwh, return_inverse=True)
     by_value = np.bincount(kind, weights=used)
-    kwh = core_w / W_PER_KW / CPU_M_PER_CORE * intensity.tick_ms / MS_PER_H
-    return math.fsum(values * by_value) * kwh
+    return math.fsum(values * by_value) * core_tick_kwh(intensity, core_w)
+
+
+def core_tick_kwh(intensity: TickIntensity, core_w: float) -> float:
+    """Return the energy [kWh] of a thousandth of a core for a tick."""
+    return core_w / W_PER_KW / CPU_M_PER_CORE * intensity.tick_ms / MS_PER_H
 
 
 def slot_use(schedule: Schedule, cpu_m: IntArray, intensity: TickIntensity) -> FloatArray:

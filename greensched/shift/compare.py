@@ -13,11 +13,13 @@ import numpy as np
 
 from greensched import registry
 from greensched.bounds.shifting import least_emissions
+from greensched.bounds.transport import Transport
 from greensched.errors import DataError, Finding
 from greensched.model import NONE
 from greensched.shift.account import (
     P95,
     carbon_g,
+    core_tick_kwh,
     peak_cpu_m,
     running,
     usual_cpu_m,
@@ -38,6 +40,8 @@ ORDER: Final = (
     *("no-wait", "lowest-slot", "lowest-window", "carbon-time", "next-workday", "semi-weekly"),
     *("wait-awhile", "ecovisor", "plan"),
 )
+COLUMNS_MAX: Final = 100_000  # of the linear program: a second
+ROUNDING: Final = 1e-9  # of the solver, relative
 PAUSING: Final = ("wait-awhile", "ecovisor")  # whatever the jobs say
 
 
@@ -48,6 +52,7 @@ class _Ran:
     schedule: Schedule
     jobs: TickJobs
     cost: float | None
+    under_cap: bool = False
 
 
 def rows(
@@ -88,6 +93,7 @@ class _Study:
     def __init__(self, case: Case) -> None:
         """Run the baseline."""
         self.case = case
+        self.proven: dict[bytes, float] = {}
         policy = _policy(BASELINE, case.terms)
         planned = policy.plan(case.jobs, case.signal)
         self.horizon_h = _horizon_h(case, planned)
@@ -141,7 +147,8 @@ class _Study:
             reserved = beside_reserved(
                 ran, jobs, self.case.terms.reserved_cpu_m, fixed=True
             ).reserved
-        return _Ran(schedule=ran, jobs=jobs, cost=self._cost(ran, jobs, reserved))
+        cost = self._cost(ran, jobs, reserved)
+        return _Ran(schedule=ran, jobs=jobs, cost=cost, under_cap=True)
 
     def _cost(
         self, schedule: Schedule, jobs: TickJobs, reserved: BoolArray | None
@@ -156,6 +163,18 @@ class _Study:
         paid_h = terms.reserved_cpu_m / CPU_M_PER_CORE * self.horizon_h
         return terms.price_per_core_h * (core_h + (1.0 - terms.reserved_discount) * paid_h)
 
+    def _transport_g(self, jobs: TickJobs) -> float:
+        """Return the bound of work under the cap [g] that may be divided; 0 for a large study."""
+        series, key = self.case.intensity, jobs.latest.tobytes()
+        if key not in self.proven:
+            slots = series.slot(jobs.latest + jobs.length - 1) - series.slot(jobs.arrival) + 1
+            least = 0.0
+            if int(slots.sum()) <= COLUMNS_MAX:
+                flow = Transport(jobs, series, self.cap).solve(series)
+                least = flow.least * (1.0 - ROUNDING) if flow.late.sum() < ROUNDING else 0.0
+            self.proven[key] = least * core_tick_kwh(series, self.case.terms.core_w)
+        return self.proven[key]
+
     def _outcome(self, ran: _Ran, base: _Ran) -> dict[str, Any]:
         """Return the figures of one run."""
         power_w = self.case.terms.core_w
@@ -168,6 +187,8 @@ class _Study:
             carbon_g(schedule, ran.jobs, intensity, power_w)
             for schedule in (ran.schedule, base.schedule, least_emissions(allowed, intensity))
         )
+        if ran.under_cap and not late.any():
+            bound = max(bound, self._transport_g(ran.jobs))
         waited_h = waited * (intensity.tick_ms / MS_PER_H)
         found = {
             "carbon_g": emitted,
