@@ -132,6 +132,17 @@ def test_missing_intensity_is_an_error(files: Path) -> None:
     assert (0, True) == (filled.exit_code, "2 h in 1 gaps filled (hold)" in filled.stderr)
 
 
+def test_deadlines_are_told(files: Path) -> None:
+    """Deadlines of a trace are said not to count, rather than passed over in silence."""
+    rows = "job,submit_s,duration_s,cpu_m,deadline_s\na,0,3600,1000,9000\nb,0,3600,1000,\n"
+    (files / "jobs.csv").write_text(rows)
+    told = call(
+        *("shift", files / "jobs.csv", "--intensity", "constant:400"),
+        *("--from", "2023-01-01T00:00Z", "--policy", "plan"),
+    )
+    assert (0, True) == (told.exit_code, "deadlines of 1 job not looked at" in told.stderr)
+
+
 def test_forecast_and_marginal(files: Path) -> None:
     """With a forecast the oracle stands beside; a marginal series adds its account."""
     text = (files / "DE.csv").read_text().replace(",3", ",7")

@@ -136,7 +136,7 @@ def test_expected_length_is_the_mean_of_the_uncut_lengths_cut() -> None:
 def test_a_length_of_no_queue_is_refused() -> None:
     """A job that is longer than every queue's bound is a mistake of the command."""
     terms = Terms(tick_ms=MS_PER_H, queues=(SHORT,))
-    with pytest.raises(UsageError, match="1 jobs are of no queue; lengths from 5 h"):
+    with pytest.raises(UsageError, match="no queue takes 1 of the jobs; lengths from 5 h"):
         case(trace_jobs((0, 5, 1)), intensity_of(*[1.0] * 9), terms)
 
 

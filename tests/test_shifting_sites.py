@@ -26,7 +26,7 @@ def test_sites_that_are_not_allowed_are_not_used() -> None:
     jobs = jobs_of((0, 2, 6))
     home_only = np.array([[True, False]])
     assert [0] == placed(jobs, places(jobs, DIRTY, CLEAN, allowed=home_only)).site.tolist()
-    with pytest.raises(UsageError, match="1 jobs may not run where they are"):
+    with pytest.raises(UsageError, match="not allowed at home: 1 of the jobs"):
         places(jobs, DIRTY, CLEAN, allowed=~home_only)
 
 

@@ -222,6 +222,8 @@ def _case(path: Path, given: dict[str, Any], terms: Terms) -> tuple[Case, list[s
     """Return the study, and what to tell of it."""
     from greensched.cli.shift_terms import begin
     from greensched.cli.traces import opened_trace
+    from greensched.model import NONE
+    from greensched.report.words import plural
     from greensched.shift import case
     from greensched.ticks import on_ticks
 
@@ -249,6 +251,9 @@ def _case(path: Path, given: dict[str, Any], terms: Terms) -> tuple[Case, list[s
     from greensched.report.shifting import heading
 
     told = [*heading(path.name, made, series["intensity"], forecast=given["forecast"] or "")]
+    deadlines = int((trace.jobs.deadline_ms != NONE).sum())
+    if deadlines:
+        told.append(f"deadlines of {plural(deadlines, 'job')} not looked at: queues say who waits")
     told += [finding for one in series.values() for finding in one.findings]
     return made, told + list(trace.findings)
 

@@ -37,7 +37,7 @@ def heading(name: str, case: Case, series: CarbonIntensity, *, forecast: str) ->
     if case.outside_span:
         yield f"left out: {plural(case.outside_span, 'job')} outside the horizon"
     if case.outside_data:
-        yield f"left out: {plural(case.outside_data, 'job')} that end after the data"
+        yield f"left out: {plural(case.outside_data, 'job')} beyond the end of the data"
 
 
 def blocks(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[str], list[list[str]]]]:

@@ -130,7 +130,7 @@ def _queued(length_ms: IntArray, queues: tuple[Queue, ...]) -> tuple[IntArray, I
         waiting = waiting & ~mine
     if waiting.any():
         shown = ", ".join(f"{ms / MS_PER_H:g} h" for ms in np.sort(length_ms[waiting])[:SHOWN_MAX])
-        what = f"{int(waiting.sum()):,} jobs are of no queue; lengths from {shown}"
+        what = f"no queue takes {int(waiting.sum()):,} of the jobs; lengths from {shown}"
         remedy = "add a queue without a bound, such as long::24h"
         raise UsageError(Finding(where="--queue", what=what, remedy=remedy))
     return wait_ms, mean_ms

@@ -46,7 +46,7 @@ class Places:
         """Refuse jobs without a place to stay."""
         lost = np.flatnonzero(~self.allowed[np.arange(len(self.home)), self.home])
         if len(lost):
-            what = f"{len(lost):,} jobs may not run where they are, the first in row {lost[0]:,}"
+            what = f"not allowed at home: {len(lost):,} of the jobs, the first in row {lost[0]:,}"
             raise UsageError(Finding(where="allowed", what=what, remedy="allow the home site"))
 
     def delay(self, site: int) -> IntArray:
