@@ -1,4 +1,4 @@
-"""Small cases of packing, and two solvers that are slow, exact and share no code with it."""
+"""Small cases of packing, and a search that is slow, exact and shares no code with it."""
 
 from __future__ import annotations
 
@@ -122,40 +122,6 @@ def fewest_by_search(case: Case) -> int | None:
 
     tried(0)
     return best
-
-
-def fewest_by_program(case: Case) -> int | None:
-    """Return the same by an integer program, to optimality; None: there is no plan."""
-    import highspy
-
-    solver = highspy.Highs()
-    solver.silent()
-    solver.setOptionValue("threads", 1)
-    machines, replicas = range(len(case.room)), range(len(case))
-    used = [solver.addBinary(obj=1.0) for _ in machines]
-    at = [[solver.addBinary() for _ in machines] for _ in replicas]
-    room = columns_of_room(case)
-    for replica in replicas:
-        solver.addConstr(sum(at[replica]) == 1)
-        for machine in machines:
-            solver.addConstr(at[replica][machine] <= used[machine])
-    for machine in machines:
-        for column in np.flatnonzero(case.need.any(axis=0)):
-            need = case.need[case.database, column].tolist()
-            taken = sum(n * at[r][machine] for r, n in enumerate(need) if n)
-            solver.addConstr(taken <= int(room[machine, column]) * used[machine])
-    for database in range(len(case.need)):
-        group = case.group[case.apart[database]]
-        own = np.flatnonzero(case.database == database)
-        for place in np.unique(group):
-            near = np.flatnonzero(group == place)
-            if len(own) > 1:
-                solver.addConstr(sum(at[r][m] for r in own for m in near) <= 1)
-    solver.run()
-    if solver.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
-        return None
-    assert solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
-    return round(solver.getInfo().objective_function_value)
 
 
 @st.composite

@@ -18,6 +18,7 @@ from greensched.policies.packing import (
     bounds,
     case_of,
     collapsed,
+    fewest,
     is_feasible,
     lower_bound,
     machines_used,
@@ -30,7 +31,6 @@ from greensched.policies.packing import (
 from greensched.policies.repacking import consolidated
 from tests.packing_cases import (
     databases_of,
-    fewest_by_program,
     fewest_by_search,
     free_case,
     joined,
@@ -189,13 +189,16 @@ def test_bound_beyond_all_machines() -> None:
 
 
 def test_two_exact_solvers_agree() -> None:
-    """Trying all plans and an integer program find the same optimum on 20 cases."""
+    """Trying all plans and an integer program find the same optimum on 25 cases."""
     for seed in range(20):
         case = random_case(seed, count=5)
-        assert fewest_by_search(case) == fewest_by_program(case)
+        assert fewest_by_search(case) == fewest(case)
+    for seed in range(5):
+        racks = random_case(300 + seed, count=2, replicas=2)
+        assert fewest_by_search(racks) == fewest(racks)
     far = free_case(databases_of([[1]], replicas=3, apart=BY_SITE), room_of(4, sites=2))
     assert fewest_by_search(far) is None
-    assert fewest_by_program(far) is None
+    assert fewest(far) is None
 
 
 def test_eight_databases_are_packed_as_few_as_can_be() -> None:
@@ -203,7 +206,7 @@ def test_eight_databases_are_packed_as_few_as_can_be() -> None:
     above = []
     for seed in range(40):
         case = random_case(100 + seed, count=8)
-        exact = fewest_by_program(case)
+        exact = fewest(case)
         assert exact is not None
         plan = consolidated(case)
         assert is_feasible(case, plan)
@@ -217,7 +220,7 @@ def test_replicas_in_racks_are_packed_as_few_as_can_be() -> None:
     found = []
     for seed in range(15):
         case = random_case(200 + seed, count=4, replicas=2)
-        exact = fewest_by_program(case)
+        exact = fewest(case)
         assert exact is not None
         assert lower_bound(case) <= exact
         found.append(machines_used(consolidated(case)) == exact)

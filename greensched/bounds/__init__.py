@@ -6,13 +6,18 @@ fewest_machines(need, types) -> Fleet         machines that have it, over severa
 fluid_servers(...)           -> Fluid         fewest servers for work with deadlines (LP)
 room_beside(use, ...)        -> [T]           what batch can be given beside services
 fewest_for_databases(...)    -> int           peak of sums
+fewest_exactly(...)          -> int           for databases, by an integer program: small cases
 
 A bound is a relaxation: each function says what it leaves out, which is why a policy may stay
 above it. Linear programs come with a certificate, dual values from which anybody can compute the
 bound again (`certified`).
 """
 
-from greensched.bounds.consolidation import fewest_for_databases, peaks_of_sums
+from greensched.bounds.consolidation import (
+    fewest_exactly,
+    fewest_for_databases,
+    peaks_of_sums,
+)
 from greensched.bounds.envelope import room_beside
 from greensched.bounds.fluid import Fluid, fluid_servers
 from greensched.bounds.linear import Program, certificate, certified, solve
@@ -38,6 +43,7 @@ __all__ = [
     "RightSizing",
     "certificate",
     "certified",
+    "fewest_exactly",
     "fewest_for_databases",
     "fewest_machines",
     "fluid_servers",

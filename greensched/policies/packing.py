@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from greensched.bounds import fewest_exactly, peaks_of_sums
 from greensched.model import BY_RACK, BY_SITE, NONE
 from greensched.policies.settings import check
 from greensched.units import MIB_PER_GIB
@@ -318,11 +319,19 @@ def lower_bound(case: Case) -> int:
     return max(found)
 
 
+def fewest(case: Case) -> int | None:
+    """Return the fewest machines of any feasible plan, exactly; None: there is none.
+
+    For small cases: `greensched.bounds.fewest_exactly`.
+    """
+    room = np.repeat(case.room, np.diff(case.edges), axis=1)
+    return fewest_exactly(case.need, room, case.database, case.group[case.apart])
+
+
 def _fewest(case: Case, copies: IntArray, room: IntArray) -> list[int]:
     """Return, by resource, how many of the largest machines of `room` hold `copies` in sum."""
-    total = _peaks((copies @ case.need)[None, :], case.edges)[0]
-    found = []
-    for resource, most in enumerate(total.tolist()):
-        given = np.cumsum(np.sort(room[:, resource])[::-1])
-        found.append(int(np.searchsorted(given, most)) + 1 if most else 0)
-    return found
+    total = (copies @ case.need)[None, :]
+    rows = {
+        name: total[:, a:b] for name, (a, b) in zip(RESOURCES, pairwise(case.edges), strict=True)
+    }
+    return list(peaks_of_sums(rows, dict(zip(RESOURCES, room.T, strict=True))).values())
