@@ -138,6 +138,13 @@ def test_only_the_last_days_are_planned_on() -> None:
     assert [a for a in told(Consolidation(days=1, **FREE), given)[0] if a[0] == "move"]
 
 
+def test_steps_of_a_plan_hold_their_largest_use() -> None:
+    """In steps of two hours the two databases are busy all the time, and stay apart."""
+    given = seen(view(DAY, ODD, at=[0, 1]), 1.0)
+    coarse = Consolidation(step_ms=2 * MS_PER_H, **FREE)
+    assert not [a for a in told(coarse, given)[0] if a[0] == "move"]
+
+
 def test_oracle_plans_on_what_comes_first() -> None:
     """The oracle is shown what comes, and plans on its beginning, be it less than a day."""
     policy = registry.load("policy", "consolidation-oracle")(days=1, **FREE)

@@ -57,7 +57,7 @@ class Consolidation:
     start_ms: int = MS_PER_H  # of the night, local time of day
     end_ms: int = 5 * MS_PER_H
     days: int = 14
-    step_ms: int = MS_PER_H
+    step_ms: int = 5 * MS_PER_MIN
     moves_share: float = 0.02
     moves_first_share: float = 1.0
     cpu_headroom_share: float = 0.30

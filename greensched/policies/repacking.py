@@ -153,10 +153,14 @@ def _lightest(search: _Search) -> list[int]:
 
 def _emptied(search: _Search, machine: int) -> bool:
     """Move every replica off `machine`, or none; return which."""
+    there = search.on(machine)
+    leaving = search.begin[there] == machine  # the others have moved already, or may go home
+    if search.moves + int(leaving.sum()) - int((~leaving).sum()) > search.moves_max:
+        return False
     mark = len(search.log)
     among = search.count > 0
     among[machine] = False
-    for replica in search.on(machine):
+    for replica in there:
         place = search.best(replica, among)
         if place != NONE:
             search.go(replica, place)
