@@ -113,6 +113,7 @@ def test_places_without_room_are_told(scenario: Scenario) -> None:
     assert summary["baseline"]["databases"]["shortage_share_ok"] is False
 
 
+# 100 % of a virtual machine is taken as 4 cores; each is a database of three replicas.
 PLANETLAB = """\
 apiVersion: greensched/v1
 kind: Scenario
@@ -167,10 +168,7 @@ def two_days(data_folder: Path, folder: Path, memory_mib: int) -> None:
 def test_planetlab_from_one_day_to_the_next(
     data_folder: Path, tmp_path: Path, memory_gib: int, before: int, after: int, bound: int
 ) -> None:
-    """A night's plan of measured loads of one day serves the next one on a third to two thirds.
-
-    100 % is taken as 4 cores; three replicas each, in different racks.
-    """
+    """A night's plan of measured loads of one day serves the next one on a third to two thirds."""
     two_days(data_folder, tmp_path, 1_024 * memory_gib)
     (tmp_path / "planetlab.yaml").write_text(PLANETLAB, encoding="utf-8")
     result = gs.run(gs.load(tmp_path / "planetlab.yaml"))
