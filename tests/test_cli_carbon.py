@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from greensched.providers import files
 from tests.carbon.server import Reply, serving
-from tests.carbon.worlds import HOUR_MS, NOW_MS, SECRET, World, iso, telling, with_secrets, written
+from tests.carbon.worlds import SECRET, World, telling, with_secrets, written
 from tests.report_cases import write_scenario
 from tests.test_cli import call
 
@@ -102,6 +101,30 @@ def test_plan_by_the_environment(file: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("GREENSCHED_INTENSITY", f"constant:0.1 {file}")
     told = call("carbon", "plan", "--zone", "DE", "--duration", "2h", "--within", "12h", *FROM)
     assert told.stdout.startswith("DE: start now, 0 g/kWh; shifting not assessable")
+
+
+def test_zone_that_is_not_in_the_file(tmp_path: Path) -> None:
+    """A zone that a file of zones lacks is a mistake that names the near one, not a gap."""
+    path = tmp_path / "wide.csv"
+    path.write_text("datetime_utc,CN-EAST,DE\n2026-03-01 00:00,500,300\n", encoding="utf-8")
+    told = call(
+        *("carbon", "plan", "--zone", "CN-EST", "--duration", "1h", "--within", "2h"),
+        *("--intensity", path, *FROM),
+    )
+    assert (3, "") == (told.exit_code, told.stdout)
+    assert "zone 'CN-EST' has no rows; near: CN-EAST" in told.stderr
+
+
+def test_gaps_are_filled_as_asked(tmp_path: Path) -> None:
+    """A gap longer than what is allowed is refused, and held where so much is allowed."""
+    world = World(values=(100.0, *[None] * 8, 200.0, 200.0), zone="DE")
+    path = written(world, tmp_path)
+    words = ("carbon", "limits", path, "--zone", "DE", "--length", "1h", "-o", "json")
+    assert 3 == call(*words, "--fill", "hold").exit_code
+    told = call(*words, "--fill", "hold:8h")
+    assert 0.0 == json.loads(told.stdout)["temporal"]["mean"][0]["saving_g_per_kwh"]
+    for bad in ("zero", "hold:8", "hold:0h"):
+        assert 2 == call(*words, "--fill", bad).exit_code
 
 
 def test_plan_where_nobody_knows(file: Path) -> None:
@@ -203,139 +226,6 @@ def test_scenario_with_annual_factors_only(tmp_path: Path) -> None:
     told = call("run", write_scenario(tmp_path), "--out", tmp_path / "out")
     assert 0 == told.exit_code, told.stderr
     assert "shifting not assessable: an annual factor only" in told.stdout
-
-
-def test_limits_as_json(tmp_path: Path) -> None:
-    """Limits by length, mean and by zone, and in space, as the document that users build on."""
-    for zone, low in (("A", 100.0), ("B", 200.0)):
-        rows = "".join(f"{iso(NOW_MS + i * HOUR_MS)},{low + i % 2}\n" for i in range(9))
-        path = tmp_path / "data" / f"{zone}_x.csv"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(f"timestamp,carbon_intensity\n{rows}", encoding="utf-8")
-    told = call(
-        "carbon", "limits", tmp_path / "data", "--length", "1h,2h", "--slack", "1h", "-o", "json"
-    )
-    found = json.loads(told.stdout)
-    assert {"mean", "zones"} == set(found["temporal"])
-    # Starts 0 .. 7: every other one saves 1.
-    expected = {"length_h": 1, "saving_g_per_kwh": 0.5, "saving_interruptible_g_per_kwh": 0.5}
-    assert expected == found["temporal"]["mean"][0] == found["temporal"]["zones"]["B"][0]
-    assert [1, 2] == [row["length_h"] for row in found["temporal"]["mean"]]
-    spatial = found["spatial"]
-    assert (50.0, 50.0) == (
-        spatial["one_migration_g_per_kwh"],
-        spatial["follow_cleanest_g_per_kwh"],
-    )
-    text = call("carbon", "limits", tmp_path / "data", "--length", "1h", "--slack", "1h").stdout
-    assert "moving once to A saves 50.0 g/kWh, following the cleanest zone every hour 50.0" in text
-    table = call("carbon", "limits", tmp_path / "data", "--length", "1h", "-o", "csv").stdout
-    assert "zone,length_h,saving_g_per_kwh,saving_interruptible_g_per_kwh" == table.splitlines()[0]
-
-
-@pytest.mark.parametrize("length", ["1", "0h", "1.5h", "h", "", "-1h"])
-def test_limits_refuse_lengths(file: Path, length: str) -> None:
-    """A length is whole hours above 0."""
-    told = call("carbon", "limits", file, "--zone", "DE", f"--length={length}")
-    assert 2 == told.exit_code
-    assert "--length" in told.stderr
-
-
-def test_limits_of_half_hours_and_days(tmp_path: Path) -> None:
-    """Half hours count by their hourly means; a step of a day is refused."""
-    rows = "".join(f"{iso(NOW_MS + i * HOUR_MS // 2)},{100 + i}\n" for i in range(20))
-    path = tmp_path / "x.csv"
-    path.write_text(f"timestamp,carbon_intensity\n{rows}", encoding="utf-8")
-    told = call("carbon", "limits", path, "--zone", "GB", "--length", "2h", "-o", "json")
-    assert 0.0 == json.loads(told.stdout)["temporal"]["mean"][0]["saving_g_per_kwh"]
-    rows = "".join(f"{iso(NOW_MS + i * 24 * HOUR_MS)},{100 + i}\n" for i in range(20))
-    path.write_text(f"timestamp,carbon_intensity\n{rows}", encoding="utf-8")
-    told = call("carbon", "limits", path, "--zone", "GB", "--length", "2h")
-    assert (3, True) == (told.exit_code, "a step of 24 h" in told.stderr)
-
-
-def test_import_then_read(file: Path, tmp_path: Path) -> None:
-    """What is imported is read again with the same values, as CSV and as Parquet."""
-    for name in ("out.csv", "out.parquet"):
-        told = call(
-            "carbon",
-            "import",
-            "--intensity",
-            file,
-            "--zone",
-            "DE",
-            "--until",
-            "2026-03-02T00:00Z",
-            "--out",
-            tmp_path / name,
-        )
-        assert (0, f"{tmp_path / name}\n") == (told.exit_code, told.stdout), told.stderr
-        assert "24 values of 1 zone written" in told.stderr
-        series = files.read(tmp_path / name, "DE")
-        assert [300.0 - i for i in range(24)] == series.values_g_per_kwh.tolist()
-        assert NOW_MS == series.edges_ms[0]
-    assert ("DE",) == files.zones(tmp_path / "out.csv")
-
-
-def test_import_from_a_feed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a feed come signal, basis and, as vintage, the day of asking; faults are told."""
-    with_secrets(monkeypatch)
-    world = World(values=(100.0, None, 0.0, 400.0), past_h=4, zone="CAISO_NORTH")
-    for told in telling("watttime", world, tmp_path):
-        done = call(
-            "carbon",
-            "import",
-            "--intensity",
-            f"watttime:{told.url}",
-            "--zone",
-            "CAISO_NORTH",
-            "--from",
-            "2026-02-28T20:00Z",
-            "--until",
-            "2026-03-01T00:00Z",
-            "--out",
-            tmp_path / "w.csv",
-        )
-    assert 0 == done.exit_code, done.stderr
-    assert "1 of 4 values null" in done.stderr
-    assert "1 of 4 values not above 0" in done.stderr
-    assert "1 gaps, left as gaps" in done.stderr
-    lines = (tmp_path / "w.csv").read_text(encoding="utf-8").splitlines()
-    assert 3 == len(lines)
-    assert (
-        "CAISO_NORTH,2026-02-28T20:00:00Z,100.0,actual,marginal,direct,2026-03-01,false,watttime"
-        == (lines[1])
-    )
-
-
-def test_import_refuses(file: Path, tmp_path: Path) -> None:
-    """A file of another kind, a source without zone or begin, and nowhere to write are refused."""
-    for words, match in (
-        (("--intensity", file, "--zone", "DE", "--out", tmp_path / "x.txt"), "neither .csv nor"),
-        (("--intensity", file, "--out", tmp_path / "x.csv"), "name one with --zone"),
-        (
-            ("--intensity", "constant:5", "--zone", "DE", "--out", tmp_path / "x.csv"),
-            "needs a begin; --from TIME",
-        ),
-        (
-            (
-                "--intensity",
-                file,
-                "--zone",
-                "DE",
-                "--from",
-                "2026-03-01T00:00Z",
-                "--until",
-                "2026-02-01T00:00Z",
-                "--out",
-                tmp_path / "x.csv",
-            ),
-            "is not after --from",
-        ),
-        (("--intensity", file, "--zone", "DE", "--out", tmp_path / "n" / "x.csv"), "be written"),
-    ):
-        told = call("carbon", "import", *words)
-        assert (2, True) == (told.exit_code, match in told.stderr), told.stderr
-    assert not (tmp_path / "x.csv").exists()
 
 
 def test_zones_of_files(file: Path) -> None:

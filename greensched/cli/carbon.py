@@ -9,7 +9,6 @@ import click
 
 from greensched.cli import say
 from greensched.cli.carbon_options import (
-    fill_of,
     fill_option,
     now_ms,
     settings_of,
@@ -22,7 +21,7 @@ from greensched.cli.options import form, verbosity
 from greensched.errors import Finding, UsageError
 
 if TYPE_CHECKING:
-    from greensched.carbon import CarbonIntensity
+    from greensched.carbon import Fill
     from greensched.providers.cloud import CloudRegion
 
 
@@ -103,7 +102,7 @@ def zones(
     files: tuple[Path, ...],
     clouds: tuple[str, ...],
     time_zone: str | None,
-    fill: str | None,
+    fill: Fill | None,
     form: str,
 ) -> None:
     """List the zones of FILEs and folders, or the zone of a cloud region and its annual factor.
@@ -121,13 +120,13 @@ def zones(
 
 
 def _files(
-    files: tuple[Path, ...], time_zone: str | None, fill: str | None
+    files: tuple[Path, ...], time_zone: str | None, fill: Fill | None
 ) -> tuple[list[str], list[list[Any]]]:
     """Return the table of the zones in files."""
     from greensched.carbon import iso
     from greensched.providers.file_all import read_all
 
-    found = read_all(files, time_zone=time_zone, fill=fill_of(fill))
+    found = read_all(files, time_zone=time_zone, fill=fill)
     columns = ["zone", "from", "until", "step_h", "mean_g_per_kwh", "findings"]
     rows: list[list[Any]] = []
     for zone, series in found.items():
@@ -191,12 +190,3 @@ def printed(columns: list[str], rows: list[list[Any]], form: str) -> str:
         for row in cells
     ]
     return "\n".join(lines) + "\n"
-
-
-def hourly(series: CarbonIntensity) -> Any:
-    """Return the means of the whole hours of a series [g/kWh]."""
-    from greensched.forecast.intensity import hourly_means
-
-    first_ms, last_ms = int(series.edges_ms[0]), int(series.edges_ms[-1])
-    whole = (last_ms - first_ms) // 3_600_000 * 3_600_000
-    return hourly_means(series, first_ms, first_ms + whole)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from greensched.cli import say
-from greensched.cli.carbon_options import fill_of, fill_option
+from greensched.cli.carbon_options import fill_option
 from greensched.cli.options import form, verbosity
 from greensched.errors import DataError, Finding
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from greensched.bounds.limits import SpaceLimit, TimeLimit
-    from greensched.carbon import CarbonIntensity
+    from greensched.carbon import CarbonIntensity, Fill
     from greensched.model import FloatArray
 
 _HOURS: Final = re.compile(r"(\d{1,6})\s*(h|d|wk)")
@@ -99,7 +99,7 @@ def limits(
     slack_h: int,
     wanted: tuple[str, ...],
     time_zone: str | None,
-    fill: str | None,
+    fill: Fill | None,
     form: str,
 ) -> None:
     """Tell the most that shifting could save on the intensity in FILEs and folders.
@@ -111,7 +111,7 @@ def limits(
     from greensched.bounds.limits import space_limit, time_limits
     from greensched.providers.file_all import read_all
 
-    series = read_all(files, wanted=wanted, time_zone=time_zone or "UTC", fill=fill_of(fill))
+    series = read_all(files, wanted=wanted, time_zone=time_zone or "UTC", fill=fill)
     if time_zone is None:
         say.tell(
             "times without an offset count as UTC (--time-zone names another)", at=say.VERBOSE
@@ -185,7 +185,7 @@ def _printed(
     rows = [[zone, *_cells(limit, form)] for zone, of in temporal.items() for limit in of]
     rows += [["mean", *_cells(limit, form)] for limit in mean]
     text = printed(columns, rows, form)
-    if form == "csv" or spatial is None:
+    if form == "csv" or spatial is None or len(temporal) == 1:
         return text
     return (
         f"{text}\nin space, mean over zones: moving once to {spatial.cleanest} saves "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -28,13 +28,46 @@ INTENSITY_HELP: Final = (
     f"in this order.  [default: ${VARIABLE}, separated by blanks]"
 )
 
+
+def duration_ms(ctx: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    """Return a duration such as `2h` or `90 min` in ms; above 0, with its unit."""
+    from greensched.scenario.quantity import DURATION, QuantityError, convert_integer
+
+    if text is None:
+        return None
+    try:
+        value = convert_integer(text, DURATION)
+    except QuantityError as error:
+        raise click.BadParameter(str(error), ctx, option) from None
+    if value <= 0:
+        what = f"{text!r} is not above 0"
+        raise click.BadParameter(what, ctx, option)
+    return value
+
+
+def filling(ctx: click.Context, option: click.Parameter, text: str | None) -> Fill | None:
+    """Return `hold` or `interpolate:24h` as a fill; raises BadParameter for anything else."""
+    from greensched.carbon import Fill
+
+    if text is None:
+        return None
+    kind, _, longest = text.partition(":")
+    kinds = {"hold": Fill(kind="hold"), "interpolate": Fill(kind="interpolate")}
+    if kind not in kinds:
+        what = f"{kind!r} is neither hold nor interpolate"
+        raise click.BadParameter(what, ctx, option)
+    longest_ms = duration_ms(ctx, option, longest or None)
+    return kinds[kind] if longest_ms is None else replace(kinds[kind], longest_ms=longest_ms)
+
+
 time_zone_option = click.option(
     "--time-zone", metavar="ZONE", help="Of times in files that state none, such as UTC."
 )
 fill_option = click.option(
     "--fill",
-    type=click.Choice(["hold", "interpolate"]),
-    help="What gaps in files of up to 6 h become.",
+    metavar="KIND[:LONGEST]",
+    callback=filling,
+    help="What gaps in files become: hold or interpolate, up to 6 h or so long (hold:24h).",
 )
 source_options = stack(
     click.option("--intensity", "texts", multiple=True, metavar="SOURCE", help=INTENSITY_HELP),
@@ -53,13 +86,6 @@ chain_options = stack(
 )
 
 
-def fill_of(kind: Any) -> Fill | None:
-    """Return how gaps are filled, None for not at all."""
-    from greensched.carbon import Fill
-
-    return None if kind is None else Fill(kind=kind)
-
-
 def settings_of(given: dict[str, Any]) -> Settings:
     """Return what the user said of his sources."""
     from greensched.providers.points import Settings
@@ -69,7 +95,7 @@ def settings_of(given: dict[str, Any]) -> Settings:
         unit=given["unit"],
         query=given["query"],
         time_zone=given["time_zone"],
-        fill=fill_of(given["fill"]),
+        fill=given["fill"],
     )
 
 
@@ -94,6 +120,17 @@ def sources_of(texts: Sequence[str], settings: Settings) -> list[Provider]:
     if findings:
         raise UsageError(*findings)
     return found
+
+
+def check_zones(sources: Sequence[Provider], zone: str) -> None:
+    """Raise DataError where a file names zones and `zone` is none of them: a mistake, no gap."""
+    from greensched.providers.file_layout import no_zone
+    from greensched.providers.files import Files, zones
+
+    for source in sources:
+        known = zones(source.path) if isinstance(source, Files) else ()
+        if known and zone not in known:
+            raise no_zone(source.place, zone, known)
 
 
 def now_ms(from_text: str | None) -> int:
@@ -125,6 +162,7 @@ class Asked:
         from greensched.providers.web import Web
 
         sources = sources_of(self.given["texts"], settings_of(self.given))
+        check_zones(sources, self.zone)
         at_ms = now_ms(self.given["from_text"])
         query = Query(zone=self.zone, from_ms=at_ms, until_ms=at_ms + self.ahead_ms, now_ms=at_ms)
         # Answers are kept for who asks of now; those of another day would mislead him.
@@ -133,19 +171,3 @@ class Asked:
             say.tell(f"asking {', '.join(source.name for source in sources)}", at=say.VERBOSE)
         with Web.open() as web:
             return ask(sources, query, web, Cache(folder=kept))
-
-
-def duration_ms(ctx: click.Context, option: click.Parameter, text: str | None) -> int | None:
-    """Return a duration such as `2h` or `90 min` in ms; above 0, with its unit."""
-    from greensched.scenario.quantity import DURATION, QuantityError, convert_integer
-
-    if text is None:
-        return None
-    try:
-        value = convert_integer(text, DURATION)
-    except QuantityError as error:
-        raise click.BadParameter(str(error), ctx, option) from None
-    if value <= 0:
-        what = f"{text!r} is not above 0"
-        raise click.BadParameter(what, ctx, option)
-    return value

@@ -220,6 +220,8 @@ def _steps(answer: Answer) -> list[dict[str, Any]]:
 
 def _drawn(answer: Answer, windows: tuple[Window, ...]) -> list[str]:
     """Return the lines of the drawing."""
+    from greensched.providers.chain import UNKNOWN
+
     query, series = answer.query, answer.series
     lines = [escape_control(f"{query.zone}  from {_clock(query.from_ms)}, g/kWh")]
     if series is not None:
@@ -241,7 +243,7 @@ def _drawn(answer: Answer, windows: tuple[Window, ...]) -> list[str]:
         from greensched.providers.constant import NOT_ASSESSABLE
 
         lines.append(NOT_ASSESSABLE if is_annual(answer) else "flat: no hour is cleaner")
-    for step in answer.steps:
+    for step in (s for s in answer.steps if s.source != UNKNOWN):
         filled = f"{step.filled_h:.3g} h" if step.filled_h else "nothing"
         lines.append(escape_control(f"source {step.source}: {filled}; {step.what}".rstrip("; ")))
     return lines + _skill(answer)

@@ -1,8 +1,9 @@
 """Carbon intensity of the next days, where the source has no forecast of its own.
 
 Half hour of the week, half yesterday: the mean of what the load forecaster says (table of the
-week, level of the last hours and days) and of the same hour of the day before. Either alone is
-worse on 16 zones of 2023 (docs/decisions/0017-carbon-sources.md). The band on either side is
+week, level of the last hours and days) and of the same hour of the day before, scaled by how far
+now is from a day ago, which fades. Either alone is worse on 16 zones of 2023
+(docs/decisions/0017-carbon-sources.md). The band on either side is
 split-conformal (as in `bands`): the table is fitted on the earlier half of history, on the later
 half it is counted how far intensity lay above and below at each lead; the forecast itself is then
 made from all of history.
@@ -32,6 +33,8 @@ COVERAGE: Final = 0.9  # of the bands, unless asked for otherwise
 HISTORY_H: Final = 6 * DAYS_PER_WEEK * H_PER_DAY  # of what is known, the part that counts
 LEADS_H: Final = 2 * H_PER_DAY  # with a band of their own; beyond, the last one's
 TOLD_H: Final = (1, 4, 8, 24, 48)  # leads whose skill is told
+FADE_H: Final = 12.0  # of the ratio of now to a day ago, to 1/e
+RATIO_MAX: Final = 3.0  # of it, and of its inverse
 LEAST_G_PER_KWH: Final = 0.1  # a forecast is above 0, as every intensity is
 _MG_PER_G: Final = 1_000.0  # the forecaster takes whole numbers: milligrams
 
@@ -95,7 +98,7 @@ def foresee(
     edges = np.append(np.arange(end_ms, until_ms, MS_PER_H, dtype=np.int64), until_ms)
     steps = np.arange(len(edges) - 1)
     weekly = whole.expected_at(whole.begin, (edges[:-1] + MS_PER_H // 2).tolist())[:, 0]
-    expected = (weekly + load[0, hours - H_PER_DAY + steps % H_PER_DAY]) / 2.0
+    expected = (weekly + _yesterday(load[0], np.array([hours]), steps)[0]) / 2.0
     kept = _calibrated_hours(hours)
     early = fit(
         load[:, :-kept], start_ms=start_ms, step_ms=MS_PER_H, calendar=calendar, until_ms=end_ms
@@ -172,8 +175,18 @@ def _tries(early: Forecast, load: IntArray, kept: int) -> _Tries:
     weekly *= 1.0 + (slow[origins, np.newaxis] - 1.0) * fade[0]
     weekly *= 1.0 + (fast[origins, np.newaxis] - 1.0) * fade[1]
     weekly -= early.floor_cpu_m[0]
-    yesterday = load[0, origins[:, np.newaxis] - H_PER_DAY + ahead % H_PER_DAY]
-    return _Tries(origins, (weekly + yesterday) / 2.0, load[0, at], float(early.mean_cpu_m[0]))
+    foretold = (weekly + _yesterday(load[0], origins, ahead)) / 2.0
+    return _Tries(origins, foretold, load[0, at], float(early.mean_cpu_m[0]))
+
+
+def _yesterday(load: IntArray, origins: IntArray, ahead: IntArray) -> FloatArray:
+    """Return [origins, leads]: the last day seen again, scaled by the level of its last hour."""
+    at = origins[:, np.newaxis]
+    ratio = load[origins - 1] / np.maximum(load[np.maximum(origins - 1 - H_PER_DAY, 0)], 1)
+    ratio = np.clip(ratio, 1.0 / RATIO_MAX, RATIO_MAX)[:, np.newaxis]
+    fade = np.exp(-(ahead + 0.5) / FADE_H)
+    scaled: FloatArray = load[at - H_PER_DAY + ahead % H_PER_DAY] * (1.0 + (ratio - 1.0) * fade)
+    return scaled
 
 
 def _band(

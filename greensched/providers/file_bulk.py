@@ -1,4 +1,4 @@
-"""Many files of carbon intensity at once: the same rows as `file_rows`, thirty times as fast.
+"""Many files of carbon intensity at once: the same rows as `file_rows`, ten times as fast.
 
 A file in which anything is out of the ordinary is not read here at all: `bulk` returns None and
 its rows are read one by one, where every bad cell is told.

@@ -60,7 +60,7 @@ def serving(respond: Callable[[Request], Reply]) -> Iterator[Server]:
             request = Request(path=unquote(parts.path), params=params, headers=headers)
             server.asked.append(request)
             reply = server.respond(request)
-            self.send_response(reply.status)
+            self.send_response_only(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             if reply.status != 204:  # no content, hence no length

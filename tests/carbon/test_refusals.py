@@ -212,6 +212,7 @@ def test_missing_secrets(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_secrets_stay_secret(told: Told, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """No token is in a provider's text, its points, its cache, any log or any error."""
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="greensched")
     cache = Cache(folder=tmp_path / "cache")
     answer = ask([told.provider], WORLD.query, told.web, cache)
     refused, _ = asked(told, but_for_login(told, Reply(status=500, body={"error": "no"})))
