@@ -211,3 +211,47 @@ TWINS: dict[str, Callable[[Job, list[float], int], list[int]]] = {
     "ecovisor": ecovisor,
     "plan": best,
 }
+
+
+def capped_twin(schedule: Schedule, jobs: TickJobs, cpu_m: int) -> list[list[int]]:
+    """Return the ticks of each job under a cap, tick by tick as the definition says."""
+    pieces = sorted(
+        (int(s), int(j), int(e - s))
+        for j, s, e in zip(schedule.job, schedule.start, schedule.stop, strict=True)
+    )
+    ran: list[list[int]] = [[] for _ in range(len(jobs))]
+    queue = {j: [p for p in pieces if p[1] == j] for j in range(len(jobs))}
+    running: dict[int, int] = {}  # job -> ticks left of its piece
+    now = 0
+    while running or any(queue.values()):
+        running = {j: left for j, left in running.items() if left}
+        due = [q[0] for j, q in queue.items() if q and q[0][0] <= now and j not in running]
+        for planned, j, length in sorted(due, key=lambda p: (p[0], int(jobs.arrival[p[1]]), p[1])):
+            assert planned <= now
+            if sum(int(jobs.cpu_m[k]) for k in running) + int(jobs.cpu_m[j]) <= cpu_m:
+                running[j] = length
+                queue[j].pop(0)
+        for j in running:
+            ran[j].append(now)
+            running[j] -= 1
+        now += 1
+    return ran
+
+
+def reserved_twin(planned: list[int], jobs: TickJobs, cpu_m: int) -> tuple[list[int], list[bool]]:
+    """Return start and kind of core of each job, tick by tick as the definition says."""
+    n, now = len(jobs), 0
+    start, reserved, free = [-1] * n, [False] * n, cpu_m
+    while min(start) < 0:
+        for j in range(n):  # one that ended at the tick before is free now
+            if reserved[j] and start[j] >= 0 and start[j] + int(jobs.length[j]) + 1 == now:
+                free += int(jobs.cpu_m[j])
+        for j in range(n):  # in order of arrival
+            if start[j] >= 0 or jobs.arrival[j] > now:
+                continue
+            fits = int(jobs.cpu_m[j]) <= free
+            if planned[j] <= now or fits:
+                start[j], reserved[j] = now, fits
+                free -= int(jobs.cpu_m[j]) if fits else 0
+        now += 1
+    return start, reserved
