@@ -23,6 +23,7 @@ def carbon_g(schedule: Schedule, jobs: TickJobs, intensity: TickIntensity, core_
     Core-ticks are summed as integers, over the slots of each distinct intensity: what runs under
     one constant intensity emits the same to the last bit, whenever it runs.
     """
+    assert int(schedule.stop.max(initial=0)) <= intensity.length  # else: `held_until`
     used = slot_use(schedule, jobs.cpu_m, intensity)
     values, kind = np.unique(intensity.values_g_per_kwh, return_inverse=True)
     by_value = np.bincount(kind, weights=used)

@@ -28,33 +28,51 @@ def capped(schedule: Schedule, jobs: TickJobs, cpu_m: int) -> Schedule:
     """
     assert int(jobs.cpu_m.max(initial=0)) <= cpu_m
     order = np.lexsort((schedule.job, schedule.start))
-    planned = schedule.start[order].tolist()
-    job = schedule.job[order]
-    need = jobs.cpu_m[job].tolist()
-    length = (schedule.stop - schedule.start)[order].tolist()
-    follower, leads = _followers(schedule, order)
-    due = [(t, p) for p, t in enumerate(planned) if leads[p]]  # sorted, so a heap
-    ends: list[tuple[int, int]] = []
-    start = [0] * len(planned)
-    waiting, room = Waiting(len(planned)), cpu_m
-    while due or ends:
-        now = min(due[0][0] if due else ends[0][0], ends[0][0] if ends else due[0][0])
-        while ends and ends[0][0] <= now:
-            room += heappop(ends)[1]
-        while due and due[0][0] <= now:
-            place = heappop(due)[1]
-            waiting.put(place, need[place])
-        while (place := waiting.first(room)) >= 0:
-            waiting.take(place)
-            room -= need[place]
-            start[place] = now
-            stop = now + length[place]
-            heappush(ends, (stop, need[place]))
-            if (after := follower[place]) >= 0:
-                heappush(due, (max(planned[after], stop), after))
-    begun = np.empty(len(order), np.int64)
-    begun[order] = start
-    return Schedule(job=schedule.job, start=begun, stop=begun + schedule.stop - schedule.start)
+    start = np.empty(len(order), np.int64)
+    start[order] = _Capped(schedule, jobs, cpu_m, order).run()
+    return Schedule(job=schedule.job, start=start, stop=start + schedule.stop - schedule.start)
+
+
+class _Capped:
+    """Pieces in the order in which they may start, the cores that are free and will be."""
+
+    def __init__(self, schedule: Schedule, jobs: TickJobs, cpu_m: int, order: np.ndarray) -> None:
+        """Begin before the first planned start."""
+        self.planned = schedule.start[order].tolist()
+        self.need = jobs.cpu_m[schedule.job[order]].tolist()
+        self.length = (schedule.stop - schedule.start)[order].tolist()
+        self.follower, leads = _followers(schedule, order)
+        self.due = [(t, p) for p, t in enumerate(self.planned) if leads[p]]  # sorted: a heap
+        self.ends: list[tuple[int, int]] = []
+        self.start = [0] * len(order)
+        self.room = cpu_m
+
+    def run(self) -> list[int]:
+        """Go from tick to tick at which pieces are due or end; return when each starts."""
+        waiting, due, ends, need = Waiting(len(self.need)), self.due, self.ends, self.need
+        while due or ends:
+            now = min(due[0][0] if due else ends[0][0], ends[0][0] if ends else due[0][0])
+            while ends and ends[0][0] <= now:
+                self.room += heappop(ends)[1]
+            while due and due[0][0] <= now:
+                place = heappop(due)[1]
+                if not waiting.count and need[place] <= self.room:
+                    self._begin(place, now)  # nobody is before it
+                else:
+                    waiting.put(place, need[place])
+            while (place := waiting.first(self.room)) >= 0:
+                waiting.take(place)
+                self._begin(place, now)
+        return self.start
+
+    def _begin(self, place: int, now: int) -> None:
+        """Start a piece; the next one of its job is due when it has ended, or at its own time."""
+        self.room -= self.need[place]
+        self.start[place] = now
+        stop = now + self.length[place]
+        heappush(self.ends, (stop, self.need[place]))
+        if (after := self.follower[place]) >= 0:
+            heappush(self.due, (max(self.planned[after], stop), after))
 
 
 def _followers(schedule: Schedule, order: np.ndarray) -> tuple[list[int], list[bool]]:
