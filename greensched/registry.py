@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 POLICIES: Final = {
     "autoscaled": "greensched.policies.autoscaled:Autoscaled",
-    "colocation": "greensched.policies.colocation:ColocationNsigma",
+    "colocation": "greensched.policies.colocation_max:Colocation",
     "colocation-nsigma": "greensched.policies.colocation:ColocationNsigma",
+    "colocation-oracle": "greensched.policies.colocation_max:ColocationOracle",
     "consolidation": "greensched.policies.consolidation:Consolidation",
     "consolidation-oracle": "greensched.policies.consolidation:ConsolidationOracle",
     "consolidation-peaks": "greensched.policies.consolidation:ConsolidationPeaks",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from greensched.errors import Finding
-from greensched.model import NONE, ON, OWN, BatchLimit
+from greensched.model import NONE, ON, BatchLimit
 from greensched.policies.batch import average_task, to_rest, wake_for_queue
 from greensched.policies.machines import (
     ANY,
@@ -20,6 +20,7 @@ from greensched.policies.machines import (
     power_actions,
 )
 from greensched.policies.memory import frozen
+from greensched.policies.peaks import Sums, counted, n_sigma
 from greensched.policies.settings import check
 from greensched.units import MS_PER_H
 
@@ -38,25 +39,19 @@ USES_ALL = 0.9  # of what it is allowed (Koordinator: 90 %)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PeakMemory:
-    """Use over reservation of each machine [1]: full samples, and the sums of the next one."""
-
-    ratios: FloatArray = field(default_factory=lambda: frozen(np.empty((0, 0), np.float64)))
-    samples: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
-    use: FloatArray = field(default_factory=lambda: frozen(np.empty(0, np.float64)))
-    reserved: FloatArray = field(default_factory=lambda: frozen(np.empty(0, np.float64)))
-    stale: BoolArray = field(default_factory=lambda: frozen(np.empty(0, np.bool_)))
-    measured_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ColocationMemory:
-    """Samples of use, when limits were set, and for how long batch starves."""
+    """Samples of use over reservation [samples, machines] [1], when limits were set, starvation.
 
-    peak: PeakMemory = field(default_factory=PeakMemory)
+    `samples`: how many of a machine's are in a row; `lows`: fewest machines that served in each
+    hour of the last day; `starved_ms`: for how long batch has been held below its satisfaction.
+    """
+
+    sums: Sums = field(default_factory=Sums)
+    ratios: FloatArray = field(default_factory=lambda: frozen(np.empty((0, 0))))
+    samples: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
     limited_ms: int = NONE
     lows: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
-    starved_ms: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
+    starved_ms: IntArray = field(default_factory=lambda: NOTHING)  # empty: nowhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,128 +131,152 @@ class ColocationNsigma:
     ) -> tuple[tuple[Action, ...], ColocationMemory]:
         """Return the actions to take now and the memory for the next wake."""
         m, now = snapshot.machines, snapshot.now_ms
-        peak = self._measured(snapshot, memory.peak)
-        limited_ms, lows = memory.limited_ms, memory.lows
-        cpu, memory_mib = m.batch_limit_cpu_m, m.batch_limit_memory_mib
-        due = limited_ms == NONE or now - limited_ms >= self.limit_period_ms
-        if due:
-            rows = np.flatnonzero(_shared(m))
-            cpu, memory_mib = self._limits(m, peak)
-            lows = _lows(memory.lows, limited_ms, now, len(rows))
-            cpu = cpu * self._steady(m, rows, int(lows.min()))
-            limited_ms = now
-        else:
-            rows = np.flatnonzero((m.jobs > 0) & (m.role != BATCH))
-            rows = rows[_shared(m)[rows]] if rows.size else rows
+        memory = self._measured(snapshot, memory)
+        if memory.limited_ms != NONE and now - memory.limited_ms < self.limit_period_ms:
+            return self._watched(snapshot, memory)
+        rows = np.flatnonzero(_shared(m))
+        lows = _lows(memory.lows, memory.limited_ms, now, len(rows))
+        cpu, memory_mib = self._limits(snapshot, memory)
+        cpu = cpu * self._steady(m, rows, int(lows.min()))
         guard = _Guard.of(m, rows, self.max_cpu)
         starved_ms = self._starved(snapshot, memory.starved_ms, guard)
-        actions = self._guarded(m, guard, cpu, memory_mib, starved_ms, due=due)
-        wake, sleep = self._dedicated(snapshot, cpu, memory_mib, due=due)
-        actions += (*power_actions(wake, "on"), *power_actions(sleep, "sleep"))
-        return actions, ColocationMemory(
-            peak=peak, limited_ms=limited_ms, lows=lows, starved_ms=starved_ms
-        )
+        actions = self._guarded(m, guard, cpu, memory_mib, starved_ms, due=True)
+        actions += self._wakes(snapshot, cpu, memory_mib)
+        actions += self._rests(snapshot, cpu, memory_mib)
+        return actions, replace(memory, limited_ms=now, lows=lows, starved_ms=starved_ms)
 
-    def _dedicated(
-        self,
-        snapshot: Snapshot,
-        cpu: IntArray,
-        memory_mib: IntArray,
-        *,
-        due: bool,
-    ) -> tuple[IntArray, IntArray]:
-        """Return the machines for batch alone to wake and to rest."""
+    def _watched(
+        self, snapshot: Snapshot, memory: ColocationMemory
+    ) -> tuple[tuple[Action, ...], ColocationMemory]:
+        """Return the answer between two updates of all limits: guards, and machines to wake."""
         m = snapshot.machines
-        if not due and (snapshot.queue.jobs == 0 or not (m.state != ON).any()):
-            return NOTHING, NOTHING
-        task_cpu_m, task_memory_mib = average_task(snapshot)
-        # Room for a part of a job is none: count places for an average one.
-        places = np.minimum(
-            (cpu - m.batch_cpu_m) // max(task_cpu_m, 1.0),
-            (memory_mib - m.batch_memory_mib) // max(task_memory_mib, 1.0),
-        )
-        places_sum = float(np.maximum(places, 0) @ _shared(m))
-        room_cpu_m, room_memory_mib = places_sum * task_cpu_m, places_sum * task_memory_mib
+        cpu, memory_mib = m.batch_limit_cpu_m, m.batch_limit_memory_mib
+        actions: tuple[Action, ...] = ()
+        rows = np.flatnonzero(self._suspect(m))
+        if rows.size or memory.starved_ms.size:
+            rows = rows[_shared(m)[rows]]
+            guard = _Guard.of(m, rows, self.max_cpu)
+            starved_ms = self._starved(snapshot, memory.starved_ms, guard)
+            actions = self._guarded(m, guard, cpu, memory_mib, starved_ms, due=False)
+            if starved_ms is not memory.starved_ms:
+                memory = replace(memory, starved_ms=starved_ms)
+        return actions + self._wakes(snapshot, cpu, memory_mib), memory
+
+    def _suspect(self, m: MachineView) -> BoolArray:
+        """Return the machines with jobs, guards of which may have something to do; mostly none."""
+        left_cpu_m = self.max_cpu * m.cpu_m - m.online_use_cpu_m
+        suspect = (m.batch_use_cpu_m > left_cpu_m) & (m.batch_cpu_m < m.batch_limit_cpu_m)
+        suspect |= left_cpu_m < self.starved_below * m.batch_cpu_m
+        if self.max_memory < 1:
+            held_mib = m.online_memory_mib + m.batch_memory_mib
+            suspect |= held_mib > self.max_memory * m.memory_mib - 1
+        suspect &= m.jobs > 0
+        return suspect
+
+    def _wakes(
+        self, snapshot: Snapshot, cpu: IntArray, memory_mib: IntArray
+    ) -> tuple[Action, ...]:
+        """Return the machines for batch alone to wake for what finds no room beside services."""
+        m = snapshot.machines
+        if not snapshot.queue.jobs:
+            return ()
+        among = m.role != ONLINE
+        if not ((m.state != ON) & among & ours(m)).any():
+            return ()
+        room_cpu_m, room_memory_mib = _room(snapshot, cpu, memory_mib)
         wake = wake_for_queue(
             snapshot,
-            m.role != ONLINE,
+            among,
             patience_ms=self.patience_ms,
             room_cpu_m=int(room_cpu_m),
             room_memory_mib=int(room_memory_mib),
         )
-        if not due:
-            return wake, NOTHING
+        return power_actions(wake, "on")
+
+    def _rests(
+        self, snapshot: Snapshot, cpu: IntArray, memory_mib: IntArray
+    ) -> tuple[Action, ...]:
+        """Return the machines for batch alone to put to rest while there is room elsewhere."""
+        m = snapshot.machines
+        if snapshot.queue.jobs or not ((m.role == BATCH) & (m.state == ON)).any():
+            return ()
         idle = idle_for(snapshot, self.sleep_idle_ms)
-        return wake, to_rest(snapshot, idle, room_cpu_m, room_memory_mib)
+        return power_actions(to_rest(snapshot, idle, *_room(snapshot, cpu, memory_mib)), "sleep")
 
     def _starved(self, snapshot: Snapshot, before: IntArray, guard: _Guard) -> IntArray:
         """Return for how long batch has been held below its satisfaction on each machine."""
         m = snapshot.machines
         if len(before) != len(m.state):
-            before = frozen(np.zeros(len(m.state), np.int64))
+            before = NOTHING
         batch_cpu_m = m.batch_cpu_m[guard.rows]
         starves = guard.busy & (guard.left_cpu_m < self.starved_below * batch_cpu_m)
         # It uses what it is allowed: a job that idles does not starve.
         starves &= m.batch_use_cpu_m[guard.rows] >= USES_ALL * guard.left_cpu_m
-        if not starves.any() and not before.any():
-            return before
-        starved_ms = np.zeros(len(before), np.int64)
+        if not starves.any():
+            return NOTHING
+        starved_ms = np.zeros(len(m.state), np.int64)
         rows = guard.rows[starves]
-        starved_ms[rows] = before[rows] + snapshot.period_ms
+        starved_ms[rows] = snapshot.period_ms
+        if before.size:
+            starved_ms[rows] += before[rows]
         return frozen(starved_ms)
 
-    def _measured(self, snapshot: Snapshot, memory: PeakMemory) -> PeakMemory:
-        """Return `memory` with the use since the last wake; a machine apart starts anew."""
-        m, period = snapshot.machines, snapshot.period_ms
-        count = len(m.state)
-        if len(memory.samples) != count:
-            memory = PeakMemory(
-                ratios=np.zeros((self.samples, count)),
-                samples=np.zeros(count, np.int64),
-                use=np.zeros(count),
-                reserved=np.zeros(count),
-                stale=np.zeros(count, np.bool_),
-            )
-        use = memory.use + m.online_use_cpu_m * period
-        reserved = memory.reserved + m.online_cpu_m * period
-        stale = memory.stale | (m.lending != OWN)
-        measured_ms = memory.measured_ms + period
-        ratios, samples = memory.ratios, memory.samples
-        if measured_ms >= self.sample_ms:
-            ratio = np.minimum(use / np.maximum(reserved, 1.0), 1.0)
-            ratios = np.concatenate([ratios[1:], ratio[None]])
-            known = _shared(m) & (m.online_cpu_m > 0) & ~stale
-            samples = np.where(known, np.minimum(samples + 1, self.samples), 0)
-            use, reserved, stale = np.zeros(count), np.zeros(count), np.zeros(count, np.bool_)
-            measured_ms = 0
-        return PeakMemory(
-            ratios=frozen(ratios),
-            samples=frozen(samples),
-            use=frozen(use),
-            reserved=frozen(reserved),
-            stale=frozen(stale),
-            measured_ms=measured_ms,
+    def _measured(self, snapshot: Snapshot, memory: ColocationMemory) -> ColocationMemory:
+        """Return the memory with the use since the last wake, a sample taken when it is full."""
+        m = snapshot.machines
+        if len(memory.samples) != len(m.state):
+            memory = self._begun(memory, len(m.state))
+        sums = memory.sums.and_of(m, snapshot.period_ms)
+        if sums.measured_ms < self.sample_ms:
+            return replace(memory, sums=sums)
+        known = _shared(m) & (m.online_cpu_m > 0) & ~sums.stale
+        return self._sampled(snapshot, replace(memory, sums=sums), known)
+
+    def _begun(self, memory: ColocationMemory, count: int) -> ColocationMemory:
+        """Return the memory of `count` machines without samples."""
+        return replace(
+            memory,
+            sums=Sums.none(count),
+            ratios=frozen(np.zeros((self.samples, count))),
+            samples=frozen(np.zeros(count, np.int64)),
+        )
+
+    def _sampled(
+        self, snapshot: Snapshot, memory: ColocationMemory, known: BoolArray
+    ) -> ColocationMemory:
+        """Return the memory with the sample that its sums make; a machine apart starts anew."""
+        return replace(
+            memory,
+            sums=Sums.none(len(snapshot.machines.state)),
+            ratios=frozen(np.concatenate([memory.ratios[1:], memory.sums.ratio[None]])),
+            samples=frozen(counted(memory.samples, known, self.samples)),
         )
 
     def _steady(self, m: MachineView, rows: IntArray, count: int) -> BoolArray:
         """Return those of machines `rows` that batch may join: with jobs, then most reserved."""
         rows = rows[m.online_cpu_m[rows] >= self.min_reserved * m.cpu_m[rows]]
-        order = rows[np.lexsort((-m.online_cpu_m[rows], m.jobs[rows] == 0))]
+        if count < len(rows):
+            rows = rows[np.lexsort((-m.online_cpu_m[rows], m.jobs[rows] == 0))[:count]]
         steady = np.zeros(len(m.state), np.bool_)
-        steady[order[:count]] = True
+        steady[rows] = True
         return steady
 
-    def _limits(self, m: MachineView, peak: PeakMemory) -> tuple[IntArray, IntArray]:
+    def _peaks(
+        self, snapshot: Snapshot, memory: ColocationMemory
+    ) -> tuple[FloatArray, FloatArray | IntArray]:
+        """Return what services will use of each machine's CPU, and reserve of its memory."""
+        m = snapshot.machines
+        warm = memory.samples >= self.samples
+        share = np.where(warm, n_sigma(memory.ratios, self.sigmas), 1.0)
+        return share * m.online_cpu_m, m.online_memory_mib
+
+    def _limits(self, snapshot: Snapshot, memory: ColocationMemory) -> tuple[IntArray, IntArray]:
         """Return the CPU [millicores] and memory [MiB] that batch may reserve of each machine."""
-        mean = peak.ratios.sum(axis=0) / self.samples
-        apart = peak.ratios - mean
-        # As std(axis=0), at a third of its time.
-        deviation = np.sqrt(np.einsum("ij,ij->j", apart, apart) / self.samples)
-        predicted = np.minimum(mean + self.sigmas * deviation, 1)
-        share = np.where(peak.samples >= self.samples, predicted, 1.0)
-        cpu = np.floor(self.reclaim_cpu_share * m.cpu_m - np.ceil(share * m.online_cpu_m))
-        memory = np.floor(self.reclaim_memory_share * m.memory_mib) - m.online_memory_mib
-        return np.maximum(cpu, 0).astype(np.int64), np.maximum(memory, 0).astype(np.int64)
+        m = snapshot.machines
+        peak_cpu_m, peak_memory_mib = self._peaks(snapshot, memory)
+        cpu = np.floor(self.reclaim_cpu_share * m.cpu_m - np.ceil(peak_cpu_m))
+        kept_mib = np.floor(self.reclaim_memory_share * m.memory_mib) - np.ceil(peak_memory_mib)
+        return np.maximum(cpu, 0).astype(np.int64), np.maximum(kept_mib, 0).astype(np.int64)
 
     def _guarded(
         self,
@@ -271,30 +290,19 @@ class ColocationNsigma:
     ) -> tuple[Action, ...]:
         """Return the limits to set: all when due, else those that a guard lowers."""
         rows, busy = guard.rows, guard.busy
-        batch_cpu_m, batch_memory_mib = m.batch_cpu_m[rows], m.batch_memory_mib[rows]
-        online_memory_mib = m.online_memory_mib[rows]
+        batch_cpu_m = m.batch_cpu_m[rows]
         hot = busy & (m.batch_use_cpu_m[rows] > guard.left_cpu_m)
-        allowed = np.floor(self.max_memory * m.memory_mib[rows]).astype(np.int64)
-        full = busy & (online_memory_mib + batch_memory_mib > allowed)
-        starved = starved_ms[rows] >= max(self.starved_after_ms, 1)
-        evict = full | starved
-        if not due and not (hot | evict).any():
-            return ()
-        cpu, memory = cpu[rows], memory[rows]
-        cpu = np.where(hot, np.minimum(cpu, batch_cpu_m), cpu)
-        # Evicting for one resource must not also evict for the other.
-        cpu = np.where(full, np.maximum(cpu, batch_cpu_m), cpu)
-        memory = np.where(full, np.maximum(allowed - online_memory_mib, 0), memory)
-        kept = (1 - self.starved_to) * batch_cpu_m + np.maximum(guard.left_cpu_m, 0)
-        kept = np.floor(kept).astype(np.int64)
-        cpu = np.where(starved, np.minimum(kept, batch_cpu_m), cpu)
-        memory = np.where(starved & ~full, np.maximum(memory, batch_memory_mib), memory)
-        plain = ~evict if due else hot & (cpu < m.batch_limit_cpu_m[rows]) & ~evict
+        evict = np.zeros(len(rows), np.bool_)
+        held = np.where(hot, np.minimum(cpu[rows], batch_cpu_m), cpu[rows])
+        held_mib = memory[rows]
+        if self.max_memory < 1 or starved_ms.size:
+            evict, held, held_mib = self._evicting(m, guard, held, held_mib, starved_ms)
+        plain = ~evict if due else hot & (held < m.batch_limit_cpu_m[rows]) & ~evict
         return tuple(
             BatchLimit(
                 machines=frozen(rows[which]),
-                cpu_m=frozen(cpu[which]),
-                memory_mib=frozen(memory[which]),
+                cpu_m=frozen(held[which]),
+                memory_mib=frozen(held_mib[which]),
                 use_share=self.max_cpu,
                 job_ms_max=self.job_max_ms,
                 evict=evicts,
@@ -302,6 +310,32 @@ class ColocationNsigma:
             for which, evicts in ((plain, False), (evict, True))
             if which.any()
         )
+
+    def _evicting(
+        self,
+        m: MachineView,
+        guard: _Guard,
+        cpu: IntArray,
+        memory: IntArray,
+        starved_ms: IntArray,
+    ) -> tuple[BoolArray, IntArray, IntArray]:
+        """Return the machines of `guard` that evict, and all limits with what evicts."""
+        rows = guard.rows
+        batch_cpu_m, batch_memory_mib = m.batch_cpu_m[rows], m.batch_memory_mib[rows]
+        online_memory_mib = m.online_memory_mib[rows]
+        allowed = np.floor(self.max_memory * m.memory_mib[rows]).astype(np.int64)
+        full = guard.busy & (online_memory_mib + batch_memory_mib > allowed)
+        # Evicting for one resource must not also evict for the other.
+        cpu = np.where(full, np.maximum(cpu, batch_cpu_m), cpu)
+        memory = np.where(full, np.maximum(allowed - online_memory_mib, 0), memory)
+        if not starved_ms.size:
+            return full, cpu, memory
+        starved = starved_ms[rows] >= max(self.starved_after_ms, 1)
+        kept = (1 - self.starved_to) * batch_cpu_m + np.maximum(guard.left_cpu_m, 0)
+        kept = np.floor(kept).astype(np.int64)
+        cpu = np.where(starved, np.minimum(kept, batch_cpu_m), cpu)
+        memory = np.where(starved & ~full, np.maximum(memory, batch_memory_mib), memory)
+        return full | starved, cpu, memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,6 +350,19 @@ class _Guard:
     def of(cls, m: MachineView, rows: IntArray, max_cpu: float) -> _Guard:
         left_cpu_m = max_cpu * m.cpu_m[rows] - m.online_use_cpu_m[rows]
         return cls(rows=rows, busy=m.jobs[rows] > 0, left_cpu_m=left_cpu_m)
+
+
+def _room(snapshot: Snapshot, cpu: IntArray, memory_mib: IntArray) -> tuple[float, float]:
+    """Return the CPU and memory of the places for an average task beside services."""
+    m = snapshot.machines
+    task_cpu_m, task_memory_mib = average_task(snapshot)
+    # Room for a part of a job is none: count places for an average one.
+    places = np.minimum(
+        (cpu - m.batch_cpu_m) // max(task_cpu_m, 1.0),
+        (memory_mib - m.batch_memory_mib) // max(task_memory_mib, 1.0),
+    )
+    places_sum = float(np.maximum(places, 0) @ _shared(m))
+    return places_sum * task_cpu_m, places_sum * task_memory_mib
 
 
 def _shared(m: MachineView) -> BoolArray:

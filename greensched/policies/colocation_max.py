@@ -1,0 +1,174 @@
+"""Co-location by the larger of two predicted peaks, and its oracle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from greensched.errors import UsageError
+from greensched.model import NONE
+from greensched.policies.colocation import ColocationMemory, ColocationNsigma
+from greensched.policies.memory import frozen
+from greensched.policies.peaks import BINS, CPU, MEMORY, added, percentiles
+from greensched.policies.settings import check
+from greensched.units import MS_PER_DAY, MS_PER_H
+
+if TYPE_CHECKING:
+    from greensched.errors import Finding
+    from greensched.model import BoolArray, FloatArray, IntArray, Snapshot
+    from greensched.policies.peaks import Weights
+
+
+RENEWED_MS = MS_PER_H  # between two looks at histograms that change over half a day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HistoryMemory(ColocationMemory):
+    """That of N-sigma, and decaying histograms [resources, BINS, machines] of weights [1].
+
+    Of the CPU used and the memory reserved by services, each as a share of the machine; `seen`:
+    how many samples a machine has given in all; `shares` [resources, machines] [1]: their
+    percentiles at `renewed_ms`.
+    """
+
+    weights: Weights = field(default_factory=lambda: frozen(np.empty((0, 0, 0), np.float32)))
+    seen: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
+    shares: FloatArray = field(default_factory=lambda: frozen(np.empty((0, 0))))
+    renewed_ms: int = NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Colocation(ColocationNsigma):
+    """Allocatable batch from the larger of two predicted peaks: N-sigma, and percentiles of days.
+
+    As `colocation-nsigma`, with a second predictor: for each machine the `quantile_cpu` of the
+    CPU that services used and the `quantile_memory` of the memory that they reserved, times 1 +
+    `margin`, of histograms whose samples lose half of their weight in `cpu_half_life_ms` and
+    `memory_half_life_ms`. N-sigma knows the last two hours, the histograms what each day brings.
+    The larger peak holds. Until a machine has been measured for `cold_start_ms` in all it counts
+    what it reserves.
+
+    Sources: Bashir et al., EuroSys 2021, doi:10.1145/3447786.3456259 (the maximum of predictors);
+    Koordinator (95th percentile of CPU, 98th of memory, 10 %, 12 h, 24 h, cold start 24 h).
+    """
+
+    quantile_cpu: float = 0.95
+    quantile_memory: float = 0.98
+    margin: float = 0.10
+    cpu_half_life_ms: int = 43_200_000
+    memory_half_life_ms: int = 86_400_000
+    cold_start_ms: int = 86_400_000
+
+    def __post_init__(self) -> None:
+        """Refuse settings outside of their range (`UsageError`)."""
+        found: tuple[Finding, ...] = ()
+        try:
+            ColocationNsigma.__post_init__(self)
+        except UsageError as error:
+            found = error.findings
+        check(
+            self,
+            shares=("quantile_cpu", "quantile_memory"),
+            positive=("cpu_half_life_ms", "memory_half_life_ms"),
+            natural=("margin", "cold_start_ms"),
+            findings=found,
+        )
+
+    @property
+    def kind(self) -> str:
+        """Return the registered name."""
+        return "colocation"
+
+    def first_memory(self) -> HistoryMemory:
+        """Return the memory before the first wake."""
+        return HistoryMemory()
+
+    def _begun(self, memory: ColocationMemory, count: int) -> ColocationMemory:
+        """Return the memory of `count` machines without samples."""
+        begun = super(Colocation, self)._begun(memory, count)
+        assert isinstance(begun, HistoryMemory)
+        return replace(
+            begun,
+            weights=frozen(np.zeros((2, BINS, count), np.float32)),
+            seen=frozen(np.zeros(count, np.int64)),
+            renewed_ms=NONE,
+        )
+
+    def _sampled(
+        self, snapshot: Snapshot, memory: ColocationMemory, known: BoolArray
+    ) -> ColocationMemory:
+        """Return the memory with the sample that its sums make."""
+        assert isinstance(memory, HistoryMemory)
+        m, sums, now = snapshot.machines, memory.sums, snapshot.now_ms
+        half_lives_ms = np.array((self.cpu_half_life_ms, self.memory_half_life_ms))
+        sample = np.stack(
+            [sums.use / (sums.measured_ms * m.cpu_m), m.online_memory_mib / m.memory_mib]
+        )
+        weights = added(memory.weights, 0.5 ** (sums.measured_ms / half_lives_ms), sample, known)
+        shares, renewed_ms = memory.shares, memory.renewed_ms
+        if renewed_ms == NONE or now - renewed_ms >= RENEWED_MS:
+            quantiles = np.array((self.quantile_cpu, self.quantile_memory))
+            shares, renewed_ms = frozen(percentiles(weights, quantiles)), now
+        sampled = super(Colocation, self)._sampled(snapshot, memory, known)
+        assert isinstance(sampled, HistoryMemory)
+        return replace(
+            sampled,
+            weights=frozen(weights),
+            seen=frozen(memory.seen + known),
+            shares=shares,
+            renewed_ms=renewed_ms,
+        )
+
+    def _peaks(
+        self, snapshot: Snapshot, memory: ColocationMemory
+    ) -> tuple[FloatArray, FloatArray | IntArray]:
+        """Return what services will use of each machine's CPU, and reserve of its memory."""
+        assert isinstance(memory, HistoryMemory)
+        m = snapshot.machines
+        cpu_m, memory_mib = super(Colocation, self)._peaks(snapshot, memory)
+        if memory.renewed_ms == NONE:
+            return cpu_m, memory_mib
+        warm = memory.seen * self.sample_ms >= self.cold_start_ms
+        shares = (1 + self.margin) * memory.shares
+        cpu_m = np.where(warm, np.maximum(cpu_m, shares[CPU] * m.cpu_m), m.online_cpu_m)
+        return cpu_m, np.maximum(memory_mib, warm * shares[MEMORY] * m.memory_mib)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColocationOracle(Colocation):
+    """The same given the true load of a day: what perfect prediction of CPU would be worth.
+
+    The horizon is that of the oracle of Bashir et al. The peak of a machine is that of its
+    replicas: of each its part of the service's largest load, if as many serve as now. Memory that
+    will be reserved is what policies decide, which nobody knows: it is predicted as ever.
+    """
+
+    @property
+    def kind(self) -> str:
+        """Return the registered name."""
+        return "colocation-oracle"
+
+    @property
+    def oracle(self) -> bool:
+        """Say that it is shown the future; nothing can be deployed with it."""
+        return True
+
+    def _peaks(
+        self, snapshot: Snapshot, memory: ColocationMemory
+    ) -> tuple[FloatArray, FloatArray | IntArray]:
+        """Return what services will use of each machine's CPU, and reserve of its memory."""
+        m, services, truth = snapshot.machines, snapshot.services, snapshot.forecast
+        predicted = super(ColocationOracle, self)._peaks(snapshot, memory)
+        if truth is None:
+            return predicted
+        now = snapshot.now_ms
+        most_cpu_m = truth.upper(None, now, now + MS_PER_DAY, 1.0)
+        each_cpu_m = most_cpu_m / np.maximum(services.online, 1)
+        each_cpu_m = np.minimum(each_cpu_m, services.replica_cpu_m)
+        serve = snapshot.replicas.online
+        used = each_cpu_m[snapshot.replicas.service[serve]]
+        peak_cpu_m = np.zeros(len(m.state))
+        np.add.at(peak_cpu_m, snapshot.replicas.machine[serve], used)
+        return peak_cpu_m, predicted[1]
