@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 from greensched.model import BOOTING, DRAINING, LENT, NONE, OFF, ON, OWN, SLEEPING
+from tests import twin_interference as interference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from greensched.model import JobClass, MachineType, Setting
+    from greensched.model import Interference, JobClass, MachineType, Setting
 
 ONE = 1 << 20  # progress of an undisturbed job in a millisecond
 LEVELS = 1024
@@ -36,6 +37,7 @@ class Machine:
     kind: MachineType
     role: int
     surplus: bool
+    harm: Interference
     state: int = ON
     lending: int = OWN
     limit_cpu_m: int = 0
@@ -69,13 +71,17 @@ class Machine:
         """Return what the tasks would use."""
         return sum(t.use_m() for t in self.tasks)
 
-    def rate(self) -> int:
-        """Return the progress of each task in a millisecond; services come first."""
+    def share(self) -> int:
+        """Return what each task gets of the CPU it would use; services come first."""
         wanted = self.batch_use_m()
         rest = min(self.cpu_m * self.use_share, float(self.cpu_m)) - self.online_use_m()
         if wanted == 0 or rest >= wanted:
             return ONE
         return 0 if rest <= 0 else int(rest * ONE / wanted)
+
+    def rate(self) -> int:
+        """Return the progress of each task in a millisecond."""
+        return interference.rate(self)
 
     # ---- room ----------------------------------------------------------------------------
 
@@ -179,7 +185,7 @@ class Machine:
         resting = {OFF: self.kind.off_w, SLEEPING: self.kind.sleep_w, BOOTING: self.kind.boot_w}
         if self.state in resting:
             return resting[self.state]
-        rate = self.rate() / ONE
+        rate = self.share() / ONE
         use = self.online_use_m() + rate * self.batch_use_m()
         gpus = sum(r.gpu_use_m() for r in self.replicas) + rate * sum(t.gpu_m for t in self.tasks)
         span_w = self.kind.gpu_peak_w - self.kind.gpu_idle_w
@@ -257,6 +263,8 @@ class Service:
     replicas: list[Replica] = field(default_factory=list)  # newest first
     online_ms: int = 0
     short_ms: int = 0
+    pressed_ms: float = 0.0
+    smt_ms: float = 0.0
     work: float = 0.0
     shortage: float = 0.0
     energy_j: float = 0.0
@@ -353,12 +361,17 @@ class Clock:
             if m.state in {ON, DRAINING}:
                 self._split(m, dt / 1000)
             rate = m.rate()
+            pressed, by_smt = interference.slowed(m)
             for t in m.tasks:
                 t.done += rate * dt
+            for r in m.replicas:
+                if r.use_m() > 0:
+                    r.service.pressed_ms += pressed * dt
+                    r.service.smt_ms += by_smt * dt
 
     def _split(self, m: Machine, dt_s: float) -> None:
         """Split a machine's energy: idle by reserved share, dynamic by use."""
-        rate = m.rate() / ONE
+        rate = m.share() / ONE
         kind = m.kind
         use = m.online_use_m() + rate * m.batch_use_m()
         idle_w = kind.power.watts(0.0)

@@ -26,7 +26,13 @@ def machines(setting: Setting) -> list[Machine]:
             role = int(setting.roles[i])
         found.append(
             Machine(
-                i, kind, role, surplus, state=OFF if surplus else ON, free_gpu_m=[1000] * kind.gpus
+                i,
+                kind,
+                role,
+                surplus,
+                setting.interference,
+                state=OFF if surplus else ON,
+                free_gpu_m=[1000] * kind.gpus,
             )
         )
     return found

@@ -27,6 +27,8 @@ class ServiceOutcome:
     names: tuple[str, ...]
     online_ms: IntArray  # [T + 1, S] replica-milliseconds that served
     short_ms: IntArray  # [T + 1, S] time in which load was above capacity
+    pressed_ms: FloatArray  # [T + 1, S] slow-down by batch's pressure x replica-milliseconds
+    smt_ms: FloatArray  # [T + 1, S] the same by hyperthreads that share a core
     work_core_s: FloatArray  # wanted
     shortage_core_s: FloatArray  # wanted and not served
     energy_j: FloatArray
@@ -186,6 +188,8 @@ def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) 
             names=names,
             online_ms=world.online_ms.copy(),
             short_ms=world.short_ms.copy(),
+            pressed_ms=world.pressed_ms.copy(),
+            smt_ms=world.smt_ms.copy(),
             work_core_s=world.svc["load_integral"] / 1e6,
             shortage_core_s=world.svc["shortage_integral"] / 1e6,
             energy_j=world.svc["energy"] / 1000.0,

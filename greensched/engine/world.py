@@ -62,6 +62,7 @@ def _classes(setting: Setting) -> NDArray[Any]:
     """Return the job classes' record array."""
     classes = setting.jobs.classes if setting.jobs is not None else (JobClass(),)
     rows = records(layout.CLASS, len(classes))
+    pressure = dict(setting.interference.pressure)
     for i, c in enumerate(classes):
         rows[i] = (
             c.priority,
@@ -69,6 +70,7 @@ def _classes(setting: Setting) -> NDArray[Any]:
             c.checkpoint_interval_ms,
             c.checkpoint_cost_ms,
             _type_bits(setting, c),
+            round(pressure.get(c.name, 1.0) * layout.PRESS_ONE),
         )
     return rows
 
@@ -144,6 +146,7 @@ def machines(setting: Setting) -> NDArray[Any]:
         rows["power_kind"], rows["idle_w"] = kind.power.curve[0], kind.power.watts(0.0)
         rows["boot_w"], rows["sleep_w"], rows["off_w"] = kind.boot_w, kind.sleep_w, kind.off_w
         rows["gpu_idle_w"], rows["gpu_peak_w"] = kind.gpu_idle_w, kind.gpu_peak_w
+        rows["smt_factor"] = kind.smt_factor
         at += kind.count
         device += kind.gpus * kind.count
     if setting.roles is not None:
@@ -188,6 +191,7 @@ def _scalars(setting: Setting, mach: NDArray[Any], tree_size: int, tour_size: in
     w["heaps_end"] = HEAP_ROOM * len(mach)
     w["n_on"] = w["n_on_peak"] = int((mach["state"] == ON).sum())
     w["standby_share"] = STANDBY_MEMORY_SHARE
+    w["batch_sensitivity"] = setting.interference.batch_sensitivity
     w["move_j_per_mib"], w["move_ms_per_mib"] = MOVE_J_PER_MIB, MOVE_MS_PER_MIB
     w["quantum"] = max(1.0, mach["cpu_m"].max() / layout.LEVELS)
     w["gpu_quantum"] = max(1.0, mach["n_gpus"].max() * 1000 / layout.LEVELS)
@@ -317,6 +321,9 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         machine_ms=np.zeros((len(setting.edges_ms) - 1, groups), np.int64),
         online_ms=np.zeros((load.shape[1] + 1, len(svc)), np.int64),
         short_ms=np.zeros((load.shape[1] + 1, len(svc)), np.int64),
+        pressed_ms=np.zeros((load.shape[1] + 1, len(svc))),
+        smt_ms=np.zeros((load.shape[1] + 1, len(svc))),
+        press_curve=np.array(setting.interference.curve, np.float64).T.copy(),
         out=out,
         learnt=np.zeros((int(table.size.max()) + 1 if len(table.size) else 0, 2), np.int64),
         **database_arrays(setting, w),

@@ -67,6 +67,7 @@ from greensched.model.entities import (
     Site,
     Trace,
 )
+from greensched.model.interference import NO_INTERFERENCE, Interference
 from greensched.model.setting import (
     Discipline,
     Setting,
@@ -84,6 +85,7 @@ __all__ = [
     "LENDING",
     "LENT",
     "NONE",
+    "NO_INTERFERENCE",
     "OFF",
     "ON",
     "OWN",
@@ -104,6 +106,7 @@ __all__ = [
     "Int8Array",
     "Int32Array",
     "IntArray",
+    "Interference",
     "JobClass",
     "Jobs",
     "Lend",

@@ -62,6 +62,7 @@ class MachineType:
     embodied_low_kg: float = 0.0
     embodied_high_kg: float = 0.0
     lifetime_ms: int = 4 * 365 * 86_400_000
+    smt_factor: float = 1.0  # what a core's second hyperthread adds; below 1 CPU counts those
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

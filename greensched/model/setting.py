@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from greensched.model.interference import NO_INTERFERENCE, Interference
+
 if TYPE_CHECKING:
     from greensched.model.codes import Int8Array, IntArray
     from greensched.model.decision import Forecaster, Policy
@@ -42,3 +44,4 @@ class Setting:
     databases: Databases | None = None
     past_databases: Databases | None = None  # the same ones before the window, as far as known
     places: IntArray | None = None  # machine of each database's replicas at the start; NONE: none
+    interference: Interference = NO_INTERFERENCE

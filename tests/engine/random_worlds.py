@@ -8,11 +8,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 from greensched.model import (
+    NO_INTERFERENCE,
     NONE,
     ROLE_CODES,
     Action,
     BatchLimit,
     Discipline,
+    Interference,
     JobClass,
     Jobs,
     Lend,
@@ -39,6 +41,16 @@ CLASSES = (
     JobClass(name="keeps", checkpoint_interval_ms=700, checkpoint_cost_ms=50),
     JobClass(name="high", priority=1, checkpoint_interval_ms=1_000),
     JobClass(name="fixed", priority=1, evictable=False),
+)
+HARMS = (
+    NO_INTERFERENCE,
+    Interference(model="linear", curve=((0.0, 0.0), (1.0, 0.4))),
+    Interference(
+        model="bubble",
+        curve=((0.0, 0.0), (0.2, 0.05), (0.5, 0.6)),
+        pressure=(("low", 0.5), ("high", 2.0)),
+        batch_sensitivity=1.5,
+    ),
 )
 LOAD_M = 240  # loads are multiples: shares among up to six replicas are whole numbers
 WINDOW_MS = 40_000
@@ -68,6 +80,7 @@ def fleets(draw: st.DrawFn, *, gpus: bool, roles: tuple[str, ...]) -> list[Machi
             boot_ms=1_300,
             wake_ms=300,
             boot_w=90.0,
+            smt_factor=_some(draw, 1.0, 1.0, 0.3) if roles != ("batch",) else 1.0,
         )
         for i in range(draw(st.integers(1, 2)))
     ]
@@ -195,4 +208,5 @@ def full_worlds(draw: st.DrawFn) -> Setting:
         policies=(scripts(draw, count, len(table or ())),),
         roles=roles,
         end="cut",
+        interference=_some(draw, *HARMS),
     )

@@ -45,6 +45,8 @@ def agree(setting: Setting) -> None:
         ("energy_j", run.services.energy_j),
         ("online_ms", run.services.online_ms.sum(axis=0)),
         ("short_ms", run.services.short_ms.sum(axis=0)),
+        ("pressed_ms", run.services.pressed_ms.sum(axis=0)),
+        ("smt_ms", run.services.smt_ms.sum(axis=0)),
         ("work", run.services.work_core_s),
         ("shortage", run.services.shortage_core_s),
     ):
@@ -92,6 +94,7 @@ def test_twin_is_no_copy() -> None:
     import tests.twin
     import tests.twin_batch
     import tests.twin_build
+    import tests.twin_interference
     import tests.twin_services
     import tests.twin_world
 
@@ -99,6 +102,7 @@ def test_twin_is_no_copy() -> None:
         tests.twin,
         tests.twin_batch,
         tests.twin_build,
+        tests.twin_interference,
         tests.twin_services,
         tests.twin_world,
     ):

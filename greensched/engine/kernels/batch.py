@@ -85,6 +85,7 @@ def start_tasks(world: Pages, jobs: Pages, e: int, m: int, gang: int, n: int) ->
     t = slot[s]
     t.job, t.machine, t.started_ms = wait[e].job, m, now
     t.n_tasks, t.gpu_m = n, wait[e].gpu_m
+    t.press = cls_of(world)[job_class_of(jobs)[t.job]].press
     t.cpu_m, t.memory_mib = wait[e].cpu_m * n, wait[e].memory_mib * n
     t.share = n * reserved_share(mach, m, wait[e].cpu_m, wait[e].memory_mib, t.gpu_m)
     t.virtual_zero = r.virtual - wait[e].done_ms * RATE_ONE
@@ -111,6 +112,7 @@ def start_tasks(world: Pages, jobs: Pages, e: int, m: int, gang: int, n: int) ->
     r.batch_memory_mib += t.memory_mib
     r.batch_gpu_m += t.gpu_m
     r.batch_use_m += t.use_m
+    r.batch_press += t.use_m * t.press
     r.share_sum += t.share
     if r.empty_since_ms >= 0:
         r.empty_before_ms = r.empty_since_ms
@@ -145,6 +147,7 @@ def next_step(world: Pages, jobs: Pages, s: int) -> None:
     t.use_row = row
     use_m = use_cpu_m_of(jobs)[row] * t.n_tasks
     r.batch_use_m += use_m - t.use_m
+    r.batch_press += (use_m - t.use_m) * t.press
     t.use_m = use_m
     end = use_offsets_of(jobs)[t.job + 1]
     t.last = 1 if row + 1 == end else 0
@@ -171,6 +174,7 @@ def _leave(world: Pages, s: int) -> None:
     r.batch_memory_mib -= t.memory_mib
     r.batch_gpu_m -= t.gpu_m
     r.batch_use_m -= t.use_m
+    r.batch_press -= t.use_m * t.press
     r.share_sum -= t.share
     if t.gpu_m > 0:
         take_devices(mach, gpu_free_of(world), t.machine, t.devices, -t.gpu_m)

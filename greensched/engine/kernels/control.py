@@ -141,7 +141,7 @@ def _settle_tenants(world: Pages, running_j: Table, done_ms: Table, n_tasks: Tab
     settle_databases(world)
     for r in range(w_of(world)[0].n_reps):
         if rep_of(world)[r].state != A_FREE and rep_of(world)[r].state != A_STANDBY:
-            settle_replica(mach, svc_of(world), rep_of(world), r)
+            settle_replica(world, r)
     for m in range(len(mach)):
         s = mach[m].job_head
         while s >= 0:

@@ -28,6 +28,7 @@ TOP = cast("int", np.int64(LEVELS))
 BLOCK = 32  # levels a block of the index
 RATE_ONE = 1 << 20  # progress of an undisturbed job in one millisecond
 SHARE_ONE = 1_000_000  # a whole machine, in the unit of reserved shares
+PRESS_ONE = 1_000  # the pressure of a job class that counts as it uses CPU
 BACKFILL_DEPTH = 100  # waiting jobs looked at behind a blocked head
 SHADOW_MACHINES = 4  # machines looked at for a blocked head's reservation
 
@@ -95,21 +96,23 @@ i8: load_start_ms load_step_ms wants_dispatch tour_size discipline weigher n_pow
 i8: n_alive wants_replicas n_replica_changes freed_machine heaps_end tasks_max steady_since_ms
 i8: db_step db_next_ms db_start_ms db_step_ms
 f8: standby_share move_energy_j move_j_per_mib move_ms_per_mib quantum gpu_quantum
+f8: batch_sensitivity
 """)
 # In the order in which an event of a machine's jobs goes through it; what is rare comes last.
 MACHINE = _dtype("""
 i8: last_ms group n_jobs n_reps virtual rate
 f8: watts idle_rate dynamic_rate rate_f online_use_m use_integral
 f8: prefix_idle prefix_dynamic prefix_batch prefix_gpu
+f8: pressed smt_slowed prefix_pressed prefix_smt
 i8: heap_at heap_n heap_room job_head
 i8: state lending role cpu_m limit_cpu_m batch_cpu_m online_cpu_m
 i8: memory_mib limit_memory_mib batch_memory_mib online_memory_mib
 i8: type_bit pods_max gpu_free_m stay_until_ms stay_ms_max n_gpus
 f8: quantum gpu_quantum
 i8: full_cpu_m full_memory_mib share_sum batch_use_m batch_gpu_m empty_since_ms empty_before_ms
-i8: surplus machine_type role_now power_kind power_row n_standby
+i8: surplus machine_type role_now power_kind power_row n_standby batch_press
 f8: use_share idle_w gpu_idle_w gpu_peak_w online_gpu_use_m
-f8: boot_w sleep_w off_w
+f8: boot_w sleep_w off_w smt_factor
 i8: gpu_base boot_ms wake_ms warm_ms sleep_to rep_head gen
 i8: iops
 f8: wanted_m wanted_iops
@@ -122,6 +125,7 @@ SLOT = _dtype("""
 i8: virtual_zero started_ms until_ms estimate_end_ms
 i8: job machine share use_m cpu_m memory_mib gpu_m use_row devices
 i8: kept_ms n_tasks heap_place machine_prev machine_next gang_next gang_prev next_free last
+i8: press
 f8: prefix_idle prefix_batch prefix_gpu energy
 """)
 WAIT = _dtype("""
@@ -138,7 +142,7 @@ REPLICA = _dtype("""
 i8: since_ms
 i8: state service machine devices gen source share
 i8: service_prev service_next machine_prev machine_next next_free
-f8: use_m gpu_use_m prefix_idle prefix_dynamic
+f8: use_m gpu_use_m prefix_idle prefix_dynamic prefix_pressed prefix_smt
 """)
 SERVICE = _dtype("""
 i8: cpu_m memory_mib gpu_m startup_ms n_online n_starting n_standby n_pending since_ms
@@ -146,7 +150,7 @@ i8: rep_head seen_ms seen_replicas seen_standby seen_pending
 f8: load_m use_m energy load_integral shortage_integral seen_load_m seen_integral
 """)
 CLASS = _dtype("""
-i8: priority evictable checkpoint_ms checkpoint_cost_ms types
+i8: priority evictable checkpoint_ms checkpoint_cost_ms types press
 """)
 DATABASE = _dtype("""
 i8: memory_mib short_ms
@@ -199,6 +203,9 @@ class World(NamedTuple):
     machine_ms: NDArray[np.int64]  # [K, groups]
     online_ms: NDArray[np.int64]  # [steps, S] replica-milliseconds online
     short_ms: NDArray[np.int64]  # [steps, S] time in which load reached capacity
+    pressed_ms: NDArray[np.float64]  # [steps, S] slow-down by pressure x replica-milliseconds
+    smt_ms: NDArray[np.float64]  # [steps, S] slow-down by hyperthreads x replica-milliseconds
+    press_curve: NDArray[np.float64]  # [2, points] pressure, slow-down
     out: NDArray[Any]  # OUTCOME [jobs]
     learnt: NDArray[np.int64]  # [sizes, 2] count and sum of finished jobs' durations [ms]
     dbs: NDArray[Any]  # DATABASE [D]

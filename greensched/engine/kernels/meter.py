@@ -21,6 +21,7 @@ from greensched.engine.kernels.layout import (
     ROLES,
     SHARE_ONE,
 )
+from greensched.engine.kernels.interference import slow_down
 from greensched.engine.kernels.memory import (
     curve_of,
     energy_mj_of,
@@ -59,6 +60,8 @@ def sync(world: Pages, m: int) -> None:
         dynamic = r.dynamic_rate * dt
         r.prefix_dynamic += dynamic
         if r.n_jobs > 0:
+            r.prefix_pressed += r.pressed * dt
+            r.prefix_smt += r.smt_slowed * dt
             r.prefix_batch += dynamic * r.rate_f
             r.prefix_gpu += r.rate_f * dt
             r.virtual += r.rate * dt
@@ -90,8 +93,8 @@ def role_of(mach: Records, m: int) -> int:
 
 
 @inner
-def _progress_rate(mach: Records, m: int) -> int:
-    """Return the progress of machine m's jobs in a millisecond, in 1/RATE_ONE (integer).
+def _batch_share(mach: Records, m: int) -> int:
+    """Return the share that machine m's jobs get of what they would use, in 1/RATE_ONE (integer).
 
     Services get CPU first; jobs share what is left in proportion to what they would use.
     """
@@ -126,8 +129,9 @@ def refresh(world: Pages, m: int) -> None:
     r = mach[m]
     r.role_now = role_of(mach, m)
     r.group = r.machine_type * ROLES + r.role_now
-    r.rate = _progress_rate(mach, m)
+    r.rate = _batch_share(mach, m)
     r.rate_f = r.rate / RATE_ONE
+    slow_down(world, m)
     if r.state == OFF:
         r.watts = r.off_w
     elif r.state == SLEEPING:

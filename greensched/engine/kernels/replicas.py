@@ -34,8 +34,10 @@ from greensched.engine.kernels.memory import (
     load_of,
     mach_of,
     online_ms_of,
+    pressed_ms_of,
     rep_of,
     short_ms_of,
+    smt_ms_of,
     svc_of,
     timer_of,
     w_of,
@@ -50,15 +52,19 @@ if TYPE_CHECKING:
 
 
 @inner
-def settle_replica(mach: Records, svc: Records, rep: Records, r: int) -> None:
-    """Add what replica r took since its last settling to its service's energy [J x 1000]."""
-    a = rep[r]
-    m = mach[a.machine]
+def settle_replica(world: Pages, r: int) -> None:
+    """Add what replica r took since its last settling [J x 1000], and how it was slowed."""
+    a, k = rep_of(world)[r], w_of(world)[0].load_step
+    m = mach_of(world)[a.machine]
     taken = (m.prefix_idle - a.prefix_idle) * a.share / SHARE_ONE
     taken += (m.prefix_dynamic - a.prefix_dynamic) * a.use_m
     taken += a.gpu_use_m * (m.gpu_peak_w - m.gpu_idle_w) / 1000.0 * (m.last_ms - a.since_ms)
-    svc[a.service].energy += taken
+    svc_of(world)[a.service].energy += taken
+    if a.use_m > 0.0:  # who has no requests is not slowed
+        pressed_ms_of(world)[k, a.service] += m.prefix_pressed - a.prefix_pressed
+        smt_ms_of(world)[k, a.service] += m.prefix_smt - a.prefix_smt
     a.prefix_idle, a.prefix_dynamic, a.since_ms = m.prefix_idle, m.prefix_dynamic, m.last_ms
+    a.prefix_pressed, a.prefix_smt = m.prefix_pressed, m.prefix_smt
 
 
 @inner
@@ -109,7 +115,7 @@ def change_online(world: Pages, s: int, change: int) -> None:
         if rep[r].state == A_ONLINE:
             m = rep[r].machine
             sync(world, m)
-            settle_replica(mach, svc, rep, r)
+            settle_replica(world, r)
             _set_use(mach, svc, rep, r)
             refresh(world, m)
         r = rep[r].service_next
@@ -121,6 +127,12 @@ def load_step(world: Pages) -> None:
     w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
     for s in range(len(svc)):
         service_sync(world, s)
+    for m in range(len(mach)):
+        if mach[m].n_reps > 0:
+            sync(world, m)
+    for r in range(w[0].n_reps):
+        if rep[r].state == A_ONLINE:
+            settle_replica(world, r)  # in the step that ends
     steps = load_of(world).shape[1]
     w[0].load_step = min(w[0].load_step + 1, steps)
     w[0].load_next_ms = INF
@@ -131,12 +143,10 @@ def load_step(world: Pages) -> None:
             _part_of_load(svc, s)
     for m in range(len(mach)):
         if mach[m].n_reps > 0:
-            sync(world, m)
             mach[m].online_use_m = 0.0
             mach[m].online_gpu_use_m = 0.0
     for r in range(w[0].n_reps):
         if rep[r].state == A_ONLINE:
-            settle_replica(mach, svc, rep, r)
             rep[r].use_m, rep[r].gpu_use_m = 0.0, 0.0
             _set_use(mach, svc, rep, r)
     for m in range(len(mach)):
@@ -189,7 +199,7 @@ def detach(world: Pages, r: int) -> None:
     m = a.machine
     b, c = mach[m], svc[a.service]
     sync(world, m)
-    settle_replica(mach, svc, rep, r)
+    settle_replica(world, r)
     b.online_use_m = max(0.0, b.online_use_m - a.use_m)
     b.online_gpu_use_m = max(0.0, b.online_gpu_use_m - a.gpu_use_m)
     if a.state == A_STANDBY:
@@ -299,7 +309,7 @@ def park_replica(world: Pages, r: int) -> None:
     s, m = a.service, a.machine
     b, c = mach[m], svc[s]
     sync(world, m)
-    settle_replica(mach, svc, rep, r)
+    settle_replica(world, r)
     b.online_use_m = max(0.0, b.online_use_m - a.use_m)
     b.online_gpu_use_m = max(0.0, b.online_gpu_use_m - a.gpu_use_m)
     a.use_m, a.gpu_use_m, a.state = 0.0, 0.0, A_STANDBY
