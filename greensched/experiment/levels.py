@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from greensched.engine.kernels.latency import response_table
+from greensched.experiment.latency import measured, slowdowns
 from greensched.model import NONE
 from greensched.units import CPU_M_PER_CORE, MS_PER_H, MS_PER_MIN, MS_PER_S, S_PER_H
 
@@ -25,22 +26,41 @@ def step_lengths_ms(services: Services, end_ms: int) -> IntArray:
     return lengths
 
 
-def responses_ms(shared: Shared, run: RunResult) -> FloatArray:
-    """Return the modelled 99th-percentile response [steps + 1, services] [ms]; inf: overload.
+def requests(services: Services, end_ms: int) -> FloatArray:
+    """Return the requests of each load step and service [steps + 1, services], to a constant."""
+    lengths = step_lengths_ms(services, end_ms)
+    load = np.vstack([services.load_cpu_m.T, services.load_cpu_m[:, -1]])
+    weight: FloatArray = load * lengths[:, None] / services.service_time_ms
+    return weight
 
-    M/M/c with c the whole cores of the mean replicas that served in a load step, at least one.
+
+def responses_ms(shared: Shared, run: RunResult, slow: FloatArray | None = None) -> FloatArray:
+    """Return the 99th-percentile response [steps + 1, services] [ms]; inf: overload.
+
+    M/M/c with c the whole cores of the mean replicas that served in a load step, at least one;
+    where it was measured, what was measured at the utilisation of these replicas. Requests take
+    `slow` times as long as alone (None: as the run's batch slowed them; 0: not asked for).
     """
     services = shared.workload.services
     if services is None or not len(services):
         return np.empty((0, 0))
     lengths = step_lengths_ms(services, run.end_ms)
-    return response_table(
+    slow = slowdowns(shared, run) if slow is None else slow
+    found_ms: FloatArray = response_table(
         np.ascontiguousarray(services.load_cpu_m, np.int64),
         run.services.online_ms,
         lengths,
         np.ascontiguousarray(services.replica_cpu_m, np.int64),
         np.ascontiguousarray(services.service_time_ms, np.float64),
+        np.ascontiguousarray(slow, np.float64),
     )
+    for s, utilisation, p99_ms in measured(shared):
+        load = np.append(services.load_cpu_m[s], services.load_cpu_m[s, -1])
+        served = run.services.online_ms[:, s] * services.replica_cpu_m[s]
+        used = load * lengths * slow[:, s] / np.maximum(served, 1)
+        own_ms = slow[:, s] * np.interp(used, utilisation, p99_ms)
+        found_ms[:, s] = np.where(used > utilisation[-1], np.inf, own_ms)
+    return found_ms
 
 
 def service_level(
@@ -52,8 +72,7 @@ def service_level(
     if services is None or not len(services):
         return _no_services(slo.latency_factor_p99, slo.shortage_share)
     lengths = step_lengths_ms(services, run.end_ms)
-    load = np.vstack([services.load_cpu_m.T, services.load_cpu_m[:, -1]])
-    weight = load * lengths[:, None] / services.service_time_ms  # requests, up to a constant
+    weight = requests(services, run.end_ms)
     # a drain that the baseline does not have is judged by shortage alone
     stable = np.isfinite(own_ms) & np.isfinite(reference_ms) & (weight > 0) & (reference_ms > 0)
     factor = None

@@ -67,6 +67,7 @@ class Result:
     baseline: Outcome
     static_peak: Outcome
     outcome: Outcome
+    interference: dict[str, Any]
     findings: tuple[str, ...] = ()
     attribution: Attributed | None = None  # not asked for
     sizing: Sizing | None = None  # not asked for
@@ -120,6 +121,7 @@ class Result:
             "scenario": {"policies": [p.kind for p in scenario.policies], **runs["scenario"]},
             "savings": self._savings(runs["baseline"], runs["scenario"]),
             "currency": priced[1] if priced else None,
+            "interference": self.interference,
             "attribution": None if self.attribution is None else self.attribution.summary,
             "sizing": None if self.sizing is None else self.sizing.summary,
         }

@@ -14,6 +14,7 @@ from greensched.experiment.attribute import Attributed, attributed
 from greensched.experiment.combinations import Question, Sets, of_outcome, sets_of
 from greensched.experiment.evaluate import Ground, evaluate
 from greensched.experiment.executor import Executor, Here
+from greensched.experiment.interference import interference
 from greensched.experiment.lent import Lent
 from greensched.experiment.levels import responses_ms
 from greensched.experiment.outcome import Outcome, outcome
@@ -88,6 +89,7 @@ def run(
             )
         ),
         attribution=parts,
+        interference=interference(world, outcomes["scenario"].run, ground.reference_ms),
     )
 
 

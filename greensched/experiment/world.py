@@ -10,6 +10,7 @@ import numpy as np
 from greensched.accounting import Factors, SiteFactors, machine_factors, site_factors
 from greensched.errors import ScenarioError
 from greensched.experiment.forecasts import forecast_of
+from greensched.experiment.latency import check_names
 from greensched.model import Policy, Setting
 from greensched.scenario import build_workload, fleet_types, intensities, sites
 from greensched.scenario.cut import take_jobs
@@ -74,6 +75,7 @@ class Shared:
             databases=None if places is None else self.workload.databases,
             past_databases=None if places is None else self.workload.history_databases,
             places=places,
+            interference=scenario.spec.interference.value,
         )
 
     def factors(self, end_ms: int) -> Factors:
@@ -112,7 +114,7 @@ def shared(scenario: Scenario) -> Shared:
     """Return the demand, fleet and grid of a scenario; every finding about sizes at once."""
     fleet = fleet_types(scenario)
     workload = _that_fit(scenario, build_workload(scenario), fleet)
-    findings = check_sizes(workload, fleet)
+    findings = (*check_sizes(workload, fleet), *check_names(scenario, workload))
     if findings:
         raise ScenarioError(*findings)
     used = intensities(scenario)

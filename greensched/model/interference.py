@@ -13,11 +13,12 @@ Curve: TypeAlias = tuple[tuple[float, float], ...]
 class Interference:
     """Slow-down = sensitivity x curve(pressure), of services by batch and of batch by services.
 
-    Pressure is CPU in use over the machine's, batch's weighted by `pressure` of its classes. `curve`
-    has points (pressure [1], slow-down [1]) from (0, 0) on, neither falling; straight lines in
-    between, its last value beyond. Names that are not in `sensitivity` (services) and `pressure`
-    (classes) count 1. Mars et al., MICRO 2011, doi:10.1145/2155620.2155650 (Bubble-Up): what an
-    application presses and how it responds to pressure are measured apart and multiplied.
+    Pressure is CPU in use over the machine's, batch's weighted by `pressure` of its classes.
+    `curve` has points (pressure [1], slow-down [1]) from (0, 0) on, neither falling; straight
+    lines in between, its last value beyond. Names that are not in `sensitivity` (services) and
+    `pressure` (classes) count 1. After Bubble-Up (Mars et al., MICRO 2011,
+    doi:10.1145/2155620.2155650): what an application presses and how it responds to pressure are
+    measured apart.
     """
 
     model: Model
@@ -32,6 +33,4 @@ class Interference:
         return 0.0 if self.model == "none" else 1.0
 
 
-NO_INTERFERENCE = Interference(
-    model="none", curve=((0.0, 0.0), (1.0, 1.0)), batch_sensitivity=0.0
-)
+NO_INTERFERENCE = Interference(model="none", curve=((0.0, 0.0), (1.0, 1.0)), batch_sensitivity=0.0)

@@ -90,6 +90,33 @@ def worst_services(summary: Mapping[str, Any]) -> str:
     return f"worst services: {listed}" + (f" and {more} more" if more > 0 else "")
 
 
+def interference(summary: Mapping[str, Any]) -> str:
+    """Return how batch slowed services, and at which interference an objective would break."""
+    told = summary.get("interference")
+    if told is None:
+        return ""
+    slope, factor = told["break_even_slope"], told["break_even_factor"]
+    slowed = f"{number(100 * ((told['slowdown_mean'] or 1.0) - 1.0), 2)} %"
+    if told["model"] != "none":
+        text = f"interference ({told['model']}): services slowed by {slowed} on average"
+    elif told["slowdown_mean"] not in {None, 1.0}:
+        text = f"interference: not modelled; services slowed by {slowed} by shared cores"
+    else:
+        text = "interference: not modelled"
+    breaks = []
+    if factor is not None:
+        breaks.append(f"at {number(factor, 2)} times that")
+    if slope is not None:
+        long = f"{100 * slope:,.0f} % longer"
+        breaks.append(f"if batch that fills a machine made requests beside it take {long}")
+    if not breaks:
+        return text if told["slowdown_mean"] not in {None, 1.0} else ""
+    if not (slope or factor):
+        return f"{text}; the latency objective is broken without any"
+    who = f" ({told['limited_by']} first)" if told["limited_by"] else ""
+    return f"{text}; the latency objective would break {', '.join(breaks)}{who}"
+
+
 def quality(summary: Mapping[str, Any]) -> list[str]:
     """Return what is to be known of the data, one line each."""
     demand = summary["demand"]

@@ -30,7 +30,8 @@ def result_markdown(summary: Mapping[str, Any]) -> str:
         parts.append(block_markdown(bought))
     if summary.get("attribution") and (found := shares(summary["attribution"])):
         parts.append(attribution_markdown(found))
-    notes = [n for n in (heading.worst_services(summary), *heading.quality(summary)) if n]
+    said = (heading.worst_services(summary), heading.interference(summary))
+    notes = [n for n in (*said, *heading.quality(summary)) if n]
     if notes:
         parts.append("\n".join(f"- {plain(n)}" for n in notes))
     return "\n\n".join(parts) + "\n"

@@ -138,6 +138,7 @@ def _common(spec: MachineBase, peak_w: float) -> dict[str, Any]:
         "disk_gib": spec.disk // MIB_PER_GIB,
         "iops": spec.iops,
         "racks": spec.racks,
+        "smt_factor": spec.smt_factor,
         "labels": tuple(sorted(spec.labels.items())),
         "boot_ms": spec.boot.time,
         "boot_w": peak_w if spec.boot.power is None else spec.boot.power,

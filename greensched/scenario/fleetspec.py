@@ -115,6 +115,10 @@ class MachineBase(Spec):
     off: Off = Off()
     embodied: Embodied | None = None
     reserved: Reserved = Reserved()
+    smt_factor: Share = Field(
+        default=1.0,
+        description="what a core's second hyperthread adds, where 'cores' counts hyperthreads",
+    )
     pods_max: Count = Field(default=0, description="0: no limit")
     labels: dict[str, str] = Field(default_factory=dict)
     disk: Memory = Field(default=0, description="for databases; 0: no limit")

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from greensched.scenario.fleetspec import FleetEntry  # noqa: TC001 pydantic reads it
+from greensched.scenario.interference import InterferenceSpec, LatencySpec
 from greensched.scenario.quantity import INTENSITY, QuantityError, convert
 from greensched.scenario.types import (
     Duration,
@@ -296,6 +297,8 @@ class ScenarioSpec(Spec):
     slo: Slo = Slo()
     baseline: BaselineSpec = BaselineSpec()
     queue: Queue = Queue()
+    interference: InterferenceSpec = InterferenceSpec()
+    latency: tuple[LatencySpec, ...] = ()
     end: Literal["drain", "cut"] = "drain"
     prices: Prices | None = None
     policies: tuple[PolicySpec, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
-from greensched.engine.kernels.layout import PRESS_ONE, RATE_ONE
+from greensched.engine.kernels.layout import PRESS_ONE
 from greensched.engine.kernels.memory import mach_of, press_curve_of, w_of
 
 if TYPE_CHECKING:

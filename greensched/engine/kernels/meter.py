@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
 from greensched.engine.kernels.heaps import tour_update
+from greensched.engine.kernels.interference import slow_down
 from greensched.engine.kernels.layout import (
     INF,
     R_BATCH,
@@ -21,7 +22,6 @@ from greensched.engine.kernels.layout import (
     ROLES,
     SHARE_ONE,
 )
-from greensched.engine.kernels.interference import slow_down
 from greensched.engine.kernels.memory import (
     curve_of,
     energy_mj_of,

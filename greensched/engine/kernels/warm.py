@@ -36,7 +36,7 @@ def compile_control() -> None:
     planes: Any = int64[:, ::1]
     sight.columns.compile((_NUMBERS, _NUMBERS, _TABLE, _TABLE, int64))
     sight.replicas.compile(4 * (_NUMBERS,))
-    latency.fill.compile((planes, planes, _NUMBERS, _NUMBERS, _TABLE, float64[:, ::1]))
+    latency.fill.compile((planes, planes, _NUMBERS, _NUMBERS, _TABLE, *2 * (float64[:, ::1],)))
     forecasts.compile_all()
     policies.compile_all()
     control.control.compile(
