@@ -14,11 +14,11 @@ from greensched.engine.truth import Truth
 from greensched.errors import UsageError
 from greensched.model import LENT, OWN, BatchLimit, Snapshot
 from greensched.policies.colocation import ColocationNsigma
-from greensched.policies.colocation_max import Colocation, ColocationOracle
+from greensched.policies.colocation_max import Colocation, ColocationOracle, level
 from greensched.policies.peaks import BINS, added, percentiles
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 from tests.engine.worlds import services as engine_services
-from tests.snapshots import machine, service, snapshot
+from tests.snapshots import machine, service, snapshot, waiting
 
 STEP_MS = 5 * MS_PER_MIN
 DAY = 288  # steps
@@ -146,6 +146,37 @@ def test_oracle_knows_the_day() -> None:
     assert 6_000 - 400 == at(DAY + 1)
     assert load[DAY] == max(load[: DAY + 1])
     assert MS_PER_DAY == DAY * STEP_MS
+
+
+def test_batch_goes_where_services_suffer_least() -> None:
+    """Of equal machines one whose services are three times as sensitive gets a third of batch."""
+    rows = [(0, 0, "online")] * 4 + [(1, 1, "online")] * 4
+    world = snapshot([machine()] * 2, [service()] * 2, rows, queue=waiting(800))
+    policy = Colocation(**SETTINGS)
+
+    def given_cpu_m(told: Any) -> list[int]:
+        seen = replace(world, sensitivity=told)
+        actions, _ = policy.decide(seen, policy.first_memory())
+        return [int(n) for a in actions if isinstance(a, BatchLimit) for n in a.cpu_m]
+
+    assert [2_000, 2_000] == given_cpu_m(None)
+    # 800 millicores and a quarter more for gaps are 1,000.
+    assert [750, 250] == given_cpu_m(np.array([1.0, 3.0]))
+    assert [0, 1_000] == given_cpu_m(np.array([np.inf, 1.0]))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9_000), st.floats(0.1, 50)), min_size=1, max_size=12),
+    st.floats(0, 20_000),
+)
+def test_level_fills_what_is_needed(machines: list[tuple[int, float]], need: float) -> None:
+    """At the level the sum is what is needed, or nothing would be enough."""
+    room, bears = (np.array(column) for column in zip(*machines, strict=True))
+    at = level(room, bears, need)
+    if at == np.inf:
+        assert room.sum() <= need * (1 + 1e-9)
+    else:
+        assert need == pytest.approx(np.minimum(room, at * bears).sum(), rel=1e-9, abs=1e-6)
 
 
 def test_only_the_oracle_is_one() -> None:

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from greensched.model import DatabaseView, IntArray, Services
+    from greensched.model import DatabaseView, FloatArray, IntArray, Services
 
 STEP_MS = 5 * MS_PER_MIN  # intervals of usage beyond the window
 DRAIN_LIMIT_WINDOWS = 4  # a drain is cut after so many windows more
@@ -163,9 +163,12 @@ class Simulation:
         sight = Sight(self.setting, self.world, self._roster)
         oracles = [getattr(policy, "oracle", False) for policy in group]
         packs = [getattr(policy, "packs", False) for policy in group]
+        sensitivity = _sensitivity(self.setting)
         while True:
             self._advance(int(self._env.now))
             snapshot = sight.look(self.world, self._book)
+            if sensitivity is not None:
+                snapshot = replace(snapshot, sensitivity=sensitivity)
             decided: list[Action] = []
             for i, policy in enumerate(group):
                 seen = replace(snapshot, forecast=truth) if oracles[i] else snapshot
@@ -309,6 +312,16 @@ def _largest_first(services: Services, mach: NDArray[Any]) -> IntArray:
     for size, capacity in (("replica_cpu_m", "cpu_m"), ("replica_memory_mib", "memory_mib")):
         share = np.maximum(share, getattr(services, size) / max(1, int(mach[capacity].max())))
     return np.argsort(-share, kind="stable").astype(np.int64)
+
+
+def _sensitivity(setting: Setting) -> FloatArray | None:
+    """Return how sensitive each service is to batch beside it; None where nobody told."""
+    told, services = dict(setting.interference.sensitivity), setting.services
+    if services is None or not told:
+        return None
+    found = np.array([told.get(name, 1.0) for name in services.names])
+    found.flags.writeable = False
+    return found
 
 
 def simulate(setting: Setting, progress: Callable[[float], None] | None = None) -> RunResult:

@@ -171,6 +171,7 @@ class Snapshot:
     queue: QueueView
     forecast: Forecaster | None = None  # fitted on history; None: nobody asked for one
     databases: DatabaseView | None = None  # for who packs them; None: there are none
+    sensitivity: FloatArray | None = None  # of services to batch beside them; None: not told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

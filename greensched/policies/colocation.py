@@ -137,7 +137,7 @@ class ColocationNsigma:
         rows = np.flatnonzero(_shared(m))
         lows = _lows(memory.lows, memory.limited_ms, now, len(rows))
         cpu, memory_mib = self._limits(snapshot, memory)
-        cpu = cpu * self._steady(m, rows, int(lows.min()))
+        cpu = self._given(snapshot, cpu * self._steady(m, rows, int(lows.min())))
         guard = _Guard.of(m, rows, self.max_cpu)
         starved_ms = self._starved(snapshot, memory.starved_ms, guard)
         actions = self._guarded(m, guard, cpu, memory_mib, starved_ms, due=True)
@@ -260,6 +260,11 @@ class ColocationNsigma:
         steady = np.zeros(len(m.state), np.bool_)
         steady[rows] = True
         return steady
+
+    def _given(self, snapshot: Snapshot, cpu: IntArray) -> IntArray:
+        """Return what batch is given of the CPU that it might have of each machine: all."""
+        del snapshot
+        return cpu
 
     def _peaks(
         self, snapshot: Snapshot, memory: ColocationMemory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from greensched.errors import UsageError
 from greensched.model import NONE
+from greensched.policies.batch import PACKING
 from greensched.policies.colocation import ColocationMemory, ColocationNsigma
 from greensched.policies.memory import frozen
 from greensched.policies.peaks import BINS, CPU, MEMORY, added, percentiles
@@ -135,6 +137,26 @@ class Colocation(ColocationNsigma):
         cpu_m = np.where(warm, np.maximum(cpu_m, shares[CPU] * m.cpu_m), m.online_cpu_m)
         return cpu_m, np.maximum(memory_mib, warm * shares[MEMORY] * m.memory_mib)
 
+    def _given(self, snapshot: Snapshot, cpu: IntArray) -> IntArray:
+        """Return what batch is given of the CPU that it might have: where services suffer least.
+
+        Where sensitivities are told pressure x sensitivity is levelled, and no higher than room
+        for all jobs that run or wait asks for. Each machine counts the mean of what is reserved.
+        """
+        if snapshot.sensitivity is None:
+            return cpu
+        m, replicas = snapshot.machines, snapshot.replicas
+        harmed = np.zeros(len(m.state))
+        each = snapshot.sensitivity * snapshot.services.replica_cpu_m
+        np.add.at(harmed, replicas.machine, each[replicas.service])
+        bears = m.cpu_m * m.online_cpu_m / np.maximum(harmed, 1.0)
+        need = PACKING * (int(m.batch_cpu_m.sum()) + snapshot.queue.cpu_m)
+        at = level(cpu, bears, need)
+        if at == math.inf:
+            return cpu
+        levelled: IntArray = np.minimum(cpu, np.ceil(at * bears).astype(np.int64))
+        return levelled
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColocationOracle(Colocation):
@@ -172,3 +194,14 @@ class ColocationOracle(Colocation):
         peak_cpu_m = np.zeros(len(m.state))
         np.add.at(peak_cpu_m, snapshot.replicas.machine[serve], used)
         return peak_cpu_m, predicted[1]
+
+
+def level(room: IntArray, bears: FloatArray, need: float) -> float:
+    """Return the least level at which min(room, level x bears) sums to `need`; inf: never does."""
+    rows = np.flatnonzero((room > 0) & (bears > 0))
+    rows = rows[np.argsort(room[rows] / bears[rows], kind="stable")]
+    full = np.concatenate([[0], np.cumsum(room[rows])])  # of the first ones, that are filled up
+    rest = np.cumsum(bears[rows][::-1])[::-1]
+    levels = (need - full[:-1]) / rest
+    holds = np.flatnonzero(levels <= room[rows] / bears[rows])
+    return float(levels[holds[0]]) if holds.size else math.inf

@@ -257,6 +257,7 @@ def test_snapshot_holds_no_future() -> None:
     expected = {
         "now_ms", "period_ms", "time_of_day_ms", "steady_since_ms",
         "machines", "services", "replicas", "queue", "forecast", "databases",
+        "sensitivity",
     }  # fmt: skip
     assert expected == {f.name for f in fields(Snapshot)}
 
