@@ -14,6 +14,7 @@ import simpy
 
 from greensched.model import BOOTING, DRAINING, LENT, NONE, OFF, ON, OWN, SLEEPING
 from tests import twin_interference as interference
+from tests.twin_shares import WHOLE, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 ONE = 1 << 20  # progress of an undisturbed job in a millisecond
 LEVELS = 1024
-WHOLE = 1_000_000
 HOUR_MS = 3_600_000
 OVERRUN_MS = 60_000
 STEP_MS = 300_000
@@ -302,18 +302,6 @@ class Replica:
         return int(whole * (0.15 * 0.3 + 0.85)) if self.state == "standby" else whole
 
 
-def share(machine: Machine, need: Any) -> int:
-    """Return the dominant share of a machine that is reserved, in millionths."""
-    kind = machine.kind
-    parts: list[int] = [
-        need.cpu_m * WHOLE // kind.cpu_m,
-        need.memory_mib * WHOLE // max(1, kind.memory_mib),
-    ]
-    if need.gpu_m:
-        parts.append(need.gpu_m * WHOLE // (1000 * kind.gpus))
-    return max(parts)
-
-
 class Clock:
     """Time and energy: what happens between two events, and which event is next."""
 
@@ -360,14 +348,10 @@ class Clock:
             self.machine_ms[key] = self.machine_ms.get(key, 0) + dt
             if m.state in {ON, DRAINING}:
                 self._split(m, dt / 1000)
+            interference.tell(m, dt)
             rate = m.rate()
-            pressed, by_smt = interference.slowed(m)
             for t in m.tasks:
                 t.done += rate * dt
-            for r in m.replicas:
-                if r.use_m() > 0:
-                    r.service.pressed_ms += pressed * dt
-                    r.service.smt_ms += by_smt * dt
 
     def _split(self, m: Machine, dt_s: float) -> None:
         """Split a machine's energy: idle by reserved share, dynamic by use."""
@@ -378,8 +362,8 @@ class Clock:
         cpu_w = kind.power.watts(min(1.0, use / kind.cpu_m)) - idle_w
         each_w = cpu_w / use if use > 0 else 0.0
         gpu_w = (kind.gpu_peak_w - kind.gpu_idle_w) / 1000
-        shares = sum(share(m, r.service) for r in m.serving) + sum(share(m, t) for t in m.tasks)
-        idle_w = (idle_w + kind.gpus * kind.gpu_idle_w) / max(1.0, shares / WHOLE)
+        held = sum(share(m, r.service) for r in m.serving) + sum(share(m, t) for t in m.tasks)
+        idle_w = (idle_w + kind.gpus * kind.gpu_idle_w) / max(1.0, held / WHOLE)
         for r in m.serving:
             w = idle_w * share(m, r.service) / WHOLE + each_w * r.use_m() + gpu_w * r.gpu_use_m()
             r.service.energy_j += w * dt_s

@@ -53,3 +53,12 @@ def rate(m: Machine) -> int:
     both_m = m.online_use_m() + batch_m
     slow = 1 + m.harm.batch_sensitivity * on_curve(m.harm, m.online_use_m() / m.kind.cpu_m)
     return int(share / (slow + (stretch(m, both_m) / stretch(m, batch_m) - 1)))
+
+
+def tell(m: Machine, dt_ms: int) -> None:
+    """Add up how services are slowed on machine m; who has no requests is not."""
+    pressed, by_smt = slowed(m)
+    for r in m.replicas:
+        if r.use_m() > 0:
+            r.service.pressed_ms += pressed * dt_ms
+            r.service.smt_ms += by_smt * dt_ms

@@ -96,6 +96,7 @@ def test_twin_is_no_copy() -> None:
     import tests.twin_build
     import tests.twin_interference
     import tests.twin_services
+    import tests.twin_shares
     import tests.twin_world
 
     for module in (
@@ -103,6 +104,7 @@ def test_twin_is_no_copy() -> None:
         tests.twin_batch,
         tests.twin_build,
         tests.twin_interference,
+        tests.twin_shares,
         tests.twin_services,
         tests.twin_world,
     ):
