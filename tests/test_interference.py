@@ -63,9 +63,9 @@ def test_break_even_is_where_a_run_breaks(tmp_path: Path) -> None:
     slope = result(tmp_path).summary["interference"]["break_even_slope"]
     line = f"interference: {{model: linear, slope: {slope}, batch_sensitivity: 0.0}}"
     again = result(tmp_path, line)
-    assert pytest.approx(factor(again), rel=1e-5) == LIMIT
+    assert pytest.approx(factor(again), rel=1e-4) == LIMIT
     told = again.summary["interference"]
-    assert (pytest.approx(slope, rel=1e-5), pytest.approx(1.0, rel=1e-5)) == (
+    assert (pytest.approx(slope, rel=1e-3), pytest.approx(1.0, rel=1e-3)) == (
         told["break_even_slope"],
         told["break_even_factor"],
     )
@@ -81,8 +81,8 @@ def test_bubble_breaks_at_a_multiple(tmp_path: Path) -> None:
         result(tmp_path, text.format(*told)).summary["interference"]
         for told in ((0.2, 1.0, 1.0), (0.4, 1.0, 1.0), (0.2, 2.0, 2.0))
     )
-    assert once["break_even_factor"] == pytest.approx(2 * high["break_even_factor"], rel=1e-4)
-    assert high["break_even_factor"] == pytest.approx(sensitive["break_even_factor"])
+    assert once["break_even_factor"] == pytest.approx(2 * high["break_even_factor"], rel=1e-3)
+    assert high["break_even_factor"] == pytest.approx(sensitive["break_even_factor"], rel=1e-3)
     assert once["break_even_slope"] is None
 
 

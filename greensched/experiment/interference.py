@@ -7,6 +7,7 @@ factor meets its limit. Placements and jobs' own slow-down stay those of the run
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,12 +17,16 @@ from greensched.experiment.levels import requests, responses_ms, step_lengths_ms
 from greensched.units import CPU_M_PER_CORE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from greensched.engine.result import RunResult
     from greensched.experiment.world import Shared
     from greensched.model import FloatArray
 
-PRECISION: Final = 1e-6  # of the factor, against its limit
+PRECISION: Final = 1e-6  # of the break-even
+RISE_PRECISION: Final = 1e-4  # or of what the factor rises by
 TRIES_MAX: Final = 40
+NEARNESS_MAX: Final = 32.0  # to overload: the last bits of a number
 
 
 def interference(shared: Shared, run: RunResult, reference_ms: FloatArray) -> dict[str, Any]:
@@ -74,25 +79,21 @@ class _Question:
     def break_even(self, limit: float) -> tuple[float | None, str | None]:
         """Return the strength at which the factor meets `limit`, and whose requests make it so.
 
-        By the Illinois variant of regula falsi on 1 - limit / factor, which never falls and is
-        finite where a service is overloaded. 0 where the limit is broken without any.
+        0 where the limit is broken without any. Near the strength that overloads a service the
+        factor rises as 1 / distance, so its logarithm is looked for in that of the distance.
         """
         if not self._pressed.any():
             return None, None
-        below, above = 1.0 - limit / self._factor(0.0), 1.0
-        if below >= 0.0:
+        calm = self._factor(0.0)
+        if calm >= limit:
             return 0.0, None
-        low, high = 0.0, self._overload()
-        strength = 0.0
-        for _ in range(TRIES_MAX):
-            strength = (low * above - high * below) / (above - below)
-            value = 1.0 - limit / self._factor(strength)
-            if abs(value) < PRECISION:
-                break
-            if value < 0.0:
-                low, below, above = strength, value, above / 2
-            else:
-                high, above, below = strength, value, below / 2
+        pole = self._overload()
+
+        def excess(nearness: float) -> float:
+            risen = self._factor(pole * -math.expm1(-nearness)) - calm
+            return math.log(max(risen, math.ulp(0.0)) / (limit - calm))
+
+        strength = pole * -math.expm1(-_root(excess))
         return strength, self._worst(strength)
 
     def _overload(self) -> float:
@@ -124,3 +125,28 @@ class _Question:
         calm_ms = np.where(self._weight > 0, self._own_ms, 0.0)
         rise = (self._weight * (self._responses(strength) - calm_ms)).sum(axis=0)
         return self._run.services.names[int(rise.argmax())] if rise.any() else None
+
+
+def _root(of: Callable[[float], float]) -> float:
+    """Return where a function of nearness that rises from below 0 is 0, by regula falsi."""
+    low, high = 0.0, 1.0
+    below, above = -math.inf, of(high)
+    while above < 0.0 and high < NEARNESS_MAX:
+        low, below, high = high, above, 2.0 * high
+        above = of(high)
+    while below == -math.inf:
+        low = high / 4.0
+        below = of(low)
+        if below > 0.0:
+            high, above, below = low, below, -math.inf
+    at = high
+    for _ in range(TRIES_MAX):
+        at = (low * above - high * below) / (above - below)
+        value = of(at)
+        if abs(value) < RISE_PRECISION or math.exp(-low) - math.exp(-high) < PRECISION:
+            break
+        if value < 0.0:
+            low, below, above = at, value, above / 2.0
+        else:
+            high, above, below = at, value, below / 2.0
+    return at

@@ -1,4 +1,4 @@
-"""How much batch slows the services beside it, and they it."""
+"""How much batch slows the services beside it, and they it (docs/reference/interference.md)."""
 
 from __future__ import annotations
 

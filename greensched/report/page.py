@@ -66,7 +66,10 @@ ASSUMPTIONS: Final = (
         "Embodied emissions are shared out over each machine's lifetime; a machine that is "
         "switched off avoids none of them."
     ),
-    "The latency factor is the modelled 99th percentile of response (M/M/c) over the baseline's.",
+    (
+        "The latency factor is the modelled 99th percentile of response (M/M/c, or points that "
+        "were measured) over the baseline's; batch slows services as far as the scenario says."
+    ),
     (
         "Machines that sleep or are off draw the power that the scenario gives them: zero only "
         "where it says so."
