@@ -72,7 +72,8 @@ def test_summary_keys_are_documented(ran: Path) -> None:
     parts = {"baseline", "static_peak", "scenario", "savings"}
     nested = ("service", "batch", "databases")
     assert set(_rows(whole)) == _keys(
-        {k: v for k, v in summary.items() if k not in parts}, ("stamp", "window", "demand")
+        {k: v for k, v in summary.items() if k not in parts},
+        ("stamp", "window", "demand", "interference"),
     )
     assert set(_rows(outcome)) == _keys(summary["static_peak"], nested)
     assert {"kind", "text", "id", "sha256"} == set(summary["baseline"]) - set(

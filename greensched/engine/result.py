@@ -158,6 +158,21 @@ def _databases(setting: Setting, world: World) -> DatabaseOutcome:
     )
 
 
+def _services(setting: Setting, world: World) -> ServiceOutcome:
+    """Return what services got."""
+    names = () if setting.services is None else setting.services.names
+    return ServiceOutcome(
+        names=names,
+        online_ms=world.online_ms.copy(),
+        short_ms=world.short_ms.copy(),
+        pressed_ms=world.pressed_ms.copy(),
+        smt_ms=world.smt_ms.copy(),
+        work_core_s=world.svc["load_integral"] / 1e6,
+        shortage_core_s=world.svc["shortage_integral"] / 1e6,
+        energy_j=world.svc["energy"] / 1000.0,
+    )
+
+
 def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) -> RunResult:
     """Return the result of a run that stands at `end_ms`."""
     w: Any = world.w[0]
@@ -178,22 +193,12 @@ def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) 
     if int(usage.machine_ms.sum()) != total_ms:
         message = f"machine time {usage.machine_ms.sum()} ms is not the fleet's {total_ms} ms"
         raise InternalError(message)
-    names = () if setting.services is None else setting.services.names
     out = world.out
     return RunResult(
         name=setting.name,
         end_ms=end_ms,
         usage=usage,
-        services=ServiceOutcome(
-            names=names,
-            online_ms=world.online_ms.copy(),
-            short_ms=world.short_ms.copy(),
-            pressed_ms=world.pressed_ms.copy(),
-            smt_ms=world.smt_ms.copy(),
-            work_core_s=world.svc["load_integral"] / 1e6,
-            shortage_core_s=world.svc["shortage_integral"] / 1e6,
-            energy_j=world.svc["energy"] / 1000.0,
-        ),
+        services=_services(setting, world),
         jobs=JobOutcome(
             start_ms=_column(out, "start_ms"),
             end_ms=_column(out, "end_ms"),

@@ -285,7 +285,7 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
     size = 1 << max(1, (n - 1).bit_length())
     tree_size = size if setting.weigher in ("first-fit", "spread") else 0
     svc, load = _services(setting)
-    groups = len(setting.fleet) * layout.ROLES
+    groups, told = len(setting.fleet) * layout.ROLES, (load.shape[1] + 1, len(svc))
     table = job_table(
         setting.jobs, estimates=setting.discipline in ("easy-backfill", "shortest-first")
     )
@@ -319,10 +319,8 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         edges=np.ascontiguousarray(setting.edges_ms, np.int64),
         energy_mj=np.zeros((len(setting.edges_ms) - 1, groups)),
         machine_ms=np.zeros((len(setting.edges_ms) - 1, groups), np.int64),
-        online_ms=np.zeros((load.shape[1] + 1, len(svc)), np.int64),
-        short_ms=np.zeros((load.shape[1] + 1, len(svc)), np.int64),
-        pressed_ms=np.zeros((load.shape[1] + 1, len(svc))),
-        smt_ms=np.zeros((load.shape[1] + 1, len(svc))),
+        **{name: np.zeros(told, np.int64) for name in ("online_ms", "short_ms")},
+        **{name: np.zeros(told) for name in ("pressed_ms", "smt_ms")},
         press_curve=np.array(setting.interference.curve, np.float64).T.copy(),
         out=out,
         learnt=np.zeros((int(table.size.max()) + 1 if len(table.size) else 0, 2), np.int64),

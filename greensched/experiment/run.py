@@ -57,9 +57,8 @@ def run(
     sets = None
     if attribution is not None:
         sets = sets_of(scenario.policies, attribution, scenario.seed)
-    world = shared(scenario)
+    world, kind = shared(scenario), scenario.baseline.kind
     static = static_peak(world, progress)
-    kind = scenario.baseline.kind
     base = registry.load("baseline", kind)
     fleet = as_recorded(world) if kind == "as-recorded" else static
     plans: Plans = {

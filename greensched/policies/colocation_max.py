@@ -45,8 +45,8 @@ class HistoryMemory(ColocationMemory):
 class Colocation(ColocationNsigma):
     """Allocatable batch from the larger of two predicted peaks: N-sigma, and percentiles of days.
 
-    As `colocation-nsigma`, with a second predictor: for each machine the `quantile_cpu` of the
-    CPU that services used and the `quantile_memory` of the memory that they reserved, times 1 +
+    As `colocation-nsigma`, with a second predictor: for each machine the `quantile_used` of the
+    CPU that services used and the `quantile_reserved` of the memory that they reserved, times 1 +
     `margin`, of histograms whose samples lose half of their weight in `cpu_half_life_ms` and
     `memory_half_life_ms`. N-sigma knows the last two hours, the histograms what each day brings.
     The larger peak holds. Until a machine has been measured for `cold_start_ms` in all it counts
@@ -56,8 +56,8 @@ class Colocation(ColocationNsigma):
     Koordinator (95th percentile of CPU, 98th of memory, 10 %, 12 h, 24 h, cold start 24 h).
     """
 
-    quantile_cpu: float = 0.95
-    quantile_memory: float = 0.98
+    quantile_used: float = 0.95
+    quantile_reserved: float = 0.98
     margin: float = 0.10
     cpu_half_life_ms: int = 43_200_000
     memory_half_life_ms: int = 86_400_000
@@ -72,7 +72,7 @@ class Colocation(ColocationNsigma):
             found = error.findings
         check(
             self,
-            shares=("quantile_cpu", "quantile_memory"),
+            shares=("quantile_used", "quantile_reserved"),
             positive=("cpu_half_life_ms", "memory_half_life_ms"),
             natural=("margin", "cold_start_ms"),
             findings=found,
@@ -111,7 +111,7 @@ class Colocation(ColocationNsigma):
         weights = added(memory.weights, 0.5 ** (sums.measured_ms / half_lives_ms), sample, known)
         shares, renewed_ms = memory.shares, memory.renewed_ms
         if renewed_ms == NONE or now - renewed_ms >= RENEWED_MS:
-            quantiles = np.array((self.quantile_cpu, self.quantile_memory))
+            quantiles = np.array((self.quantile_used, self.quantile_reserved))
             shares, renewed_ms = frozen(percentiles(weights, quantiles)), now
         sampled = super(Colocation, self)._sampled(snapshot, memory, known)
         assert isinstance(sampled, HistoryMemory)
