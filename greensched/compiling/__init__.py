@@ -26,6 +26,7 @@ __all__ = [
     "given",
     "inner",
     "is_cached",
+    "several",
     "written",
 ]
 
@@ -51,3 +52,8 @@ def given(kind: Any, dimensions: int = 1) -> Any:
 def written(kind: Any, dimensions: int = 1) -> Any:
     """Return the type of an array of `kind` without gaps that a loop may write to."""
     return types.Array(kind, dimensions, "C")
+
+
+def several(kind: Any, count: int) -> Any:
+    """Return the type of a tuple of `count` arguments of one kind."""
+    return types.UniTuple(kind, count)

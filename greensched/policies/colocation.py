@@ -9,7 +9,8 @@ import numpy as np
 
 from greensched.errors import Finding
 from greensched.model import NONE, ON, BatchLimit
-from greensched.policies.batch import average_task, to_rest, wake_for_queue
+from greensched.policies.batch import REST_BELOW, average_task, to_rest, wake_for_queue
+from greensched.policies.kernels import suspects
 from greensched.policies.machines import (
     ANY,
     BATCH,
@@ -152,7 +153,7 @@ class ColocationNsigma:
         m = snapshot.machines
         cpu, memory_mib = m.batch_limit_cpu_m, m.batch_limit_memory_mib
         actions: tuple[Action, ...] = ()
-        rows = np.flatnonzero(self._suspect(m))
+        rows = self._suspect(m)
         if rows.size or memory.starved_ms.size:
             rows = rows[_shared(m)[rows]]
             guard = _Guard.of(m, rows, self.max_cpu)
@@ -162,16 +163,15 @@ class ColocationNsigma:
                 memory = replace(memory, starved_ms=starved_ms)
         return actions + self._wakes(snapshot, cpu, memory_mib), memory
 
-    def _suspect(self, m: MachineView) -> BoolArray:
-        """Return the machines with jobs, guards of which may have something to do; mostly none."""
-        left_cpu_m = self.max_cpu * m.cpu_m - m.online_use_cpu_m
-        suspect = (m.batch_use_cpu_m > left_cpu_m) & (m.batch_cpu_m < m.batch_limit_cpu_m)
-        suspect |= left_cpu_m < self.starved_below * m.batch_cpu_m
-        if self.max_memory < 1:
-            held_mib = m.online_memory_mib + m.batch_memory_mib
-            suspect |= held_mib > self.max_memory * m.memory_mib - 1
-        suspect &= m.jobs > 0
-        return suspect
+    def _suspect(self, m: MachineView) -> IntArray:
+        """Return the machines with jobs where a guard may have something to do; mostly none."""
+        rows = np.empty(len(m.state), np.int64)
+        cpu_m = (m.cpu_m, m.batch_cpu_m, m.batch_limit_cpu_m)
+        mib = (m.memory_mib, m.online_memory_mib, m.batch_memory_mib)
+        use_cpu_m = (m.online_use_cpu_m, m.batch_use_cpu_m)
+        limits = (self.max_cpu, self.max_memory, self.starved_below)
+        count = suspects((m.jobs, *cpu_m, *mib), *use_cpu_m, *limits, rows)
+        return rows[:count]
 
     def _wakes(
         self, snapshot: Snapshot, cpu: IntArray, memory_mib: IntArray
@@ -198,7 +198,10 @@ class ColocationNsigma:
     ) -> tuple[Action, ...]:
         """Return the machines for batch alone to put to rest while there is room elsewhere."""
         m = snapshot.machines
-        if snapshot.queue.jobs or not ((m.role == BATCH) & (m.state == ON)).any():
+        if snapshot.queue.jobs:
+            return ()
+        light = (m.role == BATCH) & (m.state == ON) & (m.batch_cpu_m <= REST_BELOW * m.cpu_m)
+        if not light.any():
             return ()
         idle = idle_for(snapshot, self.sleep_idle_ms)
         return power_actions(to_rest(snapshot, idle, *_room(snapshot, cpu, memory_mib)), "sleep")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, written
+from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, several, written
 from greensched.model import BOOTING, ON, OWN, ROLE_CODES
 from greensched.queueing import wait_tail
 
@@ -334,6 +334,53 @@ def _places(cpu_m: float, memory_mib: float, each_cpu_m: int, each_memory_mib: i
     return min(int(cpu_m // each_cpu_m), int(memory_mib // each_memory_mib))
 
 
+@entry
+def add_up(
+    use_cpu_m: FloatArray,
+    reserved_cpu_m: IntArray,
+    lending: IntArray,
+    period_ms: int,
+    use: FloatArray,
+    reserved: FloatArray,
+    stale: BoolArray,
+) -> None:
+    """Add a period to what a sample sums up: use and reservation x time, and who was apart."""
+    for m in range(len(use)):
+        use[m] += use_cpu_m[m] * period_ms
+        reserved[m] += reserved_cpu_m[m] * period_ms
+        stale[m] = stale[m] or lending[m] != OWN
+
+
+@entry
+def suspects(
+    machines: tuple[IntArray, ...],
+    online_use_cpu_m: FloatArray,
+    batch_use_cpu_m: FloatArray,
+    max_cpu: float,
+    max_memory: float,
+    starved_below: float,
+    rows: IntArray,
+) -> int:
+    """Write the machines on which a guard of co-location may have something to do; count them.
+
+    `machines`: columns jobs, CPU, what batch reserves of it and may, memory, what services and
+    batch reserve of it.
+    """
+    jobs, cpu_m, batch_cpu_m, limit_cpu_m, memory_mib, online_mib, batch_mib = machines
+    n = 0
+    for m in range(len(jobs)):
+        if jobs[m] == 0:
+            continue
+        left_cpu_m = max_cpu * cpu_m[m] - online_use_cpu_m[m]
+        hot = batch_use_cpu_m[m] > left_cpu_m and batch_cpu_m[m] < limit_cpu_m[m]
+        starves = left_cpu_m < starved_below * batch_cpu_m[m]
+        full = online_mib[m] + batch_mib[m] > math.floor(max_memory * memory_mib[m])
+        if hot or starves or full:
+            rows[n] = m
+            n += 1
+    return n
+
+
 def compile_all() -> None:
     """Compile the loops for the columns of snapshots and memories, or load them from the cache."""
     kept, real, made = given(WHOLE), given(REAL), written(WHOLE)
@@ -348,3 +395,5 @@ def compile_all() -> None:
     rooms.compile((*2 * (kept,), given(FLAG), *9 * (kept,), *3 * (made,)))
     least = (REAL, REAL, REAL)
     spare.compile((*3 * (made,), *5 * (kept,), made, *least, *4 * (kept,), made))
+    add_up.compile((real, kept, kept, WHOLE, written(REAL), written(REAL), written(FLAG)))
+    suspects.compile((several(kept, 7), real, real, REAL, REAL, REAL, made))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from greensched.model import OWN
+from greensched.policies.kernels import add_up
 from greensched.policies.memory import frozen
 
 if TYPE_CHECKING:
@@ -39,10 +39,12 @@ class Sums:
 
     def and_of(self, m: MachineView, period_ms: int) -> Sums:
         """Return the sums with what was measured in the last period."""
+        use, reserved, stale = self.use.copy(), self.reserved.copy(), self.stale.copy()
+        add_up(m.online_use_cpu_m, m.online_cpu_m, m.lending, period_ms, use, reserved, stale)
         return Sums(
-            use=frozen(self.use + m.online_use_cpu_m * period_ms),
-            reserved=frozen(self.reserved + m.online_cpu_m * period_ms),
-            stale=frozen(self.stale | (m.lending != OWN)),
+            use=frozen(use),
+            reserved=frozen(reserved),
+            stale=frozen(stale),
             measured_ms=self.measured_ms + period_ms,
         )
 
