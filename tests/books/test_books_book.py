@@ -70,8 +70,8 @@ def test_totals_take_one_method() -> None:
     )
     assert kg(1_011) == books.total("location")
     assert kg(1_101, 1_091, 1_111) == books.total("market")
-    assert kg(100, 90, 110) == books.scope(2, "market")
-    assert kg(1) == books.scope(1, "location")
+    assert kg(100, 90, 110) == books.scopes("market", 2)
+    assert kg(1) == books.scopes("location", 1)
 
 
 def test_inventories_add() -> None:

@@ -11,14 +11,14 @@ import pytest
 from greensched.accounting.books import (
     Contract,
     by_control,
+    by_site,
     cfe_annual,
     cfe_hourly,
-    import_mg,
-    market_mg,
     match,
+    part_mg,
     supplied,
 )
-from greensched.errors import DataError, InternalError
+from greensched.errors import DataError
 from tests.books.cases import inventory, kg, line
 
 
@@ -57,16 +57,16 @@ def test_import_is_what_nothing_on_site_covers() -> None:
 def test_pv_is_priced_hour_by_hour() -> None:
     """PV at noon saves the noon's intensity; its surplus lowers no other hour."""
     day = supplied(ints(100, 100), pv_mwh=ints(0, 150))
-    assert 50_000 == import_mg(day, ints(50_000, 20_000))
+    assert 50_000 == part_mg(day.import_mwh, day.load_mwh, ints(50_000, 20_000))
     half = supplied(ints(100, 100), pv_mwh=ints(0, 50))
-    assert 60_000 == import_mg(half, ints(50_000, 20_000))
+    assert 60_000 == part_mg(half.import_mwh, half.load_mwh, ints(50_000, 20_000))
 
 
 def test_without_supply_on_site_everything_is_imported() -> None:
     """A site that makes nothing imports its load, and emits what the account priced."""
     day = supplied(ints(0, 7))
     assert [0, 7] == day.import_mwh.tolist()
-    assert 3 == import_mg(day, ints(0, 3))
+    assert 3 == part_mg(day.import_mwh, day.load_mwh, ints(0, 3))
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,7 @@ def test_an_intensity_that_nothing_tells_is_refused() -> None:
     """A battery that charges while nothing runs has no intensity, and is not guessed one."""
     night = supplied(ints(0, 10), charge_mwh=ints(5, 0))
     with pytest.raises(DataError, match="interval 0, which has no load"):
-        import_mg(night, ints(0, 10))
-    with pytest.raises(InternalError, match="1 emissions for 2 intervals"):
-        import_mg(night, ints(1))
+        part_mg(night.import_mwh, night.load_mwh, ints(0, 10))
 
 
 def test_hourly_matching_carries_no_surplus() -> None:
@@ -120,6 +118,22 @@ def test_contracts_without_load_or_amount_match_nothing() -> None:
     assert [5] == match(ints(5), [contract(amount_mwh=0)], "annual").unmatched_mwh.tolist()
 
 
+def test_contracts_of_a_market_cover_all_its_sites() -> None:
+    """What is matched in an hour is shared by what sites import, over the year by all hours."""
+    here, there = ints(100, 0), ints(50, 60)
+    noon = contract(delivered_mwh=ints(60, 60), amount_mwh=105)
+    hourly = by_site([here, there], [noon], "hourly")
+    assert [[40, 0], [20, 60]] == [one.matched_mwh.tolist() for one in hourly]
+    assert [[60, 0], [30, 0]] == [one.unmatched_mwh.tolist() for one in hourly]
+    annual = by_site([here, there], [noon], "annual")
+    assert [[50, 0], [25, 30]] == [one.matched_mwh.tolist() for one in annual]
+    assert [[[5], [0]]] == [
+        one.by_contract_mwh.tolist()
+        for one in by_site([ints(5, 0)], [contract(amount_mwh=5)], "annual")
+    ]
+    assert [[0, 1]] == [one.unmatched_mwh.tolist() for one in by_site([ints(0, 1)], [], "hourly")]
+
+
 def test_hourly_matching_needs_hours() -> None:
     """A contract of which only the year is known cannot be matched by the hour."""
     with pytest.raises(DataError, match="contract wind: has no delivery for each hour"):
@@ -128,18 +142,12 @@ def test_hourly_matching_needs_hours() -> None:
         match(ints(5), [contract(delivered_mwh=ints(-1))], "hourly")
 
 
-def test_market_emissions_by_hand() -> None:
-    """60 mWh at 0.1 kg/kWh and 40 mWh of residual mix at 0.6 kg/kWh are 6 and 24 mg."""
-    matched = match(ints(100), [contract(amount_mwh=60)], "annual")
-    assert (6, 24) == market_mg(matched, [Fraction("0.1")], Fraction("0.6"))
-
-
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({}, ""),
         ({"retirement": ""}, "not retired"),
-        ({"market": "eu"}, "of market eu, not cn"),
+        ({"market": "eu"}, "of market eu, in which no site is"),
         ({"year": 2022}, "of 2022"),
     ],
 )
@@ -147,7 +155,7 @@ def test_a_contract_has_to_be_retired_here_and_for_the_year(
     changes: dict[str, Any], reason: str
 ) -> None:
     """An unretired contract, one of another market and one of another year match nothing."""
-    assert reason == contract(**changes).why_not("cn", 2023)
+    assert reason == contract(**changes).why_not({"cn"}, 2023)
 
 
 def test_cfe_by_hand() -> None:

@@ -25,13 +25,13 @@ from greensched.accounting.books import (
     Saved,
     Target,
     by_control,
+    by_site,
     cfe_annual,
     cfe_hourly,
     facility_mwh,
     fleet_for,
-    import_mg,
-    market_mg,
     match,
+    part_mg,
     priced,
     progress,
     supplied,
@@ -195,7 +195,7 @@ def test_i20_control_modes_leave_the_total(books: Inventory, modes: list[Any]) -
     assert len(books.lines) == len(moved.lines)
     for method in METHODS:
         assert books.total(method) == moved.total(method)
-        scopes = [moved.scope(number, method).mid_mg for number in (1, 2, 3)]
+        scopes = [moved.scopes(method, number).mid_mg for number in (1, 2, 3)]
         assert moved.total(method).mid_mg == sum(scopes)
     left = {one.site for one in moved.lines if one.scope < 3}
     assert left <= {s for s, m in zip(SITES, modes, strict=True) if m == "operational"}
@@ -237,20 +237,21 @@ def test_i21_no_more_is_matched_than_bought_or_used(
             assert bool(np.all(column <= contract.delivered_mwh))
 
 
-@given(contracts(), st.data())
-def test_i21_market_emissions_are_bounded(pair: tuple[Any, list[Contract]], data: Any) -> None:
-    """They are not negative, with zero factors at most all at the residual mix, and then exact."""
+@given(contracts(), st.sampled_from(("annual", "hourly")), st.data())
+def test_i21_sites_share_what_their_market_covers(
+    pair: tuple[Any, list[Contract]], matching: Any, data: Any
+) -> None:
+    """Shared among sites, contracts cover as much as of one, and nowhere more than is used."""
     load, bought = pair
-    factors = [data.draw(SHARES) for _ in bought]
-    residual = data.draw(SHARES)
-    matched = match(load, bought, "hourly")
-    covered_mg, rest_mg = market_mg(matched, factors, residual)
-    assert min(covered_mg, rest_mg) >= 0
-    none_mg, left_mg = market_mg(matched, [Fraction(0)] * len(bought), residual)
-    assert none_mg == 0
-    assert left_mg <= round(int(load.sum()) * residual)
-    same_mg = market_mg(matched, [residual] * len(bought), residual)
-    assert abs(sum(same_mg) - round(int(load.sum()) * residual)) <= 1
+    here = np.array([data.draw(st.integers(0, int(x))) for x in load], np.int64)
+    whole = match(load, bought, matching)
+    sites = by_site([here, load - here], bought, matching)
+    for site, use in zip(sites, (here, load - here), strict=True):
+        assert use.tolist() == (site.matched_mwh + site.unmatched_mwh).tolist()
+        assert bool(np.all(site.by_contract_mwh >= 0))
+        assert bool(np.all(site.unmatched_mwh >= 0))
+    totals = sum(site.by_contract_mwh.sum(axis=0) for site in sites)
+    assert whole.by_contract_mwh.sum(axis=0).tolist() == totals.tolist()
 
 
 @given(hours(2), SHARES)
@@ -290,12 +291,17 @@ def test_supply_balances(given: list[Any]) -> None:
     assert bool(np.all(found.import_mwh >= 0))
 
 
+def _import_mg(load: Any, pv: Any, mg: Any) -> int:
+    """Return what is emitted by the import of a load with this PV."""
+    return part_mg(supplied(load, pv_mwh=pv).import_mwh, load, np.where(load > 0, mg, 0))
+
+
 @given(hours(3))
 def test_more_pv_never_emits_more(given: list[Any]) -> None:
     """Import emits at most what the load would, and a PV of twice the size no more than one."""
     load, pv, mg = given
-    once = import_mg(supplied(load, pv_mwh=pv), np.where(load > 0, mg, 0))
-    twice = import_mg(supplied(load, pv_mwh=2 * pv), np.where(load > 0, mg, 0))
+    once = _import_mg(load, pv, mg)
+    twice = _import_mg(load, 2 * pv, mg)
     assert 0 <= twice <= once <= int(np.where(load > 0, mg, 0).sum())
 
 

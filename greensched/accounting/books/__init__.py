@@ -15,6 +15,14 @@ from greensched.accounting.books.book import (
 )
 from greensched.accounting.books.control import Control, by_control
 from greensched.accounting.books.cooling import Cooling, facility_mwh
+from greensched.accounting.books.electricity import (
+    Electricity,
+    Priced,
+    Rate,
+    SiteTerms,
+    of_activities,
+    rate_of,
+)
 from greensched.accounting.books.equivalents import equivalents
 from greensched.accounting.books.factors import UNITS, EmissionFactor, FactorTable, in_unit
 from greensched.accounting.books.gases import CO2E, GASES, GWP_SETS, group_of, gwp_of
@@ -31,13 +39,14 @@ from greensched.accounting.books.market import (
     Contract,
     Matched,
     Matching,
+    by_site,
     cfe_annual,
     cfe_hourly,
-    market_mg,
     match,
 )
-from greensched.accounting.books.supply import Supply, import_mg, supplied
+from greensched.accounting.books.supply import Supply, part_mg, supplied
 from greensched.accounting.books.targets import Progress, Target, contributions, progress
+from greensched.accounting.books.year import Known, OnSite, SiteYear, Terms, YearBooks, year_books
 
 __all__ = [
     "CO2E",
@@ -52,10 +61,12 @@ __all__ = [
     "Contract",
     "Control",
     "Cooling",
+    "Electricity",
     "EmissionFactor",
     "FactorTable",
     "Fleet",
     "Inventory",
+    "Known",
     "Line",
     "Matched",
     "Matching",
@@ -63,13 +74,21 @@ __all__ = [
     "Method",
     "Offset",
     "Offsets",
+    "OnSite",
+    "Priced",
     "Progress",
     "Range",
+    "Rate",
     "Reported",
     "Saved",
+    "SiteTerms",
+    "SiteYear",
     "Supply",
     "Target",
+    "Terms",
+    "YearBooks",
     "by_control",
+    "by_site",
     "cfe_annual",
     "cfe_hourly",
     "contributions",
@@ -78,17 +97,19 @@ __all__ = [
     "fleet_for",
     "group_of",
     "gwp_of",
-    "import_mg",
     "in_unit",
     "indicators",
-    "market_mg",
     "match",
     "measured",
+    "of_activities",
+    "part_mg",
     "priced",
     "progress",
+    "rate_of",
     "reconciled",
     "sci_mg",
     "sum_of",
     "supplied",
     "utilisation_for",
+    "year_books",
 ]

@@ -152,9 +152,9 @@ class Inventory:
             line.emissions for line in self.lines if line.method in ("", method) and keep(line)
         )
 
-    def scope(self, number: int, method: Method) -> Range:
-        """Return the sum of a scope, by `method`."""
-        return self.total(method, lambda line: line.scope == number)
+    def scopes(self, method: Method, *numbers: int) -> Range:
+        """Return the sum of some scopes, by `method`."""
+        return self.total(method, lambda line: line.scope in numbers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

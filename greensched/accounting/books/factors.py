@@ -122,6 +122,10 @@ class FactorTable:
         kept = tuple(factor for factor in self.factors if factor.id not in replaced)
         return FactorTable(factors=(*kept, *own.factors))
 
+    def begins(self, factor_id: str) -> int | None:
+        """Return the first year that an id has a row for, None where it has none."""
+        return min((f.year for f in self.factors if f.id == factor_id), default=None)
+
     def at(self, factor_id: str, year: int) -> tuple[EmissionFactor, ...]:
         """Return the rows of an id for `year`, or of the last year before it, by gas.
 

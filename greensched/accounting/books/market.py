@@ -25,7 +25,7 @@ from greensched.accounting.rounding import spread
 from greensched.errors import DataError, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from greensched.model import IntArray
 
@@ -46,14 +46,15 @@ class Contract:
     factor_id: str
     amount_mwh: int
     retirement: str = ""
+    is_renewable: bool = True
     delivered_mwh: IntArray | None = None
 
-    def why_not(self, market: str, year: int) -> str:
-        """Return why it cannot be matched with use in `market` and `year`; empty where it can."""
+    def why_not(self, markets: Collection[str], year: int) -> str:
+        """Return why it cannot be matched in a year with sites in `markets`; empty: it can."""
         if not self.retirement:
             return "not retired"
-        if self.market != market:
-            return f"of market {self.market}, not {market}"
+        if self.market not in markets:
+            return f"of market {self.market}, in which no site is"
         return f"of {self.year}" if self.year != year else ""
 
 
@@ -125,16 +126,38 @@ def _annual(load_mwh: IntArray, contracts: Sequence[Contract]) -> IntArray:
     return np.stack(columns, axis=1)
 
 
-def market_mg(
-    matched: Matched, factors: Sequence[Fraction], residual: Fraction
-) -> tuple[int, int]:
-    """Return the emissions [mg] of what is matched and of what is not, each rounded once.
+def by_site(
+    imports_mwh: Sequence[IntArray], contracts: Sequence[Contract], matching: Matching
+) -> tuple[Matched, ...]:
+    """Return what contracts of one market cover at each of its sites.
 
-    `factors` [K] and `residual` in kg CO2e per kWh: also mg per mWh.
+    `imports_mwh` has int64[H] [mWh] a site. By the hour all sites have the same hours, and what
+    is matched in one is shared by what each imports; by the year every site's hours have their
+    part. Raises DataError where hourly matching lacks hours.
     """
-    amounts = matched.by_contract_mwh.sum(axis=0).tolist()
-    covered = sum((a * f for a, f in zip(amounts, factors, strict=True)), Fraction(0))
-    return round(covered), round(int(matched.unmatched_mwh.sum()) * residual)
+    if matching == "annual":
+        pooled = match(np.concatenate(imports_mwh), contracts, matching)
+        ends = np.cumsum([len(one) for one in imports_mwh])[:-1]
+        parts = zip(
+            np.split(pooled.by_contract_mwh, ends),
+            np.split(pooled.unmatched_mwh, ends),
+            strict=True,
+        )
+        return tuple(Matched(by_contract_mwh=by, unmatched_mwh=rest) for by, rest in parts)
+    rest = np.stack(imports_mwh, axis=1)
+    pooled = match(rest.sum(axis=1), contracts, matching)
+    columns = []
+    for matched in pooled.by_contract_mwh.T:
+        shares = np.zeros_like(rest)
+        some = matched > 0
+        shares[some] = spread(matched[some], rest[some], range(rest.shape[1]))
+        rest = rest - shares
+        columns.append(shares)
+    by_contract = np.stack(columns, axis=2) if columns else np.zeros((*rest.shape, 0), np.int64)
+    return tuple(
+        Matched(by_contract_mwh=by_contract[:, s], unmatched_mwh=rest[:, s])
+        for s in range(rest.shape[1])
+    )
 
 
 def cfe_hourly(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from greensched.errors import DataError, Finding, InternalError
+from greensched.errors import DataError, Finding
 
 if TYPE_CHECKING:
     from greensched.model import IntArray
@@ -75,27 +75,21 @@ def supplied(
     )
 
 
-def import_mg(supply: Supply, load_mg: IntArray) -> int:
-    """Return the emissions [mg] of what is imported, by the intensity of each interval.
+def part_mg(part_mwh: IntArray, load_mwh: IntArray, load_mg: IntArray) -> int:
+    """Return the emissions [mg] of a part of the load, such as what is imported, by the interval.
 
     `load_mg` int64[H] is what the whole load would emit if all of it came from the grid, as an
     account priced it: its quotient by the load is the interval's intensity. Rounded once, half to
-    even; without anything made on site it is the sum of `load_mg`. Raises DataError where
-    something is imported in an interval whose intensity the account does not tell.
+    even; of all of the load it is the sum of `load_mg`. Raises DataError where a part is taken in
+    an interval without load, whose intensity nothing tells.
     """
-    if len(load_mg) != len(supply.load_mwh):
-        message = f"{len(load_mg)} emissions for {len(supply.load_mwh)} intervals"
-        raise InternalError(message)
-    blind = np.flatnonzero((supply.load_mwh == 0) & (supply.import_mwh > 0))
+    blind = np.flatnonzero((load_mwh == 0) & (part_mwh > 0))
     if len(blind):
         what = f"a battery is charged in interval {int(blind[0])}, which has no load to tell"
         raise DataError(Finding(where="supply", what=f"{what} the intensity from"))
-    same = supply.import_mwh == supply.load_mwh
+    same = part_mwh == load_mwh
     whole = int(load_mg[same].sum())
     parts = zip(
-        supply.import_mwh[~same].tolist(),
-        load_mg[~same].tolist(),
-        supply.load_mwh[~same].tolist(),
-        strict=True,
+        part_mwh[~same].tolist(), load_mg[~same].tolist(), load_mwh[~same].tolist(), strict=True
     )
-    return whole + round(sum((Fraction(i * mg, load) for i, mg, load in parts), Fraction(0)))
+    return whole + round(sum((Fraction(p * mg, load) for p, mg, load in parts), Fraction(0)))
