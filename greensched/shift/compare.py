@@ -42,7 +42,6 @@ ORDER: Final = (
 )
 COLUMNS_MAX: Final = 100_000  # of the linear program: a second
 ROUNDING: Final = 1e-9  # of the solver, relative
-PAUSING: Final = ("wait-awhile", "ecovisor")  # whatever the jobs say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +96,7 @@ class _Study:
         policy = _policy(BASELINE, case.terms)
         planned = policy.plan(case.jobs, case.signal)
         self.horizon_h = _horizon_h(case, planned)
-        self.base = self._free(policy, BASELINE, case.signal)
+        self.base = self._free(policy, case.signal)
         cap = case.terms.capacity_cpu_m
         self.cap = cap if cap != NONE else usual_cpu_m(planned, case.jobs.cpu_m, P95)
         fits = case.jobs.cpu_m <= self.cap
@@ -106,17 +105,17 @@ class _Study:
             raise DataError(Finding(where="--capacity", what=what, remedy="give more cores"))
         self.refused = int((~fits).sum())
         self.small = case.jobs if fits.all() else select(case.jobs, fits)
-        self.base_capped = self._capped(policy, BASELINE, case.signal)
+        self.base_capped = self._capped(policy, case.signal)
 
     def row(self, name: str, policy: Any) -> dict[str, Any]:
         """Return the row of one policy."""
         row: dict[str, Any] = {"policy": name}
         for run, base in ((self._free, self.base), (self._capped, self.base_capped)):
-            ran = base if name == BASELINE else run(policy, name, self.case.signal)
+            ran = base if name == BASELINE else run(policy, self.case.signal)
             found = self._outcome(ran, base)
             found["oracle_g"] = found["carbon_g"]
             if self.case.signal is not self.case.intensity:
-                oracle = run(policy, name, self.case.intensity)
+                oracle = run(policy, self.case.intensity)
                 found["oracle_g"] = self._outcome(oracle, base)["carbon_g"]
             if run == self._free:
                 row |= found
@@ -125,9 +124,9 @@ class _Study:
                 row["capacity"] = {"cores": cores, **found, "refused": self.refused}
         return row
 
-    def _free(self, policy: Any, name: str, signal: TickIntensity) -> _Ran:
+    def _free(self, policy: Any, signal: TickIntensity) -> _Ran:
         """Return how a policy's schedule runs without a cap, beside reserved cores if any."""
-        jobs = _allowed(policy, name, self.case.jobs, signal)
+        jobs = policy.window(self.case.jobs, signal)
         planned = policy.plan(self.case.jobs, signal)
         if not self.case.terms.reserved_cpu_m:
             return _Ran(schedule=planned, jobs=jobs, cost=self._cost(planned, jobs, None))
@@ -136,9 +135,9 @@ class _Study:
             schedule=ran.schedule, jobs=jobs, cost=self._cost(ran.schedule, jobs, ran.reserved)
         )
 
-    def _capped(self, policy: Any, name: str, signal: TickIntensity) -> _Ran:
+    def _capped(self, policy: Any, signal: TickIntensity) -> _Ran:
         """Return how it runs under the cap; a policy that knows the cap plans with it."""
-        jobs = _allowed(policy, name, self.small, signal)
+        jobs = policy.window(self.small, signal)
         if "cpu_m" in policy.__dataclass_fields__:
             policy = replace(policy, cpu_m=self.cap)
         ran = capped(policy.plan(self.small, signal), jobs, self.cap)
@@ -210,18 +209,6 @@ class _Study:
             found["marginal_normalised"] = _ratio(other, other_without)
             found["signs_differ"] = (other_without - other) * (without - emitted) < 0
         return found
-
-
-def _allowed(policy: Any, name: str, jobs: TickJobs, signal: TickIntensity) -> TickJobs:
-    """Return the jobs as the policy may run them: its latest starts, with pauses or without."""
-    if hasattr(policy, "window"):
-        jobs = policy.window(jobs, signal)
-        pauses = jobs.interruptible
-    elif hasattr(policy, "solver"):
-        pauses = jobs.interruptible
-    else:
-        pauses = np.full(len(jobs), name in PAUSING)
-    return replace(jobs, interruptible=pauses)
 
 
 def select(jobs: TickJobs, keep: BoolArray) -> TickJobs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +33,10 @@ class TickJobs:
         assert bool(np.all(self.latest >= self.arrival))
         assert bool(np.all(self.length >= 1))
         assert bool(np.all(np.diff(self.arrival) >= 0))
+
+    def interruptibly(self, *, pauses: bool) -> TickJobs:
+        """Return the same jobs, all of which may pause, or none."""
+        return replace(self, interruptible=np.full(len(self), pauses))
 
     def __len__(self) -> int:
         """Return the number of jobs."""

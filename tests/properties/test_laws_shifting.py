@@ -25,7 +25,6 @@ from tests.shifting_cases import TWINS, each, intensity_of, per_tick, studies, t
 few = settings(max_examples=30)
 every_policy = pytest.mark.parametrize("name", registry.names("shifting policy"))
 Study = tuple[TickJobs, TickIntensity]
-PAUSING = ("wait-awhile", "ecovisor")
 
 
 def planned(name: str, study: Study) -> Schedule:
@@ -36,13 +35,8 @@ def planned(name: str, study: Study) -> Schedule:
 
 def allowed(name: str, study: Study) -> TickJobs:
     """Return the jobs with the latest starts and pauses that the policy has."""
-    jobs, series = study
-    policy = registry.load("shifting policy", name)()
-    if hasattr(policy, "window"):
-        return policy.window(jobs, series)  # type: ignore[no-any-return]
-    if name in PAUSING:
-        return replace(jobs, interruptible=np.ones(len(jobs), np.bool_))
-    return jobs if name == "plan" else replace(jobs, interruptible=np.zeros(len(jobs), np.bool_))
+    jobs: TickJobs = registry.load("shifting policy", name)().window(*study)
+    return jobs
 
 
 def emitted(schedule: Schedule, study: Study) -> float:

@@ -24,6 +24,10 @@ class ShiftingPolicy(Protocol):
         """Return the registered name."""
         ...
 
+    def window(self, jobs: TickJobs, intensity: TickIntensity) -> TickJobs:
+        """Return `jobs` as the policy may run them: its latest starts, with pauses or without."""
+        ...
+
     def plan(self, jobs: TickJobs, intensity: TickIntensity) -> Schedule:
         """Return when each job runs, knowing all of `jobs` and the forecast `intensity`."""
         ...

@@ -49,6 +49,10 @@ class Plan:
             found.append(Finding(where="wake", what="is not in the linear program", remedy=remedy))
         check(self, shares=("hysteresis",), natural=("checkpoint_ms",), findings=found)
 
+    def window(self, jobs: TickJobs, intensity: TickIntensity) -> TickJobs:  # noqa: ARG002
+        """Return the jobs as this policy may run them: as they are."""
+        return jobs
+
     def plan(
         self, jobs: TickJobs, intensity: TickIntensity, held: IntArray | None = None
     ) -> Schedule:

@@ -30,6 +30,10 @@ class NoWait:
 
     kind: ClassVar[str] = "no-wait"
 
+    def window(self, jobs: TickJobs, intensity: TickIntensity) -> TickJobs:  # noqa: ARG002
+        """Return the jobs as this policy may run them: without pauses."""
+        return jobs.interruptibly(pauses=False)
+
     def plan(self, jobs: TickJobs, intensity: TickIntensity) -> Schedule:  # noqa: ARG002
         """Return the schedule without shifting."""
         return contiguous(jobs, jobs.arrival.copy())
@@ -40,6 +44,10 @@ class LowestSlot:
     """Start at the first tick of least intensity from arrival to the latest start."""
 
     kind: ClassVar[str] = "lowest-slot"
+
+    def window(self, jobs: TickJobs, intensity: TickIntensity) -> TickJobs:  # noqa: ARG002
+        """Return the jobs as this policy may run them: without pauses."""
+        return jobs.interruptibly(pauses=False)
 
     def plan(self, jobs: TickJobs, intensity: TickIntensity) -> Schedule:
         """Return the schedule; what comes after the first tick is not looked at."""
@@ -71,6 +79,10 @@ class LowestWindow:
         """Refuse a step that is none."""
         check(self, positive=("step_ms",))
 
+    def window(self, jobs: TickJobs, intensity: TickIntensity) -> TickJobs:  # noqa: ARG002
+        """Return the jobs as this policy may run them: without pauses."""
+        return jobs.interruptibly(pauses=False)
+
     def plan(self, jobs: TickJobs, intensity: TickIntensity) -> Schedule:
         """Return the schedule of starts s with least sum of intensity over [s, s + expected)."""
         best = jobs.arrival.copy()
@@ -97,6 +109,10 @@ class CarbonTime:
     def __post_init__(self) -> None:
         """Refuse a step that is none."""
         check(self, positive=("step_ms",))
+
+    def window(self, jobs: TickJobs, intensity: TickIntensity) -> TickJobs:  # noqa: ARG002
+        """Return the jobs as this policy may run them: without pauses."""
+        return jobs.interruptibly(pauses=False)
 
     def plan(self, jobs: TickJobs, intensity: TickIntensity) -> Schedule:
         """Return the schedule of the best score, of equal ones the earliest start."""

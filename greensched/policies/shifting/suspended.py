@@ -28,6 +28,10 @@ class WaitAwhile:
 
     kind: ClassVar[str] = "wait-awhile"
 
+    def window(self, jobs: TickJobs, intensity: TickIntensity) -> TickJobs:  # noqa: ARG002
+        """Return the jobs as this policy may run them: with pauses."""
+        return jobs.interruptibly(pauses=True)
+
     def plan(self, jobs: TickJobs, intensity: TickIntensity) -> Schedule:
         """Return the schedule; of equal ticks the earliest."""
         return cheapest_ticks(intensity, jobs.arrival, jobs.latest + jobs.length, jobs.length)
@@ -52,6 +56,10 @@ class Ecovisor:
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         check(self, shares=("quantile",), positive=("window_ms",))
+
+    def window(self, jobs: TickJobs, intensity: TickIntensity) -> TickJobs:  # noqa: ARG002
+        """Return the jobs as this policy may run them: with pauses."""
+        return jobs.interruptibly(pauses=True)
 
     def plan(self, jobs: TickJobs, intensity: TickIntensity) -> Schedule:
         """Return the schedule."""
