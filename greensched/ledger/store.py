@@ -188,7 +188,7 @@ def told(ledger: Path) -> Iterator[None]:
 def _refused(ledger: Path, why: str) -> Finding:
     """Return what is told where nothing could be appended."""
     remedy = "nothing was acknowledged; what was acknowledged before is kept"
-    return Finding(where=str(ledger), what=f"cannot be written: {why}", remedy=remedy)
+    return Finding(where=str(ledger), what=f"cannot be read or written: {why}", remedy=remedy)
 
 
 def check_header(ledger: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +17,7 @@ from tests.conftest import ROOT
 from tests.ledger.cases import Case, files, job, new_case
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Generator
 
 READER = """
 import os, sys
@@ -69,7 +71,7 @@ def test_read_only_file(open_path: Path) -> None:
         case.ledger.parent.chmod(mode)
         size, refused = as_reader(case, case.ledger)
         assert "3" == size
-        assert "cannot be written: Permission denied; nothing was acknowledged" in refused
+        assert "cannot be read or written: Permission denied; nothing was acknowledged" in refused
     case.ledger.parent.chmod(0o755)
 
 
@@ -92,11 +94,11 @@ def test_read_only_copy_of_a_crash(open_path: Path) -> None:
 
 
 @pytest.fixture
-def open_path(tmp_path: Path) -> Path:
-    """Return a temporary folder that others may look into."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    return tmp_path
+def open_path() -> Generator[Path, None, None]:
+    """Yield a temporary folder that others may look into, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.mark.parametrize(
