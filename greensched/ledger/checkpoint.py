@@ -70,7 +70,10 @@ def read_anchor(line: str) -> SignedCheckpoint:
     origin, size, root, signature = fields
     data = decoded(signature)
     one = Signature(name=origin, key_id=data[:4], value=data[4:])
-    return read_checkpoint(Note(body=f"{origin}\n{size}\n{root}\n", signatures=(one,)).text)
+    found = read_checkpoint(Note(body=f"{origin}\n{size}\n{root}\n", signatures=(one,)).text)
+    if found.anchor != line.strip():
+        raise ValueError("its signature is not in plain base64")
+    return found
 
 
 def read_kept(text: str) -> SignedCheckpoint:

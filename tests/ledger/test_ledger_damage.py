@@ -22,8 +22,8 @@ from greensched.ledger import (
     verify,
 )
 from greensched.ledger.ledger import signed_head
-from greensched.ledger.note import SigningKey, signing_key
-from greensched.ledger.record import canonical, opening
+from greensched.ledger.note import SigningKey, new_key, signing_key
+from greensched.ledger.record import canonical, opening, rotation
 from greensched.ledger.tree import Frontier, leaf_hash
 from tests.conftest import ROOT
 from tests.ledger.cases import ORIGIN, Case, job, new_case
@@ -49,15 +49,15 @@ def changed(case: Case, statement: str, *values: Any) -> None:
         connection.commit()
 
 
-def forged(case: Case, rows: Sequence[bytes]) -> None:
-    """Write other rows into a ledger as its owner can: with hashes, head and signature."""
+def forged(case: Case, rows: Sequence[bytes], key: SigningKey | None = None) -> None:
+    """Write other rows into a ledger as a key's owner can: with hashes, head and signature."""
     with closing(sqlite3.connect(case.ledger)) as connection:
         connection.execute("DELETE FROM rows")
         store.add_rows(connection, 0, rows)
         leaves = [leaf_hash(row) for row in rows]
-        store.put_head(connection, signed_head(Frontier().extended(leaves), key_of(case)))
+        store.put_head(connection, signed_head(Frontier().extended(leaves), key or key_of(case)))
         connection.commit()
-    files.checkpoint_file(case.ledger).unlink()
+    files.checkpoint_file(case.ledger).unlink(missing_ok=True)
 
 
 def test_ledger_of_format_1_is_read(tmp_path: Path) -> None:
@@ -186,6 +186,25 @@ def test_rotations_that_are_none(tmp_path: Path, row: bytes) -> None:
     case = new_case(tmp_path)
     forged(case, [canonical(opening(ORIGIN, "operated")), row])
     with pytest.raises(DataError, match="row 1: it is no rotation of keys"):
+        case.verify()
+
+
+def test_a_key_that_was_handed_on_hands_on_no_more(tmp_path: Path) -> None:
+    """Who has an old key cannot hand on from it again, nor move its rotation to another row."""
+    case = new_case(tmp_path)
+    first = canonical(opening(ORIGIN, "operated"))
+    old, new, thief = key_of(case), new_key(ORIGIN), new_key(ORIGIN)
+    rows = [first, canonical(rotation(1, old, new.verifier))]
+    forged(case, rows, new)
+    assert new.verifier == case.verify().key
+    forged(case, [*rows, canonical(rotation(2, old, thief.verifier))], thief)
+    with pytest.raises(DataError, match="row 2: the key that signed until then did not hand on"):
+        case.verify()
+    forged(case, [first, canonical(rotation(7, old, new.verifier))], new)
+    with pytest.raises(DataError, match="row 1: the key that signed until then did not hand on"):
+        case.verify()
+    forged(case, rows, old)
+    with pytest.raises(DataError, match="its head: is not signed with"):
         case.verify()
 
 

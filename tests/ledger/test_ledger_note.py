@@ -6,7 +6,13 @@ import base64
 
 import pytest
 
-from greensched.ledger.checkpoint import Checkpoint, read_anchor, read_checkpoint, read_kept
+from greensched.ledger.checkpoint import (
+    Checkpoint,
+    SignedCheckpoint,
+    read_anchor,
+    read_checkpoint,
+    read_kept,
+)
 from greensched.ledger.note import (
     NAME_BYTES_MAX,
     NOTE_BYTES_MAX,
@@ -192,6 +198,22 @@ def test_what_is_no_checkpoint(body: str, what: str) -> None:
     """A note is a checkpoint only with origin, plain number and whole root, signed by its own."""
     with pytest.raises(ValueError, match=what):
         read_checkpoint(checkpoint_text(body))
+
+
+def test_an_anchor_has_one_spelling() -> None:
+    """An anchor whose base64 ends in other bits than it should is refused."""
+    line = SignedCheckpoint(
+        checkpoint=Checkpoint(origin="PeterNeumann", size=1, root=ROOT),
+        note=signed(Checkpoint(origin="PeterNeumann", size=1, root=ROOT).body, own()),
+    ).anchor
+    assert "=" == line[-1]
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    for last in set(alphabet) - {line[-2]}:
+        if base64.b64decode(line[-4:-2] + last + "=") == base64.b64decode(line[-4:]):
+            with pytest.raises(ValueError, match="plain base64"):
+                read_anchor(line[:-2] + last + "=")
+            return
+    raise AssertionError("no other spelling was tried")
 
 
 @pytest.mark.parametrize("line", ["a b c", "a 1 b c d", "a 1 !! !!", ""])
