@@ -141,6 +141,28 @@ def test_stamp_ends_the_first_line() -> None:
     assert first.endswith(" synthetic · modelled · uncalibrated")
 
 
+def test_databases_are_told_where_there_are_any() -> None:
+    """Databases have rows of their own, the worst are named, and who found no machine is told."""
+    assert "databases" not in result_text(summary(), columns=100)
+    given = summary()
+    given["demand"]["databases"] = 9
+    minutes = {f"db-{i}": 10.0 - i for i in range(5)}
+    for run in ("baseline", "static_peak", "scenario"):
+        given[run]["databases"] |= {
+            "databases": 9,
+            "machines_on_mean": 3.5,
+            "unplaced": 1,
+            "violation_min_by_database": minutes,
+        }
+    text = result_text(given, columns=100)
+    assert "20,153 jobs, 9 databases, 400 machines" in text
+    assert "violation, replica-min" in text
+    assert (
+        "worst databases: db-0 10.0 min, db-1 9.0 min, db-2 8.0 min, 2 more, 1 replica found no"
+        in " ".join(text.split())
+    )
+
+
 def test_violated_objective_is_red_only_in_colour() -> None:
     """A violated objective is red on a terminal, and plain text where it is piped."""
     red = "\x1b[31m"

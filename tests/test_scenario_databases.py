@@ -12,6 +12,7 @@ from greensched.experiment.world import shared
 from greensched.scenario import build_workload, load
 from greensched.scenario.databases import cut_databases, history_databases
 from tests.packing_cases import databases_of
+from tests.test_cli import call
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,3 +111,15 @@ def test_disk_counts_only_where_it_is_told(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="larger than every machine"):
         shared(scenario(tmp_path, disk_gib=200))
     shared(scenario(tmp_path, TEXT.replace("    disk: 100 GiB\n", ""), disk_gib=200))
+
+
+def test_validate_counts_databases_and_drops_bad_rows(tmp_path: Path) -> None:
+    """`validate` counts databases, and `--on-bad=drop` is for their trace as well."""
+    scenario(tmp_path)
+    told = call("validate", tmp_path / "data.yaml")
+    assert 0 == told.exit_code, told.stderr
+    assert "2 databases, 4 machines" in told.stdout
+    with (tmp_path / "databases.csv").open("a", encoding="utf-8") as file:
+        file.write("a,2024-01-02T23:00Z,-5,0,1024,10,2,rack\n")
+    assert 3 == call("validate", tmp_path / "data.yaml").exit_code
+    assert 0 == call("validate", tmp_path / "data.yaml", "--on-bad", "drop").exit_code

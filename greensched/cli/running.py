@@ -82,7 +82,7 @@ class Asked:
 def _with_on_bad(scenario: Scenario, on_bad: str) -> Scenario:
     """Return the scenario with the readers of its traces told what to do with bad rows."""
     changes: dict[str, Any] = {}
-    for part in ("services", "jobs"):
+    for part in ("services", "jobs", "databases"):
         given = scenario.source.tree["traces"].get(part)
         if isinstance(given, str):
             changes[f"traces.{part}"] = {"file": given, "on_bad": on_bad}

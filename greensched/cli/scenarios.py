@@ -144,20 +144,22 @@ def validate(scenario: Path, form: str, **asked: Any) -> None:
     loaded = Asked(path=scenario, **asked).load()
     with reading():
         world = shared(loaded)
-    services, jobs = world.workload.services, world.workload.jobs
+    work = world.workload
     found: dict[str, Any] = {
         "name": loaded.name,
         "scenario_sha256": loaded.hash,
         "length_s": loaded.window_ms / 1000,
-        "services": 0 if services is None else len(services),
-        "jobs": 0 if jobs is None else len(jobs),
+        "services": 0 if work.services is None else len(work.services),
+        "jobs": 0 if work.jobs is None else len(work.jobs),
+        "databases": 0 if work.databases is None else len(work.databases),
         "machines": world.machines,
-        "findings": list(world.workload.findings),
+        "findings": list(work.findings),
     }
     if form == "json":
         click.echo(json_text(found), nl=False)
         return
-    parts = [plural(found[k + "s"], k) for k in ("service", "job", "machine")]
+    kinds = ("service", "job", *(("database",) if work.databases else ()), "machine")
+    parts = [plural(found[k + "s"], k) for k in kinds]
     click.echo(f"{scenario}: ok ({span(found['length_s'])}, {', '.join(parts)})")
     for finding in found["findings"]:
         click.echo(f"  {finding}")

@@ -117,6 +117,25 @@ def interference(summary: Mapping[str, Any]) -> str:
     return f"{text}; the latency objective would break {', '.join(breaks)}{who}"
 
 
+def service_notes(summary: Mapping[str, Any]) -> list[str]:
+    """Return who fared worst and what interference did, a sentence each where there is any."""
+    told = (worst_services(summary), worst_databases(summary), interference(summary))
+    return [text for text in told if text]
+
+
+def worst_databases(summary: Mapping[str, Any]) -> str:
+    """Return the databases with most minutes in violation, and those that are nowhere; or none."""
+    found = look_up(summary, "scenario.databases") or {}
+    minutes = found.get("violation_min_by_database") or {}
+    worst = sorted(((v, k) for k, v in minutes.items()), key=lambda p: (-p[0], p[1]))
+    texts = [f"{name} {number(value, 1)} min" for value, name in worst[:WORST_MAX]]
+    if more := len(worst) - len(texts):
+        texts.append(f"{more} more")
+    if missing := found.get("unplaced"):
+        texts.append(f"{plural(missing, 'replica')} found no machine")
+    return f"worst databases: {', '.join(texts)}" if texts else ""
+
+
 def quality(summary: Mapping[str, Any]) -> list[str]:
     """Return what is to be known of the data, one line each."""
     demand = summary["demand"]

@@ -30,8 +30,7 @@ def result_markdown(summary: Mapping[str, Any]) -> str:
         parts.append(block_markdown(bought))
     if summary.get("attribution") and (found := shares(summary["attribution"])):
         parts.append(attribution_markdown(found))
-    said = (heading.worst_services(summary), heading.interference(summary))
-    notes = [n for n in (*said, *heading.quality(summary)) if n]
+    notes = [*heading.service_notes(summary), *heading.quality(summary)]
     if notes:
         parts.append("\n".join(f"- {plain(n)}" for n in notes))
     return "\n\n".join(parts) + "\n"

@@ -89,7 +89,7 @@ def page(summary: Mapping[str, Any], series: pd.DataFrame, manifest: Mapping[str
         f'<p class="lead">{_text(heading.sentence(summary))}</p></header><main>',
         "<h2>Difference</h2>",
         _table(heading.question(summary), titles, rows),
-        _list([heading.worst_services(summary), heading.interference(summary)]),
+        _list(heading.service_notes(summary)),
         *_figures(summary, series, kind),
         "<h2>What to know of the data</h2>",
         _list(heading.quality(summary) or ["Nothing was dropped, filled or sorted."]),

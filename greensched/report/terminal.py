@@ -57,7 +57,7 @@ def result_text(summary: Mapping[str, Any], *, columns: int, colour: bool = Fals
     if summary.get("attribution") and (parts := shares(summary["attribution"])):
         out.print()
         _attribution(out, parts, columns)
-    notes = [why_nothing(summary), heading.worst_services(summary), heading.interference(summary)]
+    notes = [why_nothing(summary), *heading.service_notes(summary)]
     out.print()
     for note in notes:
         if note:
