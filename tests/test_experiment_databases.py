@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 import greensched as gs
+from greensched.experiment.combinations import demand_sha256
 from greensched.experiment.databases import first_places
 from greensched.experiment.world import shared
 from greensched.readers import planetlab
@@ -18,6 +20,7 @@ from greensched.report.tables import write_parquet
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from greensched.experiment import Result
     from greensched.scenario import Scenario
 
 TEXT = """\
@@ -54,10 +57,16 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Scenario:
 
 
 @pytest.fixture(scope="module")
-def results(scenario: Scenario) -> dict[str, dict[str, Any]]:
-    """Return the summaries under each kind of the switch."""
+def runs(scenario: Scenario) -> dict[str, Result]:
+    """Return the results under each kind of the switch."""
     kinds = ("consolidation", "consolidation-oracle", "consolidation-peaks")
-    return {kind: gs.run(scenario.with_(**{"policies.0.kind": kind})).summary for kind in kinds}
+    return {kind: gs.run(scenario.with_(**{"policies.0.kind": kind})) for kind in kinds}
+
+
+@pytest.fixture(scope="module")
+def results(runs: dict[str, Result]) -> dict[str, dict[str, Any]]:
+    """Return the summaries of these."""
+    return {kind: result.summary for kind, result in runs.items()}
 
 
 def test_time_axis_is_what_saves(results: dict[str, dict[str, Any]]) -> None:
@@ -73,8 +82,14 @@ def test_time_axis_is_what_saves(results: dict[str, dict[str, Any]]) -> None:
         assert summary["scenario"]["actions_rejected"] == 0
 
 
-def test_what_databases_take_is_told_apart(results: dict[str, dict[str, Any]]) -> None:
+def test_what_databases_take_is_told_apart(
+    runs: dict[str, Result], results: dict[str, dict[str, Any]]
+) -> None:
     """Energy of databases and of nobody is the energy of the machines; compression takes CPU."""
+    measured_kwh = runs["consolidation"].outcome.run.databases.energy_j.sum() / 3.6e6
+    assert measured_kwh == pytest.approx(
+        results["consolidation"]["scenario"]["databases"]["energy_kwh"]
+    )
     found = results["consolidation"]["scenario"]
     parts = found["databases"]["energy_kwh"] + found["energy_unallocated_kwh"]
     assert found["energy_it_kwh"] == pytest.approx(parts)
@@ -89,6 +104,16 @@ def test_saving_against_the_baseline(results: dict[str, dict[str, Any]]) -> None
     saved = summary["savings"]["databases"]["machines_on_mean"]
     assert saved == pytest.approx(summary["savings"]["machines_on_mean"])
     assert 0 < summary["savings"]["energy_it_kwh"]
+
+
+def test_demand_of_databases_is_part_of_the_hash(runs: dict[str, Result]) -> None:
+    """Runs that are compared saw the same databases: another load is another hash."""
+    world = runs["consolidation"].shared
+    table = world.workload.databases
+    assert table is not None
+    more = replace(table, cpu_m=table.cpu_m + 1)
+    other = replace(world, workload=replace(world.workload, databases=more))
+    assert demand_sha256(world) != demand_sha256(other)
 
 
 def test_size_counts_machines_for_databases(scenario: Scenario) -> None:

@@ -186,6 +186,15 @@ def test_moves_wait_for_room_at_both_ends() -> None:
     assert [] == told(policy, seen(crossed, 1.5), memory)[0]
 
 
+def test_moves_of_one_wake_leave_room_for_each_other() -> None:
+    """Of two databases that go where a third one leaves, the second waits until it has left."""
+    policy = Consolidation(**FREE)
+    memory_mib = np.array([400, 400, 500])
+    crowded = view(DAY // 9, DAY // 9, DAY // 9, at=[0, 0, 1], memory_mib=memory_mib)
+    plan = Night(begin_ms=MS_PER_H, plan=np.array([1, 1, 2]))
+    assert [("move", [2, 0], [2, 1])] == told(policy, seen(crowded, 1.5), plan)[0]
+
+
 def test_settings_that_cannot_be_are_refused_together() -> None:
     """A share above 1 and a night of no days are told in one error."""
     with pytest.raises(UsageError) as error:
