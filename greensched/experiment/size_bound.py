@@ -65,13 +65,13 @@ def demand(shared: Shared, limits: Limits) -> Demand:
         size=size,
         shortage_allowed=int(share * work_until(shared, limits.end_ms)),
         submit_ms=np.zeros(0, np.int64) if counted is None else np.asarray(counted.submit_ms),
-        work=np.zeros((3, 0)) if counted is None else _work(counted),
+        work=np.zeros((3, 0)) if counted is None else work_of(counted),
         end_ms=limits.end_ms,
     )
 
 
-def _work(jobs: Jobs) -> FloatArray:
-    """Return what jobs take of each resource over their duration [3, jobs]."""
+def work_of(jobs: Jobs) -> FloatArray:
+    """Return what jobs take of each resource over their duration [3, jobs], times ms."""
     length: Any = jobs.duration_ms.astype(np.float64) * jobs.tasks
     cpu = length * jobs.cpu_m
     if len(jobs.use_offsets):
