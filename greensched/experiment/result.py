@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from greensched.experiment.attribute import Attributed
+    from greensched.experiment.run_bound import Bounds
     from greensched.experiment.size_document import Sizing
     from greensched.experiment.world import Shared
     from greensched.scenario import Scenario
@@ -69,6 +70,7 @@ class Result:
     outcome: Outcome
     interference: dict[str, Any]
     findings: tuple[str, ...] = ()
+    bounds: Bounds | None = None  # not asked for, or none
     attribution: Attributed | None = None  # not asked for
     sizing: Sizing | None = None  # not asked for
 
@@ -122,6 +124,7 @@ class Result:
             "savings": self._savings(runs["baseline"], runs["scenario"]),
             "currency": priced[1] if priced else None,
             "interference": self.interference,
+            "bounds": self._bounds(runs["baseline"], runs["scenario"]),
             "attribution": None if self.attribution is None else self.attribution.summary,
             "sizing": None if self.sizing is None else self.sizing.summary,
         }
@@ -170,6 +173,12 @@ class Result:
             "share": share,
             **parts,
         }
+
+    def _bounds(self, before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what no policy could beat, and how much of what it leaves was saved."""
+        if self.bounds is None:
+            return None
+        return {**self.bounds.totals, "captured": self.bounds.captured(before, after)}
 
     @property
     def series(self) -> pd.DataFrame:

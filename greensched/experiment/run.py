@@ -20,6 +20,7 @@ from greensched.experiment.levels import responses_ms
 from greensched.experiment.outcome import Outcome, outcome
 from greensched.experiment.partition import as_recorded, static_peak
 from greensched.experiment.result import Result
+from greensched.experiment.run_bound import run_bounds
 from greensched.experiment.world import Shared, shared
 from greensched.providers.constant import NOT_ASSESSABLE, Constant
 from greensched.units import MS_PER_H
@@ -44,12 +45,14 @@ def run(
     scenario: Scenario,
     *,
     attribution: Question | None = None,
+    bounds: bool = True,
     progress: Callable[[str, float], None] | None = None,
     executor: Executor | None = None,
 ) -> Result:
     """Return the scenario against its baseline, with static-peak beside it.
 
-    With `attribution` (`Question()`) also all combinations of its switches are run.
+    With `attribution` (`Question()`) also all combinations of its switches are run; with `bounds`
+    the result tells what no policy could beat.
     `progress(what, share)` is called as runs advance in this process; `executor` says where the
     runs are carried out, here one after the other if it is None. Raises ScenarioError and
     DataError for what cannot be run, UsageError for a question that has no answer.
@@ -77,19 +80,22 @@ def run(
         baseline=outcomes["baseline"],
         static_peak=outcomes["static_peak"],
         outcome=outcomes["scenario"],
-        findings=tuple(
-            dict.fromkeys(
-                (
-                    *world.workload.findings,
-                    *static.findings,
-                    *forecasts.findings(world.workload, world.forecast),
-                    *_remarks(world, late_ms),
-                )
-            )
-        ),
+        findings=_findings(world, static, late_ms),
+        bounds=run_bounds(world, outcomes["scenario"], ground.factors) if bounds else None,
         attribution=parts,
         interference=interference(world, outcomes["scenario"].run, ground.reference_ms),
     )
+
+
+def _findings(world: Shared, static: Partition, late_ms: int) -> tuple[str, ...]:
+    """Return what readers, static-peak and forecasts found, each once."""
+    found = (
+        *world.workload.findings,
+        *static.findings,
+        *forecasts.findings(world.workload, world.forecast),
+        *_remarks(world, late_ms),
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _accounted(runs: _Runs, fleet: Partition) -> tuple[dict[str, Outcome], Ground]:

@@ -128,6 +128,7 @@ class Line:
     cells: tuple[str, ...]
     delta: str
     percent: str
+    bound: str = ""  # what no policy could beat
     verdict: str = ""
     ok: bool | None = None  # None: not judged
 
@@ -154,9 +155,15 @@ def result_columns(
 
 
 def lines(
-    outcomes: Sequence[Mapping[str, Any]], *, judged: int = -1, currency: str = ""
+    outcomes: Sequence[Mapping[str, Any]],
+    *,
+    judged: int = -1,
+    currency: str = "",
+    bounds: Mapping[str, Any] | None = None,
 ) -> tuple[Line, ...]:
     """Return the rows of `outcomes`: the last against the first, objectives of `judged`.
+
+    `bounds`: what no policy could beat, by the keys of rows.
 
     Services, batch and databases are left out where no outcome has any.
     """
@@ -166,7 +173,7 @@ def lines(
         "batch": any(look_up(o, "batch.jobs") for o in outcomes),
         "databases": any(look_up(o, "databases.databases") for o in outcomes),
     }
-    made = (_line(row, outcomes, judged, currency) for row in ROWS if has[row.group])
+    made = (_line(row, outcomes, judged, currency, bounds or {}) for row in ROWS if has[row.group])
     return tuple(line for line in made if line is not None)
 
 
@@ -183,7 +190,11 @@ def compared_lines(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Line, ..
 
 
 def _line(
-    row: Row, outcomes: Sequence[Mapping[str, Any]], judged: int, currency: str
+    row: Row,
+    outcomes: Sequence[Mapping[str, Any]],
+    judged: int,
+    currency: str,
+    bounds: Mapping[str, Any],
 ) -> Line | None:
     """Return one row; None for an optional one where there is nothing to tell."""
     raw = tuple(look_up(o, row.key) for o in outcomes)
@@ -201,6 +212,7 @@ def _line(
         cells=tuple(number(v, digits) for v in shown),
         delta=delta,
         percent=percent,
+        bound=number(bounds[row.key] / divisor, digits) if row.key in bounds else "",
     )
     return _judged(line, row, outcomes[judged], divisor, digits) if row.objective else line
 

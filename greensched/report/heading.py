@@ -79,6 +79,29 @@ def broken_objectives(summary: Mapping[str, Any]) -> list[str]:
     return [text for key, text in named.items() if look_up(summary["scenario"], key) is False]
 
 
+def remarks(summary: Mapping[str, Any]) -> list[str]:
+    """Return what has to be said below the table, in sentences."""
+    said = (captured, worst_services, interference, worst_databases)
+    return [text for one in said if (text := one(summary))]
+
+
+def captured(summary: Mapping[str, Any]) -> str:
+    """Return how much of what the bounds leave to save was saved; empty where nothing is."""
+    shares = (summary.get("bounds") or {}).get("captured", {})
+    named = {
+        "machines_on_mean": "machines on",
+        "energy_facility_kwh": "energy",
+        "scope2_location_kg": "scope 2",
+    }
+    parts = [f"{100 * shares[k]:.0f} % of {name}" for k, name in named.items() if shares.get(k)]
+    if not parts:
+        return ""
+    return (
+        f"captured of what the bound leaves to save: {', '.join(parts)} (the bound knows the "
+        "future, moves work for nothing and lets jobs wait)"
+    )
+
+
 def worst_services(summary: Mapping[str, Any]) -> str:
     """Return the services with most minutes in violation, or that there are none."""
     minutes = look_up(summary, "scenario.service.violation_min_by_service") or {}
@@ -115,12 +138,6 @@ def interference(summary: Mapping[str, Any]) -> str:
         return f"{text}; the latency objective is broken without any"
     who = f" ({told['limited_by']} first)" if told["limited_by"] else ""
     return f"{text}; the latency objective would break {', '.join(breaks)}{who}"
-
-
-def service_notes(summary: Mapping[str, Any]) -> list[str]:
-    """Return who fared worst and what interference did, a sentence each where there is any."""
-    told = (worst_services(summary), worst_databases(summary), interference(summary))
-    return [text for text in told if text]
 
 
 def worst_databases(summary: Mapping[str, Any]) -> str:

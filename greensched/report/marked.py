@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def result_markdown(summary: Mapping[str, Any]) -> str:
     """Return a result as Markdown: headline, sentence, table, what to know of the data."""
     titles, outcomes = result_columns(summary)
-    rows = lines(outcomes, currency=summary["currency"] or "")
+    rows = lines(outcomes, currency=summary["currency"] or "", bounds=summary.get("bounds"))
     parts = [
         f"## {plain(heading.headline(summary))}",
         f"*{heading.stamp(summary)}*",
@@ -30,7 +30,7 @@ def result_markdown(summary: Mapping[str, Any]) -> str:
         parts.append(block_markdown(bought))
     if summary.get("attribution") and (found := shares(summary["attribution"])):
         parts.append(attribution_markdown(found))
-    notes = [*heading.service_notes(summary), *heading.quality(summary)]
+    notes = [*heading.remarks(summary), *heading.quality(summary)]
     if notes:
         parts.append("\n".join(f"- {plain(n)}" for n in notes))
     return "\n\n".join(parts) + "\n"
@@ -49,9 +49,12 @@ def comparison_markdown(
 def table_markdown(title: str, titles: Sequence[str], rows: Sequence[Line]) -> str:
     """Return the difference table as Markdown."""
     names = [plain(t) for t in titles]
-    head = [title, *names, f"Δ {names[0]}", "%", "objective"]
-    made = [head, ["---", *["---:"] * (len(names) + 2), "---"]]
-    made += [[r.label, *r.cells, r.delta, r.percent, r.verdict] for r in rows]
+    bound = ["bound"] if any(r.bound for r in rows) else []
+    head = [title, *names, f"Δ {names[0]}", "%", *bound, "objective"]
+    made = [head, ["---", *["---:"] * (len(head) - 2), "---"]]
+    made += [
+        [r.label, *r.cells, r.delta, r.percent, *[r.bound for _ in bound], r.verdict] for r in rows
+    ]
     return "\n".join("| " + " | ".join(row) + " |" for row in made)
 
 
@@ -69,4 +72,6 @@ def table_csv(titles: Sequence[str], rows: Sequence[Line]) -> str:
 def result_csv(summary: Mapping[str, Any]) -> str:
     """Return a result's difference table as CSV."""
     titles, outcomes = result_columns(summary)
-    return table_csv(titles, lines(outcomes, currency=summary["currency"] or ""))
+    return table_csv(
+        titles, lines(outcomes, currency=summary["currency"] or "", bounds=summary.get("bounds"))
+    )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SUMMARY: Final = "summary.json"
 MANIFEST: Final = "manifest.json"
 PAGE: Final = "report.html"
+BOUNDS: Final = "bounds.json"
 TABLES: Final = ("series", "jobs", "entries")
 FINDINGS_MAX: Final = 20  # of a damaged summary
 MANIFEST_SCHEMA: Final = "greensched/manifest/v1"
@@ -124,6 +125,8 @@ def _fill(result: Result, folder: Path, command: str, page: Callable[..., str]) 
     """Write the files into a folder of their own."""
     summary = result.summary
     write_json(folder / SUMMARY, summary)
+    if result.bounds is not None:
+        (folder / BOUNDS).write_text(json.dumps(result.bounds.certificates, separators=(",", ":")))
     series = result.series
     for name, frame in zip(TABLES, (series, result.jobs, result.entries), strict=True):
         write_parquet(frame, folder / f"{name}.parquet")

@@ -82,14 +82,14 @@ def page(summary: Mapping[str, Any], series: pd.DataFrame, manifest: Mapping[str
     name = _text(summary["name"])
     kind = summary["baseline"]["kind"]
     titles, outcomes = result_columns(summary)
-    rows = lines(outcomes, currency=summary["currency"] or "")
+    rows = lines(outcomes, currency=summary["currency"] or "", bounds=summary.get("bounds"))
     parts = [
         f"<header><h1>{_text(heading.headline(summary))}</h1>",
         f'<p class="stamp">{_text(heading.stamp(summary))}</p>',
         f'<p class="lead">{_text(heading.sentence(summary))}</p></header><main>',
         "<h2>Difference</h2>",
         _table(heading.question(summary), titles, rows),
-        _list(heading.service_notes(summary)),
+        _list(heading.remarks(summary)),
         *_figures(summary, series, kind),
         "<h2>What to know of the data</h2>",
         _list(heading.quality(summary) or ["Nothing was dropped, filled or sorted."]),
@@ -121,18 +121,21 @@ def _text(text: str) -> str:
 def _table(title: str, titles: Sequence[str], rows: Sequence[Line]) -> str:
     """Return the difference table; a broken objective is marked by colour, weight and word."""
     head = "".join(
-        f'<th scope="col">{_text(t)}</th>' for t in (*titles, f"Δ {titles[0]}", "%", "objective")
+        f'<th scope="col">{_text(t)}</th>'
+        for t in (*titles, f"Δ {titles[0]}", "%", "bound", "objective")
     )
     body, group = "<tbody>", "fleet"
     for row in rows:
         if row.group != group:
             group = row.group
-            span = len(titles) + 4
+            span = len(titles) + 5
             body += (
                 '</tbody><tbody class="group">'
                 f'<tr><th scope="rowgroup" colspan="{span}">{group}</th></tr>'
             )
-        cells = "".join(f"<td>{_text(c)}</td>" for c in (*row.cells, row.delta, row.percent))
+        cells = "".join(
+            f"<td>{_text(c)}</td>" for c in (*row.cells, row.delta, row.percent, row.bound)
+        )
         bad = ' class="bad"' if row.ok is False else ""
         body += (
             f'<tr{bad}><th scope="row">{_text(row.label)}</th>{cells}'

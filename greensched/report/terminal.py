@@ -49,7 +49,7 @@ def result_text(summary: Mapping[str, Any], *, columns: int, colour: bool = Fals
     out = _console(columns, colour=colour)
     _headline(out, heading.headline(summary), heading.stamp(summary), columns)
     titles, outcomes = result_columns(summary)
-    rows = lines(outcomes, currency=summary["currency"] or "")
+    rows = lines(outcomes, currency=summary["currency"] or "", bounds=summary.get("bounds"))
     _difference(out, heading.question(summary), titles, rows, columns)
     if bought := sizing.purchase(summary):
         out.print()
@@ -57,7 +57,7 @@ def result_text(summary: Mapping[str, Any], *, columns: int, colour: bool = Fals
     if summary.get("attribution") and (parts := shares(summary["attribution"])):
         out.print()
         _attribution(out, parts, columns)
-    notes = [why_nothing(summary), *heading.service_notes(summary)]
+    notes = [why_nothing(summary), *heading.remarks(summary)]
     out.print()
     for note in notes:
         if note:
@@ -207,6 +207,9 @@ def _table(
         table.add_column(f"Δ {escape_control(titles[0])}", justify="right", no_wrap=True)
     if change or note:  # one column: where there is an objective it says more than a percentage
         table.add_column("%".rjust(PERCENT_WIDTH) if change else "", no_wrap=True)
+    bound = change and not short and any(row.bound for row in rows)
+    if bound:
+        table.add_column("bound", justify="right", no_wrap=True)
     group = "fleet"
     for row in rows:
         if row.group != group:
@@ -220,5 +223,6 @@ def _table(
             cells.append(row.delta)
             last = last or row.percent.rjust(PERCENT_WIDTH)
         cells += [last] if change or note else []
+        cells += [row.bound] if bound else []
         table.add_row(*cells, style="red" if row.ok is False else "")
     return table
