@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILES = {
-    *("summary.json", "manifest.json", "report.html"),
+    *("summary.json", "manifest.json", "bounds.json", "report.html"),
     *("series.parquet", "jobs.parquet", "entries.parquet"),
 }
 
@@ -73,7 +73,7 @@ def test_summary_keys_are_documented(ran: Path) -> None:
     nested = ("service", "batch", "databases")
     assert set(_rows(whole)) == _keys(
         {k: v for k, v in summary.items() if k not in parts},
-        ("stamp", "window", "demand", "interference"),
+        ("stamp", "window", "demand", "interference", "bounds"),
     )
     assert set(_rows(outcome)) == _keys(summary["static_peak"], nested)
     assert {"kind", "text", "id", "sha256"} == set(summary["baseline"]) - set(

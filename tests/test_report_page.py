@@ -140,6 +140,7 @@ def _result(made: dict[str, Any], jobs: Any = None) -> Any:
     )
     work = SimpleNamespace(checksums=(("jobs.csv", "d" * 64),))
     return SimpleNamespace(
+        bounds=None,
         summary=made,
         series=series(),
         jobs=jobs,

@@ -120,27 +120,21 @@ def _text(text: str) -> str:
 
 def _table(title: str, titles: Sequence[str], rows: Sequence[Line]) -> str:
     """Return the difference table; a broken objective is marked by colour, weight and word."""
-    head = "".join(
-        f'<th scope="col">{_text(t)}</th>'
-        for t in (*titles, f"Δ {titles[0]}", "%", "bound", "objective")
-    )
+    bound = ["bound"] if any(row.bound for row in rows) else []
+    heads = (*titles, f"Δ {titles[0]}", "%", *bound, "objective")
+    head = "".join(f'<th scope="col">{_text(t)}</th>' for t in heads)
     body, group = "<tbody>", "fleet"
     for row in rows:
         if row.group != group:
             group = row.group
-            span = len(titles) + 5
             body += (
                 '</tbody><tbody class="group">'
-                f'<tr><th scope="rowgroup" colspan="{span}">{group}</th></tr>'
+                f'<tr><th scope="rowgroup" colspan="{len(heads) + 1}">{group}</th></tr>'
             )
-        cells = "".join(
-            f"<td>{_text(c)}</td>" for c in (*row.cells, row.delta, row.percent, row.bound)
-        )
+        shown = (*row.cells, row.delta, row.percent, *(row.bound for _ in bound), row.verdict)
+        cells = "".join(f"<td>{_text(c)}</td>" for c in shown)
         bad = ' class="bad"' if row.ok is False else ""
-        body += (
-            f'<tr{bad}><th scope="row">{_text(row.label)}</th>{cells}'
-            f"<td>{_text(row.verdict)}</td></tr>"
-        )
+        body += f'<tr{bad}><th scope="row">{_text(row.label)}</th>{cells}</tr>'
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="Difference table"><table>'
         f"<caption>{_text(title)}</caption><thead><tr><td></td>{head}</tr></thead>"
