@@ -81,7 +81,7 @@ def broken_objectives(summary: Mapping[str, Any]) -> list[str]:
 
 def remarks(summary: Mapping[str, Any]) -> list[str]:
     """Return what has to be said below the table, in sentences."""
-    said = (captured, worst_services, interference, worst_databases)
+    said = (captured, worst_services, worst_databases, interference)
     return [text for one in said if (text := one(summary))]
 
 
