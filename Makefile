@@ -18,7 +18,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check lint types layers tidy format bench lock clean
+.PHONY: help demo test slow soak check lint types layers tidy format bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -27,10 +27,13 @@ demo: $(STAMP)  ## replay the bundled week and print the table
 	@$(BIN)/greensched demo
 
 test: $(STAMP)  ## run the tests (within five minutes on two cores)
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(PYTEST_ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not soak" $(PYTEST_ARGS)
 
-soak: $(STAMP)  ## run the tests that take longer than that
+slow: $(STAMP)  ## run the tests that take longer than that
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m slow $(PYTEST_ARGS)
+
+soak: $(STAMP)  ## repeat for long what tests do a few times
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m soak $(PYTEST_ARGS)
 
 check: lint types layers tidy  ## style, types, layers and tidiness (-k: all findings at once)
 

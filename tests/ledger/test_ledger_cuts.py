@@ -82,14 +82,14 @@ def test_each_whole_append_of_a_cut_file_is_kept(tmp_path: Path) -> None:
     assert 5 == case.verify().checkpoint.checkpoint.size
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_every_cut_of_what_is_written_ahead(tmp_path: Path) -> None:
     """A small write-ahead file, cut at every byte, opens to some number of whole appends."""
     case, texts = half_written(tmp_path, 2)
     assert [] == cuts(case, ahead(case), range(ahead(case).stat().st_size), texts)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_many_cuts_of_a_larger_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """100,000 cuts of a file of a thousand rows are refused, each with the last good row."""
     case = new_case(tmp_path, [1_000])

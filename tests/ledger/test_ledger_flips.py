@@ -57,7 +57,7 @@ def test_flips_of_what_is_written_ahead(tmp_path: Path) -> None:
     assert [] == flips(case, path, sampled(8 * path.stat().st_size, WAL_FLIPS, seed=2))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("seed", range(7))
 def test_many_flips_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int

@@ -74,7 +74,7 @@ def test_kills(tmp_path: Path) -> None:
     survives(tmp_path, CI_KILLS)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_many_kills(tmp_path: Path) -> None:
     """200 writers killed at random moments lose nothing that was acknowledged."""
     survives(tmp_path, SOAK_KILLS)
