@@ -13,7 +13,8 @@ from greensched.experiment.backlog import UNDONE
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROLES = ("online", "shared", "lent", "batch", "booting", "sleeping", "off", "surplus", "database")
+RESTING = ("booting", "sleeping", "off", "surplus")
+ROLES = ("online", "shared", "lent", "batch", *RESTING, "database", "out")
 
 NO_DATABASES: dict[str, Any] = {
     **dict.fromkeys(("databases", "replicas", "unplaced"), 0),

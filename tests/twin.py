@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from greensched.model import BOOTING, DRAINING, LENT, NONE, OFF, ON, OWN, SLEEPING
+from greensched.model import BOOTING, DRAINING, LEAVING, LENT, NONE, OFF, ON, OUT, OWN, SLEEPING
 from tests import twin_interference as interference
 from tests.twin_shares import WHOLE, share
 
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 ONE = 1 << 20  # progress of an undisturbed job in a millisecond
 LEVELS = 1024
-HOUR_MS = 3_600_000
-OVERRUN_MS = 60_000
-STEP_MS = 300_000
+HOUR_MS, OVERRUN_MS, STEP_MS = 3_600_000, 60_000, 300_000
 BATCH_ROLE = 1
 
 
@@ -47,6 +45,8 @@ class Machine:
     stay_until_ms: float = float("inf")
     stay_ms_max: float = float("inf")
     sleep_to: int = SLEEPING
+    returns: bool = False  # it boots once an outage is over
+    told: bool = False  # that it will be out
     generation: int = 0
     tasks: list[Task] = field(default_factory=list)
     replicas: list[Replica] = field(default_factory=list)
@@ -169,7 +169,7 @@ class Machine:
         """Return the role in the usage table."""
         if self.surplus:
             return "surplus"
-        resting = {OFF: "off", SLEEPING: "sleeping", BOOTING: "booting"}
+        resting = {OFF: "off", SLEEPING: "sleeping", BOOTING: "booting", OUT: "out"}
         if self.state in resting:
             return resting[self.state]
         if self.lending != OWN:
@@ -182,7 +182,8 @@ class Machine:
 
     def watts(self) -> float:
         """Return the power now."""
-        resting = {OFF: self.kind.off_w, SLEEPING: self.kind.sleep_w, BOOTING: self.kind.boot_w}
+        k = self.kind
+        resting = {OFF: k.off_w, OUT: k.off_w, SLEEPING: k.sleep_w, BOOTING: k.boot_w}
         if self.state in resting:
             return resting[self.state]
         rate = self.share() / ONE
@@ -346,7 +347,7 @@ class Clock:
             key = (m.kind.name, m.role_name())
             self.energy_j[key] = self.energy_j.get(key, 0.0) + m.watts() * dt / 1000
             self.machine_ms[key] = self.machine_ms.get(key, 0) + dt
-            if m.state in {ON, DRAINING}:
+            if m.state in {ON, DRAINING, LEAVING}:
                 self._split(m, dt / 1000)
             interference.tell(m, dt)
             rate = m.rate()

@@ -50,6 +50,7 @@ class Batch(Clock):
         self.age = 0
         self.cursor = 0
         self.total_evictions = 0
+        self.graceful = False  # who is evicted was told before
 
     # ---- which machine -------------------------------------------------------------------
 
@@ -180,6 +181,7 @@ class Batch(Clock):
         done = [t.done // ONE for t in ring]
         kept = min(done)
         interval_ms = job.group.checkpoint_interval_ms
+        interval_ms = min(interval_ms, 1) if self.graceful else interval_ms
         kept = kept // interval_ms * interval_ms if interval_ms else 0
         kept = max(job.done_ms, kept - job.group.checkpoint_cost_ms)
         ended = (job.count - len(ring)) * job.duration_ms

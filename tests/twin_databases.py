@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from greensched.model import BOOTING, DRAINING, NONE, OFF, ON, Compress, Move, Power
+from greensched.model import (
+    BOOTING,
+    DRAINING,
+    LEAVING,
+    NONE,
+    OFF,
+    ON,
+    OUT,
+    Compress,
+    Move,
+    Power,
+)
+from tests.twin_outages import FAIL, LEAVE, RETURN, plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +54,7 @@ class Server:
     state: int = ON
     on_ms: int = 0
     busy_until_ms: int = 0
+    returns: bool = False
 
 
 @dataclass(eq=False)
@@ -58,6 +71,8 @@ class Told:
     rejected: int = 0
     power_cycles: int = 0
     move_energy_j: float = 0.0
+    outages: int = 0
+    out_ms: int = 0
 
 
 class Databases:
@@ -73,6 +88,7 @@ class Databases:
             for kind in setting.fleet
             for i in range(kind.count)
         ]
+        self.plan = plan(setting)
         rows = [d for d, n in enumerate(self.table.replicas.tolist()) for _ in range(n)]
         places = setting.places.tolist()
         self.copies = [Copy(d, m) for d, m in zip(rows, places, strict=True)]
@@ -87,23 +103,48 @@ class Databases:
         now, end = 0, self.setting.window_ms
         steps = range(0, end, self.table.step_ms)
         while now < end:
+            for kind in (RETURN, LEAVE, FAIL):
+                self.strike(kind, self.plan.pop((now, kind), []), now)
             for copy in self.copies:
                 if copy.to != NONE and copy.done_ms == now:
                     self.arrived(copy)
-            for server in self.servers:
-                if server.state == BOOTING and server.on_ms == now:
-                    server.state = ON
             for at, action in self.script:
                 if at == now:
                     self.carry_out(action, now)
+            for server in self.servers:
+                if server.state == BOOTING and server.on_ms == now:
+                    server.state = ON
             self.settle()
             nexts = [end, *steps, *(at for at, _ in self.script)]
             nexts += [c.done_ms for c in self.copies if c.to != NONE]
+            nexts += [at for at, _ in self.plan]
             nexts += [s.on_ms for s in self.servers if s.state == BOOTING]
             until = min(t for t in nexts if t > now)
             self.spend(now, until)
             now = until
         return self.told
+
+    def strike(self, kind: int, machines: list[int], now: int) -> None:
+        """Let machines leave, fail or come back."""
+        for m in machines:
+            server = self.servers[m]
+            if kind == RETURN:
+                server.state = BOOTING if server.returns or self.holds(m) else OFF
+                server.on_ms = now + server.kind.boot_ms
+            elif kind == LEAVE and server.state in {ON, DRAINING}:
+                server.returns, server.state = server.state == ON, LEAVING
+            elif server.state != OUT:
+                if server.state != LEAVING:
+                    server.returns = server.state in {ON, BOOTING}
+                server.state = OUT
+                self.told.outages += 1
+        for copy in self.copies if kind == FAIL else []:
+            if copy.at in machines or copy.to in machines:
+                copy.to = NONE
+
+    def down(self, copy: Copy) -> bool:
+        """Tell whether a copy's machine is out, or not back yet."""
+        return copy.at != NONE and self.servers[copy.at].state in {OUT, BOOTING}
 
     def holds(self, m: int) -> list[Copy]:
         """Return the copies that take room on machine m."""
@@ -133,9 +174,11 @@ class Databases:
                 server.state, server.on_ms = BOOTING, now + server.kind.boot_ms
             elif server.state == DRAINING:
                 server.state = ON
+            elif server.state == OUT:
+                self.told.rejected += 1
         elif server.state == ON:
             server.state = DRAINING
-        elif server.state == BOOTING:
+        elif server.state in {BOOTING, LEAVING, OUT}:
             self.told.rejected += 1
 
     def settle(self) -> None:
@@ -161,7 +204,8 @@ class Databases:
         full = memory + int(self.table.memory_mib[d]) > server.kind.memory_mib
         if server.kind.disk_gib:
             full = full or disk + self.stored_gib(d) > server.kind.disk_gib
-        if copy.to != NONE or copy.at == m or server.state != ON or near or full:
+        refused = copy.to != NONE or copy.at == m or self.down(copy)
+        if refused or server.state != ON or near or full:
             self.told.rejected += 1
             return
         ends = [server] + ([] if copy.at == NONE else [self.servers[copy.at]])
@@ -199,13 +243,15 @@ class Databases:
         span_s = (until - now) / 1000
         wanted = [float(self.table.cpu_m[c.database, step]) * self.factor[c.database]
                   for c in self.copies]  # fmt: skip
+        up = {c.database for c in self.copies if c.at != NONE and not self.down(c)}
+        self.told.out_ms += (until - now) * sum(map(self.down, self.copies))
         for c, want in zip(self.copies, wanted, strict=True):
             self.told.work_core_s[c.database] += want * span_s / 1000
-            if c.at == NONE:
+            if c.at == NONE or (self.down(c) and c.database not in up):
                 self.told.shortage_core_s[c.database] += want * span_s / 1000
                 self.told.short_ms[c.database] += until - now
         for m, server in enumerate(self.servers):
-            here = [i for i, c in enumerate(self.copies) if c.at == m]
+            here = [i for i, c in enumerate(self.copies) if c.at == m and not self.down(c)]
             self.spend_at(server, here, wanted, step, until - now)
 
     def spend_at(
@@ -213,11 +259,11 @@ class Databases:
     ) -> None:
         """Account for one machine."""
         kind, told = server.kind, self.told
-        role = {OFF: "off", BOOTING: "booting"}.get(server.state, "database")
+        role = {OFF: "off", BOOTING: "booting", OUT: "out"}.get(server.state, "database")
         total = sum(wanted[i] for i in here)
         iops = sum(int(self.table.iops[self.copies[i].database, step]) for i in here)
         use = min(total, float(kind.cpu_m))
-        watts = {"off": kind.off_w, "booting": kind.boot_w}.get(
+        watts = {"off": kind.off_w, "out": kind.off_w, "booting": kind.boot_w}.get(
             role, kind.power.watts(min(1.0, use / kind.cpu_m))
         )
         key = (kind.name, role)

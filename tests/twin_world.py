@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from greensched.model import (
-    BOOTING,
     DRAIN,
     DRAINING,
     LENT,
     NONE,
     OFF,
     ON,
+    OUT,
     OWN,
     RECALL,
     SLEEPING,
@@ -26,21 +26,21 @@ from greensched.model import (
 )
 from tests import twin_build as build
 from tests.twin import STEP_MS, Machine
-from tests.twin_services import Services
+from tests.twin_outages import Outages, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     import simpy
 
 
-class World(Services):
+class World(Outages):
     """One run of a setting; `run()` brings it to its end."""
 
     def __init__(self, setting: Setting) -> None:
         """Build machines, services and jobs, and place the first replicas."""
         super().__init__()
-        self.setting = setting
+        self.setting, self.plan = setting, plan(setting)
         self.machines = build.machines(setting)
         self.services = build.services(setting)
         self.jobs = build.jobs(setting)
@@ -101,27 +101,9 @@ class World(Services):
             self.look_for_replicas = True
             return True
         if m.surplus or m.state not in {SLEEPING, OFF}:
-            return not m.surplus  # else it is on, or on its way
-        took_ms = m.kind.wake_ms if m.state == SLEEPING else m.kind.boot_ms
-        m.state = BOOTING
-        self.on_peak = max(
-            self.on_peak, sum(m.state not in {OFF, SLEEPING} for m in self.machines)
-        )
-
-        def booted() -> None:
-            m.state = ON
-            self.file(m)
-            self.look_again = self.look_for_replicas = True
-
-        self.later(m, took_ms, booted)
+            return not m.surplus and m.state != OUT  # else it is on, or on its way
+        self.boot(m, m.kind.wake_ms if m.state == SLEEPING else m.kind.boot_ms)
         return True
-
-    def later(self, m: Machine, after_ms: int, act: Callable[[], None]) -> None:
-        """Let `act` happen to machine m unless it has changed its state before."""
-        m.generation += 1
-        self.file(m)
-        meant = m.generation
-        self.timer(after_ms, lambda: act() if m.generation == meant else None)
 
     def rest(self, m: Machine, to: int, moves_max: int) -> int:
         """Begin to empty machine m; return the moves begun."""
@@ -169,12 +151,7 @@ class World(Services):
                 while r.service.pending and self.add(r.service, at_once=False):
                     r.service.pending -= 1
             elif r.state == "arriving":
-                assert r.twin is not None
-                source = r.twin
-                source.twin = None
-                self.drop(r)
-                if source.machine.state == DRAINING:
-                    self.wake(source.machine)
+                self.undo_move(r)
 
         def lent() -> None:
             m.lending = LENT
@@ -261,6 +238,7 @@ class World(Services):
         script = {at_ms: told for p in policies for at_ms, told in p.script}
         to_come = [j for j in self.jobs if j.submit_ms < self.setting.window_ms]
         while True:
+            self.strike()
             told = script.pop(self.now, ())
             for action in told:
                 self.act(action)
@@ -273,6 +251,7 @@ class World(Services):
             beyond_ms = max(0, self.now - self.setting.window_ms + STEP_MS) // STEP_MS * STEP_MS
             end_ms = self.setting.window_ms + beyond_ms  # the end may be here
             more = [end_ms, *script, *(j.submit_ms for j in to_come[:1])]
+            more += [at_ms for at_ms, _ in self.plan]
             yield from self.sleep_until(self.next_ms(*more))
 
     def events(self) -> None:

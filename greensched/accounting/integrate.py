@@ -41,7 +41,7 @@ def step_watts(step: Step, machine_type: MachineType) -> float:
         return machine_type.boot_w
     if step.role == "sleeping":
         return machine_type.sleep_w
-    if step.role in ("off", "surplus"):
+    if step.role in ("off", "surplus", "out"):
         return machine_type.off_w
     span_w = machine_type.gpu_peak_w - machine_type.gpu_idle_w
     gpu_w = machine_type.gpus * (machine_type.gpu_idle_w + span_w * step.gpu_utilisation)

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from greensched.model import FloatArray, IntArray
 
 GroupRole: TypeAlias = Literal[
-    "online", "shared", "lent", "batch", "booting", "sleeping", "off", "surplus", "database"
+    "online",
+    "shared",
+    "lent",
+    "batch",
+    "booting",
+    "sleeping",
+    "off",
+    "surplus",
+    "database",
+    "out",
 ]
 ROLES: Final[tuple[GroupRole, ...]] = (
     "online",
@@ -32,8 +41,9 @@ ROLES: Final[tuple[GroupRole, ...]] = (
     "off",
     "surplus",  # not part of this run's fleet: off in the baseline as well
     "database",  # a machine that is on for databases
+    "out",  # failed, or under maintenance
 )
-ROLES_ON: Final = frozenset(ROLES) - {"sleeping", "off", "surplus"}
+ROLES_ON: Final = frozenset(ROLES) - {"sleeping", "off", "surplus", "out"}
 INTERVAL_LONGEST_MS: Final = 5 * MS_PER_MIN
 
 
@@ -91,7 +101,7 @@ class Usage:
 
 
 def machine_on_ms(usage: Usage) -> IntArray:
-    """Return int64[K]: machine-milliseconds on (any state but off and sleeping)."""
+    """Return int64[K]: machine-milliseconds on (any state but off, sleeping and out)."""
     on = np.array([group.role in ROLES_ON for group in usage.groups], np.bool_)
     sums: IntArray = usage.machine_ms[:, on].sum(axis=1, dtype=np.int64)
     return sums

@@ -13,7 +13,16 @@ import numpy as np
 
 from greensched.engine.kernels import layout
 from greensched.engine.records import records
-from greensched.model import BY_RACK, BY_SITE, NONE, ON, ROLE_CODES, DatabaseView
+from greensched.model import (
+    BOOTING,
+    BY_RACK,
+    BY_SITE,
+    NONE,
+    ON,
+    OUT,
+    ROLE_CODES,
+    DatabaseView,
+)
 from greensched.units import MIB_PER_GIB
 
 if TYPE_CHECKING:
@@ -61,6 +70,7 @@ class Hosting:
         self.table, self.machines = table, ours.astype(np.int64)
         self.database = np.repeat(np.arange(len(table)), table.replicas)
         self.to = np.full(len(self.database), NONE, np.int64)
+        self.due_ms = self.to.copy()  # when a copy will be complete
         self.kept_permille = np.full(len(table), PERMILLE, np.int64)
         self.disk_gib, self.iops = limits(setting.fleet)
         self.group = machine_groups(setting.fleet, setting.sites)
@@ -80,6 +90,8 @@ class Hosting:
         if self.to[replica] != NONE or machine == at[replica] or machine not in self.machines:
             return False
         b, d = world.mach[machine], int(self.database[replica])
+        if at[replica] != NONE and world.mach["state"][at[replica]] in (OUT, BOOTING):
+            return False  # nobody reads from a machine that is out
         if b["state"] != ON or b["memory_mib"] - b["online_memory_mib"] < self.table.memory_mib[d]:
             return False
         if self.disk_free_gib(world)[machine] < self.stored_gib[d]:
@@ -116,8 +128,19 @@ class Hosting:
         took_ms = max(1, int(self.copied_mib(replica) * ms_per_mib))
         done_ms = max(now_ms, int(self.busy_until_ms[ends].max())) + took_ms
         self.busy_until_ms[ends] = done_ms
-        self.to[replica] = machine
+        self.to[replica], self.due_ms[replica] = machine, done_ms
         return done_ms
+
+    def end(self, replica: int) -> int:
+        """Let a copy end, complete or not; return the machine that it went to."""
+        machine = int(self.to[replica])
+        self.to[replica] = self.due_ms[replica] = NONE
+        return machine
+
+    def cut(self, world: World, machines: IntArray) -> IntArray:
+        """Return the replicas whose copies machines at either end cut off by going out."""
+        gone = np.isin(self.to, machines) | np.isin(world.copy["machine"], machines)
+        return np.flatnonzero(gone & (self.to != NONE)).astype(np.int64)
 
     def copied_mib(self, replica: int) -> int:
         """Return how much is sent to move a replica [MiB]: what is stored, and memory."""

@@ -60,6 +60,19 @@ class JobOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutageOutcome:
+    """What outages of machines, failed or under maintenance, did to a run."""
+
+    outages: int  # of machines that take part in the run
+    machines_peak: int  # out at once
+    machines_peak_ms: int  # when that was so first
+    replicas_lost: int  # of services
+    jobs_lost: int  # times that a job was set back
+    lost_core_s: float  # what they had done since their last checkpoint
+    database_ms: int  # replica-milliseconds of databases that were out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """One run: usage for the account, outcomes for the service levels, and counts."""
 
@@ -69,6 +82,7 @@ class RunResult:
     services: ServiceOutcome
     jobs: JobOutcome
     databases: DatabaseOutcome
+    outages: OutageOutcome
     machines_on_peak: int
     machines_on_peak_ms: int
     counts: dict[str, int]
@@ -173,6 +187,20 @@ def _services(setting: Setting, world: World) -> ServiceOutcome:
     )
 
 
+def _outages(world: World) -> OutageOutcome:
+    """Return what outages did."""
+    w: Any = world.w[0]
+    return OutageOutcome(
+        outages=int(w["n_outages"]),
+        machines_peak=int(w["n_out_peak"]),
+        machines_peak_ms=int(w["n_out_peak_ms"]),
+        replicas_lost=int(w["n_replicas_lost"]),
+        jobs_lost=int(w["n_jobs_lost"]),
+        lost_core_s=int(w["lost_work"]) / 1e6,
+        database_ms=int(world.dbs["out_ms"].sum()),
+    )
+
+
 def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) -> RunResult:
     """Return the result of a run that stands at `end_ms`."""
     w: Any = world.w[0]
@@ -209,6 +237,7 @@ def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) 
             energy_j=out["energy_j"] + running,
         ),
         databases=_databases(setting, world),
+        outages=_outages(world),
         machines_on_peak=int(w["n_on_peak"]),
         machines_on_peak_ms=int(w["n_on_peak_ms"]),
         counts={name.removeprefix("n_"): int(w[name]) for name in COUNTS},

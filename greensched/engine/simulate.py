@@ -19,6 +19,7 @@ from greensched.engine.kernels import warm
 from greensched.engine.kernels.advance import advance
 from greensched.engine.kernels.control import control
 from greensched.engine.kernels.layout import (
+    C_FAIL,
     C_HOLD,
     C_LEND,
     C_LIMIT,
@@ -37,6 +38,7 @@ from greensched.engine.kernels.layout import (
     World,
 )
 from greensched.engine.kernels.memory import JOB_DTYPES, WORLD_DTYPES, book
+from greensched.engine.outages import Event, events
 from greensched.engine.result import RunResult, collect
 from greensched.engine.snapshot import Roster, Sight, indices
 from greensched.engine.truth import Truth
@@ -95,6 +97,8 @@ class Simulation:
         # Processes know the run weakly: else the clock and the run hold each other, and its arrays
         # stay until the collector of cycles comes by.
         me = weakref.proxy(self)
+        if setting.outages is not None:
+            self._env.process(Simulation._strike(me, events(setting.outages)))
         for period_ms in sorted({p.period_ms for p in setting.policies}):
             group = [p for p in setting.policies if p.period_ms == period_ms]
             self._env.process(Simulation._wake(me, group, period_ms))
@@ -154,6 +158,22 @@ class Simulation:
             self._advance(int(self._env.now))
             if self._progress is not None:
                 self._progress(min(1.0, self._env.now / self.setting.window_ms))
+
+    def _strike(self, plan: list[Event]) -> Generator[simpy.Event, None, None]:
+        """Let machines go out of service and come back, before policies look at that instant."""
+        # all are set now: at one instant SimPy goes by the order in which timeouts were set
+        clocks = [self._env.timeout(event.at_ms) if event.at_ms else None for event in plan]
+        for clock, event in zip(clocks, plan, strict=True):
+            if clock is not None:
+                yield clock
+            self._advance(event.at_ms)
+            self._use(grown(self.world))  # jobs that are set back wait
+            self._room(int(self.world.w["n_alive"][0]) + len(event.machines))
+            if self._hosting is not None and event.operation == C_FAIL:
+                cut = self._hosting.cut(self.world, event.machines)
+                targets = indices([self._hosting.end(replica) for replica in cut.tolist()])
+                self._control(C_HOLD, cut, targets, flag=True)
+            self._control(event.operation, event.machines)
 
     def _wake(self, group: list[Policy], period_ms: int) -> Generator[simpy.Event, None, None]:
         """Wake the policies of one period together: all see the same snapshot."""
@@ -261,10 +281,11 @@ class Simulation:
     ) -> Generator[simpy.Event, None, None]:
         """Let a replica serve from its new machine once it has been copied."""
         yield self._env.timeout(done_ms - int(self._env.now))
+        if hosting.due_ms[replica] != done_ms:
+            return  # a machine at either end went out
         self._advance(done_ms)
         joules = hosting.copied_mib(replica) * float(self.world.w["move_j_per_mib"][0])
-        machine, hosting.to[replica] = int(hosting.to[replica]), NONE
-        self._control(C_MOVE, indices([replica]), indices([machine]), share=joules)
+        self._control(C_MOVE, indices([replica]), indices([hosting.end(replica)]), share=joules)
 
     def finish(self) -> Simulation:
         """Run the window and, unless cut, until all admitted work has finished."""

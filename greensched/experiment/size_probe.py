@@ -121,7 +121,7 @@ def _drains(task: Task) -> bool:
 def _use_share(shared: Shared, run: RunResult) -> float | None:
     """Return the CPU used over that of the machines that were on; None where none was."""
     size = {k.name: (k.cpu_m - k.reserved_cpu_m) / CPU_M_PER_CORE for k in shared.fleet}
-    off = ("off", "sleeping", "surplus")
+    off = ("off", "sleeping", "surplus", "out")
     on_core_h = sum(
         int(column.sum()) / MS_PER_H * size[group.machine_type]
         for group, column in zip(run.usage.groups, run.usage.machine_ms.T, strict=True)

@@ -9,11 +9,13 @@ from greensched.model.codes import (
     BOOTING,
     DRAIN,
     DRAINING,
+    LEAVING,
     LENDING,
     LENT,
     NONE,
     OFF,
     ON,
+    OUT,
     OWN,
     RECALL,
     ROLE_CODES,
@@ -68,6 +70,7 @@ from greensched.model.entities import (
     Trace,
 )
 from greensched.model.interference import NO_INTERFERENCE, Interference
+from greensched.model.outages import Outages, merged
 from greensched.model.setting import (
     Discipline,
     Setting,
@@ -82,12 +85,14 @@ __all__ = [
     "BY_SITE",
     "DRAIN",
     "DRAINING",
+    "LEAVING",
     "LENDING",
     "LENT",
     "NONE",
     "NO_INTERFERENCE",
     "OFF",
     "ON",
+    "OUT",
     "OWN",
     "RECALL",
     "ROLE_CODES",
@@ -115,6 +120,7 @@ __all__ = [
     "Machines",
     "Memory",
     "Move",
+    "Outages",
     "Policy",
     "Power",
     "PowerModel",
@@ -136,4 +142,5 @@ __all__ = [
     "Trace",
     "WaitingView",
     "Weigher",
+    "merged",
 ]

@@ -17,8 +17,10 @@ Role: TypeAlias = Literal["online", "batch", "any", "database"]
 ROLE_CODES: dict[str, int] = {"online": 0, "batch": 1, "any": 2, "database": 3}
 
 # Machine states, as the `state` column of a snapshot holds them.
-OFF, BOOTING, ON, SLEEPING, DRAINING = range(5)
-STATES: tuple[str, ...] = ("off", "booting", "on", "sleeping", "draining")
+# LEAVING: it runs what it has until an outage that was announced; OUT: failed, or under
+# maintenance. No policy can switch either.
+OFF, BOOTING, ON, SLEEPING, DRAINING, LEAVING, OUT = range(7)
+STATES: tuple[str, ...] = ("off", "booting", "on", "sleeping", "draining", "leaving", "out")
 
 # Phases of lending, as the `lending` column of a snapshot holds them.
 OWN, DRAIN, LENT, RECALL, WARM = range(5)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class MachineView:
     """Machines in a snapshot, one row each; use is measured since the policy's last wake."""
 
-    state: IntArray  # OFF .. DRAINING
+    state: IntArray  # OFF .. OUT
     role: IntArray  # ROLE_CODES
     lending: IntArray  # OWN .. WARM
     machine_type: IntArray

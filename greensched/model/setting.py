@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from greensched.model.codes import Int8Array, IntArray
     from greensched.model.decision import Forecaster, Policy
     from greensched.model.entities import Databases, Jobs, MachineType, Services, Site
+    from greensched.model.outages import Outages
 
 Discipline: TypeAlias = Literal["fifo", "priority", "shortest-first", "easy-backfill"]
 Weigher: TypeAlias = Literal["best-fit", "first-fit", "worst-fit", "spread"]
@@ -45,3 +46,4 @@ class Setting:
     past_databases: Databases | None = None  # the same ones before the window, as far as known
     places: IntArray | None = None  # machine of each database's replicas at the start; NONE: none
     interference: Interference = NO_INTERFERENCE
+    outages: Outages | None = None  # of all machines, known to nobody before they happen

@@ -9,13 +9,13 @@ import pytest
 
 from greensched.engine.kernels import layout
 from greensched.engine.simulate import Simulation
-from greensched.model import BOOTING, LENT, NONE, OFF, OWN, SLEEPING
+from greensched.model import BOOTING, LENT, NONE, OFF, OUT, OWN, SLEEPING
 
 if TYPE_CHECKING:
     from greensched.engine.kernels.layout import World
     from greensched.model import Setting
 
-RESTING = {OFF, SLEEPING, BOOTING}
+RESTING = {OFF, SLEEPING, BOOTING, OUT}
 
 
 def _chain(records: Any, first: int, link: str) -> list[int]:
@@ -58,7 +58,7 @@ def _machine(world: World, m: int) -> None:
     assert ((devices >= 0) & (devices <= 1000)).all()
     held = tasks["gpu_m"].sum() + size["gpu_m"][~standby].sum()
     assert devices.sum() == b["gpu_free_m"] == 1000 * b["n_gpus"] - held
-    if b["state"] in RESTING:  # I-02: no work on a machine that is off
+    if b["state"] in RESTING:  # I-02: no work on a machine that is off or out
         assert len(tasks) + len(replicas) == 0
     if b["lending"] == LENT:  # I-23: never lent and serving at once
         assert b["n_reps"] == 0
@@ -114,8 +114,9 @@ def check_world(world: World) -> None:
     assert world.svc["n_pending"].sum() == w["n_pending"]
     assert world.mach["n_jobs"].sum() == w["n_running"]
     assert world.lane["n"].sum() == w["n_waiting"]
-    on = ~np.isin(world.mach["state"], (OFF, SLEEPING))
+    on = ~np.isin(world.mach["state"], (OFF, SLEEPING, OUT))
     assert on.sum() == w["n_on"]
+    assert (world.mach["state"] == OUT).sum() == w["n_out"]
     assert world.next_ms.min() == world.next_ms[min(world.tour[1], len(world.next_ms) - 1)]
 
 

@@ -123,10 +123,8 @@ def test_batch_and_services_keep_off_machines_for_databases() -> None:
     assert [NONE, 0] == run.jobs.start_ms.tolist()
 
 
-@settings(max_examples=150)
-@given(database_worlds())
-def test_twin_agrees_on_databases(drawn: Drawn) -> None:
-    """Engine and a slow model agree on energy, shortage, moves and refusals of random scripts."""
+def agree(drawn: Drawn) -> None:
+    """Assert that the engine and the slow model tell the same."""
     twin, run = Twin(drawn.setting, drawn.script).run(), simulate(drawn.setting)
     spent: Any = zip(
         run.usage.groups, run.usage.energy_j.sum(0), run.usage.machine_ms.sum(0), strict=True
@@ -142,6 +140,14 @@ def test_twin_agrees_on_databases(drawn: Drawn) -> None:
     assert twin.move_energy_j == pytest.approx(run.move_energy_j, rel=1e-9)
     counts = {name: getattr(twin, name) for name in ("moves", "rejected", "power_cycles")}
     assert counts == {name: run.counts[name] for name in counts}
+    assert (twin.outages, twin.out_ms) == (run.outages.outages, run.outages.database_ms)
+
+
+@settings(max_examples=150)
+@given(database_worlds())
+def test_twin_agrees_on_databases(drawn: Drawn) -> None:
+    """Engine and a slow model agree on energy, shortage, moves and refusals of random scripts."""
+    agree(drawn)
 
 
 class Held(Simulation):

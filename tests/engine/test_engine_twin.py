@@ -55,6 +55,9 @@ def agree(setting: Setting) -> None:
     counts = twin.counts | {"evictions": twin.total_evictions}
     assert counts == {name: run.counts[name] for name in counts}
     assert twin.on_peak == run.machines_on_peak
+    lost = twin.lost | {"machines_peak": twin.out_peak}
+    assert lost == {name: getattr(run.outages, name) for name in lost}
+    assert twin.lost_work == pytest.approx(1e6 * run.outages.lost_core_s)
 
 
 @settings(max_examples=100)
@@ -95,6 +98,7 @@ def test_twin_is_no_copy() -> None:
     import tests.twin_batch
     import tests.twin_build
     import tests.twin_interference
+    import tests.twin_outages
     import tests.twin_services
     import tests.twin_shares
     import tests.twin_world
@@ -105,6 +109,7 @@ def test_twin_is_no_copy() -> None:
         tests.twin_build,
         tests.twin_interference,
         tests.twin_shares,
+        tests.twin_outages,
         tests.twin_services,
         tests.twin_world,
     ):

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from greensched.model import (
     BOOTING,
     DRAINING,
+    LEAVING,
     LENT,
     NONE,
     OFF,
     ON,
+    OUT,
     OWN,
     ROLE_CODES,
     SLEEPING,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 ONLINE, BATCH, ANY, DATABASE = (ROLE_CODES[r] for r in ("online", "batch", "any", "database"))
 CPU_M, MEMORY_MIB = 64_000, 262_144
+RUNS = (ON, DRAINING, LEAVING)  # states in which something may run on a machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +89,7 @@ def make_snapshot(
 ) -> Snapshot:
     """Return a random snapshot of `world`: any state, but its columns agree with each other."""
     count = len(world.role)
-    state = rng.choice([OFF, BOOTING, ON, ON, ON, SLEEPING, DRAINING], count)
+    state = rng.choice([OFF, BOOTING, ON, ON, ON, SLEEPING, DRAINING, LEAVING, OUT], count)
     own = world.role == DATABASE
     state = np.where(world.surplus & ~own, OFF, state)
     lends = (state == ON) & (world.role != BATCH) & ~own & (rng.random(count) < rng.random())
@@ -112,7 +115,7 @@ def _replicas(
 ) -> tuple[ReplicaView, Any, Any]:
     """Place random replicas where they fit; lent machines hold standby ones only."""
     serves = (world.role != BATCH) & (world.role != DATABASE)
-    hosts = np.flatnonzero(serves & ((state == ON) | (state == DRAINING)))
+    hosts = np.flatnonzero(serves & np.isin(state, RUNS))
     room_cpu, room_memory = world.cpu_m.copy(), world.memory_mib.copy()
     rows: list[tuple[int, int, bool]] = []
     services = len(world.replica_cpu_m)
@@ -175,7 +178,7 @@ def _machines(
 ) -> MachineView:
     count = len(world.role)
     held = np.bincount(replicas.machine, minlength=count)
-    runs = ((state == ON) | (state == DRAINING)) & (world.role != DATABASE)
+    runs = np.isin(state, RUNS) & (world.role != DATABASE)
     jobs = np.where(runs & (rng.random(count) < 0.4), rng.integers(1, 9, count), 0)
     batch_cpu = np.where(jobs > 0, rng.integers(0, room_cpu + 1), 0)
     batch_memory = np.where(jobs > 0, rng.integers(0, room_memory + 1), 0)

@@ -47,6 +47,7 @@ from greensched.model import (
     LENT,
     OFF,
     ON,
+    OUT,
     OWN,
     RECALL,
     ROLE_CODES,
@@ -120,7 +121,7 @@ def _wake(world: Pages, m: int) -> bool:
         changed(world, m)
         w[0].wants_replicas = 1
         return True
-    if b.surplus != 0:
+    if b.surplus != 0 or b.state == OUT:
         return False
     if b.state != SLEEPING and b.state != OFF:
         return True  # it is on, or on its way
@@ -182,6 +183,17 @@ def apply_power(world: Pages, machines: Table, target: int, moves_max: int) -> N
 
 
 @inner
+def undo_move(world: Pages, twin: int) -> None:
+    """Drop a twin that arrives: its source goes on, and so does the machine that was to rest."""
+    rep = rep_of(world)
+    source = rep[twin].source
+    rep[source].source = -1
+    drop_replica(world, twin)
+    if mach_of(world)[rep[source].machine].state == DRAINING:
+        _wake(world, rep[source].machine)
+
+
+@inner
 def _park_all(world: Pages, jobs: Pages, m: int) -> None:
     """Send machine m's replicas to standby; those not serving yet start elsewhere."""
     mach, rep, svc, w = mach_of(world), rep_of(world), svc_of(world), w_of(world)
@@ -201,11 +213,7 @@ def _park_all(world: Pages, jobs: Pages, m: int) -> None:
             w[0].n_pending += 1
             place_pending(world, jobs, s)
         elif rep[r].state == A_ARRIVING:
-            source = rep[r].source
-            rep[source].source = -1
-            drop_replica(world, r)
-            if mach[rep[source].machine].state == DRAINING:  # it keeps its replica, so it stays
-                _wake(world, rep[source].machine)
+            undo_move(world, r)
         r = after
 
 

@@ -278,7 +278,8 @@ def evict(world: Pages, jobs: Pages, s: int) -> None:
             break
     done_sum += (tasks_of(jobs)[j] - tasks) * duration_ms_of(jobs)[j]  # mates that had ended
     if c.checkpoint_ms > 0:
-        kept = max(saved_ms, kept // c.checkpoint_ms * c.checkpoint_ms - c.checkpoint_cost_ms)
+        every_ms = 1 if w[0].graceful != 0 else c.checkpoint_ms  # who was told writes one more
+        kept = max(saved_ms, kept // every_ms * every_ms - c.checkpoint_cost_ms)
     else:
         kept = 0
     out[j].wasted_ms += done_sum - kept * tasks_of(jobs)[j]

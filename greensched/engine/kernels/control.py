@@ -21,7 +21,7 @@ from greensched.engine.kernels.actions import (
     recall_due,
 )
 from greensched.engine.kernels.batch import progress_ms, settle_slot
-from greensched.engine.kernels.databases import hold, move_databases, settle_databases
+from greensched.engine.kernels.databases import hold, move_databases, serve_again, settle_databases
 from greensched.engine.kernels.heaps import timer_pop, tour_first
 from greensched.engine.kernels.index import reindex
 from greensched.engine.kernels.layout import (
@@ -30,7 +30,9 @@ from greensched.engine.kernels.layout import (
     A_ONLINE,
     A_STANDBY,
     A_STARTING,
+    C_FAIL,
     C_HOLD,
+    C_LEAVE,
     C_LEND,
     C_LIMIT,
     C_MOVE,
@@ -39,8 +41,10 @@ from greensched.engine.kernels.layout import (
     C_POWER,
     C_RECALL,
     C_RETRY,
+    C_RETURN,
     C_RING,
     C_SCALE,
+    NO,
     ONE,
     T_BOOT,
     T_GRACE,
@@ -61,6 +65,7 @@ from greensched.engine.kernels.memory import (
     w_of,
 )
 from greensched.engine.kernels.meter import note_empty, refresh, sync
+from greensched.engine.kernels.outages import come_back, fail, leave
 from greensched.engine.kernels.queue import forget_failures
 from greensched.engine.kernels.replicas import change_online, finish_move, settle_replica
 from greensched.model import BOOTING, LENT, ON
@@ -93,6 +98,8 @@ def ring(world: Pages, jobs: Pages) -> None:
         mach[who].state = ON
         mach[who].empty_since_ms = w[0].now_ms
         w[0].wants_replicas = 1
+        if mach[who].n_reps > 0:
+            serve_again(world, who)
     elif kind == T_LENT:
         mach[who].lending = LENT
     elif kind == T_GRACE:
@@ -187,8 +194,14 @@ def control(
         _place_all(world, jobs)
     elif op == C_HOLD:
         for i in range(len(who)):
-            hold(world, who[i], first[i], ONE)
+            hold(world, who[i], first[i], NO if flag else ONE)
     elif op == C_MOVE:
         move_databases(world, who, first, share)
+    elif op == C_LEAVE:
+        leave(world, who)
+    elif op == C_FAIL:
+        fail(world, jobs, who)
+    elif op == C_RETURN:
+        come_back(world, who)
     else:
         _settle_tenants(world, table, who, first)

@@ -23,7 +23,7 @@ from greensched.engine.kernels.memory import (
     w_of,
 )
 from greensched.engine.kernels.meter import note_empty, refresh, sync
-from greensched.model import ROLE_CODES
+from greensched.model import BOOTING, OUT, ROLE_CODES
 
 if TYPE_CHECKING:
     from greensched.engine.kernels.layout import Pages, Table
@@ -45,14 +45,32 @@ def settle_databases(world: Pages) -> None:
         dt = now - a.since_ms
         a.since_ms = now
         d.load_integral += a.wanted_m * dt
-        d.shortage_integral += (a.wanted_m - a.use_m) * dt
+        if a.down == 0 or a.short != 0:
+            d.shortage_integral += (a.wanted_m - a.use_m) * dt
         if a.short != 0:
             d.short_ms += dt
+        if a.down != 0:
+            d.out_ms += dt
         if a.machine >= 0:
             b = mach[a.machine]
             d.energy += (b.prefix_idle - a.prefix_idle) * a.share / SHARE_ONE
             d.energy += (b.prefix_dynamic - a.prefix_dynamic) * a.use_m
             a.prefix_idle, a.prefix_dynamic = b.prefix_idle, b.prefix_dynamic
+
+
+@inner
+def _count_up(world: Pages) -> None:
+    """Note which copies are on a machine that is out, and how many of each database are not."""
+    mach, copy, dbs = mach_of(world), copy_of(world), dbs_of(world)
+    for d in range(len(dbs)):
+        dbs[d].n_up = 0
+    for r in range(len(copy)):
+        a = copy[r]
+        a.down = 0
+        if a.machine >= 0:
+            state = mach[a.machine].state
+            a.down = 1 if state == OUT or state == BOOTING else 0
+            dbs[a.database].n_up += 1 - a.down
 
 
 @inner
@@ -64,16 +82,19 @@ def spread_databases(world: Pages) -> None:
         return
     for m in range(len(mach)):
         mach[m].wanted_m, mach[m].wanted_iops = 0.0, 0.0
+    _count_up(world)
     for r in range(len(copy)):
         a = copy[r]
         a.wanted_m = db_cpu_m_of(world)[a.database, k] * dbs[a.database].cpu_factor
-        if a.machine >= 0:
+        if a.machine >= 0 and a.down == 0:
             mach[a.machine].wanted_m += a.wanted_m
             mach[a.machine].wanted_iops += db_iops_of(world)[a.database, k]
     for r in range(len(copy)):
         a = copy[r]
         a.use_m, a.short = 0.0, 1
-        if a.machine >= 0:
+        if a.down != 0:
+            a.short = 0 if dbs[a.database].n_up > 0 else 1  # another leads, and does no more
+        elif a.machine >= 0:
             b = mach[a.machine]
             over = b.wanted_m > b.cpu_m
             a.use_m = a.wanted_m * b.cpu_m / b.wanted_m if over else a.wanted_m
@@ -138,4 +159,12 @@ def move_databases(world: Pages, copies: Table, machines: Table, energy_j: float
             dbs[copy[r].database].energy += energy_j * 1000.0
             w[0].move_energy_j += energy_j
             w[0].n_moves += 1
+    spread_databases(world)
+
+
+@inner
+def serve_again(world: Pages, m: int) -> None:
+    """Let the copies that machine m kept serve again, now that it is back."""
+    mach_of(world)[m].empty_since_ms = -1
+    settle_databases(world)
     spread_databases(world)

@@ -33,10 +33,19 @@ BACKFILL_DEPTH = 100  # waiting jobs looked at behind a blocked head
 SHADOW_MACHINES = 4  # machines looked at for a blocked head's reservation
 
 # roles of a machine in the usage table
-R_ONLINE, R_SHARED, R_LENT, R_BATCH, R_BOOTING, R_SLEEPING, R_OFF, R_SURPLUS, R_DATABASE = _codes(
-    9
-)
-ROLES = 9
+(
+    R_ONLINE,
+    R_SHARED,
+    R_LENT,
+    R_BATCH,
+    R_BOOTING,
+    R_SLEEPING,
+    R_OFF,
+    R_SURPLUS,
+    R_DATABASE,
+    R_OUT,
+) = _codes(10)
+ROLES = 10
 
 # Arguments that are written out in a call are of these types: a kernel is compiled anew for each
 # literal that it is called with.
@@ -76,7 +85,10 @@ DONE, GROW, RING, PLACE = _codes(4)
     C_SETTLE,
     C_HOLD,
     C_MOVE,
-) = range(12)
+    C_LEAVE,
+    C_FAIL,
+    C_RETURN,
+) = range(15)
 
 
 def _dtype(text: str) -> np.dtype[Any]:
@@ -95,6 +107,7 @@ i8: slot_free wait_free rep_free n_reps timer_n timer_seq status spread_cursor t
 i8: load_start_ms load_step_ms wants_dispatch tour_size discipline weigher n_power_cycles n_pending
 i8: n_alive wants_replicas n_replica_changes freed_machine heaps_end tasks_max steady_since_ms
 i8: db_step db_next_ms db_start_ms db_step_ms
+i8: n_outages n_out n_out_peak n_out_peak_ms n_replicas_lost n_jobs_lost lost_work graceful
 f8: standby_share move_energy_j move_j_per_mib move_ms_per_mib quantum gpu_quantum
 f8: batch_sensitivity
 """)
@@ -113,7 +126,7 @@ i8: full_cpu_m full_memory_mib share_sum batch_use_m batch_gpu_m empty_since_ms 
 i8: surplus machine_type role_now power_kind power_row n_standby batch_press
 f8: use_share idle_w gpu_idle_w gpu_peak_w online_gpu_use_m
 f8: boot_w sleep_w off_w smt_factor
-i8: gpu_base boot_ms wake_ms warm_ms sleep_to rep_head gen
+i8: gpu_base boot_ms wake_ms warm_ms sleep_to rep_head gen returns told
 i8: iops
 f8: wanted_m wanted_iops
 """)
@@ -153,12 +166,12 @@ CLASS = _dtype("""
 i8: priority evictable checkpoint_ms checkpoint_cost_ms types press
 """)
 DATABASE = _dtype("""
-i8: memory_mib short_ms
+i8: memory_mib short_ms n_up out_ms
 f8: cpu_factor energy load_integral shortage_integral
 """)
 # A replica of a database; `machine` -1: nowhere.
 COPY = _dtype("""
-i8: database machine share since_ms short
+i8: database machine share since_ms short down
 f8: wanted_m use_m prefix_idle prefix_dynamic
 """)
 TIMER = _dtype("""

@@ -15,6 +15,7 @@ from greensched.engine.kernels.layout import (
     R_LENT,
     R_OFF,
     R_ONLINE,
+    R_OUT,
     R_SHARED,
     R_SLEEPING,
     R_SURPLUS,
@@ -32,7 +33,7 @@ from greensched.engine.kernels.memory import (
     tour_of,
     w_of,
 )
-from greensched.model import BOOTING, OFF, OWN, ROLE_CODES, SLEEPING
+from greensched.model import BOOTING, OFF, OUT, OWN, ROLE_CODES, SLEEPING
 from greensched.power import curve_watts as _curve_watts
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def role_of(mach: Records, m: int) -> int:
         return R_SLEEPING
     if r.state == BOOTING:
         return R_BOOTING
+    if r.state == OUT:
+        return R_OUT
     if r.lending != OWN:
         return R_LENT
     if r.role == _BATCH_ROLE:
@@ -138,6 +141,8 @@ def refresh(world: Pages, m: int) -> None:
         r.watts = r.sleep_w
     elif r.state == BOOTING:
         r.watts = r.boot_w
+    elif r.state == OUT:  # what is kept on it takes nothing
+        r.watts, r.idle_rate, r.dynamic_rate = r.off_w, 0.0, 0.0
     else:
         _watts_on(mach, curve_of(world), m)
     event = INF

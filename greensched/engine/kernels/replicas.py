@@ -199,7 +199,8 @@ def detach(world: Pages, r: int) -> None:
     m = a.machine
     b, c = mach[m], svc[a.service]
     sync(world, m)
-    settle_replica(world, r)
+    if a.state != A_STANDBY:  # on standby it has taken nothing
+        settle_replica(world, r)
     b.online_use_m = max(0.0, b.online_use_m - a.use_m)
     b.online_gpu_use_m = max(0.0, b.online_gpu_use_m - a.gpu_use_m)
     if a.state == A_STANDBY:
