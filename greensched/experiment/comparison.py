@@ -25,6 +25,8 @@ class Comparison:
         """Return one row a quantity: name, a, b, difference (None where one is not known)."""
         parts = ("service", "batch", "databases")
         names = [*TOTALS, *(leaf for part in parts for leaf in _leaves(part, self.a))]
+        struck = next((s for s in (self.a, self.b) if s["scenario"].get("outages")), None)
+        names += [] if struck is None else _leaves("outages", struck)
         if self.a["currency"] and self.b["currency"] not in (None, self.a["currency"]):
             names.remove("cost")  # amounts in different currencies have no difference
         rows = []

@@ -11,7 +11,7 @@ from greensched.accounting import Entries, Factors, account, apportion, total, t
 from greensched.experiment.backlog import UNDONE, backlog
 from greensched.experiment.databases import database_level
 from greensched.experiment.levels import batch_level, service_level
-from greensched.units import MS_PER_H, MWH_MILLI_PER_KWH
+from greensched.units import MS_PER_H, MS_PER_MIN, MWH_MILLI_PER_KWH, S_PER_H
 
 if TYPE_CHECKING:
     from greensched.engine.result import RunResult
@@ -61,10 +61,28 @@ class Outcome:
             "databases": {**self.databases, "energy_kwh": _kwh(self.database_mwh)},
             "energy_unallocated_kwh": self.unallocated_mwh / MWH_MILLI_PER_KWH,
             "machine_h": dict(sorted(hours.items())),
+            "outages": _outages(self.run),
             "moves": counts["moves"],
             "power_cycles": counts["power_cycles"],
             "actions_rejected": counts["rejected"],
         }
+
+
+def _outages(run: RunResult) -> dict[str, Any] | None:
+    """Return what outages did to a run; None where there were none."""
+    told = run.outages
+    if not told.outages:
+        return None
+    out = [group.role == "out" for group in run.usage.groups]
+    return {
+        "outages": told.outages,
+        "machines_peak": told.machines_peak,
+        "machine_h": int(run.usage.machine_ms[:, out].sum()) / MS_PER_H,
+        "replicas_lost": told.replicas_lost,
+        "jobs_lost": told.jobs_lost,
+        "lost_core_h": told.lost_core_s / S_PER_H,
+        "database_replica_min": told.database_ms / MS_PER_MIN,
+    }
 
 
 def _kwh(parts: IntArray) -> float:

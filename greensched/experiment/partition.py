@@ -10,6 +10,7 @@ import numpy as np
 from greensched.engine.simulate import Simulation, simulate
 from greensched.experiment.databases import DATABASE, first_places
 from greensched.experiment.levels import batch_level
+from greensched.experiment.spare import spares
 from greensched.model import NONE, ROLE_CODES, Jobs, Services
 
 if TYPE_CHECKING:
@@ -84,8 +85,20 @@ def static_peak(shared: Shared, progress: Callable[[str, float], None] | None) -
     places, more = first_places(shared)
     if places is not None:
         roles[places[places != NONE]] = DATABASE
-    findings += more
+    findings += [*more, *_keep_spare(shared, roles, own)]
     return Partition(roles=roles, replicas=replicas, findings=tuple(findings), places=places)
+
+
+def _keep_spare(shared: Shared, roles: Int8Array, own: Int8Array) -> list[str]:
+    """Let machines serve in the place of those that will be out, where there are more."""
+    serving = np.flatnonzero(roles == _ONLINE)
+    chosen = spares(
+        shared, serving, np.flatnonzero((roles == NONE) & (own != _BATCH) & (own != DATABASE))
+    )
+    if not chosen.size:
+        return []
+    roles[chosen] = _ONLINE
+    return [f"{len(chosen)} machines beyond static-peak are spare, for when others are out"]
 
 
 def _own_roles(shared: Shared) -> Int8Array:

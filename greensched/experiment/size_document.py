@@ -9,6 +9,7 @@ import numpy as np
 
 import greensched
 from greensched.experiment.size_databases import bound_for_databases, databases_kept
+from greensched.experiment.spare import out_at_once
 from greensched.units import MS_PER_S
 
 if TYPE_CHECKING:
@@ -222,6 +223,7 @@ class Sizing:
                 "machines": self.reserve.machines,
                 "share": self.reserve.share,
                 "added": self.reserve.added(self.scenario_size.machines or 0),
+                "out_at_once": out_at_once(self.shared),
             },
             "machines": after,
             "baseline_kind": self.scenario.baseline.kind,

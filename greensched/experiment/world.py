@@ -14,13 +14,14 @@ from greensched.experiment.latency import check_names
 from greensched.model import Policy, Setting
 from greensched.scenario import build_workload, fleet_types, intensities, sites
 from greensched.scenario.cut import take_jobs
+from greensched.scenario.outages import planned
 from greensched.scenario.workload import check_sizes, fitting
 from greensched.units import MS_PER_DAY, MS_PER_MIN
 
 if TYPE_CHECKING:
     from greensched.carbon import CarbonIntensity
     from greensched.forecast import Forecast
-    from greensched.model import Int8Array, IntArray, MachineType, Site
+    from greensched.model import Int8Array, IntArray, MachineType, Outages, Site
     from greensched.scenario import Scenario, Workload
 
 GRID_MS: Final = 5 * MS_PER_MIN
@@ -38,6 +39,7 @@ class Shared:
     intensity: dict[str, CarbonIntensity]
     edges_ms: IntArray
     forecast: Forecast | None = None  # of the services; None: no policy uses one
+    outages: Outages | None = None  # of the fleet's machines, as they will come
 
     @property
     def machines(self) -> int:
@@ -76,6 +78,7 @@ class Shared:
             past_databases=None if places is None else self.workload.history_databases,
             places=places,
             interference=scenario.spec.interference.value,
+            outages=self.outages,
         )
 
     def factors(self, end_ms: int) -> Factors:
@@ -118,14 +121,31 @@ def shared(scenario: Scenario) -> Shared:
     if findings:
         raise ScenarioError(*findings)
     used = intensities(scenario)
+    outages, workload = _outages(scenario, fleet, workload)
     return Shared(
         scenario=scenario,
         workload=workload,
+        outages=outages,
         sites=sites(scenario),
         fleet=fleet,
         intensity=used,
         edges_ms=_grid(scenario, used),
         forecast=forecast_of(scenario, workload, _last_ms(scenario)),
+    )
+
+
+def _outages(
+    scenario: Scenario, fleet: tuple[MachineType, ...], workload: Workload
+) -> tuple[Outages | None, Workload]:
+    """Return the outages of the fleet, and the workload with what is to be known of them."""
+    found = planned(scenario, fleet, _last_ms(scenario))
+    if found is None:
+        return None, workload
+    return found.outages, replace(
+        workload,
+        synthetic=workload.synthetic or found.synthetic,
+        checksums=(*workload.checksums, *found.checksums),
+        findings=(*workload.findings, *found.findings),
     )
 
 

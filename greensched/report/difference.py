@@ -35,6 +35,13 @@ ROWS: Final = (
     Row(group="fleet", key="machines_on_peak", label="machines on, peak", measure="count"),
     Row(
         group="fleet",
+        key="outages.machines_peak",
+        label="machines out at once, peak",
+        measure="count",
+        optional=True,
+    ),
+    Row(
+        group="fleet",
         key="energy_facility_kwh",
         label="energy, {unit} (facility)",
         measure="kwh",
@@ -71,6 +78,13 @@ ROWS: Final = (
         measure="plain",
     ),
     Row(
+        group="services",
+        key="outages.replicas_lost",
+        label="replicas lost to outages",
+        measure="count",
+        optional=True,
+    ),
+    Row(
         group="batch",
         key="batch.deadline_miss_share",
         label="missed deadlines, %",
@@ -96,6 +110,13 @@ ROWS: Final = (
     Row(group="batch", key="batch.evictions", label="evictions", measure="count"),
     Row(group="batch", key="batch.wasted_core_h", label="work lost, core-h", measure="plain"),
     Row(
+        group="batch",
+        key="outages.lost_core_h",
+        label="of it to outages, core-h",
+        measure="plain",
+        optional=True,
+    ),
+    Row(
         group="databases",
         key="databases.machines_on_mean",
         label="machines on, mean",
@@ -113,6 +134,13 @@ ROWS: Final = (
         key="databases.violation_min",
         label="violation, replica-min",
         measure="plain",
+    ),
+    Row(
+        group="databases",
+        key="outages.database_replica_min",
+        label="out of service, replica-min",
+        measure="plain",
+        optional=True,
     ),
 )
 

@@ -101,6 +101,11 @@ def remarks(document: Mapping[str, Any]) -> list[str]:
     sets = [r for r in document["runs"] if r["name"] not in ("baseline", "static_peak")]
     if len(sets) > 1:
         made += [f"{r['name']}: {_machines(r['machines'])}" for r in sets]
+    if out := document["reserve"]["out_at_once"]:
+        made.append(
+            f"at most {plural(out, 'machine')} of the fleet are out at once: sizes hold with the"
+            " outages of their machines"
+        )
     if document["reserve"]["added"]:
         made.append(f"reserve: {plural(document['reserve']['added'], 'machine')}, included above")
     if quoted := document["industry"]:

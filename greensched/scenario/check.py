@@ -117,11 +117,31 @@ def _crossed(tree: Mapping[str, Any]) -> list[Problem]:
             )
         problems += _power(entry.get("power"), ("fleet", i, "power"))
         problems += _reader(entry, ("fleet", i))
+    problems += _maintained(tree)
     traces = tree.get("traces")
     for key in ("services", "jobs", "databases"):
         part = traces.get(key) if isinstance(traces, dict) else None
         if isinstance(part, dict):
             problems += _trace(part, ("traces", key))
+    return problems
+
+
+def _maintained(tree: Mapping[str, Any]) -> list[Problem]:
+    """Return maintenance of what is not there; machine types of a trace are not known yet."""
+    known = {
+        key: [name for e in _entries(tree, part) if isinstance(name := e.get("name"), str)]
+        for key, part in (("site", "sites"), ("fleet", "fleet"))
+    }
+    if any("from" in entry for entry in _entries(tree, "fleet")):
+        del known["fleet"]
+    problems = []
+    for i, entry in enumerate(_entries(tree, "maintenance")):
+        for key, names in known.items():
+            name = entry.get(key)
+            if isinstance(name, str) and names and name not in names:
+                what = f"unknown {'site' if key == 'site' else 'machine type'} '{name}'"
+                path: Path = ("maintenance", i, key)
+                problems.append(Problem(path=path, what=what, remedy=near(name, names)))
     return problems
 
 

@@ -22,6 +22,7 @@ from pydantic import (
 
 from greensched.scenario.fleetspec import FleetEntry  # noqa: TC001 pydantic reads it
 from greensched.scenario.interference import InterferenceSpec, LatencySpec
+from greensched.scenario.outagespec import FailuresSpec, MaintenanceSpec  # noqa: TC001
 from greensched.scenario.quantity import INTENSITY, QuantityError, convert
 from greensched.scenario.types import (
     Duration,
@@ -301,6 +302,8 @@ class ScenarioSpec(Spec):
     latency: tuple[LatencySpec, ...] = ()
     end: Literal["drain", "cut"] = "drain"
     prices: Prices | None = None
+    failures: FailuresSpec | None = None
+    maintenance: tuple[MaintenanceSpec, ...] = ()
     policies: tuple[PolicySpec, ...] = ()
 
     @property
