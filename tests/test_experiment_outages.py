@@ -119,6 +119,8 @@ def test_spare_machines_make_up_for_those_that_are_out(ran: Ran) -> None:
     assert [4] == spares(in_turn, serving, others).tolist()
     also_out = world_of(ran.scenario, out((0, 1, 5), (4, 0, 12)))
     assert [5] == spares(also_out, serving, others).tolist()
+    in_part = world_of(ran.scenario, out((0, 1, 9), (4, 0, 5)))
+    assert [4, 5] == spares(in_part, serving, others).tolist()
     all_out = world_of(ran.scenario, out(*[(m, 1, 2) for m in range(8)]))
     assert [] == spares(all_out, serving, others).tolist()
     assert [] == spares(shared(ran.without.scenario), serving, others).tolist()

@@ -27,6 +27,7 @@ ROLES: Final = (
     ("machines_booting", "booting", "#D55E00"),
     ("machines_sleeping", "sleeping", "#B0B0B0"),
     ("machines_off", "off", "#DCDCDC"),
+    ("machines_out", "out of service", "#F0E442"),
 )
 ON: Final = tuple(column for column, _, _ in ROLES[:6])
 COLOURS: Final = {"baseline": "#D55E00", "scenario": "#0072B2"}
@@ -107,7 +108,7 @@ def _layers(alt: Any, rows: pd.DataFrame, *parts: Any) -> Any:
 def _tide(alt: Any, thin: dict[str, pd.DataFrame], kind: str) -> Any:
     """Return machines by role, stacked, with the baseline's machines that are on as a line."""
     rows = thin["scenario"]
-    shown = [r for r in ROLES if rows[r[0]].max() > 0]
+    shown = [r for r in ROLES if r[0] in rows and rows[r[0]].max() > 0]
     long = rows.melt(
         id_vars="time",
         value_vars=[c for c, _, _ in shown],
