@@ -60,8 +60,8 @@ def verify(
     Without a checkpoint that was kept elsewhere, a ledger whose tail was cut off together with
     the checkpoint beside it looks whole, and so does one that the key's owner wrote anew.
     """
-    public = _key(key)
-    checkpoints = [_checkpoint(path) for path in kept]
+    public = public_key(key)
+    checkpoints = [kept_checkpoint(path) for path in kept]
     if proof is not None:
         _verify_proof(proof, public, checkpoints, form)
         return
@@ -141,7 +141,7 @@ def _verify_proof(
     click.echo(text)
 
 
-def _key(given: str) -> VerifierKey:
+def public_key(given: str) -> VerifierKey:
     """Return a public key that was given as text, or in a file."""
     from greensched.ledger import verifier_key
 
@@ -154,7 +154,7 @@ def _key(given: str) -> VerifierKey:
         raise UsageError(Finding(where="--key", what=str(error), remedy=remedy)) from None
 
 
-def _checkpoint(path: Path) -> SignedCheckpoint:
+def kept_checkpoint(path: Path) -> SignedCheckpoint:
     """Return a checkpoint that was kept in a file."""
     from greensched.ledger import read_kept
 
@@ -197,7 +197,7 @@ def prove(file: Path, row: int | None, entry: str | None, since: Path | None) ->
         what, remedy = "what to prove is not told, or twice", "one of --row, --entry and --since"
         raise UsageError(Finding(where="ledger prove", what=what, remedy=remedy))
     if since is not None:
-        click.echo(prove_growth(file, _checkpoint(since)).text, nl=False)
+        click.echo(prove_growth(file, kept_checkpoint(since)).text, nl=False)
     else:
         click.echo(prove_row(file, row, entry).text, nl=False)
 

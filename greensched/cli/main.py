@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "sweep": ("greensched.cli.sweep:sweep", "Run a scenario over grids of values."),
     "shift": ("greensched.cli.shift:shift", "Tell what shifting jobs in time would save."),
     "reproduce": ("greensched.cli.reproduce:reproduce", "Compute published results again."),
+    "disclose": ("greensched.cli.disclose:disclose", "Write a year's emissions statement."),
     "report": ("greensched.cli.reporting:report", "Render a result again."),
     "ledger": ("greensched.cli.ledger:ledger", "Keep entries where every later change is seen."),
     "trace": ("greensched.cli.traces:trace", "Import, inspect and generate traces."),

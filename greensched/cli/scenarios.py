@@ -168,18 +168,23 @@ def validate(scenario: Path, form: str, **asked: Any) -> None:
 @click.command()
 @click.argument(
     "of",
-    type=click.Choice(["scenario", "summary", "attribution", "sizing"]),
+    type=click.Choice(["scenario", "company", "summary", "attribution", "sizing"]),
     default="scenario",
 )
 @verbosity
 def schema(of: str) -> None:
-    """Print the JSON Schema of scenario files, summary.json, or what a command's -o json is."""
+    """Print the JSON Schema of a scenario's or company's file, or of what commands print."""
     from greensched.report.outputs import json_text
 
     if of == "scenario":
         from greensched.scenario import schema as made
 
         click.echo(json_text(made()), nl=False)
+        return
+    if of == "company":
+        from greensched.scenario.company_file import company_schema
+
+        click.echo(json_text(company_schema()), nl=False)
         return
     from greensched.report.schema import attribution_schema, summary_schema
     from greensched.report.sizing import sizing_schema

@@ -16,7 +16,7 @@ from greensched.report.schema import summary_schema
 from greensched.report.tables import read_parquet, write_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
@@ -26,6 +26,7 @@ SUMMARY: Final = "summary.json"
 MANIFEST: Final = "manifest.json"
 PAGE: Final = "report.html"
 BOUNDS: Final = "bounds.json"
+MARKS: Final = (MANIFEST, SUMMARY)  # by which a folder is known to be a result
 TABLES: Final = ("series", "jobs", "entries")
 FINDINGS_MAX: Final = 20  # of a damaged summary
 MANIFEST_SCHEMA: Final = "greensched/manifest/v1"
@@ -44,34 +45,38 @@ class Stored:
         return read_parquet(self.folder / f"{name}.parquet")
 
 
-def check_place(folder: Path) -> None:
-    """Raise UsageError where `folder` is something other than an earlier result or empty."""
+def check_place(folder: Path, marks: Sequence[str] = MARKS, what: str = "a result") -> None:
+    """Raise UsageError where `folder` is neither empty nor an earlier one, told by its `marks`."""
     if not folder.exists():
         return
-    if folder.is_dir() and (not any(folder.iterdir()) or _is_result(folder)):
+    is_own = all((folder / mark).is_file() for mark in marks)
+    if folder.is_dir() and (is_own or not any(folder.iterdir())):
         return
     raise UsageError(
         Finding(
             where=f"--out {folder}",
-            what="is there and is not a result of greensched",
+            what=f"is there and is not {what} of greensched",
             remedy="name another place; nothing was touched",
         )
     )
 
 
-def _is_result(folder: Path) -> bool:
-    """Tell whether a folder holds what a run wrote."""
-    return (folder / MANIFEST).is_file() and (folder / SUMMARY).is_file()
-
-
 def write_result(result: Result, folder: Path, *, command: str, page: Callable[..., str]) -> None:
     """Write all files of `result` as `folder`; an earlier result there is replaced.
 
-    They are written beside it under a temporary name and renamed, so that an interrupted run
-    leaves nothing half-written. `page` makes the HTML of summary, series and manifest. Raises
-    UsageError where the place cannot be written or holds something else.
+    `page` makes the HTML of summary, series and manifest. Raises UsageError where the place
+    cannot be written or holds something else.
     """
     check_place(folder)
+    write_folder(folder, lambda temporary: _fill(result, temporary, command, page))
+
+
+def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Write a folder by `fill`, which is given its temporary place; what was there is replaced.
+
+    It is written beside it under a temporary name and renamed, so that an interruption leaves
+    nothing half-written. Raises UsageError where the place cannot be written.
+    """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -79,7 +84,7 @@ def write_result(result: Result, folder: Path, *, command: str, page: Callable[.
         raise _unwritable(folder, error) from None
     try:
         temporary.chmod(0o777 & ~_umask())
-        _fill(result, temporary, command, page)
+        fill(temporary)
         _replace(temporary, folder)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -29,12 +29,12 @@ def resolved(scenario: Scenario, text: str, where: str) -> Path:
     if text.startswith(DATA):
         root = _data_root(text, where)
         path = root / text.removeprefix(DATA)
-        return _there(_inside(path, root, text, where, "the data folder"), text, where)
+        return there(inside(path, root, text, where, "the data folder"), text, where)
     path = scenario.folder / text
     if scenario.allow_outside:
-        return _there(path.resolve(), text, where)
-    path = _inside(path, scenario.folder, text, where, "the scenario's folder")
-    return _there(path, text, where)
+        return there(path.resolve(), text, where)
+    path = inside(path, scenario.folder, text, where, "the scenario's folder")
+    return there(path, text, where)
 
 
 def data_root() -> Path | None:
@@ -56,7 +56,7 @@ def _data_root(text: str, where: str) -> Path:
     return root
 
 
-def _inside(path: Path, root: Path, text: str, where: str, of: str) -> Path:
+def inside(path: Path, root: Path, text: str, where: str, of: str) -> Path:
     """Return `path` resolved, or raise where it is not below `root`."""
     full = path.resolve()
     if not full.is_relative_to(root.resolve()):
@@ -65,7 +65,7 @@ def _inside(path: Path, root: Path, text: str, where: str, of: str) -> Path:
     return full
 
 
-def _there(path: Path, text: str, where: str) -> Path:
+def there(path: Path, text: str, where: str) -> Path:
     """Return `path`, or raise where there is nothing."""
     if not path.exists():
         raise ScenarioError(Finding(where=where, what=f"'{text}' is not there", remedy=str(path)))

@@ -14,7 +14,7 @@ from greensched.accounting.books.book import (
     sum_of,
 )
 from greensched.accounting.books.control import Control, by_control
-from greensched.accounting.books.cooling import Cooling, facility_mwh
+from greensched.accounting.books.cooling import Cooled, Cooling, cooled, facility_mwh
 from greensched.accounting.books.electricity import (
     Electricity,
     Priced,
@@ -44,6 +44,7 @@ from greensched.accounting.books.market import (
     cfe_hourly,
     match,
 )
+from greensched.accounting.books.metered import Metered, Year, metered
 from greensched.accounting.books.supply import Supply, part_mg, supplied
 from greensched.accounting.books.targets import Progress, Target, contributions, progress
 from greensched.accounting.books.year import Known, OnSite, SiteYear, Terms, YearBooks, year_books
@@ -60,6 +61,7 @@ __all__ = [
     "Band",
     "Contract",
     "Control",
+    "Cooled",
     "Cooling",
     "Electricity",
     "EmissionFactor",
@@ -71,6 +73,7 @@ __all__ = [
     "Matched",
     "Matching",
     "Measures",
+    "Metered",
     "Method",
     "Offset",
     "Offsets",
@@ -86,12 +89,14 @@ __all__ = [
     "Supply",
     "Target",
     "Terms",
+    "Year",
     "YearBooks",
     "by_control",
     "by_site",
     "cfe_annual",
     "cfe_hourly",
     "contributions",
+    "cooled",
     "equivalents",
     "facility_mwh",
     "fleet_for",
@@ -101,6 +106,7 @@ __all__ = [
     "indicators",
     "match",
     "measured",
+    "metered",
     "of_activities",
     "part_mg",
     "priced",

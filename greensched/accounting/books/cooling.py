@@ -1,21 +1,27 @@
 """Ways to cool one site, each a table of PUE over outdoor temperature and load.
 
 Between the table's points PUE is bilinear; beyond them it is not known, and asking is an error.
-The curve is the operator's or maker's: none is built in.
+The table is the operator's or maker's: none is built in.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from greensched.accounting.books.supply import supplied
 from greensched.accounting.factors import PUE_LIMIT
 from greensched.errors import DataError, Finding
 
 if TYPE_CHECKING:
+    from greensched.accounting.books.book import Range
+    from greensched.accounting.books.electricity import SiteBook
     from greensched.model import FloatArray, IntArray
+
+
+MWH_MILLI_PER_WH: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +79,47 @@ def _weight(axis: FloatArray, low: IntArray, high: IntArray, values: FloatArray)
     span = np.where(high > low, axis[high] - axis[low], 1.0)
     weight: FloatArray = np.where(high > low, (values - axis[low]) / span, 0.0)
     return weight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cooled:
+    """A site's year under a cooling: energy, mean PUE and location-based emissions."""
+
+    name: str
+    facility_mwh: int
+    pue: float
+    scope2_location: Range
+
+
+def cooled(
+    book: SiteBook, cooling: Cooling, temperatures_c: FloatArray, capacity_w: float
+) -> Cooled:
+    """Return what the IT energy of a site's hours would take under a cooling, at its weather.
+
+    `temperatures_c` float64[H] [C] outside; `capacity_w` [W] of IT power. What is made on site is
+    as it was, the rest imported at each hour's intensity. Raises DataError where the site's hours
+    or its IT energy are not known.
+    """
+    it_mwh = book.electricity.it_mwh
+    if it_mwh is None or len(it_mwh) != len(temperatures_c):
+        what = "its IT energy by the hour is not known, so that coolings cannot be compared"
+        raise DataError(Finding(where=f"site {book.terms.name}", what=what))
+    energy = facility_mwh(cooling, it_mwh, temperatures_c, round(capacity_w * MWH_MILLI_PER_WH))
+    supply = book.supply
+    other = supplied(
+        energy,
+        pv_mwh=supply.pv_used_mwh + supply.pv_surplus_mwh,
+        genset_mwh=supply.genset_mwh,
+        discharge_mwh=supply.discharge_mwh,
+        charge_mwh=supply.charge_mwh,
+        where=f"site {book.terms.name} under {cooling.name}",
+    )
+    return Cooled(
+        name=cooling.name,
+        facility_mwh=int(energy.sum()),
+        pue=int(energy.sum()) / max(1, int(it_mwh.sum())),
+        scope2_location=book.by_location(other.import_mwh).emissions,
+    )
 
 
 def facility_mwh(

@@ -190,8 +190,8 @@ class SiteBook:
     def _rate(self, factor_id: str) -> Rate:
         return rate_of(self.table, factor_id, self.year, self.gwp)
 
-    def _by_location(self, part_mwh: IntArray) -> Line:
-        """Return the line of a part of the load by the location factor."""
+    def by_location(self, part_mwh: IntArray) -> Line:
+        """Return the line of so much import, int64[H] [mWh], by the location factor."""
         priced = self.electricity.priced
         if priced is None and not self.terms.grid_factor:
             what = f"nothing prices its electricity of {self.year}"
@@ -221,7 +221,7 @@ class SiteBook:
         )
 
     def _location(self) -> Line:
-        return self._by_location(self.supply.import_mwh)
+        return self.by_location(self.supply.import_mwh)
 
     def _market(self) -> list[Line]:
         amounts: Sequence[int] = self.matched.by_contract_mwh.sum(axis=0).tolist()
@@ -235,7 +235,7 @@ class SiteBook:
             rate = self._rate(self.terms.residual_factor)
             lines.append(self._line("market", rate.of(int(rest.sum())), rate, "unmatched"))
         else:
-            lines.append(replace(self._by_location(rest), method="market", note=NO_RESIDUAL))
+            lines.append(replace(self.by_location(rest), method="market", note=NO_RESIDUAL))
         return lines
 
     def _has_residual(self) -> bool:

@@ -1,7 +1,8 @@
 """Emission factors: kilograms of a gas for a unit of something that was done, with their source.
 
 A factor of one id has a row for each year and gas: diesel gives off CO2, CH4 and N2O. A year
-that has no row takes the last one before it, and the statement says which (`vintage`).
+that has no row takes the last one before it, and the statement says which (`vintage`). What is
+so in all years, such as what a refrigerant is mixed of, has the first year there is.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from greensched.errors import DataError, Finding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+ALL_YEARS: Final = 1990
 FactorBasis: TypeAlias = Literal["direct", "lifecycle", "upstream", "unstated"]
 
 # What a unit is in the first of its kind; a factor is per one of them, an activity in any.

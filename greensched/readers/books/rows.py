@@ -16,9 +16,10 @@ from difflib import get_close_matches
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
+from greensched.accounting.books.factors import ALL_YEARS
 from greensched.errors import DataError, Finding, GreenschedError
 from greensched.readers.cells import NAME_BYTES_MAX
-from greensched.readers.files import existing
+from greensched.readers.files import existing, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 BYTES_MAX: Final = 64 * 2**20
 FINDINGS_MAX: Final = 20
-YEARS: Final = (1990, 2100)
+YEARS: Final = (ALL_YEARS, 2100)
 NOTE_BYTES_MAX: Final = 2_000
 Made = TypeVar("Made")
 _NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,2})?")
@@ -56,12 +57,17 @@ class Row:
 
 
 def read_rows(path: Path, columns: Sequence[Column]) -> tuple[tuple[Row, ...], str]:
-    """Return the rows of a CSV file and its SHA-256; raises DataError with all that is wrong."""
-    size = existing(path).stat().st_size
-    if size > BYTES_MAX:
-        what = f"has {size:,} bytes, more than {BYTES_MAX:,}"
-        raise DataError(Finding(where=str(path), what=what))
-    data = path.read_bytes()
+    """Return the rows of a CSV file, packed or not, and its SHA-256.
+
+    Raises DataError with all that is wrong.
+    """
+    sha256 = checksum_of(path)
+    with plain(path) as contents:
+        size = contents.stat().st_size
+        if size > BYTES_MAX:
+            what = f"has {size:,} bytes, more than {BYTES_MAX:,}"
+            raise DataError(Finding(where=str(path), what=what))
+        data = contents.read_bytes()
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -75,7 +81,12 @@ def read_rows(path: Path, columns: Sequence[Column]) -> tuple[tuple[Row, ...], s
         where = f"{path.name} line {lines.line_num}"
         raise DataError(Finding(where=where, what=f"is not CSV: {error}")) from None
     raise_all(path.name, findings)
-    return tuple(rows), hashlib.sha256(data).hexdigest()
+    return tuple(rows), sha256
+
+
+def checksum_of(path: Path) -> str:
+    """Return the SHA-256 of a file as it lies there; raises DataError where none does."""
+    return hashlib.sha256(existing(path).read_bytes()).hexdigest()
 
 
 def raise_all(where: str, findings: Sequence[Finding]) -> None:

@@ -1,0 +1,53 @@
+"""What a reader of the statement has to know: what is missing, stood in for, or left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greensched.accounting.books.electricity import NO_RESIDUAL
+from greensched.accounting.books.factors import ALL_YEARS
+from greensched.accounting.books.gases import UNSTATED
+
+if TYPE_CHECKING:
+    from greensched.report.disclosure.gather import Gathered
+
+
+def notes(gathered: Gathered) -> list[str]:
+    """Return the notes in the order of their weight, each once."""
+    now = gathered.now
+    lines = now.inventory.lines
+    found = list(gathered.notes)
+    found += [
+        f"contract {contract.name} is not counted: {reason}" for contract, reason in now.left_out
+    ]
+    found += [
+        f"{line.site}: no residual mix of {gathered.year}, the location factor stands in for it"
+        for line in lines
+        if line.note == NO_RESIDUAL
+    ]
+    older = {
+        f"{line.factor_id} {line.factor_vintage}": None
+        for line in lines
+        if line.factor_vintage.isdecimal() and ALL_YEARS < int(line.factor_vintage) < gathered.year
+    }
+    if older:
+        found.append(f"factors of an earlier year, the last there is: {', '.join(older)}")
+    found += [
+        f"factor {line.factor_id}: CO2e by a GWP set that its source does not state"
+        for line in lines
+        if line.gas == "CO2e" and line.gwp == UNSTATED and line.origin != "ledger"
+    ]
+    found += [
+        f"{line.origin or line.category}: {line.quality}, not measured"
+        for line in lines
+        if line.quality != "measured"
+    ]
+    years = [books.year for books in gathered.books]
+    missing = sorted(set(range(years[0], years[-1])) - set(years))
+    if missing:
+        found.append(f"nothing is known of {', '.join(map(str, missing))}")
+    if now.embodied.mid_mg:
+        found.append(
+            "machines count in the year of purchase; their time-linear share is in the SCI alone"
+        )
+    return list(dict.fromkeys(found))
