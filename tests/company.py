@@ -2,6 +2,7 @@
 
 python -m tests.company DIR     makes DIR/example.ledger and prints how to disclose 2025
 python -m tests.company         writes the hourly files of simulations/example-cloud/ anew
+python -m tests.company --expected     writes its statement.expected.json anew
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / "simulations" / "example-cloud"
 COMPANY = FOLDER / "company.yaml"
+EXPECTED = FOLDER / "statement.expected.json"
+LEFT_OUT = ("version", "ledger", "inputs")  # what releases and new keys change
 YEAR = 2025
 START = datetime(YEAR, 1, 1, tzinfo=UTC) - timedelta(hours=8)  # midnight in Shanghai
 START_MS = round(START.timestamp()) * 1_000
@@ -145,16 +149,40 @@ def make_ledger(folder: Path, kind: str = "operated") -> tuple[Path, str]:
     return path, made.verifier_key
 
 
+def disclosed(folder: Path) -> dict[str, Any]:
+    """Return the example's statement of 2025, without what releases and new keys change."""
+    from click.testing import CliRunner
+
+    from greensched.cli.main import main as greensched
+
+    (folder / "ledger").mkdir()
+    path, key = make_ledger(folder / "ledger")
+    given = ["--company", str(COMPANY), "--ledger", str(path), "--key", key]
+    out = ["--out", str(folder / "out"), "-o", "json"]
+    result = CliRunner().invoke(greensched, ["disclose", str(YEAR), *given, *out])
+    return kept(json.loads(result.stdout))
+
+
+def kept(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what is compared of a statement."""
+    return {name: value for name, value in values.items() if name not in LEFT_OUT}
+
+
 def main(arguments: list[str]) -> None:
-    """Make the ledger in a folder, or the hourly files of the example."""
+    """Make the ledger in a folder, the example's hourly files, or its expected statement."""
     if not arguments:
         write_hourly_files()
-        return
-    folder = Path(arguments[0]) / "ledger"
-    folder.mkdir(parents=True)
-    path, key = make_ledger(folder)
-    command = f"greensched disclose {YEAR} --company {COMPANY} --ledger {path} --key {key}"
-    sys.stdout.write(json.dumps({"ledger": str(path), "key": key, "command": command}) + "\n")
+    elif arguments == ["--expected"]:
+        with TemporaryDirectory() as folder:
+            values = disclosed(Path(folder))
+        text = json.dumps(values, indent=1, ensure_ascii=False, sort_keys=True)
+        EXPECTED.write_text(text + "\n", encoding="utf-8")
+    else:
+        folder = Path(arguments[0]) / "ledger"
+        folder.mkdir(parents=True)
+        path, key = make_ledger(folder)
+        command = f"greensched disclose {YEAR} --company {COMPANY} --ledger {path} --key {key}"
+        sys.stdout.write(f"{command}\n")
 
 
 if __name__ == "__main__":

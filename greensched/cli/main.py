@@ -29,6 +29,10 @@ COMMANDS: Final = {
     "size": ("greensched.cli.size:size", "Tell how many machines a scenario needs."),
     "sweep": ("greensched.cli.sweep:sweep", "Run a scenario over grids of values."),
     "shift": ("greensched.cli.shift:shift", "Tell what shifting jobs in time would save."),
+    "inverse": (
+        "greensched.cli.inverse:inverse",
+        "Invert a reported saving: which fleet, how busy.",
+    ),
     "reproduce": ("greensched.cli.reproduce:reproduce", "Compute published results again."),
     "disclose": ("greensched.cli.disclose:disclose", "Write a year's emissions statement."),
     "report": ("greensched.cli.reporting:report", "Render a result again."),
