@@ -178,9 +178,9 @@ def main(arguments: list[str]) -> None:
         text = json.dumps(values, indent=1, ensure_ascii=False, sort_keys=True)
         EXPECTED.write_text(text + "\n", encoding="utf-8")
     else:
-        folder = Path(arguments[0]) / "ledger"
-        folder.mkdir(parents=True)
-        path, key = make_ledger(folder)
+        place = Path(arguments[0]) / "ledger"
+        place.mkdir(parents=True)
+        path, key = make_ledger(place)
         command = f"greensched disclose {YEAR} --company {COMPANY} --ledger {path} --key {key}"
         sys.stdout.write(f"{command}\n")
 
