@@ -20,6 +20,7 @@ from greensched.readers.books import (
 )
 from greensched.readers.books import rows as rows_module
 from greensched.units import MS_PER_DAY, MS_PER_H
+from tests.conftest import ROOT
 from tests.readers.builders import refusal, write
 
 if TYPE_CHECKING:
@@ -285,3 +286,11 @@ def test_hours_that_cannot_be(tmp_path: Path, lines: tuple[str, ...], what: str)
     path = write(tmp_path, "h.csv", *lines)
     hours = MS_PER_DAY // MS_PER_H
     assert what in refusal(lambda: read_hours(path, "t_c", 0, hours), DataError)
+
+
+def test_the_page_of_factors_is_as_made() -> None:
+    """The reference of factors holds what ships, with sources; see CONTRIBUTING to make it."""
+    from greensched.report.factors_page import factors_page
+
+    page = (ROOT / "docs" / "reference" / "factors.md").read_text("utf-8")
+    assert factors_page() == page
