@@ -154,21 +154,40 @@ class Forecast:
             recent.tries,
         )
         if past_ms > 0:
-            usual = self._usual([recent.at_ms + past_ms // 2])[0]
-            sums = level.after(sums, factor[0], load_cpu_m + self.floor_cpu_m, usual, past_ms)
-            factor = frozen(level.levels(sums))
+            sums, factor = self._after(recent, past_ms, load_cpu_m)
             hits, tries = _counted(recent, now_ms // MS_PER_H, load_cpu_m)
         points = self._points(now_ms, now_ms + period_ms)
         band_cpu_m = self._highest(factor, now_ms, points, quantile, EACH)
         return Recent(
             at_ms=now_ms,
-            sums_cpu_m=frozen(sums),
+            sums_cpu_m=sums,
             level_factor=factor,
             promised=True,
             promised_cpu_m=frozen(band_cpu_m),
             hits=frozen(hits),
             tries=frozen(tries),
         )
+
+    def _after(
+        self, recent: Recent, past_ms: int, load_cpu_m: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return sums and levels `past_ms` after `recent`, the mean load since being known."""
+        self._assert_predicts()
+        ((first, last, share),) = between(self.hours, [recent.at_ms + past_ms // 2])
+        sums, factor = np.empty_like(recent.sums_cpu_m), np.empty_like(recent.level_factor)
+        kernels.after(
+            self.week_cpu_m,
+            np.array([first, last]),
+            share,
+            frozen(np.array(load_cpu_m)),
+            self.floor_cpu_m,
+            recent.level_factor[0],
+            frozen(np.array(level.kept(past_ms))),
+            recent.sums_cpu_m,
+            sums,
+            factor,
+        )
+        return frozen(sums), frozen(factor)
 
     def _points(self, from_ms: int, until_ms: int) -> list[int]:
         assert from_ms <= until_ms

@@ -1,4 +1,4 @@
-"""The compiled loop of forecasts: bands at several instants, their largest kept."""
+"""The compiled loops of forecasts: what is recent after a load, the largest of some bands."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from greensched.compiling import REAL, WHOLE, entry, given, written
+from greensched.forecast.level import FACTOR_MAX, FACTOR_MIN, NEXT_TO_NOTHING
 
 if TYPE_CHECKING:
     from greensched.model import FloatArray, IntArray
@@ -39,9 +40,42 @@ def highest(
         band_cpu_m[s] = most
 
 
+@entry
+def after(
+    week_cpu_m: FloatArray,
+    slots: IntArray,
+    share: float,
+    load_cpu_m: FloatArray,
+    floor_cpu_m: FloatArray,
+    slow_factor: FloatArray,
+    keep: FloatArray,
+    sums: FloatArray,
+    new: FloatArray,
+    factor: FloatArray,
+) -> None:
+    """Write sums [4, S] and levels [2, S] after a load, one step of `level.over_time`.
+
+    `slots` [2] of the table lie before and after the middle of the period, `share` of the way;
+    `keep` [2] is what is left of the slow and of the fast sums.
+    """
+    for s in range(len(load_cpu_m)):
+        usual = week_cpu_m[slots[0], s]
+        usual += (week_cpu_m[slots[1], s] - usual) * share
+        seen = load_cpu_m[s] + floor_cpu_m[s]
+        for level in range(2):  # slow, fast
+            left, at = keep[level], 2 * level
+            new[at, s] = seen * (1.0 - left) + left * sums[at, s]
+            new[at + 1, s] = usual * (1.0 - left) + left * sums[at + 1, s]
+            ratio = (new[at, s] + NEXT_TO_NOTHING) / (new[at + 1, s] + NEXT_TO_NOTHING)
+            factor[level, s] = min(max(ratio, FACTOR_MIN), FACTOR_MAX)
+            usual *= slow_factor[s]  # the fast level is beside the slow one
+
+
 def compile_all() -> None:
-    """Compile the loop, or load it from the cache."""
+    """Compile the loops, or load them from the cache."""
     real, table = given(REAL), given(REAL, 2)
     highest.compile(
         (table, written(WHOLE, 2), written(REAL, 2), table, real, real, table, written(REAL))
     )
+    made = written(REAL, 2)
+    after.compile((table, written(WHOLE), REAL, *4 * (real,), table, made, made))

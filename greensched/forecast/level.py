@@ -27,35 +27,19 @@ FAST_FADE_MS: Final = 4 * MS_PER_H
 FLOOR_SHARE: Final = 0.02  # of the mean: added to loads, lest a silent night makes ratios wild
 FACTOR_MIN: Final = 0.1
 FACTOR_MAX: Final = 10.0
-_NEXT_TO_NOTHING: Final = 1e-300  # makes the level of who has seen nothing 1
+NEXT_TO_NOTHING: Final = 1e-300  # makes the level of who has seen nothing 1
 
 
 def levels(sums: FloatArray) -> FloatArray:
     """Return the slow and the fast level [2, ...] of `sums` [4, ...]; 1 where nothing was seen."""
-    ratio: FloatArray = (sums[0::2] + _NEXT_TO_NOTHING) / (sums[1::2] + _NEXT_TO_NOTHING)
+    ratio: FloatArray = (sums[0::2] + NEXT_TO_NOTHING) / (sums[1::2] + NEXT_TO_NOTHING)
     np.maximum(ratio, FACTOR_MIN, out=ratio)
     return np.minimum(ratio, FACTOR_MAX, out=ratio)
 
 
-def after(
-    sums: FloatArray,
-    slow_factor: FloatArray,
-    load_cpu_m: FloatArray,
-    usual_cpu_m: FloatArray,
-    period_ms: int,
-) -> FloatArray:
-    """Return the sums after `period_ms` of mean load, `slow_factor` being the level before."""
-    keep_slow = 0.5 ** (period_ms / SLOW_HALF_LIFE_MS)
-    keep_fast = 0.5 ** (period_ms / FAST_HALF_LIFE_MS)
-    new = np.empty_like(sums)
-    new[0] = new[2] = load_cpu_m
-    new[1] = usual_cpu_m
-    np.multiply(usual_cpu_m, slow_factor, out=new[3])
-    new[:2] *= 1.0 - keep_slow
-    new[2:] *= 1.0 - keep_fast
-    new[:2] += keep_slow * sums[:2]
-    new[2:] += keep_fast * sums[2:]
-    return new
+def kept(period_ms: int) -> tuple[float, float]:
+    """Return how much of the slow and of the fast sums is left after `period_ms`."""
+    return 0.5 ** (period_ms / SLOW_HALF_LIFE_MS), 0.5 ** (period_ms / FAST_HALF_LIFE_MS)
 
 
 def fades(lead_ms: float) -> tuple[float, float]:
@@ -68,7 +52,7 @@ def over_time(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the levels [2, S, T + 1] before each step of [S, T], and the last sums [4, S].
 
-    The same as `after` step by step, for all steps at once.
+    The same as `kernels.after` step by step, for all steps at once.
     """
     slow_seen = _decayed(load_cpu_m, step_ms, SLOW_HALF_LIFE_MS)
     slow_usual = _decayed(usual_cpu_m, step_ms, SLOW_HALF_LIFE_MS)
