@@ -24,7 +24,8 @@ POLICIES: Final = {
     "elastic-oracle": "greensched.policies.elastic_predictive:ElasticOracle",
     "elastic-predictive": "greensched.policies.elastic_predictive:ElasticPredictive",
     "elastic-reactive": "greensched.policies.elastic:ElasticReactive",
-    "tidal": "greensched.policies.tidal:TidalTimetable",
+    "tidal": "greensched.policies.tidal_forecast:TidalForecast",
+    "tidal-oracle": "greensched.policies.tidal_forecast:TidalOracle",
     "tidal-timetable": "greensched.policies.tidal:TidalTimetable",
 }
 SHIFTING: Final = {

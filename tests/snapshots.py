@@ -25,6 +25,7 @@ MACHINE = {
     "role": "online",
     "lending": OWN,
     "machine_type": 0,
+    "rack": 0,
     "cpu_m": 10_000,
     "memory_mib": 10_000,
     "online_use_cpu_m": 0.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -177,7 +178,7 @@ def test_first_promise_needs_no_load() -> None:
 
 def test_round_trip_through_json() -> None:
     """A forecast and a recent past that went through JSON answer bit for bit the same."""
-    forecast = fitted(weeks())
+    forecast = replace(fitted(weeks()), with_sums=fitted(weeks(services=4)))
     now = forecast.begin.at_ms + STEP_MS
     recent = forecast.observe(
         forecast.begin, now, np.array([9e3, 2e4]), quantile=0.95, period_ms=STEP_MS
@@ -190,6 +191,17 @@ def test_round_trip_through_json() -> None:
     )
     assert to_plain(forecast) == to_plain(twin)
     assert to_plain(recent) == to_plain(again)
+
+
+def test_some_rows_are_forecast_as_before() -> None:
+    """A forecast of some rows alone answers as the whole one does of them."""
+    whole = fitted(weeks(services=3))
+    part, now = whole.only(np.array([0, 2])), whole.begin.at_ms
+    expected = whole.upper(whole.begin, now, now + MS_PER_DAY, 0.99)
+    np.testing.assert_array_equal(
+        expected[[0, 2]], part.upper(part.begin, now, now + MS_PER_DAY, 0.99)
+    )
+    assert 2 == len(part)
 
 
 def test_nothing_of_it_can_be_changed() -> None:

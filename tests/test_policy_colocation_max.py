@@ -135,7 +135,7 @@ def test_never_more_than_by_n_sigma(levels: list[float], seed: int) -> None:
 def test_oracle_knows_the_day() -> None:
     """The oracle keeps free what the machine's replicas will use within 24 hours, no more."""
     load = [2_000] * DAY + [3_200] + [400] * (2 * DAY)
-    truth = Truth(services=engine_services({"load_cpu_m": load}, step_ms=STEP_MS))
+    truth = Truth.of(engine_services({"load_cpu_m": load}, step_ms=STEP_MS))
 
     def at(k: int) -> int:
         wake = replace(serving(k, 0.0, replicas=4), forecast=truth)

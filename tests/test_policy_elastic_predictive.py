@@ -16,9 +16,9 @@ from greensched.policies.elastic import ElasticReactive
 from greensched.policies.elastic_predictive import (
     ElasticOracle,
     ElasticPredictive,
-    utilisation_table,
 )
 from greensched.policies.memory import from_json, to_json
+from greensched.policies.staffing import utilisation_table
 from greensched.queueing import wait_tail
 from greensched.units import MS_PER_DAY, MS_PER_MIN
 from tests.snapshots import machine, service, snapshot
@@ -103,7 +103,7 @@ def test_smallest_number_with_short_waits(load: float, each: int) -> None:
     """Fewer replicas do not keep waits short, but for one or two where the table is a line."""
     policy = ElasticPredictive(max_utilisation=0.99)
     view = snapshot([machine()], [service(replica_cpu_m=each, load_cpu_m=load)], []).services
-    n = int(policy._needed(view, np.array([load]))[0])
+    n = int(policy._staffing.replicas(view, np.array([load]))[0])
 
     def short(replicas: int) -> bool:
         cores, offered = int(replicas * each / 1_000), load / 1_000

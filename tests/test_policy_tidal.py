@@ -154,6 +154,14 @@ def test_blocked_machines_use_up_no_allowance() -> None:
     assert [1] == machines_of(decided(world, share=0.7), Lend)
 
 
+def test_a_rack_keeps_one_that_serves() -> None:
+    """Of the last two machines of a rack that serve never both go; who stays takes no turn."""
+    bound, free = service(replicas_min=1), service(replicas_min=0)
+    rows = [(0, 0, "online"), *[(1, m, "online") for m in range(1, 8)]]
+    world = snapshot([machine(rack=m // 2) for m in range(8)], [bound, free], rows, queue=WORK)
+    assert [1, 2, 4, 6] == machines_of(decided(world, share=0.7), Lend)
+
+
 def test_nothing_goes_while_replicas_wait() -> None:
     """No machine is lent while a replica finds no room, nor one on which a replica starts."""
     assert not decided(night(0, service={"pending": 1}))

@@ -132,12 +132,13 @@ class Machine:
         return whole if len(whole) == gpu_m // 1000 else None
 
     def may_stay(self, job: Job, now_ms: int) -> bool:
-        """Say whether a job that eviction would set back to its start should start here."""
+        """Say whether a job should start here that is to end, or pass four checkpoints."""
+        stay_ms = job.estimate_ms
         if job.group.checkpoint_interval_ms > 0 and job.group.evictable:
-            return True
+            stay_ms = min(stay_ms, 4 * job.group.checkpoint_interval_ms)
         if self.lending != OWN and self.role != BATCH_ROLE:
-            return now_ms + job.estimate_ms <= self.stay_until_ms
-        return self.whole_for_batch() or job.estimate_ms <= self.stay_ms_max
+            return now_ms + stay_ms <= self.stay_until_ms
+        return self.whole_for_batch() or stay_ms <= self.stay_ms_max
 
     def fits(self, need: Any, *, online: bool, now_ms: int = 0) -> bool:
         """Say whether a replica or task fits now."""

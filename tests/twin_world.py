@@ -64,8 +64,8 @@ class World(Outages):
             case Power():
                 self.power(action)
             case Lend():
-                for number in action.machines:
-                    self.lend(self.machines[number], action)
+                for m in (self.machines[number] for number in action.machines):
+                    self.lend(m, action)
             case Recall():
                 for number in action.machines:
                     self.recall(self.machines[number], action)
@@ -130,13 +130,20 @@ class World(Outages):
             self.counts["power_cycles"] += 1
             self.file(m)
 
+    def may_lend(self, m: Machine, action: Lend) -> bool:
+        """Note when a machine is expected back; say whether it is one to be lent now."""
+        again = m.lending in {DRAIN, LENT}
+        if not again and (m.state != ON or m.lending != OWN or m.surplus):
+            self.counts["rejected"] += 1
+            return False
+        m.stay_until_ms = float("inf") if action.until_ms == NONE else action.until_ms
+        return not again
+
     def lend(self, m: Machine, action: Lend) -> None:
         """Give a machine to batch; its replicas go to standby."""
-        if m.state != ON or m.lending != OWN or m.surplus:
-            self.counts["rejected"] += 1
+        if not self.may_lend(m, action):
             return
         m.lending = DRAIN
-        m.stay_until_ms = float("inf") if action.until_ms == NONE else action.until_ms
         self.file(m)
         for r in list(m.replicas):
             if r.state == "online":

@@ -179,7 +179,7 @@ class Simulation:
         """Wake the policies of one period together: all see the same snapshot."""
         memories = [policy.first_memory() for policy in group]
         services = self.setting.services
-        truth = None if services is None else Truth(services=services)
+        truth = None if services is None else Truth.of(services)
         sight = Sight(self.setting, self.world, self._roster)
         oracles = [getattr(policy, "oracle", False) for policy in group]
         packs = [getattr(policy, "packs", False) for policy in group]

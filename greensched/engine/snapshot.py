@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from greensched.engine.databases import machine_groups
 from greensched.engine.kernels import layout, sight
 from greensched.model import (
+    BY_RACK,
     NONE,
     ROLE_CODES,
     MachineView,
@@ -110,6 +112,7 @@ class Sight:
             batch_use_cpu_m=real[m : 2 * m],
             gpu_m=_frozen(world.mach["n_gpus"] * GPU_M_PER_GPU),
             surplus=_frozen((world.mach["surplus"] != 0) | (world.mach["role"] == DATABASE)),
+            rack=_frozen(machine_groups(setting.fleet, setting.sites)[BY_RACK]),
             **dict(zip(MACHINE_VIEWS, columns, strict=True)),
             **{view: _copy(world.mach[column]) for view, column in STEADY_MACHINE.items()},
         )

@@ -7,32 +7,45 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from greensched.model.pools import with_sums
+
 if TYPE_CHECKING:
-    from greensched.model import BoolArray, FloatArray, Services
+    from greensched.model import BoolArray, FloatArray, IntArray, Services
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What is recent to one who knows: nothing has to be remembered."""
 
-    services: int
+    rows: int
 
     def trusted(self, least_share: float) -> BoolArray:
-        """Trust it for every service."""
+        """Trust it in every row."""
         del least_share
-        return np.ones(self.services, np.bool_)
+        return np.ones(self.rows, np.bool_)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """Services' load as it will be; beyond the window its last level holds."""
+    """Load [rows, steps] as it will be; beyond it its last level holds."""
 
-    services: Services
+    load_cpu_m: IntArray
+    start_ms: int
+    step_ms: int
+    with_sums: Truth | None = None
+
+    @classmethod
+    def of(cls, services: Services) -> Truth:
+        """Return what will be of services, also with their sums by pool."""
+        load, start_ms, step_ms = services.load_cpu_m, services.start_ms, services.step_ms
+        more = with_sums(load, services.replica_gpu_m)
+        both = cls(load_cpu_m=more, start_ms=start_ms, step_ms=step_ms)
+        return cls(load_cpu_m=load, start_ms=start_ms, step_ms=step_ms, with_sums=both)
 
     @property
     def begin(self) -> Known:
         """Return what was recent as history ended."""
-        return Known(services=len(self.services))
+        return Known(rows=len(self.load_cpu_m))
 
     @property
     def predicts(self) -> bool:
@@ -52,14 +65,15 @@ class Truth:
         del now_ms, load_cpu_m, quantile, period_ms
         return recent
 
-    def upper(self, recent: Any, from_ms: int, until_ms: int, quantile: float) -> FloatArray:
-        """Return the largest load [millicores] of each service within the time."""
-        del recent, quantile
-        table = self.services
-        last = table.load_cpu_m.shape[1] - 1
+    def upper(
+        self, recent: Any, from_ms: int, until_ms: int, quantile: float, *, whole: bool = False
+    ) -> FloatArray:
+        """Return the largest load [millicores] of each row within the time."""
+        del recent, quantile, whole
+        last = self.load_cpu_m.shape[1] - 1
         first, final = (
-            min(max(0, (at - table.start_ms) // table.step_ms), last)
+            min(max(0, (at - self.start_ms) // self.step_ms), last)
             for at in (from_ms, max(from_ms, until_ms - 1))
         )
-        highest: FloatArray = table.load_cpu_m[:, first : final + 1].max(axis=1).astype(np.float64)
+        highest: FloatArray = self.load_cpu_m[:, first : final + 1].max(axis=1).astype(np.float64)
         return highest

@@ -92,7 +92,7 @@ def _findings(world: Shared, static: Partition, late_ms: int) -> tuple[str, ...]
     found = (
         *world.workload.findings,
         *static.findings,
-        *forecasts.findings(world.workload, world.forecast),
+        *forecasts.findings(world.scenario, world.workload, world.forecast),
         *_remarks(world, late_ms),
     )
     return tuple(dict.fromkeys(found))

@@ -8,7 +8,7 @@ stay below. `score` says afterwards what that was worth.
 from greensched.forecast.bands import LEADS_MS, QUANTILES
 from greensched.forecast.calendar import Calendar
 from greensched.forecast.fit import fit
-from greensched.forecast.fitted import COVERAGE_MIN, Forecast, Method, Recent
+from greensched.forecast.fitted import COVERAGE_MIN, Forecast, Method, Recent, nothing_recent
 from greensched.forecast.plain import forecast_from_plain, recent_from_plain, to_plain
 from greensched.forecast.score import LeadScore, Score, score
 
@@ -24,6 +24,7 @@ __all__ = [
     "Score",
     "fit",
     "forecast_from_plain",
+    "nothing_recent",
     "recent_from_plain",
     "score",
     "to_plain",

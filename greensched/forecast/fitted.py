@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -61,6 +61,19 @@ class Recent:
         return good
 
 
+def nothing_recent() -> Recent:
+    """Return what stands for no observation yet; its arrays are empty."""
+    return Recent(
+        at_ms=0,
+        sums_cpu_m=frozen(np.empty((0, 0))),
+        level_factor=frozen(np.empty((0, 0))),
+        promised=False,
+        promised_cpu_m=frozen(np.empty(0)),
+        hits=frozen(np.empty((0, 0), np.int64)),
+        tries=frozen(np.empty(0, np.int64)),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
     """Usual load by hour of the week and how far load exceeded its forecast, by service.
@@ -80,6 +93,7 @@ class Forecast:
     scores: IntArray  # [leads] calibration scores behind `excess`
     hours: Hours
     begin: Recent  # as history left it
+    with_sums: Forecast | None = None  # with rows of the services' sums by pool
 
     @property
     def predicts(self) -> bool:
@@ -89,6 +103,25 @@ class Forecast:
     def __len__(self) -> int:
         """Return the number of services."""
         return len(self.mean_cpu_m)
+
+    def only(self, rows: IntArray) -> Forecast:
+        """Return the forecast of some of its rows, as history left them."""
+        begin = self.begin
+        return replace(
+            self,
+            week_cpu_m=frozen(self.week_cpu_m[:, rows]),
+            mean_cpu_m=frozen(self.mean_cpu_m[rows]),
+            floor_cpu_m=frozen(self.floor_cpu_m[rows]),
+            excess=frozen(np.ascontiguousarray(self.excess[..., rows])),
+            begin=replace(
+                begin,
+                sums_cpu_m=frozen(begin.sums_cpu_m[:, rows]),
+                level_factor=frozen(begin.level_factor[:, rows]),
+                promised_cpu_m=frozen(begin.promised_cpu_m[rows]),
+                hits=frozen(begin.hits[:, rows]),
+            ),
+            with_sums=None,
+        )
 
     def expected_at(self, recent: Recent, at_ms: Sequence[int]) -> FloatArray:
         """Return [T, S]: the load [millicores] expected at `at_ms` [T], none before `recent`."""

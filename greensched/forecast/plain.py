@@ -29,6 +29,8 @@ def forecast_from_plain(plain: Mapping[str, Any]) -> Forecast:
     hours = _values(values["hours"], Hours, "forecast.hours")
     values["hours"] = Hours(at_ms=tuple(hours["at_ms"]), slot=tuple(hours["slot"]))
     values["begin"] = recent_from_plain(values["begin"])
+    if values["with_sums"] is not None:
+        values["with_sums"] = forecast_from_plain(values["with_sums"])
     services = len(values["mean_cpu_m"])
     _demand(values, "week_cpu_m", (SLOTS, services))
     _demand(values, "excess", (2, len(QUANTILES), len(LEADS_MS), services))

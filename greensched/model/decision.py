@@ -19,6 +19,7 @@ class MachineView:
     role: IntArray  # ROLE_CODES
     lending: IntArray  # OWN .. WARM
     machine_type: IntArray
+    rack: IntArray  # machines of one number fail together
     cpu_m: IntArray  # capacity less what the system keeps
     memory_mib: IntArray
     online_cpu_m: IntArray  # reserved by replicas
@@ -147,8 +148,21 @@ class Forecaster(Protocol):
         """Return what is recent now, the mean load since `recent` being known."""
         ...
 
-    def upper(self, recent: Any, from_ms: int, until_ms: int, quantile: float) -> FloatArray:
-        """Return what load [millicores, a row a service] stays below, each within the time."""
+    def upper(
+        self, recent: Any, from_ms: int, until_ms: int, quantile: float, *, whole: bool = False
+    ) -> FloatArray:
+        """Return what load [millicores, a row a service] stays below, each within the time.
+
+        With `whole` all the way from now until `until_ms`.
+        """
+        ...
+
+    @property
+    def with_sums(self) -> Forecaster | None:
+        """Return the same with more rows: the services' sums by pool (`model.pools.with_sums`).
+
+        None where nobody asked. A sum's band is far narrower than the sum of bands.
+        """
         ...
 
 
@@ -200,7 +214,8 @@ class Lend:
     """Drain `machines` (their replicas go to standby) and give them to batch.
 
     Jobs that keep no checkpoints are placed there only if they are estimated to end by
-    `until_ms`, when the machines are expected to be recalled (NONE: not known).
+    `until_ms`, when the machines are expected to be recalled (NONE: not known). A machine that is
+    lent already stays as it is and has the new `until_ms`.
     """
 
     machines: IntArray

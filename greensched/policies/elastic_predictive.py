@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greensched.forecast import Recent
+from greensched.forecast import nothing_recent
 from greensched.model import NONE
 from greensched.policies import hpa, kernels
 from greensched.policies.elastic import ElasticMemory, ElasticReactive
 from greensched.policies.memory import frozen
 from greensched.policies.settings import check
-from greensched.units import CPU_M_PER_CORE
+from greensched.policies.staffing import Staffing
 
 if TYPE_CHECKING:
     from greensched.model import (
@@ -25,23 +24,6 @@ if TYPE_CHECKING:
         IntArray,
         ServiceView,
         Snapshot,
-    )
-
-CORES_FIRST = 512  # tables reach further where a load asks for it
-CORES_MAX = 100_000
-
-
-def _nothing_recent() -> Recent:
-    """Return what stands for no observation yet."""
-    whole, real = frozen(np.empty(0, np.int64)), frozen(np.empty(0))
-    return Recent(
-        at_ms=0,
-        sums_cpu_m=frozen(np.empty((0, 0))),
-        level_factor=frozen(np.empty((0, 0))),
-        promised=False,
-        promised_cpu_m=real,
-        hits=frozen(np.empty((0, 0), np.int64)),
-        tries=whole,
     )
 
 
@@ -55,7 +37,7 @@ class PredictiveMemory(ElasticMemory):
     `counts`: replicas at the plans of the last `down_window_ms`, one row a plan.
     """
 
-    recent: Any = field(default_factory=_nothing_recent)
+    recent: Any = field(default_factory=nothing_recent)
     trusted: BoolArray = field(default_factory=lambda: frozen(np.empty(0, np.bool_)))
     planned_ms: int = NONE
     seen_ms: int = NONE
@@ -192,7 +174,8 @@ class ElasticPredictive(ElasticReactive):
         later_ms = max(soon_ms, now + self.plan_period_ms + self.hold_ms)
         soon = forecast.upper(recent, now, soon_ms, self.quantile)
         later = np.maximum(soon, forecast.upper(recent, soon_ms, later_ms, self.quantile))
-        up, down = self._needed(view, soon), self._needed(view, later)
+        needed = self._staffing.replicas
+        up, down = needed(view, soon), needed(view, later)
         return replace(
             memory,
             recent=recent,
@@ -231,20 +214,13 @@ class ElasticPredictive(ElasticReactive):
         )
         return wanted
 
-    def _needed(self, view: ServiceView, load_cpu_m: FloatArray) -> IntArray:
-        """Return the smallest numbers of replicas [services] under whose cores waits are short."""
-        needed = np.empty(len(load_cpu_m), np.int64)
-        if not len(needed):
-            return needed
-        times_ms = tuple(view.service_time_ms.tolist())
-        limits = (self.wait_ms, self.wait_share, self.max_utilisation)
-        most, cores_max = float(load_cpu_m.max()) / CPU_M_PER_CORE, CORES_FIRST
-        row, cores, held, use = _tables(times_ms, *limits, cores_max)
-        while most > held[:, -1].min() and cores_max < CORES_MAX:
-            cores_max *= 2
-            row, cores, held, use = _tables(times_ms, *limits, cores_max)
-        kernels.cover(load_cpu_m, view.replica_cpu_m, row, cores, held, use, needed)
-        return needed
+    @property
+    def _staffing(self) -> Staffing:
+        return Staffing(
+            wait_ms=self.wait_ms,
+            wait_share=self.wait_share,
+            max_utilisation=self.max_utilisation,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,36 +236,3 @@ class ElasticOracle(ElasticPredictive):
     def oracle(self) -> bool:
         """Say that it is shown the future; nothing can be deployed with it."""
         return True
-
-
-@cache
-def utilisation_table(
-    waits: float, share: float, cores_max: int = CORES_MAX
-) -> tuple[FloatArray, FloatArray]:
-    """Return numbers of cores and the largest utilisation of each at which P(W > w) <= share.
-
-    `waits` is w over the mean service time; the last number is the first of the grid that is not
-    below `cores_max`. Utilisation is concave in the cores, so that straight lines between the
-    numbers stay below it.
-    """
-    grid = np.unique(np.geomspace(1, CORES_MAX, 120).astype(np.int64))
-    cores = frozen(grid[: int(grid.searchsorted(cores_max)) + 1])
-    most = np.empty(len(cores))
-    kernels.fill_utilisations(cores, waits, share, most)
-    return cores.astype(np.float64), most
-
-
-@cache
-def _tables(
-    times_ms: tuple[float, ...],
-    wait_ms: float,
-    wait_share: float,
-    max_utilisation: float,
-    cores_max: int,
-) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
-    """Return each service's row [S], cores [P], and load held and utilisation there [rows, P]."""
-    distinct, row = np.unique(times_ms, return_inverse=True)
-    made = [utilisation_table(wait_ms / t, wait_share, cores_max) for t in distinct.tolist()]
-    cores = made[0][0]
-    most = np.minimum(np.stack([table for _, table in made]), max_utilisation)
-    return frozen(row.astype(np.int64)), frozen(cores), frozen(cores * most), frozen(most)

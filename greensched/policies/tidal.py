@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,7 @@ from greensched.model import (
     Recall,
 )
 from greensched.policies.batch import SPARE_SHARE, to_rest, wake_for_queue
+from greensched.policies.lending import spare_in_racks, within
 from greensched.policies.machines import (
     ANY,
     BATCH,
@@ -39,7 +40,6 @@ from greensched.units import MS_PER_DAY
 if TYPE_CHECKING:
     from greensched.model import Action, BoolArray, IntArray, Snapshot
 
-PASSES_MAX = 64  # of choosing machines to lend; each takes at least one, or is the last
 REST_PERIOD_MS = 300_000  # between two choices of batch machines to rest
 LENT_SHARE_MAX = 0.7  # of the machines that serve
 
@@ -173,7 +173,8 @@ class TidalTimetable:
             until_ms = now + until_recall_ms
             actions.append(Lend(machines=frozen(lend), drain_ms=self.drain_ms, until_ms=until_ms))
         actions += [*power_actions(wake, "on"), *power_actions(sleep, "sleep")]
-        return tuple(actions), TidalMemory(
+        return tuple(actions), replace(
+            memory,
             broken=broken,
             tried_ms=tried_ms,
             rested_ms=now if rest else rested_ms,
@@ -216,7 +217,8 @@ class TidalTimetable:
         candidates[replicas.machine[~replicas.online]] = False  # something starts there
         rows = np.flatnonzero(candidates)
         order = rows[np.argsort(m.replicas[rows], kind="stable")]
-        chosen = _within(snapshot, order, self._allowance(snapshot), count)
+        spare = spare_in_racks(snapshot, own)
+        chosen = within(snapshot, order, self._allowance(snapshot), spare, count)
         chosen.sort()
         return chosen
 
@@ -281,43 +283,3 @@ class TidalTimetable:
 def _union(*rows: IntArray) -> IntArray:
     """Return all rows once."""
     return np.unique(np.concatenate(rows))
-
-
-def _within(snapshot: Snapshot, order: IntArray, allowed: IntArray, count: int) -> IntArray:
-    """Return up to `count` machines, first come first, that take no service below its floor.
-
-    Machines that would on their own take a service below it are left out; each pass then ranks
-    the replicas of a service along the order and takes the machines with none beyond the
-    allowance, so at least the first one; the rest is tried again with what they left of it.
-    """
-    replicas, machines = snapshot.replicas, len(snapshot.machines.state)
-    chosen = NOTHING
-    for _ in range(PASSES_MAX):
-        place = np.full(machines, -1, np.int64)
-        place[order] = np.arange(len(order))
-        at = place[replicas.machine]
-        at, service = at[at >= 0], replicas.service[at >= 0].astype(np.int64)
-        by = np.lexsort((at, service))
-        at, service = at[by], service[by]
-        able = np.ones(len(order), np.bool_)
-        able[at[_rank(service * machines + at) >= allowed[service]]] = False
-        at, service = at[able[at]], service[able[at]]
-        free = able.copy()
-        free[at[_rank(service) >= allowed[service]]] = False
-        taken = np.flatnonzero(free)[: count - len(chosen)]
-        chosen = np.concatenate([chosen, order[taken]])
-        if not taken.size or len(chosen) == count:
-            break
-        gone = service[np.isin(at, taken)]
-        allowed = allowed - np.bincount(gone, minlength=len(allowed))
-        order = order[able & ~free]
-    return chosen
-
-
-def _rank(keys: IntArray) -> IntArray:
-    """Return the place of each element among its equals; `keys` are sorted."""
-    place = np.arange(len(keys))
-    first = np.ones(len(keys), np.bool_)
-    first[1:] = keys[1:] != keys[:-1]
-    rank: IntArray = place - np.maximum.accumulate(np.where(first, place, 0))
-    return rank

@@ -30,7 +30,7 @@ _BUNDLED = """\
 
 _ELASTIC = "\n  - {kind: elastic}"
 _POLICIES = f"""{_ELASTIC}
-  - {{kind: tidal, start: 01:00, end: 08:00}}  # ASSUMED: your quiet hours, local time
+  - {{kind: tidal, start: 01:00, end: 08:00}}  # ASSUMED: quiet hours, where there is no forecast
   - {{kind: colocation}}"""
 _NO_JOBS = f"  # no jobs in the trace: nothing to lend machines to{_ELASTIC}"
 _NO_SERVICES = f"  # no services in the trace: what can be saved is idle machines{_ELASTIC}"

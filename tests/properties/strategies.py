@@ -44,6 +44,7 @@ class World:
 
     role: NDArray[np.int64]
     machine_type: NDArray[np.int64]
+    rack: NDArray[np.int64]
     surplus: NDArray[np.bool_]
     cpu_m: NDArray[np.int64]
     gpu_m: NDArray[np.int64]
@@ -71,6 +72,7 @@ def make_world(
     return World(
         role=read_only(role, np.int64),
         machine_type=read_only(types, np.int64),
+        rack=read_only(np.arange(machines) // int(rng.integers(1, 9)), np.int64),
         surplus=read_only((rng.random(machines) < 0.1) | (role == DATABASE), np.bool_),
         cpu_m=read_only(CPU_M // (1 + types), np.int64),
         gpu_m=read_only(np.where(types == 1, 4_000, 0), np.int64),
@@ -190,6 +192,7 @@ def _machines(
         role=world.role,
         lending=read_only(lending, np.int64),
         machine_type=world.machine_type,
+        rack=world.rack,
         cpu_m=world.cpu_m,
         memory_mib=world.memory_mib,
         online_cpu_m=read_only(online_cpu, np.int64),

@@ -224,6 +224,9 @@ def apply_lend(world: Pages, jobs: Pages, machines: Table, drain_ms: int, until_
     for i in range(len(machines)):
         m = machines[i]
         b = mach_of(world)[m]
+        if b.lending == DRAIN or b.lending == LENT:
+            b.stay_until_ms = until_ms
+            continue
         if b.state != ON or b.lending != OWN or b.surplus != 0 or b.role == _DATABASE_ROLE:
             w[0].n_rejected += 1
             continue

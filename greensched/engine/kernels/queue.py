@@ -23,6 +23,7 @@ from greensched.engine.kernels.memory import (
 if TYPE_CHECKING:
     from greensched.engine.kernels.layout import Pages, Records, Table
 
+STAY_CHECKPOINTS = 4  # so many intervals: what recall costs is then an eighth on average
 UNKNOWN_MS = 3_600_000  # a job's estimate until one of its size has finished
 
 
@@ -51,7 +52,9 @@ def wait_new(
     t.lane = 1 if t.gpu_m > 0 else 0
     t.estimate_ms = max(1, estimate_of(jobs, learnt, j) - done_ms)
     c = cls[job_class_of(jobs)[j]]
-    t.stay_ms = 0 if c.checkpoint_ms > 0 and c.evictable != 0 else t.estimate_ms
+    t.stay_ms = t.estimate_ms
+    if c.checkpoint_ms > 0 and c.evictable != 0:
+        t.stay_ms = min(t.estimate_ms, STAY_CHECKPOINTS * c.checkpoint_ms)
     t.tried = NO
     t.key = 0
     if discipline == PRIORITY:

@@ -1,0 +1,137 @@
+"""Which machines to lend and which to take back, so that no service and no rack is left short."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from greensched.model.pools import POOLS
+from greensched.policies.machines import BATCH, NOTHING
+
+if TYPE_CHECKING:
+    from greensched.model import BoolArray, FloatArray, IntArray, Snapshot
+
+PASSES_MAX = 64  # of choosing machines to lend; each takes at least one, or is the last
+
+
+class Strength(NamedTuple):
+    """What serves, or has to: replicas of each service, and the CPU of each pool in sum."""
+
+    replicas: IntArray  # [services]
+    cpu_m: FloatArray  # [POOLS] reserved by replicas
+
+    def less(self, other: Strength) -> Strength:
+        """Return what this has beyond `other`."""
+        return Strength(self.replicas - other.replicas, self.cpu_m - other.cpu_m)
+
+    def more(self, other: Strength) -> Strength:
+        """Return both together."""
+        return Strength(self.replicas + other.replicas, self.cpu_m + other.cpu_m)
+
+
+class Tenants(NamedTuple):
+    """The replicas on some machines, ranked in the order of these machines."""
+
+    order: IntArray  # [machines] numbers in the fleet
+    at: IntArray  # [replicas] place of its machine in `order`
+    service: IntArray  # [replicas] rising
+    rank: IntArray  # [replicas] how many of its service come before it
+    cpu_m: FloatArray  # [POOLS, machines] reserved by them
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, order: IntArray) -> Tenants:
+        """Return the replicas on the machines of `order`."""
+        replicas, view = snapshot.replicas, snapshot.services
+        place = np.full(len(snapshot.machines.state), -1, np.int64)
+        place[order] = np.arange(len(order))
+        at = place[replicas.machine]
+        rows = np.flatnonzero(at >= 0)
+        rows = rows[np.argsort(replicas.service[rows] * len(place) + at[rows])]
+        at, service = at[rows], replicas.service[rows].astype(np.int64, copy=False)
+        each, takes = view.replica_cpu_m[service], view.replica_gpu_m[service] > 0
+        cpu_m = np.zeros((POOLS, len(order)))
+        for pool in set(takes.tolist()):
+            own = each * (takes == pool)
+            cpu_m[int(pool)] = np.bincount(at, weights=own, minlength=len(order))
+        return cls(order, at, service, ranks(service), cpu_m)
+
+    def strength(self, services: int) -> Strength:
+        """Return what these replicas are in sum."""
+        return Strength(np.bincount(self.service, minlength=services), self.cpu_m.sum(axis=1))
+
+    def covering(self, missing: Strength) -> BoolArray:
+        """Return which machines hold what is missing, as early in the order as can be."""
+        taken = np.zeros(len(self.order), np.bool_)
+        taken[self.at[self.rank < missing.replicas[self.service]]] = True
+        for pool in range(POOLS):
+            lacking = missing.cpu_m[pool]
+            if lacking > 0:
+                lacking -= self.cpu_m[pool] @ taken
+            if lacking > 0:
+                rest = np.flatnonzero(~taken & (self.cpu_m[pool] > 0))
+                taken[rest[: _reaching(self.cpu_m[pool, rest], lacking)]] = True
+        return taken
+
+
+def _reaching(parts: FloatArray, least: float) -> int:
+    """Return how many of the first parts sum to `least`."""
+    return int(np.cumsum(parts).searchsorted(least)) + 1
+
+
+def spare_in_racks(snapshot: Snapshot, serving: BoolArray) -> IntArray:
+    """Return how many of the machines that serve may leave each rack: not its last one.
+
+    A rack with one machine for services has no other to keep.
+    """
+    m = snapshot.machines
+    racks = int(m.rack.max(initial=-1)) + 1
+    spare = np.bincount(m.rack[serving], minlength=racks)
+    spare -= np.bincount(m.rack[(m.role != BATCH) & ~m.surplus], minlength=racks) > 1
+    return np.maximum(spare, 0)
+
+
+def within(
+    snapshot: Snapshot, order: IntArray, allowed: IntArray, spare: IntArray, count: int
+) -> IntArray:
+    """Return up to `count` machines, first come first, that take no service below its floor.
+
+    `allowed` are the replicas that may go of each service, `spare` the machines of each rack; a
+    machine counts with its rack as a replica does with its service. Machines that would on their
+    own take one below its floor are left out; each pass then ranks the replicas of a service
+    along the order and takes the machines with none beyond the allowance, so at least the first
+    one; the rest is tried again with what they left of it.
+    """
+    replicas, machines = snapshot.replicas, len(snapshot.machines.state)
+    services = len(allowed)
+    allowed = np.concatenate([allowed, spare])
+    chosen = NOTHING
+    for _ in range(PASSES_MAX):
+        place = np.full(machines, -1, np.int64)
+        place[order] = np.arange(len(order))
+        at = place[replicas.machine]
+        of = np.concatenate([replicas.service[at >= 0], services + snapshot.machines.rack[order]])
+        at = np.concatenate([at[at >= 0], np.arange(len(order))])
+        by = np.lexsort((at, of))
+        at, of = at[by], of[by].astype(np.int64, copy=False)
+        able = np.ones(len(order), np.bool_)
+        able[at[ranks(of * machines + at) >= allowed[of]]] = False
+        at, of = at[able[at]], of[able[at]]
+        free = able.copy()
+        free[at[ranks(of) >= allowed[of]]] = False
+        taken = np.flatnonzero(free)[: count - len(chosen)]
+        chosen = np.concatenate([chosen, order[taken]])
+        if not taken.size or len(chosen) == count:
+            break
+        allowed = allowed - np.bincount(of[np.isin(at, taken)], minlength=len(allowed))
+        order = order[able & ~free]
+    return chosen
+
+
+def ranks(keys: IntArray) -> IntArray:
+    """Return the place of each element among its equals; `keys` are sorted."""
+    place = np.arange(len(keys))
+    first = np.ones(len(keys), np.bool_)
+    first[1:] = keys[1:] != keys[:-1]
+    found: IntArray = place - np.maximum.accumulate(np.where(first, place, 0))
+    return found

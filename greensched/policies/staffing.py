@@ -1,0 +1,76 @@
+"""How many replicas a load needs so that waits are short: Erlang C, up to a utilisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from greensched.policies import kernels
+from greensched.policies.memory import frozen
+from greensched.units import CPU_M_PER_CORE
+
+if TYPE_CHECKING:
+    from greensched.model import FloatArray, IntArray, ServiceView
+
+CORES_FIRST = 512  # tables reach further where a load asks for it
+CORES_MAX = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staffing:
+    """P(W > `wait_ms`) <= `wait_share` in M/M/c, and use of at most `max_utilisation`."""
+
+    wait_ms: float
+    wait_share: float
+    max_utilisation: float
+
+    def replicas(self, view: ServiceView, load_cpu_m: FloatArray) -> IntArray:
+        """Return the smallest numbers of replicas [services] under whose cores waits are short."""
+        needed = np.empty(len(load_cpu_m), np.int64)
+        if not len(needed):
+            return needed
+        times_ms = tuple(view.service_time_ms.tolist())
+        limits = (self.wait_ms, self.wait_share, self.max_utilisation)
+        most, cores_max = float(load_cpu_m.max()) / CPU_M_PER_CORE, CORES_FIRST
+        row, cores, held, use = _tables(times_ms, *limits, cores_max)
+        while most > held[:, -1].min() and cores_max < CORES_MAX:
+            cores_max *= 2
+            row, cores, held, use = _tables(times_ms, *limits, cores_max)
+        kernels.cover(load_cpu_m, view.replica_cpu_m, row, cores, held, use, needed)
+        return needed
+
+
+@cache
+def utilisation_table(
+    waits: float, share: float, cores_max: int = CORES_MAX
+) -> tuple[FloatArray, FloatArray]:
+    """Return numbers of cores and the largest utilisation of each at which P(W > w) <= share.
+
+    `waits` is w over the mean service time; the last number is the first of the grid that is not
+    below `cores_max`. Utilisation is concave in the cores, so that straight lines between the
+    numbers stay below it.
+    """
+    grid = np.unique(np.geomspace(1, CORES_MAX, 120).astype(np.int64))
+    cores = frozen(grid[: int(grid.searchsorted(cores_max)) + 1])
+    most = np.empty(len(cores))
+    kernels.fill_utilisations(cores, waits, share, most)
+    return cores.astype(np.float64), most
+
+
+@cache
+def _tables(
+    times_ms: tuple[float, ...],
+    wait_ms: float,
+    wait_share: float,
+    max_utilisation: float,
+    cores_max: int,
+) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+    """Return each service's row [S], cores [P], and load held and utilisation there [rows, P]."""
+    distinct, row = np.unique(times_ms, return_inverse=True)
+    made = [utilisation_table(wait_ms / t, wait_share, cores_max) for t in distinct.tolist()]
+    cores = made[0][0]
+    most = np.minimum(np.stack([table for _, table in made]), max_utilisation)
+    return frozen(row.astype(np.int64)), frozen(cores), frozen(cores * most), frozen(most)

@@ -1,0 +1,83 @@
+"""What a result says of the forecasts that its policies used."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import greensched as gs
+from greensched.experiment.forecasts import findings, forecast_of
+from greensched.model.pools import by_pool, with_sums
+from greensched.scenario import build_workload
+from greensched.units import MS_PER_DAY
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from greensched.scenario import Scenario, Workload
+
+WEEK = ROOT / "simulations" / "tidal-week.yaml"
+
+
+@pytest.fixture(scope="module")
+def week() -> tuple[Scenario, Workload]:
+    """Return the bundled week and its demand, elastic capacity and co-location off."""
+    off = {"policies.elastic.enabled": False, "policies.colocation.enabled": False}
+    scenario = gs.load(WEEK, overrides=off)
+    return scenario, build_workload(scenario)
+
+
+def told(scenario: Scenario, workload: Workload, **having: Any) -> str:
+    """Return what is said of tidal scheduling's forecast."""
+    workload = replace(workload, **having)
+    forecast = forecast_of(scenario, workload, 8 * MS_PER_DAY)
+    (text,) = findings(scenario, workload, forecast)
+    return text
+
+
+def test_sums_are_told_where_a_policy_asked(week: tuple[Scenario, Workload]) -> None:
+    """The error of the services' sum is told beside theirs, far below it, with its coverage."""
+    text = told(*week)
+    assert text.startswith("services forecast by hour-of-week from 28 days of history: 1 h ahead")
+    each, total = (float(part.split("% off")[0].rsplit(" ", 1)[1]) for part in text.split(";"))
+    assert total < each / 3
+    held = float(text.split("the whole hour below its 99% band in ")[1].split("%")[0])
+    assert held == pytest.approx(99.0, abs=1.0)
+
+
+def test_the_timetable_is_named_where_history_is_short(week: tuple[Scenario, Workload]) -> None:
+    """Without history it is said that the timetable was followed, and why."""
+    expected = (
+        "no forecast of services, the timetable throughout: 0.0 days of history, less than 2"
+    )
+    assert expected == told(*week, history_services=None)
+
+
+def test_an_oracle_is_named(week: tuple[Scenario, Workload]) -> None:
+    """A result that used the true future says so, and no forecast's errors."""
+    scenario, workload = week
+    text = told(scenario.with_(**{"policies.tidal.kind": "tidal-oracle"}), workload)
+    assert "tidal-oracle: an oracle, shown the true future; nothing to deploy" == text
+
+
+def test_a_day_is_forecast_from_the_end(week: tuple[Scenario, Workload]) -> None:
+    """At the last instant of a run the longest term can still be asked for."""
+    scenario, workload = week
+    forecast = forecast_of(scenario, workload, scenario.window_ms)
+    assert forecast is not None
+    assert forecast.with_sums is not None
+    last = replace(forecast.with_sums.begin, at_ms=scenario.window_ms)
+    asked = forecast.with_sums.upper(
+        last, scenario.window_ms, scenario.window_ms + MS_PER_DAY, 0.99, whole=True
+    )
+    assert (42,) == asked.shape
+
+
+def test_sums_by_pool() -> None:
+    """Services whose replicas take GPUs are summed apart from those whose do not."""
+    load, gpu_m = np.array([[1, 2], [10, 20], [100, 200]]), np.array([0, 500, 0])
+    np.testing.assert_array_equal([[101, 202], [10, 20]], by_pool(load, gpu_m))
+    np.testing.assert_array_equal([1, 10, 100, 101, 10], with_sums(load[:, 0], gpu_m))
+    assert (2, 0) == by_pool(np.empty((3, 0), np.int64), gpu_m).shape
