@@ -56,6 +56,8 @@ def test_help_lists_every_command() -> None:
     "path",
     [
         *((c,) for c in COMMANDS),
+        *(("batch", c) for c in ("submit", "run", "ls", "show", "run-now", "hold", "cancel")),
+        *(("batch", c) for c in ("plan", "savings")),
         *(("trace", c) for c in ("import", "inspect", "sample")),
         *(("carbon", c) for c in ("import", "zones", "show", "plan", "limits")),
     ],

@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "reproduce": ("greensched.cli.reproduce:reproduce", "Compute published results again."),
     "disclose": ("greensched.cli.disclose:disclose", "Write a year's emissions statement."),
     "report": ("greensched.cli.reporting:report", "Render a result again."),
+    "batch": ("greensched.cli.batch:batch", "Run jobs of this machine when the grid is clean."),
     "ledger": ("greensched.cli.ledger:ledger", "Keep entries where every later change is seen."),
     "trace": ("greensched.cli.traces:trace", "Import, inspect and generate traces."),
     "carbon": ("greensched.cli.carbon:carbon", "Intensity: fetch, show, plan, limits."),

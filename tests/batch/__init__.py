@@ -1,0 +1,1 @@
+"""The batch runner, with real processes on small times."""
