@@ -12,6 +12,7 @@ from greensched.accounting.attribution import (
     sampled_sets,
     strongest,
 )
+from greensched.accounting.balance import Check, balance
 from greensched.accounting.entries import Entries, Totals, rows, scope2_label, total, totals
 from greensched.accounting.factors import (
     Factors,
@@ -34,6 +35,7 @@ __all__ = [
     "ROLES_ON",
     "Attribution",
     "Baseline",
+    "Check",
     "Contribution",
     "Entries",
     "Factors",
@@ -50,6 +52,7 @@ __all__ = [
     "all_sets",
     "apportion",
     "attribute",
+    "balance",
     "baseline_of",
     "constant_pue",
     "embodied_share_kg",

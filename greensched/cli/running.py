@@ -151,6 +151,34 @@ def printed(summary: dict[str, Any], form: str) -> str:
     return result_text(summary, columns=width(), colour=say.is_colour())
 
 
+def check_balance(result: Result, command: str) -> None:
+    """Raise InternalError where a balance check fails, the case for a bug report written."""
+    failed = {
+        name: [check for check in checks if not check.ok] for name, checks in result.checks.items()
+    }
+    if not any(failed.values()):
+        return
+    from greensched.report.outputs import json_text, versions, write_texts
+
+    folder = Path(f"balance-{result.scenario.result_name}")
+    case = {
+        "command": command,
+        "versions": versions(),
+        "failed": {
+            name: [[c.name, c.left, c.right, c.unit] for c in checks]
+            for name, checks in failed.items()
+            if checks
+        },
+    }
+    write_texts(folder, {"scenario.yaml": result.scenario.text, "case.json": json_text(case)})
+    told = "; ".join(
+        f"{name}: {c.name} differs by {c.difference:,} {c.unit}"
+        for name, checks in failed.items()
+        for c in checks
+    )
+    raise InternalError(f"balance: {told}; add {folder}/ to the report")
+
+
 def carry_out(
     asked: Asked,
     out: Path | None,
@@ -170,6 +198,7 @@ def carry_out(
     check_place(folder)
     question = Question() if asked.attribution else None
     result = replay(scenario, workers, question, sizing=asked.sizing)
+    check_balance(result, command or asked.command)
     write_result(result, folder, command=command or asked.command, page=page)
     summary = result.summary
     click.echo(printed(summary, form), nl=False)

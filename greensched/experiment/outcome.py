@@ -7,16 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greensched.accounting import Entries, Factors, account, apportion, total, totals
+from greensched.accounting import (
+    Check,
+    Entries,
+    Factors,
+    account,
+    apportion,
+    balance,
+    total,
+    totals,
+)
 from greensched.experiment.backlog import UNDONE, backlog
 from greensched.experiment.databases import database_level
 from greensched.experiment.levels import batch_level, service_level
 from greensched.units import MS_PER_H, MS_PER_MIN, MWH_MILLI_PER_KWH, S_PER_H
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from greensched.engine.result import RunResult
     from greensched.experiment.world import Shared
-    from greensched.model import FloatArray, IntArray
+    from greensched.model import FloatArray, IntArray, MachineType
 
 TOTALS = (
     "machines_on_mean",
@@ -44,6 +55,19 @@ class Outcome:
     service: dict[str, Any]
     batch: dict[str, Any]
     databases: dict[str, Any]
+
+    def checks(self, fleet: Iterable[MachineType]) -> tuple[Check, ...]:
+        """Return the balance checks of this run on the machines of `fleet`."""
+        counts: dict[tuple[str, str], int] = {}
+        for one in fleet:
+            counts[one.site, one.name] = counts.get((one.site, one.name), 0) + one.count
+        parts = {
+            "services": int(self.service_mwh.sum()),
+            "jobs": int(self.job_mwh.sum()),
+            "databases": int(self.database_mwh.sum()),
+            "unallocated": self.unallocated_mwh,
+        }
+        return balance(self.entries, parts, counts)
 
     @property
     def summary(self) -> dict[str, Any]:

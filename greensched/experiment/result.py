@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import greensched
-from greensched.accounting import ROLES, Baseline, rows, savings
+from greensched.accounting import ROLES, Baseline, Check, rows, savings
 from greensched.experiment.databases import fewest_for_databases
 from greensched.experiment.outcome import TOTALS, Outcome
 from greensched.model import NONE
 from greensched.units import J_PER_KWH, MS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from greensched.experiment.attribute import Attributed
@@ -84,6 +86,11 @@ class Result:
         }
 
     @property
+    def checks(self) -> dict[str, tuple[Check, ...]]:
+        """Return the balance checks of each run; one that fails is a bug of greensched."""
+        return {name: one.checks(self.shared.fleet) for name, one in self.runs.items()}
+
+    @property
     def summary(self) -> dict[str, Any]:
         """Return `summary.json` as a dict."""
         scenario, runs = self.scenario, {k: r.summary for k, r in self.runs.items()}
@@ -124,6 +131,7 @@ class Result:
             "savings": self._savings(runs["baseline"], runs["scenario"]),
             "currency": priced[1] if priced else None,
             "interference": self.interference,
+            "balance": _worst(self.checks),
             "bounds": self._bounds(runs["baseline"], runs["scenario"]),
             "attribution": None if self.attribution is None else self.attribution.summary,
             "sizing": None if self.sizing is None else self.sizing.summary,
@@ -255,6 +263,19 @@ def _html_row(
     )
     verdict = "" if held is None else "ok" if held else "<b>VIOLATED</b>"
     return f"<tr><th scope=row>{name}</th>{cells}<td>{verdict}</td></tr>"
+
+
+def _worst(checks: Mapping[str, tuple[Check, ...]]) -> list[dict[str, Any]]:
+    """Return each check once, of the run in which it is farthest from holding."""
+    found: dict[str, Check] = {}
+    for check in (one for run in checks.values() for one in run):
+        known = found.setdefault(check.name, check)
+        if abs(check.difference) > abs(known.difference):
+            found[check.name] = check
+    return [
+        {"check": c.name, "difference": c.difference, "unit": c.unit, "ok": c.ok}
+        for c in found.values()
+    ]
 
 
 def _utc(time_ms: int) -> str:

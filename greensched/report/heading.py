@@ -81,8 +81,19 @@ def broken_objectives(summary: Mapping[str, Any]) -> list[str]:
 
 def remarks(summary: Mapping[str, Any]) -> list[str]:
     """Return what has to be said below the table, in sentences."""
-    said = (captured, worst_services, worst_databases, interference)
+    said = (captured, worst_services, worst_databases, interference, balance)
     return [text for one in said if (text := one(summary))]
+
+
+def balance(summary: Mapping[str, Any]) -> str:
+    """Return which balance checks hold, or that one does not; empty where none was made."""
+    checks = summary.get("balance") or []
+    if not checks:
+        return ""
+    failed = [f"{c['check']} by {c['difference']:,} {c['unit']}" for c in checks if not c["ok"]]
+    if failed:
+        return f"BALANCE BROKEN, a bug of greensched: {'; '.join(failed)}"
+    return f"balance holds in every run: {'; '.join(c['check'] for c in checks)}"
 
 
 def captured(summary: Mapping[str, Any]) -> str:
