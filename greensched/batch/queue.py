@@ -14,7 +14,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from greensched.batch import folder as places
-from greensched.batch.job import FAILED, FINISHED, STARTING, Job, Run
+from greensched.batch.job import FAILED, FINISHED, STARTING, WAITING, Job, Run
 from greensched.errors import DataError, Finding, UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ BUSY_S: Final = 10.0
 TEXTS: Final = ("argv", "env", "pieces")  # kept as JSON
 FLAGS: Final = ("interruptible", "rerunnable", "cancel", "is_final")
 COLUMNS: Final = tuple(f.name for f in fields(Job))
+PLANNED: Final = "coalesce(json_extract(pieces, '$[0][0]'), latest_start_ms)"
 SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS jobs (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -118,6 +119,31 @@ class Queue:
         where = f"WHERE state IN ({', '.join('?' * len(states))})" if states else ""
         sql = f"SELECT * FROM jobs {where} ORDER BY id"
         return [_job(row) for row in self._connection.execute(sql, list(states))]
+
+    def due(self, now_ms: int) -> list[Job]:
+        """Return the jobs that wait and are to start by `now_ms`: overdue first, then by plan."""
+        sql = (
+            f"SELECT *, min({PLANNED}, latest_start_ms) AS due_ms FROM jobs WHERE state = ? "
+            "AND due_ms <= ? ORDER BY latest_start_ms > ?, due_ms, id"
+        )
+        rows = self._connection.execute(sql, [WAITING, now_ms, now_ms]).fetchall()
+        return [_job(row) for row in rows]
+
+    def next_due_ms(self) -> int | None:
+        """Return when the next job is to start, None where none waits."""
+        sql = f"SELECT min(min({PLANNED}, latest_start_ms)) FROM jobs WHERE state = ?"
+        found: int | None = self._connection.execute(sql, [WAITING]).fetchone()[0]
+        return found
+
+    def listing(self, states: Sequence[str] = ()) -> list[tuple[Any, ...]]:
+        """Return number, state, start [ms], latest start [ms], exit code and argv of jobs."""
+        where = f"WHERE state IN ({', '.join('?' * len(states))})" if states else ""
+        sql = (
+            f"SELECT id, state, coalesce(started_ms, {PLANNED}), latest_start_ms, exit_code, argv "
+            f"FROM jobs {where} ORDER BY id"
+        )
+        rows = self._connection.execute(sql, list(states)).fetchall()
+        return [(*row[:-1], json.loads(row[-1])) for row in map(tuple, rows)]
 
     def change(
         self, number: int, *, states: Sequence[str], of_start: str | None = None, **values: Any

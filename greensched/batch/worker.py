@@ -57,6 +57,7 @@ class Worker:
         self._seen = -1
         self._plan_after_ms = self._settle_after_ms = self._last_ms = 0
         self._may_plan_s = 0.0
+        self._due_ms: int | None = None
         self._is_changed = True
 
     def close(self) -> None:
@@ -87,6 +88,7 @@ class Worker:
         moved_back = now_ms < self._last_ms
         self._last_ms = now_ms
         if now_ms >= self._plan_after_ms or moved_back or self._is_changed:
+            self._is_changed = True
             self._plan(now_ms)
         self._start_due(now_ms)
         if self._is_changed:
@@ -147,17 +149,17 @@ class Worker:
 
     def _start_due(self, now_ms: int) -> None:
         """Start what is due: overdue jobs first, then by plan, as far as cores are free."""
-        waiting = self._queue.jobs((WAITING,))
-        due = [j for j in waiting if min(j.planned_ms, j.latest_start_ms) <= now_ms]
-        if not due:
+        if self._is_changed or now_ms >= self._plan_after_ms:
+            self._due_ms = self._queue.next_due_ms()
+        if self._due_ms is None or self._due_ms > now_ms:
             return
+        due = self._queue.due(now_ms)
         free_m = capacity_m(self._queue) - sum(
             job.cpu_m
             for job in self._queue.jobs((STARTING, RUNNING, INTERRUPTED))
             if job.state != INTERRUPTED or job.leader is not None
         )
         whole_m = capacity_m(self._queue)
-        due.sort(key=lambda j: (j.latest_start_ms > now_ms, min(j.planned_ms, j.latest_start_ms)))
         for job in due:
             need_m = min(job.cpu_m, whole_m)
             if need_m <= free_m:

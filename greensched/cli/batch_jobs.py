@@ -12,6 +12,8 @@ from greensched.cli.options import form, verbosity
 from greensched.errors import escape_control
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from greensched.batch.job import Job
 
 MG_PER_G: Final = 1_000
@@ -77,10 +79,11 @@ def job_values(job: Job) -> dict[str, Any]:
     }
 
 
-def _command(job: Job) -> str:
+def _command(argv: Sequence[str]) -> str:
+    """Return a command as a shell would take it, cut to what a table has room for."""
     import shlex
 
-    text = escape_control(shlex.join(job.argv))
+    text = escape_control(shlex.join(argv))
     return text if len(text) <= NAMED else text[: NAMED - 1] + "…"
 
 
@@ -93,21 +96,21 @@ def ls(every: bool, form: str) -> None:  # noqa: FBT001 click passes flags by na
     from greensched.cli.carbon import printed
 
     with opened() as queue:
-        jobs = queue.jobs(() if every else STATES)
+        jobs = queue.listing(() if every else STATES)
     if form == "table" and not jobs:
         click.echo("no jobs" if every else "no job waits or runs; --all lists those that ended")
         return
     columns = ["id", "state", "starts", "latest_start", "exit_code", "command"]
     rows: list[list[Any]] = [
         [
-            job.id,
-            job.state,
-            when(job.started_ms or job.planned_ms),
-            when(job.latest_start_ms),
-            job.exit_code,
-            _command(job),
+            number,
+            state,
+            when(start_ms),
+            when(latest_ms),
+            code,
+            _command(argv),
         ]
-        for job in jobs
+        for number, state, start_ms, latest_ms, code, argv in jobs
     ]
     click.echo(printed(columns, rows, form), nl=False)
 
@@ -126,7 +129,7 @@ def show(number: int, form: str) -> None:
         values |= {"output": str(log_file(queue.folder, number, "out"))}
         values |= {"errors": str(log_file(queue.folder, number, "err"))}
     if form == "table":
-        values["command"] = _command(job)
+        values["command"] = _command(job.argv)
         values["planned"] = ", ".join(f"{a} to {b}" for a, b in values["planned"])
         values["settled"] = _settled_text(job) if job.settled else None
         values = {k: v for k, v in values.items() if v not in (None, [], "")}
@@ -159,7 +162,7 @@ def plan(form: str) -> None:
         (a, b, job) for job in jobs for a, b in job.pieces if b > now_ms or not job.started_ms
     )
     rows: list[list[Any]] = [
-        [when(a), when(b), job.id, job.cpu_m / 1_000, job.planned_g_per_kwh, _command(job)]
+        [when(a), when(b), job.id, job.cpu_m / 1_000, job.planned_g_per_kwh, _command(job.argv)]
         for a, b, job in sorted(pieces, key=lambda p: (p[0], p[2].id))
     ]
     if form == "table" and not rows:
