@@ -124,7 +124,7 @@ class Queue:
         """Return the jobs that wait and are to start by `now_ms`: overdue first, then by plan."""
         sql = (
             f"SELECT *, min({PLANNED}, latest_start_ms) AS due_ms FROM jobs WHERE state = ? "
-            "AND due_ms <= ? ORDER BY latest_start_ms > ?, due_ms, id"
+            "AND due_ms <= ? ORDER BY latest_start_ms > ?, due_ms, id LIMIT 1000"
         )
         rows = self._connection.execute(sql, [WAITING, now_ms, now_ms]).fetchall()
         return [_job(row) for row in rows]
@@ -237,7 +237,7 @@ def _stored(name: str, value: Any) -> Any:
 
 def _job(row: sqlite3.Row) -> Job:
     """Return a row as a job."""
-    values = dict(row)
+    values = {name: row[name] for name in COLUMNS}
     values["argv"] = tuple(json.loads(values["argv"]))
     values["env"] = json.loads(values["env"])
     values["pieces"] = tuple((a, b) for a, b in json.loads(values["pieces"]))

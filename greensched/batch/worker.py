@@ -149,7 +149,7 @@ class Worker:
 
     def _start_due(self, now_ms: int) -> None:
         """Start what is due: overdue jobs first, then by plan, as far as cores are free."""
-        if self._is_changed or now_ms >= self._plan_after_ms:
+        if self._is_changed:
             self._due_ms = self._queue.next_due_ms()
         if self._due_ms is None or self._due_ms > now_ms:
             return
