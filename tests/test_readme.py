@@ -52,6 +52,7 @@ def _anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
 
 
+@pytest.mark.slow
 def test_demo_prints_and_draws_what_the_readme_shows(tmp_path: Path) -> None:
     """README's table and chart are the demonstration's; `python -m tests.readme` writes both."""
     printed, tide = readme.demo(tmp_path)

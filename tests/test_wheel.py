@@ -27,6 +27,7 @@ def _run(command: list[str], *, folder: Path, site: Path | None = None) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_installed_wheel_runs_the_demo_in_an_empty_folder(tmp_path: Path) -> None:
     """The sdist and wheel build with the samples, and the installed wheel replays them."""
     python = sys.executable

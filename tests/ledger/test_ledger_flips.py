@@ -28,6 +28,7 @@ def half_written(tmp_path: Path) -> Case:
         return case.copied(tmp_path / "left")
 
 
+@pytest.mark.slow
 def test_flips_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """95,000 bits of a small ledger's file, one at a time, are each found or harmless."""
     case = new_case(tmp_path, [2, 1, 3])

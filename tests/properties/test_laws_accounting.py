@@ -67,7 +67,7 @@ def _days(draw: Any) -> list[Step]:
 
 
 def _watts_by_hand(step: Step) -> float:
-    if step.role in ("booting", "sleeping", "off", "surplus"):
+    if step.role in ("booting", "sleeping", "off", "surplus", "out"):
         return 80.0 if step.role == "booting" else 5.0
     return 32.0 + 148.0 * step.utilisation**2
 
