@@ -162,6 +162,17 @@ def test_a_site_that_nothing_prices_is_refused() -> None:
         year_books(terms(site=replace(SITE, grid_factor="")), TABLE, known(hourly(1)))
 
 
+@pytest.mark.parametrize("basis", ["lifecycle", "upstream", "unstated"])
+def test_scope_two_takes_direct_factors(basis: Any) -> None:
+    """A grid, residual or heat factor that is not direct is refused, with all there are."""
+    rows = table(factor(basis=basis), factor(id="residual", basis=basis))
+    with pytest.raises(DataError) as refused:
+        year_books(terms(), rows, known(hourly(1)))
+    assert [f"factor {n}: is {basis}, and scope 2 is direct" for n in ("grid", "residual")] == [
+        str(finding).split(";")[0] for finding in refused.value.findings
+    ]
+
+
 def test_upstream_and_losses_are_of_what_is_imported() -> None:
     """200 MWh lose 4 t on the way and cost 10 t upstream, in scope 3 of both methods."""
     site = replace(SITE, losses_factor="losses", upstream_factor="upstream")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from greensched.accounting.books.activities import measured, priced
-from greensched.accounting.books.book import Inventory, Range
+from greensched.accounting.books.book import SCOPE2, Inventory, Range
 from greensched.accounting.books.control import by_control
 from greensched.accounting.books.electricity import SiteBook
 from greensched.accounting.books.indicators import sci_mg
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from greensched.accounting.books.activities import Activity
+    from greensched.accounting.books.book import Line
     from greensched.accounting.books.electricity import Electricity, SiteTerms
     from greensched.accounting.books.factors import FactorTable
     from greensched.accounting.books.market import Contract, Matched, Matching
@@ -92,8 +93,8 @@ def year_books(terms: Terms, table: FactorTable, known: Known) -> YearBooks:
     """Return the books of a year.
 
     Raises DataError, with all that can be told at once, for unknown sites and factors, a site
-    whose electricity is known twice, on-site supply of a site without hours, and hourly matching
-    without hours.
+    whose electricity is known twice, on-site supply of a site without hours, hourly matching
+    without hours, and factors of scope 2 that are not direct.
     """
     _check(terms, known)
     markets = {site.market for site in terms.sites}
@@ -103,6 +104,7 @@ def year_books(terms: Terms, table: FactorTable, known: Known) -> YearBooks:
     lines = [*priced(known.activities, table, terms.gwp)]
     for book in books:
         lines += book.lines()
+    _check_direct(lines)
     gross = Inventory(gwp=terms.gwp, lines=tuple(lines))
     by_hour = _by_hour(books)
     sites = tuple(_site_year(book, by_hour.get(book.terms.name), gross, known) for book in books)
@@ -142,6 +144,22 @@ def _check(terms: Terms, known: Known) -> None:
         Finding(where=f"site {one.site}", what=what, remedy=BY_THE_HOUR)
         for one in known.electricity
         if one.site in known.on_site and len(one.load_mwh) == 1
+    ]
+    if found:
+        raise DataError(*found)
+
+
+def _check_direct(lines: Sequence[Line]) -> None:
+    """Raise DataError for factors of scope 2 that count more than what the plants give off."""
+    wrong = {
+        (line.factor_id, line.basis)
+        for line in lines
+        if line.scope == SCOPE2 and line.basis != "direct"
+    }
+    remedy = "name a direct one, with basis 'direct' in its file; what is upstream is scope 3"
+    found = [
+        Finding(where=f"factor {name}", what=f"is {basis}, and scope 2 is direct", remedy=remedy)
+        for name, basis in sorted(wrong)
     ]
     if found:
         raise DataError(*found)

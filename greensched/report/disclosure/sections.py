@@ -104,6 +104,8 @@ def _sites(values: Values) -> Section:
         ("control", lambda s: s["control"]),
         ("facility energy, MWh", lambda s: number(s["energy_facility_kwh"] / 1_000, 1)),
         ("of it from the grid, MWh", lambda s: number(s["import_kwh"] / 1_000, 1)),
+        ("made on site and used, MWh", lambda s: number(s["pv_used_kwh"] / 1_000, 1)),
+        ("made on site, surplus, MWh", lambda s: number(s["pv_surplus_kwh"] / 1_000, 1)),
         ("PUE", lambda s: number(s["pue"], 3)),
         ("PUE over the benchmark", lambda s: share(s["pue_over_benchmark"])),
         ("own PUE target", lambda s: _held(s["pue_target"], s["pue_target_ok"])),
