@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,11 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from greensched.accounting.books import Year
-from greensched.errors import Finding, ScenarioError
+from greensched.errors import ScenarioError
 from greensched.scenario.check import findings_of
 from greensched.scenario.company import CompanySpec
 from greensched.scenario.paths import inside, there
-from greensched.scenario.source import BYTES_MAX, Source, read_text
+from greensched.scenario.source import Source, read_file
 from greensched.scenario.words import frozen, translated
 from greensched.units import MS_PER_H, MS_PER_S
 
@@ -52,22 +51,12 @@ class Company:
 
 def load_company(path: Path, *, allow_outside: bool = False) -> Company:
     """Return the company in a file; raises ScenarioError with every finding of it."""
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(BYTES_MAX + 1)
-        text = raw.decode("utf-8-sig")
-    except OSError as error:
-        what = f"cannot be read: {error.strerror or error}"
-        remedy = "--company names the file of the company"
-        raise ScenarioError(Finding(where=str(path), what=what, remedy=remedy)) from None
-    except UnicodeDecodeError:
-        raise ScenarioError(Finding(where=str(path), what="not UTF-8 text")) from None
-    source = read_text(text, path.name)
+    source, sha256 = read_file(path, "--company names the file of the company")
     return Company(
         spec=_checked(source),
         source=source,
         folder=path.parent,
-        sha256=hashlib.sha256(raw).hexdigest(),
+        sha256=sha256,
         allow_outside=allow_outside,
     )
 

@@ -10,7 +10,7 @@ from greensched.accounting.books import Band, Reported
 from greensched.errors import DataError, ScenarioError
 from greensched.scenario.check import findings_of
 from greensched.scenario.quantity import INTENSITY, Kind, QuantityError, convert
-from greensched.scenario.source import BYTES_MAX, Source, read_text
+from greensched.scenario.source import read_file
 from greensched.scenario.types import Count, Name, Power, Share, Spec, problem, quantity_schema
 from greensched.scenario.words import frozen, translated
 
@@ -113,9 +113,7 @@ def _band(values: tuple[float, float, float]) -> Band:
 
 def load_inverse(path: Path) -> InverseSpec:
     """Return the inverse in a file; raises ScenarioError with every finding of it."""
-    with path.open("rb") as stream:
-        text = stream.read(BYTES_MAX + 1).decode("utf-8", "replace")
-    source: Source = read_text(text, path.name)
+    source, _ = read_file(path)
     tree: Any = frozen(source.tree)
     try:
         return InverseSpec.model_validate(tree)

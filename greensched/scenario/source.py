@@ -6,6 +6,7 @@ infinity, more than 1 MiB, nesting deeper than 50, control characters.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -25,6 +26,7 @@ from greensched.errors import Finding, ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path as FilePath
 
 BYTES_MAX: Final = 1 << 20
 DEPTH_MAX: Final = 50
@@ -58,6 +60,20 @@ def dotted(path: Path) -> str:
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
+
+
+def read_file(path: FilePath, remedy: str = "") -> tuple[Source, str]:
+    """Return the values of a YAML file and its SHA-256, or raise ScenarioError with all wrong."""
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(BYTES_MAX + 1)
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        what = f"cannot be read: {error.strerror or error}"
+        raise ScenarioError(Finding(where=str(path), what=what, remedy=remedy)) from None
+    except UnicodeDecodeError:
+        raise ScenarioError(Finding(where=str(path), what="not UTF-8 text")) from None
+    return read_text(text, path.name), hashlib.sha256(raw).hexdigest()
 
 
 def read_text(text: str, name: str) -> Source:
