@@ -119,6 +119,29 @@ def test_a_run_without_its_own_row_is_named_by_its_key() -> None:
     assert () == found.electricity
 
 
+def test_settlements_are_what_waiting_avoided() -> None:
+    """Settled jobs of the year are in the avoided book by signal, a corrected one once."""
+    rows = [
+        {
+            "type": "settlement",
+            "key": f"batch/q/{job}",
+            "created_utc_ms": START_MS + hour * MS_PER_H,
+            "saved_mg": saved,
+            "intensity": {"signal": signal},
+        }
+        for job, hour, saved, signal in (
+            (1, 0, 5, "average"),
+            (2, 1, -3, "average"),
+            (3, 2, 8, "marginal"),
+            (4, 9, 99, "average"),
+        )
+    ]
+    corrected = {**rows[0], "key": "batch/q/1/actual", "saved_mg": 4, "supersedes": "batch/q/1"}
+    found = told(*rows, corrected).avoided
+    assert (1, 8) == (found.total_mg("average"), found.total_mg("marginal"))
+    assert {"waiting for clean hours"} == {saved.name for saved in found.savings}
+
+
 def test_embodied_is_kept_apart() -> None:
     """Time-linear shares of machines are no electricity; a baseline's are left out."""
     share = {"category": "2 capital goods", "energy_it_mwh": 0, "energy_facility_mwh": 0}

@@ -1,8 +1,10 @@
 """Electricity of sites by the hour, from the entries that an account wrote into a ledger.
 
 Entries of a baseline were never emitted: they are no part of an inventory, and what they exceed
-the others by is what a run avoided. An entry that is superseded, alone or with its run, counts
-nothing. One that is longer than an hour makes its site's year one interval, which is told.
+the others by is what a run avoided. So is what a settlement of the batch runner says that waiting
+saved; its energy is part of its site's and not counted again. A row that is superseded, alone or
+with its run, counts nothing. An entry that is longer than an hour makes its site's year one
+interval, which is told.
 """
 
 from __future__ import annotations
@@ -23,12 +25,15 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from greensched.accounting.factors import Quality
+    from greensched.carbon import Signal
     from greensched.model import IntArray
 
     Record: TypeAlias = Mapping[str, Any]
 
 BASELINE: Final = "baseline"
 OPERATED: Final = "operated"
+SETTLED: Final = "waiting for clean hours"
+AT_ONCE: Final = "start at once"
 EMBODIED: Final = "2 capital goods"
 COLUMNS: Final = (
     "energy_it_mwh",
@@ -90,6 +95,12 @@ class _Reading:
     sites: dict[str, _Site] = field(default_factory=dict)
     runs: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     embodied: list[int] = field(default_factory=lambda: [0, 0, 0])
+    settled: dict[Signal, int] = field(default_factory=dict)
+
+    def settle(self, record: Record) -> None:
+        """Add what waiting saved, by the signal that it was settled with."""
+        signal: Signal = record["intensity"]["signal"]
+        self.settled[signal] = self.settled.get(signal, 0) + int(record["saved_mg"])
 
     def take(self, record: Record) -> None:
         """Add what of an entry is in the year, which it touches."""
@@ -136,6 +147,10 @@ def metered(
     for record in records:
         if record.get("type") == "run":
             names[record["key"]] = (record["name"], record["baseline_id"])
+        if record.get("type") == "settlement" and record["key"] not in superseded:
+            for reading in readings:
+                if reading.year.start_ms <= int(record["created_utc_ms"]) < reading.year.end_ms:
+                    reading.settle(record)
         if record.get("type") != "entry" or {record["key"], _run(record)} & superseded:
             continue
         start, end = int(record["start_utc_ms"]), int(record["end_utc_ms"])
@@ -228,7 +243,18 @@ def _electricity(site: str, one: _Site) -> Electricity:
 
 
 def _saved(reading: _Reading, names: Mapping[str, tuple[str, str]]) -> Iterable[Saved]:
-    """Yield what each run that has a baseline avoided, by the same factors in both."""
+    """Yield what settlements and each run that has a baseline avoided, by the same factors."""
+    for signal, mass_mg in sorted(reading.settled.items()):
+        yield Saved(
+            year=reading.year.year,
+            name=SETTLED,
+            baseline=AT_ONCE,
+            signal=signal,
+            low_mg=mass_mg,
+            mid_mg=mass_mg,
+            high_mg=mass_mg,
+            origin="settlements of the ledger",
+        )
     for run, sums in sorted(reading.runs.items()):
         if BASELINE not in sums:
             continue
