@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CI_KILLS = 15  # of workers, and as many of supervisors
 SOAK_KILLS = 100
 LATE_MS = 1_500  # a step, and the start of a supervisor on a busy machine
+NOT_BEGUN = {WAITING, STARTING, RUNNING}  # the last: the step started it anew at once
 ONCE = "echo {} >> $0; sleep {}"
 
 
@@ -76,8 +77,8 @@ def kill_supervisors(place: Place, kills: int) -> None:
             until(lambda: not place.supervisors())
             worker.step(now_ms())
             state = queue.job(number).state
-            assert state in {INTERRUPTED, WAITING, STARTING, "finished"}
-            if state in {WAITING, STARTING}:  # it had not begun: a new start is no second one
+            assert state in {INTERRUPTED, *NOT_BEGUN, "finished"}
+            if state in NOT_BEGUN:  # before it was killed: a new start is no second one
                 working(worker, partial(is_over, queue, number))
             found.append(queue.job(number).state)
             working(worker, partial(is_gone, queue, number))

@@ -71,7 +71,7 @@ def test_output_exit_code_folder_and_environment(
 def test_a_paused_job_stops_and_goes_on(place: Place) -> None:
     """An interruptible job works in the clean seconds alone, as a whole group of processes."""
     zero = place.intensity([(4, 8), (14, 18)])
-    script = "(while :; do date +%s%N >> $0; sleep 0.05; done) & sleep 5; kill $!"
+    script = "(for i in $(seq 90); do date +%s%N >> $0; sleep 0.05; done) & wait"
     number = place.submit(script, max_delay_s=16, duration_s=6, interruptible=True)
     place.work(number)
     times = [int(line) // 1_000_000 - zero for line in place.lines()]
