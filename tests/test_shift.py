@@ -147,6 +147,14 @@ def test_what_does_not_fit_leaves_and_is_counted() -> None:
     assert made.jobs.latest[1] == made.jobs.arrival[1]  # waiting would lead beyond the data
 
 
+def test_jobs_of_no_length_leave_and_are_counted() -> None:
+    """A job of length 0 does no work: it is not one of a tick; alone it is bad data."""
+    made = study((0, 0, 1), (1, 0.1, 1))
+    assert (1, 1, [1]) == (len(made.jobs), made.instant, made.jobs.length.tolist())
+    with pytest.raises(DataError, match="1 would end after the data, 1 have no length; is --time"):
+        study((0, 0, 1), (0, 99, 1))
+
+
 def test_arrivals_count_within_the_horizon() -> None:
     """An arrival at the horizon does not count, one before it does."""
     made = study((0, 1, 1), (4.99, 1, 1), (5, 1, 1), horizon_ms=5 * MS_PER_H)
@@ -176,7 +184,9 @@ def test_a_piece_waits_for_the_one_before() -> None:
     jobs = jobs_of((0, 3, 9), (0, 2, 9))
     columns = ([0, 1, 1], [0, 0, 2], [3, 1, 3])
     schedule = merged(*(np.array(c, np.int64) for c in columns))
-    assert [0, 3, 4] == capped(schedule, jobs, 1_000).start.tolist()
+    assert [0, 3] == capped(schedule, jobs, 1_000).start.tolist()
+    apart = merged(*(np.array(c, np.int64) for c in ([0, 1, 1], [0, 0, 7], [3, 1, 8])))
+    assert [0, 3, 7] == capped(apart, jobs, 1_000).start.tolist()
 
 
 def test_who_waits_starts_early_on_reserved_cores() -> None:
@@ -210,12 +220,29 @@ def test_order_of_arrival_decides_who_gets_the_reserved_core() -> None:
 
 def test_pieces_keep_their_ticks_beside_reserved_cores() -> None:
     """A job that pauses is not started early; its pieces use the reserved core where free."""
-    jobs = jobs_of((0, 2, 9), (0, 3, 0))
+    jobs = jobs_of((0, 2, 9), (0, 3, 0), pauses=True)
     columns = ([0, 0, 1], [2, 6, 0], [3, 7, 3])
     schedule = merged(*(np.array(c, np.int64) for c in columns))
     ran = beside_reserved(schedule, jobs, 1_000)
     np.testing.assert_array_equal(schedule.start, ran.schedule.start)
     assert [False, True, True] == ran.reserved.tolist()
+
+
+def test_who_may_pause_is_not_started_early() -> None:
+    """A job of one piece keeps its tick beside a free reserved core if it may pause."""
+    jobs = jobs_of((0, 2, 9), pauses=True)
+    ran = beside_reserved(contiguous(jobs, np.array([5])), jobs, 1_000)
+    assert ([5], [True]) == (ran.schedule.start.tolist(), ran.reserved.tolist())
+
+
+def test_pieces_that_meet_under_a_cap_are_one() -> None:
+    """A first piece that ends late, when the next is due, goes on as one and keeps its core."""
+    jobs = jobs_of((0, 3, 9), (0, 2, 9))
+    columns = ([0, 1, 1], [0, 0, 2], [3, 1, 3])
+    ran = capped(merged(*(np.array(c, np.int64) for c in columns)), jobs, 1_000)
+    assert [(0, 0, 3), (1, 3, 5)] == list(zip(ran.job, ran.start, ran.stop, strict=True))
+    on = beside_reserved(ran, jobs, 1_000, fixed=True)
+    assert [True, False] == on.reserved.tolist()
 
 
 def test_first_fit_finds_the_first() -> None:
@@ -289,6 +316,15 @@ def test_a_cap_makes_jobs_wait_and_be_late() -> None:
     assert 1 == rows(late, ["no-wait"])[0]["capacity"]["late"]  # the fifth waits 4 of 3 hours
 
 
+def test_late_is_against_the_longest_wait_not_the_end_of_the_data() -> None:
+    """At the data's end a job that a cap delays beyond it is not late within its longest wait."""
+    made = study((21, 2, 2), (21, 2, 2), capacity_cpu_m=2_000)
+    (row,) = rows(made, ["no-wait"])
+    assert (1.0, 0) == (row["capacity"]["mean_wait_h"], row["capacity"]["late"])
+    calendar = rows(made, ["next-workday"])[0]["capacity"]
+    assert (1.0, 0) == (calendar["mean_wait_h"], calendar["late"])
+
+
 def test_bound_under_a_cap_knows_it() -> None:
     """Two jobs on one core cannot both have the clean hour: the bound under the cap is 1 + 2."""
     made = study((0, 1, 2), (0, 1, 2), values=(4.0, 1.0, 2.0) * 8, capacity_cpu_m=2_000)
@@ -311,6 +347,12 @@ def test_nothing_to_nothing_is_no_ratio() -> None:
     """Where nothing can be saved the share captured is not known, rather than 0 or 1."""
     (row,) = rows(study((0, 1, 1)), ["plan"])
     assert (1.0, None) == (row["normalised"], row["share_captured"])
+
+
+def test_a_price_of_nothing_costs_nothing() -> None:
+    """A price of 0 is a price: cost is 0, not unknown."""
+    (row,) = rows(study((0, 2, 1), price_per_core_h=0.0), ["no-wait"])
+    assert (0.0, 0.0) == (row["cost"], row["capacity"]["cost"])
 
 
 def test_reserved_cores_are_paid_over_the_horizon() -> None:

@@ -38,6 +38,8 @@ def heading(name: str, case: Case, series: CarbonIntensity, *, forecast: str) ->
         yield f"left out: {plural(case.outside_span, 'job')} outside the horizon"
     if case.outside_data:
         yield f"left out: {plural(case.outside_data, 'job')} beyond the end of the data"
+    if case.instant:
+        yield f"left out: {plural(case.instant, 'job')} of length 0, which do no work"
 
 
 def blocks(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[str], list[list[str]]]]:

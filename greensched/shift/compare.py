@@ -26,12 +26,12 @@ from greensched.shift.account import (
     waits,
 )
 from greensched.shift.replay import beside_reserved, capped
-from greensched.units import CPU_M_PER_CORE, MS_PER_H
+from greensched.units import CPU_M_PER_CORE, MS_PER_DAY, MS_PER_H
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from greensched.model import BoolArray
+    from greensched.model import BoolArray, IntArray
     from greensched.shift.study import Case, Terms
     from greensched.ticks import Schedule, TickIntensity, TickJobs
 
@@ -41,15 +41,20 @@ ORDER: Final = (
     *("wait-awhile", "ecovisor", "plan"),
 )
 COLUMNS_MAX: Final = 100_000  # of the linear program: a second
+CALENDAR_MS: Final = 7 * MS_PER_DAY  # beyond a job's end no calendar's deadline lies later
 ROUNDING: Final = 1e-9  # of the solver, relative
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ran:
-    """A schedule as it ran, the jobs with the latest starts that it had to keep, its cost."""
+    """A schedule as it ran, the jobs with the latest starts that it had to keep, its cost.
+
+    `patience` is how many ticks each job may wait: `jobs.latest` is earlier near the data's end.
+    """
 
     schedule: Schedule
     jobs: TickJobs
+    patience: IntArray
     cost: float | None
     under_cap: bool = False
 
@@ -99,7 +104,7 @@ class _Study:
         self.base = self._free(policy, case.signal)
         cap = case.terms.capacity_cpu_m
         self.cap = cap if cap != NONE else usual_cpu_m(planned, case.jobs.cpu_m, P95)
-        fits = case.jobs.cpu_m <= self.cap
+        self.fits = fits = case.jobs.cpu_m <= self.cap
         if not fits.any():
             what = f"all jobs want more than {self.cap / CPU_M_PER_CORE:g} cores"
             raise DataError(Finding(where="--capacity", what=what, remedy="give more cores"))
@@ -126,14 +131,14 @@ class _Study:
 
     def _free(self, policy: Any, signal: TickIntensity) -> _Ran:
         """Return how a policy's schedule runs without a cap, beside reserved cores if any."""
-        jobs = policy.window(self.case.jobs, signal)
-        planned = policy.plan(self.case.jobs, signal)
-        if not self.case.terms.reserved_cpu_m:
-            return _Ran(schedule=planned, jobs=jobs, cost=self._cost(planned, jobs, None))
-        ran = beside_reserved(planned, jobs, self.case.terms.reserved_cpu_m)
-        return _Ran(
-            schedule=ran.schedule, jobs=jobs, cost=self._cost(ran.schedule, jobs, ran.reserved)
-        )
+        jobs, reserved = policy.window(self.case.jobs, signal), None
+        schedule = policy.plan(self.case.jobs, signal)
+        if self.case.terms.reserved_cpu_m:
+            ran = beside_reserved(schedule, jobs, self.case.terms.reserved_cpu_m)
+            schedule, reserved = ran.schedule, ran.reserved
+        cost = self._cost(schedule, jobs, reserved)
+        patience = _patience(policy, self.case.jobs, self.case.patience, signal)
+        return _Ran(schedule=schedule, jobs=jobs, patience=patience, cost=cost)
 
     def _capped(self, policy: Any, signal: TickIntensity) -> _Ran:
         """Return how it runs under the cap; a policy that knows the cap plans with it."""
@@ -147,14 +152,15 @@ class _Study:
                 ran, jobs, self.case.terms.reserved_cpu_m, fixed=True
             ).reserved
         cost = self._cost(ran, jobs, reserved)
-        return _Ran(schedule=ran, jobs=jobs, cost=cost, under_cap=True)
+        patience = _patience(policy, self.small, self.case.patience[self.fits], signal)
+        return _Ran(schedule=ran, jobs=jobs, patience=patience, cost=cost, under_cap=True)
 
     def _cost(
         self, schedule: Schedule, jobs: TickJobs, reserved: BoolArray | None
     ) -> float | None:
         """Return what cores cost, those on demand by use and the reserved ones by the horizon."""
         terms = self.case.terms
-        if not terms.price_per_core_h:
+        if terms.price_per_core_h is None:
             return None
         used = (schedule.stop - schedule.start) * jobs.cpu_m[schedule.job]
         on_demand = int(used.sum() if reserved is None else used[~reserved].sum())
@@ -180,13 +186,13 @@ class _Study:
         last = max(int(one.schedule.stop.max()) for one in (ran, base))
         intensity = self.case.intensity.held_until(last)  # under a cap work may run past the data
         waited = waits(ran.schedule, ran.jobs)
-        late = waited > ran.jobs.latest - ran.jobs.arrival
+        beyond = waited > ran.jobs.latest - ran.jobs.arrival  # late, or past the data's end
         allowed = replace(ran.jobs, latest=np.maximum(ran.jobs.latest, ran.jobs.arrival + waited))
         emitted, without, bound = (
             carbon_g(schedule, ran.jobs, intensity, power_w)
             for schedule in (ran.schedule, base.schedule, least_emissions(allowed, intensity))
         )
-        if ran.under_cap and not late.any():
+        if ran.under_cap and not beyond.any():
             bound = max(bound, self._transport_g(ran.jobs))
         waited_h = waited * (intensity.tick_ms / MS_PER_H)
         found = {
@@ -195,7 +201,7 @@ class _Study:
             "mean_wait_h": float(waited_h.mean()),
             "p95_wait_h": float(np.quantile(waited_h, P95)),
             "peak_cores": peak_cpu_m(ran.schedule, ran.jobs.cpu_m) / CPU_M_PER_CORE,
-            "late": int(late.sum()),
+            "late": int((waited > ran.patience).sum()),
             "cost": ran.cost,
             "bound_g": bound,
             "share_captured": _ratio(without - emitted, without - bound),
@@ -215,6 +221,14 @@ def select(jobs: TickJobs, keep: BoolArray) -> TickJobs:
     """Return some of the jobs."""
     names = ("arrival", "length", "latest", "expected", "cpu_m", "interruptible")
     return replace(jobs, **{name: getattr(jobs, name)[keep] for name in names})
+
+
+def _patience(policy: Any, jobs: TickJobs, wait: IntArray, signal: TickIntensity) -> IntArray:
+    """Return how many ticks each job may wait under a policy, were the data endless."""
+    endless = replace(jobs, latest=jobs.arrival + wait)
+    last = int((endless.latest + jobs.length).max()) + CALENDAR_MS // signal.tick_ms
+    allowed: IntArray = policy.window(endless, signal.held_until(last)).latest - jobs.arrival
+    return allowed
 
 
 def _horizon_h(case: Case, baseline: Schedule) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from greensched.shift.firstfit import FULL, Waiting
-from greensched.ticks import Schedule, contiguous
+from greensched.ticks import Schedule, contiguous, merged
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray
@@ -24,13 +24,14 @@ def capped(schedule: Schedule, jobs: TickJobs, cpu_m: int) -> Schedule:
 
     At each tick what is due starts in the order of (planned start, arrival, row), first fit. A
     piece is due at its planned start, and not before the piece of its job that precedes it ended;
-    a job that has paused lets its cores go. No job may be larger than `cpu_m`.
+    a job that has paused lets its cores go. No job may be larger than `cpu_m`. Pieces of a job
+    that meet in the replay are one.
     """
     assert int(jobs.cpu_m.max(initial=0)) <= cpu_m
     order = np.lexsort((schedule.job, schedule.start))
     start = np.empty(len(order), np.int64)
     start[order] = _Capped(schedule, jobs, cpu_m, order).run()
-    return Schedule(job=schedule.job, start=start, stop=start + schedule.stop - schedule.start)
+    return merged(schedule.job, start, start + schedule.stop - schedule.start)
 
 
 class _Capped:
@@ -101,11 +102,11 @@ def beside_reserved(
     At each tick, in order of arrival: a job whose planned start has come starts, reserved if
     enough are free, else on demand; one that still waits starts at once if enough reserved cores
     are free. Cores of a job that ends at a tick are free from the next tick on. With `fixed`, or
-    where jobs pause, every piece keeps its ticks.
+    where jobs may pause (whether or not one does), every piece keeps its ticks.
 
     Source: GAIA (ASPLOS 2024), section 4.2, doi 10.1145/3620666.3651374.
     """
-    if fixed or len(schedule.job) > len(jobs):
+    if fixed or jobs.interruptible.any():
         return _keeping_ticks(schedule, jobs, cpu_m)
     return _Reserved(schedule, jobs, cpu_m).run()
 

@@ -36,7 +36,7 @@ class Terms:
 
     `horizon_ms` is the span from trace zero in which arrivals count and reserved cores are paid
     (NONE: all arrivals, paid until the last job without shifting has ended). `price` is in any
-    currency, for a core-hour on demand (0: no prices).
+    currency, for a core-hour on demand (None: no prices).
     """
 
     tick_ms: int = 5 * MS_PER_S
@@ -47,7 +47,7 @@ class Terms:
     interruptible: bool = False
     horizon_ms: int = NONE
     reserved_cpu_m: int = 0
-    price_per_core_h: float = 0.0
+    price_per_core_h: float | None = None
     reserved_discount: float = 0.0
     capacity_cpu_m: int = NONE
     solver: Literal["greedy", "exact"] = "greedy"  # of `plan`, under a cap
@@ -57,17 +57,20 @@ class Terms:
 class Case:
     """The jobs that count, in ticks, and what was left out.
 
+    `patience` is how many ticks each job may wait, of which `jobs.latest` takes what the data allows.
     `signal` is what policies see, `intensity` what is reported: the same unless a forecast is
     given. Both, and `marginal`, are on one grid.
     """
 
     terms: Terms
     jobs: TickJobs
+    patience: IntArray
     intensity: TickIntensity
     signal: TickIntensity
     marginal: TickIntensity | None = None
     outside_span: int = 0  # jobs that arrive before trace zero or after the horizon
     outside_data: int = 0  # jobs that do not fit the data when started at arrival
+    instant: int = 0  # jobs of length 0: there is nothing to shift
 
 
 def case(
@@ -81,8 +84,8 @@ def case(
     """Return the study of `jobs` (times from trace zero, which is tick 0).
 
     Arrivals and lengths are cut down to whole ticks, a positive length below one tick counts as
-    one; the mean of a queue's lengths is that of the uncut ones, cut. Raises UsageError where a
-    length is of no queue, and DataError where no job is left.
+    one, jobs of length 0 leave; the mean of a queue's lengths is that of the uncut ones, cut.
+    Raises UsageError where a length is of no queue, and DataError where no job is left.
     """
     longest_wait_ms, mean_ms = _queued(jobs.duration_ms, terms.queues)
     arrival = jobs.submit_ms // terms.tick_ms
@@ -93,11 +96,13 @@ def case(
     counts = jobs.submit_ms >= 0
     if terms.horizon_ms != NONE:
         counts &= jobs.submit_ms < terms.horizon_ms
-    lengths = [s.length for s in (intensity, signal, marginal) if s is not None]
-    fits = counts & (arrival + length <= min(lengths))
+    instant = counts & (jobs.duration_ms == 0)
+    end = min(s.length for s in (intensity, signal, marginal) if s is not None)
+    fits = counts & ~instant & (arrival + length <= end)
     if not fits.any():
-        raise DataError(Finding(where="jobs", what="none arrives and ends within the data"))
-    latest = np.minimum(arrival + longest_wait_ms // terms.tick_ms, min(lengths) - length)
+        raise DataError(_nothing_left(int((~counts).sum()), int(instant.sum()), len(jobs)))
+    wait = longest_wait_ms // terms.tick_ms
+    latest = np.minimum(arrival + wait, end - length)
     cpu_m = jobs.cpu_m.astype(np.int64) * jobs.tasks
     kept = TickJobs(
         arrival=arrival[fits],
@@ -110,11 +115,24 @@ def case(
     return Case(
         terms=terms,
         jobs=kept,
+        patience=wait[fits],
         intensity=intensity,
         signal=signal or intensity,
         marginal=marginal,
         outside_span=int((~counts).sum()),
-        outside_data=int((counts & ~fits).sum()),
+        outside_data=int((counts & ~instant & ~fits).sum()),
+        instant=int(instant.sum()),
+    )
+
+
+def _nothing_left(outside_span: int, instant: int, jobs: int) -> Finding:
+    """Return why no job is left, and what might leave some."""
+    beyond = jobs - outside_span - instant
+    return Finding(
+        where="jobs",
+        what=f"none is left of {jobs:,}: {outside_span:,} arrive before 0 or after the horizon, "
+        f"{beyond:,} would end after the data, {instant:,} have no length",
+        remedy="is --time-unit right? else move --from, or give a longer series or --horizon",
     )
 
 

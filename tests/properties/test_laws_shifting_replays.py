@@ -37,9 +37,26 @@ def test_reserved_is_its_definition(
     name: str, study: tuple[TickJobs, TickIntensity], cpu_m: int
 ) -> None:
     """Due jobs and those that fit reserved cores start in order of arrival, at every tick."""
-    jobs = study[0]
-    schedule = registry.load("shifting policy", name)().plan(*study)
+    policy = registry.load("shifting policy", name)()
+    jobs, schedule = policy.window(*study), policy.plan(*study)
     ran = beside_reserved(schedule, jobs, cpu_m)
     start, reserved = reserved_twin(schedule.start.tolist(), jobs, cpu_m)
     np.testing.assert_array_equal(start, ran.schedule.start)
     np.testing.assert_array_equal(reserved, ran.reserved)
+
+
+@pytest.mark.parametrize("name", registry.names("shifting policy"))
+@settings(max_examples=30)
+@given(study=studies(), cpu_m=st.integers(0, 5_000))
+def test_who_may_pause_keeps_the_planned_ticks(
+    name: str, study: tuple[TickJobs, TickIntensity], cpu_m: int
+) -> None:
+    """Beside reserved cores jobs that may pause keep their ticks, also where none of them does."""
+    jobs, series = study[0].interruptibly(pauses=True), study[1]
+    policy = registry.load("shifting policy", name)()
+    allowed, schedule = policy.window(jobs, series), policy.plan(jobs, series)
+    ran = beside_reserved(schedule, allowed, cpu_m)
+    if allowed.interruptible.any():
+        np.testing.assert_array_equal(schedule.start, ran.schedule.start)
+    else:
+        assert np.all(ran.schedule.start <= schedule.start)
