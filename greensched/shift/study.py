@@ -57,9 +57,9 @@ class Terms:
 class Case:
     """The jobs that count, in ticks, and what was left out.
 
-    `patience` is how many ticks each job may wait, of which `jobs.latest` takes what the data allows.
-    `signal` is what policies see, `intensity` what is reported: the same unless a forecast is
-    given. Both, and `marginal`, are on one grid.
+    `patience` is how many ticks each job may wait, of which `jobs.latest` takes what the data
+    allows. `signal` is what policies see, `intensity` what is reported: the same unless a forecast
+    is given. Both, and `marginal`, are on one grid.
     """
 
     terms: Terms
