@@ -227,14 +227,14 @@ def test_levels_all_at_once_are_levels_step_by_step(seed: int, step_min: int, st
     step_ms = step_min * MS_PER_MIN
     load, usual = rng.uniform(0.0, 2.0, (2, 3, steps)) + 1e-3
     factor, last = over_time(load, usual, step_ms)
-    sums, first, keep = np.zeros((4, 3)), np.zeros(2, np.int64), np.array(kept(step_ms))
+    sums, keep = np.zeros((4, 3)), kept(step_ms)
     for step in range(steps):
         level, new = levels(sums), np.empty((4, 3))
         np.testing.assert_allclose(level, factor[:, :, step], rtol=1e-9)
         now = np.ascontiguousarray(load[:, step])
         week = np.ascontiguousarray(usual[:, step])[np.newaxis]
         told = np.empty((2, 3))
-        kernels.after(week, first, 0.0, now, np.zeros(3), level[0], keep, sums, new, told)
+        kernels.learn(week, 0, 0, 0.0, now, np.zeros(3), level[0], keep, sums, new, told)
         np.testing.assert_array_equal(levels(new), told)
         sums = new
     np.testing.assert_allclose(sums, last, rtol=1e-9)

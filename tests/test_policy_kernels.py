@@ -15,9 +15,10 @@ from greensched.engine.kernels import warm
 from greensched.engine.simulate import simulate
 from greensched.experiment.world import shared
 from greensched.forecast import kernels as forecasts
-from greensched.policies import kernels as policies
+from greensched.policies.kernels import colocation, lending, machines, services
 warm.compile_control()
-named = [*vars(forecasts).items(), *vars(policies).items()]
+parts = (forecasts, colocation, lending, machines, services)
+named = [one for part in parts for one in vars(part).items()]
 entries = [v for n, v in named if hasattr(v, "signatures") and not n.startswith("_")]
 counts = [len(v.signatures) for v in entries]
 scenario = load("simulations/tidal-week.yaml").with_(**{"window.days": 1})

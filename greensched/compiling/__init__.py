@@ -20,6 +20,7 @@ __all__ = [
     "FLAG",
     "LINKING",
     "REAL",
+    "SMALL_REAL",
     "WHOLE",
     "cache_folder",
     "entry",
@@ -42,6 +43,7 @@ inner = njit(
 
 # What entries are compiled for, ahead of their first call.
 WHOLE, REAL, FLAG = numba.int64, numba.float64, numba.boolean
+SMALL_REAL = numba.float32
 
 
 def given(kind: Any, dimensions: int = 1) -> Any:

@@ -23,6 +23,8 @@ SOURCES = (
     "compiling/*.py",
     "**/kernels/*.py",
     "**/kernels.py",
+    "forecast/bands.py",
+    "forecast/level.py",
     "power.py",
     "queueing.py",
     "model/codes.py",

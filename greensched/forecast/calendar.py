@@ -7,7 +7,7 @@ week: a holiday on a working day, or a weekend day on which people work.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -37,6 +37,13 @@ class Hours:
 
     at_ms: tuple[int, ...]  # since the scenario's start
     slot: tuple[int, ...]  # 0 .. SLOTS - 1
+    nodes: IntArray = field(init=False, repr=False, compare=False)  # [2, N] both, for loops
+
+    def __post_init__(self) -> None:
+        """Make the table of both."""
+        nodes = np.array([self.at_ms, self.slot], np.int64)
+        nodes.flags.writeable = False
+        object.__setattr__(self, "nodes", nodes)
 
     def slots_of(self, at_ms: IntArray) -> IntArray:
         """Return the slot of the hour that each instant lies in."""

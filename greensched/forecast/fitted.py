@@ -160,9 +160,9 @@ class Forecast:
         it exceeds the larger by less than 1 %. `quantile` in [0.5, 0.999] is rounded up to the
         next of `bands.QUANTILES`. Now is `recent.at_ms`; leads beyond 24 h have its band.
         """
-        points = self._points(from_ms, until_ms)
         row = WHOLE if whole else EACH
-        return self._highest(recent.level_factor, recent.at_ms, points, quantile, row)
+        within = (from_ms, until_ms)
+        return self._highest(recent.level_factor, recent.at_ms, within, quantile, row)
 
     def observe(
         self,
@@ -189,8 +189,8 @@ class Forecast:
         if past_ms > 0:
             sums, factor = self._after(recent, past_ms, load_cpu_m)
             hits, tries = _counted(recent, now_ms // MS_PER_H, load_cpu_m)
-        points = self._points(now_ms, now_ms + period_ms)
-        band_cpu_m = self._highest(factor, now_ms, points, quantile, EACH)
+        within = (now_ms, now_ms + period_ms)
+        band_cpu_m = self._highest(factor, now_ms, within, quantile, EACH)
         return Recent(
             at_ms=now_ms,
             sums_cpu_m=sums,
@@ -208,14 +208,15 @@ class Forecast:
         self._assert_predicts()
         ((first, last, share),) = between(self.hours, [recent.at_ms + past_ms // 2])
         sums, factor = np.empty_like(recent.sums_cpu_m), np.empty_like(recent.level_factor)
-        kernels.after(
+        kernels.learn(
             self.week_cpu_m,
-            np.array([first, last]),
+            first,
+            last,
             share,
             frozen(np.array(load_cpu_m)),
             self.floor_cpu_m,
             recent.level_factor[0],
-            frozen(np.array(level.kept(past_ms))),
+            level.kept(past_ms),
             recent.sums_cpu_m,
             sums,
             factor,
@@ -267,25 +268,24 @@ class Forecast:
         return np.maximum(band, 0.0, out=band)
 
     def _highest(
-        self, factor: FloatArray, now_ms: int, at_ms: Sequence[int], quantile: float, row: int
+        self, factor: FloatArray, now_ms: int, within: tuple[int, int], quantile: float, row: int
     ) -> FloatArray:
-        """Return [S]: the largest of the bands at `at_ms`, as `_upper_at` has them."""
+        """Return [S]: the largest of the bands `within` a time, as `_upper_at` has them."""
         self._assert_predicts()
-        slots, weights = [], []
-        for t, (before, after, share) in zip(at_ms, between(self.hours, at_ms), strict=True):
-            slots.append((before, after, _lead(t - now_ms)))
-            weights.append((share, *level.fades(max(0, t - now_ms))))
         band_cpu_m = np.empty(len(self.mean_cpu_m))
-        kernels.highest(
+        found = kernels.highest(
             self.week_cpu_m,
-            np.array(slots, np.int64),
-            np.array(weights),
+            self.hours.nodes,
+            now_ms,
+            *within,
             factor,
             self.mean_cpu_m,
             self.floor_cpu_m,
             self.excess[row, column(quantile)],
             band_cpu_m,
         )
+        if not found:
+            between(self.hours, within)  # which says what is wrong
         return band_cpu_m
 
 

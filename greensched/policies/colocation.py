@@ -10,7 +10,7 @@ import numpy as np
 from greensched.errors import Finding
 from greensched.model import NONE, ON, BatchLimit
 from greensched.policies.batch import REST_BELOW, average_task, to_rest, wake_for_queue
-from greensched.policies.kernels import suspects
+from greensched.policies.kernels.colocation import suspects
 from greensched.policies.machines import (
     ANY,
     BATCH,
@@ -21,7 +21,7 @@ from greensched.policies.machines import (
     power_actions,
 )
 from greensched.policies.memory import frozen
-from greensched.policies.peaks import Sums, counted, n_sigma
+from greensched.policies.peaks import Sums, n_sigma
 from greensched.policies.settings import check
 from greensched.units import MS_PER_H
 
@@ -248,12 +248,9 @@ class ColocationNsigma:
         self, snapshot: Snapshot, memory: ColocationMemory, known: BoolArray
     ) -> ColocationMemory:
         """Return the memory with the sample that its sums make; a machine apart starts anew."""
-        return replace(
-            memory,
-            sums=Sums.none(len(snapshot.machines.state)),
-            ratios=frozen(np.concatenate([memory.ratios[1:], memory.sums.ratio[None]])),
-            samples=frozen(counted(memory.samples, known, self.samples)),
-        )
+        ratios, samples = memory.sums.sample(known, memory.ratios, memory.samples)
+        count = len(snapshot.machines.state)
+        return replace(memory, sums=Sums.none(count), ratios=ratios, samples=samples)
 
     def _steady(self, m: MachineView, rows: IntArray, count: int) -> BoolArray:
         """Return those of machines `rows` that batch may join: with jobs, then most reserved."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from greensched.model import DRAINING
-from greensched.policies import hpa, kernels
+from greensched.policies import hpa
 from greensched.policies.batch import to_rest, wake_for_queue
+from greensched.policies.kernels import machines as kernels
 from greensched.policies.machines import (
     BATCH,
     NOTHING,

@@ -10,8 +10,9 @@ import numpy as np
 
 from greensched.forecast import nothing_recent
 from greensched.model import NONE
-from greensched.policies import hpa, kernels
+from greensched.policies import hpa
 from greensched.policies.elastic import ElasticMemory, ElasticReactive
+from greensched.policies.kernels import services as kernels
 from greensched.policies.memory import frozen
 from greensched.policies.settings import check
 from greensched.policies.staffing import Staffing

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from greensched.model import NONE, IntArray, Scale, ServiceView, Snapshot
-from greensched.policies import kernels
+from greensched.policies.kernels import services as kernels
 from greensched.policies.memory import frozen
 
 NEVER_MS = 1 << 62

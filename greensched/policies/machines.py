@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 
 from greensched.model import (
-    BOOTING,
     OFF,
     ON,
     OWN,
@@ -19,6 +18,7 @@ from greensched.model import (
     Power,
     Snapshot,
 )
+from greensched.policies.kernels.machines import hold_pending
 from greensched.policies.memory import frozen
 
 ONLINE, BATCH, ANY = ROLE_CODES["online"], ROLE_CODES["batch"], ROLE_CODES["any"]
@@ -94,26 +94,19 @@ def to_hold_pending(snapshot: Snapshot, among: BoolArray) -> IntArray:
     room on machines that are on is taken off, as the replicas found none. Machines that cannot
     hold a single one are not woken for it, and those that boot already are taken off the need.
     """
-    view, services = snapshot.machines, snapshot.services
+    m, services = snapshot.machines, snapshot.services
     if not services.pending.any():
         return NOTHING
-    chosen, free = [NOTHING], among & ours(view)
-    for s in np.flatnonzero(services.pending):
-        places = np.minimum(
-            view.cpu_m // max(1, int(services.replica_cpu_m[s])),
-            view.memory_mib // max(1, int(services.replica_memory_mib[s])),
-        )
-        gpu_m = int(services.replica_gpu_m[s])
-        if gpu_m:
-            places = np.minimum(places, view.gpu_m // gpu_m)
-        able = free & (places > 0)
-        left = int(services.pending[s]) - int(places @ (able & (view.state == BOOTING)))
-        rows = np.flatnonzero(able & ((view.state == SLEEPING) | (view.state == OFF)))
-        rows = rows[np.lexsort((view.state[rows] == OFF, view.gpu_m[rows] > 0))]
-        count = int(np.cumsum(places[rows]).searchsorted(left)) + 1 if left > 0 else 0
-        chosen.append(rows[:count])
-        free[rows[:count]] = False  # one machine, one service: the rest is found at later wakes
-    return np.concatenate(chosen)
+    sizes = (services.replica_cpu_m, services.replica_memory_mib, services.replica_gpu_m)
+    chosen = np.empty(len(m.state), np.int64)
+    count = hold_pending(
+        *(m.state, m.lending, m.surplus, among, m.gpu_m, m.cpu_m, m.memory_mib),
+        services.pending,
+        sizes,
+        np.empty(len(m.state), np.bool_),
+        chosen,
+    )
+    return chosen[:count]
 
 
 def power_actions(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from greensched.policies.kernels import add_up
+from greensched.policies.kernels import colocation as kernels
 from greensched.policies.memory import frozen
 
 if TYPE_CHECKING:
@@ -24,35 +24,41 @@ Weights: TypeAlias = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sums:
-    """The sample that is being taken: use and reservation x time [millicores x ms]."""
+    """The sample that is being taken: see `kernels.add_up` for its rows [3, machines]."""
 
-    use: FloatArray = field(default_factory=lambda: frozen(np.empty(0)))
-    reserved: FloatArray = field(default_factory=lambda: frozen(np.empty(0)))
-    stale: BoolArray = field(default_factory=lambda: frozen(np.empty(0, np.bool_)))
+    taken: FloatArray = field(default_factory=lambda: frozen(np.empty((3, 0))))
     measured_ms: int = 0
 
     @classmethod
     def none(cls, count: int) -> Sums:
         """Return the sums of `count` machines before anything was measured."""
-        empty = frozen(np.zeros(count))
-        return cls(use=empty, reserved=empty, stale=frozen(np.zeros(count, np.bool_)))
+        return cls(taken=frozen(np.zeros((3, count))))
 
     def and_of(self, m: MachineView, period_ms: int) -> Sums:
         """Return the sums with what was measured in the last period."""
-        use, reserved, stale = self.use.copy(), self.reserved.copy(), self.stale.copy()
-        add_up(m.online_use_cpu_m, m.online_cpu_m, m.lending, period_ms, use, reserved, stale)
-        return Sums(
-            use=frozen(use),
-            reserved=frozen(reserved),
-            stale=frozen(stale),
-            measured_ms=self.measured_ms + period_ms,
-        )
+        taken = np.empty_like(self.taken)
+        kernels.add_up(m.online_use_cpu_m, m.online_cpu_m, m.lending, period_ms, self.taken, taken)
+        return Sums(taken=frozen(taken), measured_ms=self.measured_ms + period_ms)
 
     @property
-    def ratio(self) -> FloatArray:
-        """Return use over reservation [1], at most 1."""
-        ratio: FloatArray = np.minimum(self.use / np.maximum(self.reserved, 1.0), 1.0)
-        return ratio
+    def use(self) -> FloatArray:
+        """Return use x time [millicores x ms]."""
+        use: FloatArray = self.taken[kernels.USE]
+        return use
+
+    @property
+    def stale(self) -> BoolArray:
+        """Say which machines were not their own at some time."""
+        stale: BoolArray = self.taken[kernels.STALE] != 0
+        return stale
+
+    def sample(
+        self, known: BoolArray, ratios: FloatArray, samples: IntArray
+    ) -> tuple[FloatArray, IntArray]:
+        """Return the samples with this one last, and how many of a machine's are in a row."""
+        new_ratios, new_samples = np.empty_like(ratios), np.empty_like(samples)
+        kernels.taken(self.taken, frozen(known), ratios, samples, new_ratios, new_samples)
+        return frozen(new_ratios), frozen(new_samples)
 
 
 def n_sigma(ratios: FloatArray, sigmas: float) -> FloatArray:
@@ -60,12 +66,8 @@ def n_sigma(ratios: FloatArray, sigmas: float) -> FloatArray:
 
     Source: Bashir et al., EuroSys 2021, doi:10.1145/3447786.3456259.
     """
-    count = len(ratios)
-    mean = ratios.sum(axis=0) / count
-    apart = ratios - mean
-    # As std(axis=0), at a third of its time.
-    deviation = np.sqrt(np.einsum("ij,ij->j", apart, apart) / count)
-    predicted: FloatArray = np.minimum(mean + sigmas * deviation, 1)
+    mean, predicted = np.empty((2, ratios.shape[1]))
+    kernels.n_sigma(ratios, sigmas, mean, predicted)
     return predicted
 
 
@@ -76,11 +78,8 @@ def added(weights: Weights, kept: FloatArray, shares: FloatArray, known: BoolArr
     sample `shares` [resources, machines] counts 1. Exponential decay as in Autopilot (Rzadca et
     al., EuroSys 2020, doi:10.1145/3342195.3387524) and in Koordinator.
     """
-    decayed: Weights = weights * kept.astype(np.float32)[:, None, None]
-    rows = np.flatnonzero(known)
-    bins = np.minimum((shares[:, rows] * BINS).astype(np.int64), BINS - 1)
-    for resource in range(len(kept)):
-        decayed[resource, bins[resource], rows] += 1.0
+    decayed = np.empty_like(weights)
+    kernels.aged(frozen(weights), frozen(kept), frozen(shares), frozen(known), decayed)
     return decayed
 
 
@@ -90,9 +89,3 @@ def percentiles(weights: Weights, quantiles: FloatArray) -> FloatArray:
     short = below < quantiles.astype(np.float32)[:, None, None] * below[:, -1:]
     found: FloatArray = (short.sum(axis=1) + 1) / BINS
     return found
-
-
-def counted(samples: IntArray, known: BoolArray, most: int) -> IntArray:
-    """Return the number of samples in a row, at most `most`; none where one is not `known`."""
-    in_a_row: IntArray = np.where(known, np.minimum(samples + 1, most), 0)
-    return in_a_row

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from greensched.policies import kernels
+from greensched.policies.kernels import services as kernels
 from greensched.policies.memory import frozen
-from greensched.units import CPU_M_PER_CORE
 
 if TYPE_CHECKING:
     from greensched.model import FloatArray, IntArray, ServiceView
@@ -32,15 +31,15 @@ class Staffing:
         needed = np.empty(len(load_cpu_m), np.int64)
         if not len(needed):
             return needed
-        times_ms = tuple(view.service_time_ms.tolist())
-        limits = (self.wait_ms, self.wait_share, self.max_utilisation)
-        most, cores_max = float(load_cpu_m.max()) / CPU_M_PER_CORE, CORES_FIRST
-        row, cores, held, use = _tables(times_ms, *limits, cores_max)
-        while most > held[:, -1].min() and cores_max < CORES_MAX:
+        times_ms, cores_max = view.service_time_ms.tobytes(), CORES_FIRST
+        while True:
+            tables = _tables(
+                times_ms, self.wait_ms, self.wait_share, self.max_utilisation, cores_max
+            )
+            reaches = kernels.cover(load_cpu_m, view.replica_cpu_m, *tables, needed)
+            if reaches or cores_max >= CORES_MAX:
+                return needed
             cores_max *= 2
-            row, cores, held, use = _tables(times_ms, *limits, cores_max)
-        kernels.cover(load_cpu_m, view.replica_cpu_m, row, cores, held, use, needed)
-        return needed
 
 
 @cache
@@ -62,14 +61,17 @@ def utilisation_table(
 
 @cache
 def _tables(
-    times_ms: tuple[float, ...],
+    times_ms: bytes,
     wait_ms: float,
     wait_share: float,
     max_utilisation: float,
     cores_max: int,
 ) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
-    """Return each service's row [S], cores [P], and load held and utilisation there [rows, P]."""
-    distinct, row = np.unique(times_ms, return_inverse=True)
+    """Return each service's row [S], cores [P], and load held and utilisation there [rows, P].
+
+    `times_ms`: of the services, float64 as bytes.
+    """
+    distinct, row = np.unique(np.frombuffer(times_ms), return_inverse=True)
     made = [utilisation_table(wait_ms / t, wait_share, cores_max) for t in distinct.tolist()]
     cores = made[0][0]
     most = np.minimum(np.stack([table for _, table in made]), max_utilisation)

@@ -20,7 +20,7 @@ from greensched.policies import kernels as policies
 
 _NUMBERS: Any = int64[::1]
 _TABLE: Any = float64[::1]
-ENTRIES = ("advance.advance", "control.control", "sight.replicas", "kernels.spare")
+ENTRIES = ("advance.advance", "control.control", "sight.replicas", "machines.spare")
 _CONTROL_ALONE = (
     "from greensched.engine.kernels import warm; warm.compile_control()"  # in a process of its own
 )
