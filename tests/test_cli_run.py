@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FILES = {
     *("summary.json", "manifest.json", "bounds.json", "report.html"),
-    *("series.parquet", "jobs.parquet", "entries.parquet"),
+    *("series.parquet", "jobs.parquet", "entries.parquet", "parts.parquet", "factors.parquet"),
 }
 
 

@@ -93,6 +93,8 @@ UNIT_EXCEPTIONS: dict[str, str] = {
     "wait_p95_ok": "yes or no",
     "power_cycles": "a count",
     "energy_mwh_milli": "milliwatt-hours, spelt out lest they pass for megawatt-hours",
+    "energy_baseline_mwh_milli": "the same",
+    "energy_static_peak_mwh_milli": "the same",
     "time_utc": "an instant",
 }
 NUMERIC = re.compile(

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     ),
     "reproduce": ("greensched.cli.reproduce:reproduce", "Compute published results again."),
     "disclose": ("greensched.cli.disclose:disclose", "Write a year's emissions statement."),
+    "explain": ("greensched.cli.explain:explain", "Follow a figure of a result to its rows."),
     "report": ("greensched.cli.reporting:report", "Render a result again."),
     "batch": ("greensched.cli.batch:batch", "Run jobs of this machine when the grid is clean."),
     "ledger": ("greensched.cli.ledger:ledger", "Keep entries where every later change is seen."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,30 +64,52 @@ def responses_ms(shared: Shared, run: RunResult, slow: FloatArray | None = None)
     return found_ms
 
 
-def service_level(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceParts:
+    """What the service account of a run is made of, by service [S].
+
+    Responses are weighted by requests and summed where both runs are stable.
+    """
+
+    own_ms: FloatArray
+    reference_ms: FloatArray  # of the baseline
+    violated_ms: FloatArray
+
+
+def service_parts(
     shared: Shared, run: RunResult, own_ms: FloatArray, reference_ms: FloatArray
-) -> dict[str, Any]:
-    """Return the service account of a run; factors are against `reference_ms` (the baseline)."""
-    slo = shared.scenario.slo
-    services = shared.workload.services
+) -> ServiceParts | None:
+    """Return what `service_level` sums up, None without services."""
+    services, limit = shared.workload.services, shared.scenario.slo.latency_factor_p99
     if services is None or not len(services):
-        return _no_services(slo.latency_factor_p99, slo.shortage_share)
+        return None
     lengths = step_lengths_ms(services, run.end_ms)
     weight = requests(services, run.end_ms)
     # a drain that the baseline does not have is judged by shortage alone
     stable = np.isfinite(own_ms) & np.isfinite(reference_ms) & (weight > 0) & (reference_ms > 0)
-    factor = None
-    if stable.any():
-        base = float((weight[stable] * reference_ms[stable]).sum())
-        factor = float((weight[stable] * own_ms[stable]).sum()) / base
     late = np.zeros(own_ms.shape, np.bool_)
-    if slo.latency_factor_p99 is not None:
-        late[stable] = own_ms[stable] > slo.latency_factor_p99 * reference_ms[stable]
+    if limit is not None:
+        late[stable] = own_ms[stable] > limit * reference_ms[stable]
         late |= np.isinf(own_ms) & np.isfinite(reference_ms) & (weight > 0)
-    violated_ms = np.where(late, lengths[:, None], run.services.short_ms).sum(axis=0)
+    own, reference = (np.where(stable, ms, 0.0) * weight for ms in (own_ms, reference_ms))
+    return ServiceParts(
+        own_ms=own.sum(axis=0),
+        reference_ms=reference.sum(axis=0),
+        violated_ms=np.where(late, lengths[:, None], run.services.short_ms).sum(axis=0),
+    )
+
+
+def service_level(shared: Shared, run: RunResult, parts: ServiceParts | None) -> dict[str, Any]:
+    """Return the service account of a run; its latency factor is against the baseline."""
+    slo = shared.scenario.slo
+    services = shared.workload.services
+    if services is None or parts is None:
+        return _no_services(slo.latency_factor_p99, slo.shortage_share)
+    base = float(parts.reference_ms.sum())
+    factor = float(parts.own_ms.sum()) / base if base > 0 else None
     work, shortage = run.services.work_core_s.sum(), run.services.shortage_core_s.sum()
     share = float(shortage / work) if work > 0 else 0.0
-    minutes = violated_ms / MS_PER_MIN
+    minutes = parts.violated_ms / MS_PER_MIN
     return {
         "latency_factor_p99": factor,
         "latency_factor_p99_limit": slo.latency_factor_p99,

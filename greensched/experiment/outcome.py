@@ -19,7 +19,7 @@ from greensched.accounting import (
 )
 from greensched.experiment.backlog import UNDONE, backlog
 from greensched.experiment.databases import database_level
-from greensched.experiment.levels import batch_level, service_level
+from greensched.experiment.levels import ServiceParts, batch_level, service_level, service_parts
 from greensched.units import MS_PER_H, MS_PER_MIN, MWH_MILLI_PER_KWH, S_PER_H
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Outcome:
     service: dict[str, Any]
     batch: dict[str, Any]
     databases: dict[str, Any]
+    service_parts: ServiceParts | None  # None: no services
 
     def checks(self, fleet: Iterable[MachineType]) -> tuple[Check, ...]:
         """Return the balance checks of this run on the machines of `fleet`."""
@@ -136,6 +137,7 @@ def outcome(
     parts = np.maximum(parts, 0.0)
     split, rest = apportion(parts, total(entries).energy_it_mwh)
     n = len(run.services.energy_j)
+    judged = service_parts(shared, run, own_ms, reference_ms)
     split, database_mwh = np.split(split, [n + len(run.jobs.energy_j)])
     return Outcome(
         run=run,
@@ -144,7 +146,8 @@ def outcome(
         job_mwh=split[n:],
         database_mwh=database_mwh,
         unallocated_mwh=rest,
-        service=service_level(shared, run, own_ms, reference_ms),
+        service=service_level(shared, run, judged),
+        service_parts=judged,
         batch=_batch(shared, run, factors, split[n:]),
         databases=database_level(shared, run),
     )

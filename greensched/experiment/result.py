@@ -12,8 +12,9 @@ import greensched
 from greensched.accounting import ROLES, Baseline, Check, rows, savings
 from greensched.experiment.databases import fewest_for_databases
 from greensched.experiment.outcome import TOTALS, Outcome
+from greensched.experiment.parts import distinct, factors_table, job_columns, parts_table
 from greensched.model import NONE
-from greensched.units import J_PER_KWH, MS_PER_S
+from greensched.units import CPU_M_PER_CORE, J_PER_KWH, MS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -205,35 +206,49 @@ class Result:
         table = self.shared.workload.jobs
         if table is None:
             return pd.DataFrame({"job": []})
-        run, base = self.outcome.run.jobs, self.baseline.run.jobs
         ids = np.arange(len(table)).astype(str) if table.ids is None else np.asarray(table.ids)
-        return pd.DataFrame(
-            {
-                "job": ids,
-                "submit_s": table.submit_ms / MS_PER_S,
-                "start_s": _seconds(run.start_ms),
-                "end_s": _seconds(run.end_ms),
-                "wait_s": _seconds(run.start_ms) - table.submit_ms / MS_PER_S,
-                "deadline_s": _seconds(table.deadline_ms),
-                "evictions": run.evictions,
-                "wasted_s": run.wasted_ms / MS_PER_S,
-                "energy_mwh_milli": self.outcome.job_mwh,
-                "start_baseline_s": _seconds(base.start_ms),
-                "end_baseline_s": _seconds(base.end_ms),
-            }
-        )
+        run = self.outcome.run.jobs
+        columns = {
+            "job": ids,
+            "submit_s": table.submit_ms / MS_PER_S,
+            "cores": table.cpu_m / CPU_M_PER_CORE,
+            "tasks": table.tasks,
+            "duration_s": table.duration_ms / MS_PER_S,
+            "deadline_s": _seconds(table.deadline_ms),
+            "wait_s": _seconds(run.start_ms) - table.submit_ms / MS_PER_S,
+        }
+        suffixes = {"scenario": "", "baseline": "_baseline", "static_peak": "_static_peak"}
+        runs = distinct(self.runs)
+        for name, suffix in suffixes.items():
+            if name not in runs:
+                continue
+            one, own = runs[name], runs[name].run.jobs
+            columns[f"start{suffix}_s"] = _seconds(own.start_ms)
+            columns[f"end{suffix}_s"] = _seconds(own.end_ms)
+            columns |= job_columns(one, suffix)
+        return pd.DataFrame(columns)
 
     @property
     def entries(self) -> pd.DataFrame:
-        """Return the account's entries of the baseline and the scenario."""
+        """Return the account's entries of each run, a static-peak that is the baseline once."""
         import pandas as pd
 
         parts = []
-        for name, one in (("baseline", self.baseline), ("scenario", self.outcome)):
+        for name, one in distinct(self.runs).items():
             frame = pd.DataFrame(rows(one.entries))
             frame.insert(0, "run", name)
             parts.append(frame)
         return pd.concat(parts, ignore_index=True)
+
+    @property
+    def parts(self) -> pd.DataFrame:
+        """Return what service, counts and machine time of each run are made of."""
+        return parts_table(self.shared, self.runs)
+
+    @property
+    def factors(self) -> pd.DataFrame:
+        """Return the factors that the account used, by step of time."""
+        return factors_table(self.static_peak.entries)
 
     def _repr_html_(self) -> str:
         """Return the difference as a table, for notebooks; no saving without its service."""

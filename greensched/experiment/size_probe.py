@@ -12,6 +12,7 @@ from greensched.experiment.levels import (
     batch_level,
     responses_ms,
     service_level,
+    service_parts,
     step_lengths_ms,
 )
 from greensched.experiment.size_limits import Broken, Fullness, broken_at_end, late_job, worst
@@ -95,7 +96,8 @@ def judged(task: Task, simulation: Simulation, fullness: Fullness) -> Verdict:
     """Return the verdict on a run that has ended."""
     run, limits = simulation.result(), task.limits
     own_ms = responses_ms(task.shared, run)
-    service = service_level(task.shared, run, own_ms, limits.reference_ms)
+    parts = service_parts(task.shared, run, own_ms, limits.reference_ms)
+    service = service_level(task.shared, run, parts)
     batch = batch_level(task.shared, run)
     held = (
         ("shortage_share", service["shortage_share"], limits.shortage_share),

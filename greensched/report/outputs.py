@@ -26,8 +26,9 @@ SUMMARY: Final = "summary.json"
 MANIFEST: Final = "manifest.json"
 PAGE: Final = "report.html"
 BOUNDS: Final = "bounds.json"
+SIZING: Final = "sizing.json"
 MARKS: Final = (MANIFEST, SUMMARY)  # by which a folder is known to be a result
-TABLES: Final = ("series", "jobs", "entries")
+TABLES: Final = ("series", "jobs", "entries", "parts", "factors")
 FINDINGS_MAX: Final = 20  # of a damaged summary
 MANIFEST_SCHEMA: Final = "greensched/manifest/v1"
 
@@ -132,8 +133,11 @@ def _fill(result: Result, folder: Path, command: str, page: Callable[..., str]) 
     write_json(folder / SUMMARY, summary)
     if result.bounds is not None:
         (folder / BOUNDS).write_text(json.dumps(result.bounds.certificates, separators=(",", ":")))
+    if result.sizing is not None:
+        write_json(folder / SIZING, result.sizing.document)
     series = result.series
-    for name, frame in zip(TABLES, (series, result.jobs, result.entries), strict=True):
+    frames = (series, result.jobs, result.entries, result.parts, result.factors)
+    for name, frame in zip(TABLES, frames, strict=True):
         write_parquet(frame, folder / f"{name}.parquet")
     about = manifest(result, folder, command)
     (folder / PAGE).write_text(page(summary, series, about), encoding="utf-8")
