@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, Phase, settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -18,6 +18,15 @@ ROOT = Path(__file__).resolve().parent.parent
 # examples each time, so that a failure is found by who caused it.
 settings.register_profile("house", deadline=None, derandomize=True, database=None)
 settings.register_profile("search", deadline=None, max_examples=1_000)
+# A fault is to be found, not the smallest case of it (tests/mutation).
+settings.register_profile(
+    "mutation",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 

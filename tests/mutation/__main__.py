@@ -1,0 +1,115 @@
+"""`python -m tests.mutation`: try all mutants that were not tried yet, and write the table.
+
+What was found is kept in `.mutation.json`, so that an interrupted run goes on where it was; a
+function that changed is tried again, and so is all that survived with `--again`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from tests.mutation import session
+from tests.mutation.mutants import Mutant, mutants
+from tests.mutation.page import ROOT, TABLE, page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATE = ROOT / ".mutation.json"
+TARGETS = ("greensched/accounting", "greensched/ledger")
+TESTS = (
+    "tests/properties/test_laws_accounting.py",
+    "tests/properties/test_laws_accounting_sums.py",
+    "tests/properties/test_laws_attribution.py",
+    "tests/properties/test_laws_books.py",
+    "tests/properties/test_laws_ledger.py",
+    "tests/books",
+    "tests/ledger",
+    "tests/readers/test_reader_books.py",
+    "tests/test_accounting.py",
+    "tests/test_accounting_attribution.py",
+    "tests/test_accounting_integrate.py",
+    "tests/test_accounting_lmdi.py",
+    "tests/test_accounting_refusals.py",
+    "tests/test_accounting_savings.py",
+    "tests/test_balance.py",
+    "tests/test_disclosure.py",
+    "tests/test_inverse.py",
+    "tests/test_cli_ledger.py",
+    "tests/batch/test_batch_life.py",
+)
+
+
+def modules() -> dict[str, Path]:
+    """Return the modules that are changed, with their files."""
+    files = (file for target in TARGETS for file in sorted((ROOT / target).rglob("*.py")))
+    return {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
+        for file in files
+    }
+
+
+def all_mutants(only: str = "") -> list[Mutant]:
+    """Return the mutants of all modules whose name has `only` in it."""
+    found = []
+    for module, file in modules().items():
+        if only in module:
+            found += mutants(module, file.read_text(encoding="utf-8"))
+    return found
+
+
+def main() -> int:
+    """Try what is left, and write the table of docs/mutation.md."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument("--only", default="", help="modules with this in their name")
+    parser.add_argument("--again", action="store_true", help="try anew what survived")
+    parser.add_argument("--jobs", type=int, default=1, help="mutants at a time")
+    parser.add_argument("--page", action="store_true", help="only write the table")
+    asked = parser.parse_args()
+    state: dict[str, Any] = json.loads(STATE.read_text()) if STATE.exists() else {}
+    every = all_mutants()
+    state = {m.key: state[m.key] for m in every if m.key in state}
+    dead = {"killed", "timed out"}
+    left = [
+        m
+        for m in every
+        if asked.only in m.module
+        and (m.key not in state or (asked.again and state[m.key]["found"] not in dead))
+    ]
+    begun, done = time.monotonic(), 0
+
+    def told(mutant: Mutant, found: str, by: str) -> None:
+        nonlocal done
+        done += 1
+        state[mutant.key] = {"found": found, "by": by}
+        if done % 20 == 0 or done == len(left):
+            _keep(state)
+            (time.monotonic() - begun) / done * (len(left) - done)
+        if found not in dead:
+            pass
+
+    if left and not asked.page:
+        files = {name: str(file) for name, file in modules().items()}
+        try:
+            code = session.run(TESTS, left, files, jobs=asked.jobs, told=told)
+        except KeyboardInterrupt:
+            code = 130
+        _keep(state)
+        if code not in {0, 5}:
+            return code
+    TABLE.write_text(page(every, state), encoding="utf-8")
+    return 0
+
+
+def _keep(state: dict[str, Any]) -> None:
+    temporary = STATE.with_suffix(".part")
+    temporary.write_text(json.dumps(state, indent=0, sort_keys=True))
+    temporary.replace(STATE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,200 @@
+"""A session of pytest in which every mutant is tried in a fork of its own.
+
+Tests are collected once. A first fork runs all of them and notes which lines each one runs;
+then a fork for each mutant runs those that reach its line, the quickest first, until one fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from tests.mutation.apply import put_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.mutation.mutants import Mutant
+
+KILLED, SURVIVED, UNREACHED, TIMED_OUT, BROKEN = 1, 0, 3, 4, 5
+WORDS: Final = {
+    KILLED: "killed",
+    SURVIVED: "survived",
+    UNREACHED: "not reached",
+    TIMED_OUT: "timed out",
+    BROKEN: "not placed",
+}
+SLOWER: Final = 20.0  # times a test may take of what it took without a mutant
+LEAST_S: Final = 20.0
+Reach = dict[str, dict[str, Any]]
+
+
+class Session:
+    """The plugin: `mutants` are tried, `told` is called with each one and what became of it."""
+
+    def __init__(
+        self,
+        mutants: Sequence[Mutant],
+        files: dict[str, str],
+        *,
+        jobs: int,
+        told: Callable[[Mutant, str, str], None],
+    ) -> None:
+        """Keep what is asked; `files` are the sources of modules."""
+        self.mutants, self.files, self.jobs, self.told = mutants, files, jobs, told
+        self.folder = Path(tempfile.mkdtemp(prefix="mutation-"))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Try all mutants in place of running the tests."""
+        if session.testsfailed:
+            pytest.exit("tests that cannot be collected", 2)
+        items = {item.nodeid: item for item in session.items}
+        try:
+            reach = self._reach(items)
+            self._try_all(items, reach)
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return True
+
+    def _reach(self, items: dict[str, pytest.Item]) -> Reach:
+        """Return of each test its time [s] and the lines it reaches, by file."""
+        answer = self.folder / "reach.json"
+        pid = os.fork()
+        if pid == 0:
+            self._quiet()
+            code = 2
+            try:
+                answer.write_text(json.dumps(_measured(items, list(self.files.values()))))
+                code = 0
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(pid, 0)
+        if status:
+            pytest.exit("the tests could not be measured", 2)
+        reach: Reach = json.loads(answer.read_text())
+        failing = [name for name, one in reach.items() if one["failed"]]
+        if failing:
+            pytest.exit(f"fail without any mutant: {', '.join(failing)}", 2)
+        return reach
+
+    def _try_all(self, items: dict[str, pytest.Item], reach: Reach) -> None:
+        running: dict[int, Mutant] = {}
+        for mutant in self.mutants:
+            names = self._reaching(mutant, reach)
+            if not names:
+                self.told(mutant, WORDS[UNREACHED], "")
+                continue
+            while len(running) >= self.jobs:
+                self._collect(running)
+            pid = os.fork()
+            if pid == 0:
+                self._child(mutant, [(items[n], reach[n]["time_s"]) for n in names])
+            running[pid] = mutant
+        while running:
+            self._collect(running)
+
+    def _reaching(self, mutant: Mutant, reach: Reach) -> list[str]:
+        """Return the tests that reach a mutant's line, the quickest first."""
+        file = self.files[mutant.module]
+        lines = {name: one["lines"].get(file, ()) for name, one in reach.items()}
+        names = [name for name, own in lines.items() if mutant.line in own]
+        if not names and not _in_function(mutant):
+            names = [name for name, own in lines.items() if own]
+        return sorted(names, key=lambda name: reach[name]["time_s"])
+
+    def _collect(self, running: dict[int, Mutant]) -> None:
+        pid, status = os.wait()
+        mutant = running.pop(pid)
+        code = TIMED_OUT if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
+        answer = self.folder / f"{pid}.test"
+        by = answer.read_text() if answer.exists() else ""
+        shutil.rmtree(self.folder / str(pid), ignore_errors=True)
+        answer.unlink(missing_ok=True)
+        self.told(mutant, WORDS.get(code, WORDS[KILLED]), by)
+
+    def _child(self, mutant: Mutant, tests: list[tuple[pytest.Item, float]]) -> None:
+        """Try one mutant, and leave; any way out but a quiet end has killed it."""
+        self._quiet()
+        code, by = KILLED, ""
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        try:
+            try:
+                put_in(mutant.module, mutant.function, mutant.number)
+            except LookupError:
+                os._exit(BROKEN)
+            except BaseException:  # noqa: BLE001 a module that cannot be made is a dead mutant
+                os._exit(KILLED)
+            for item, time_s in tests:
+                by = item.nodeid
+                (self.folder / f"{os.getpid()}.test").write_text(by)
+                signal.setitimer(signal.ITIMER_REAL, max(LEAST_S, SLOWER * time_s))
+                if any(r.failed for r in runtestprotocol(item, log=False, nextitem=None)):
+                    os._exit(KILLED)
+            code = SURVIVED
+        finally:
+            os._exit(code)
+
+    def _quiet(self) -> None:
+        """Say nothing, and keep files of tests apart from those of other forks."""
+        null = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(null, stream)
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(self.folder)
+        own = self.folder / str(os.getpid())
+        own.mkdir()
+        tempfile.tempdir = str(own)
+
+
+def _in_function(mutant: Mutant) -> bool:
+    return bool(mutant.function) and not mutant.function.rsplit(".", 1)[-1][:1].isupper()
+
+
+def _measured(items: dict[str, pytest.Item], files: list[str]) -> Reach:
+    """Return what each test reaches; the first of them pays for what all of them share."""
+    from coverage import Coverage
+
+    cover = Coverage(data_file=None, config_file=False, include=files)
+    cover.start()
+    found: Reach = {}
+    for name, item in items.items():
+        cover.switch_context(name)
+        begun = time.monotonic()
+        reports = runtestprotocol(item, log=False, nextitem=None)
+        found[name] = {
+            "time_s": time.monotonic() - begun,
+            "failed": any(report.failed for report in reports),
+            "lines": {},
+        }
+    cover.stop()
+    data = cover.get_data()
+    for file in files:
+        for line, names in data.contexts_by_lineno(file).items():
+            for name in names:
+                if name in found:
+                    found[name]["lines"].setdefault(file, []).append(line)
+    return found
+
+
+def run(
+    paths: Sequence[str],
+    mutants: Sequence[Mutant],
+    files: dict[str, str],
+    *,
+    jobs: int,
+    told: Callable[[Mutant, str, str], None],
+) -> int:
+    """Try `mutants` with the tests in `paths`; returns pytest's exit code."""
+    os.environ["HYPOTHESIS_PROFILE"] = "mutation"
+    plugin = Session(mutants, files, jobs=jobs, told=told)
+    options = ["-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "not slow and not soak"]
+    return int(pytest.main([*options, *paths], plugins=[plugin]))
