@@ -9,11 +9,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from greensched.carbon import ACTUAL, FORECAST, Labels, Signal
-from greensched.errors import DataError, Finding, UsageError
-from greensched.providers.points import Builder, Points, Settings, instant_ms, utc
+from greensched.errors import DataError, Finding
+from greensched.providers.points import (
+    Builder,
+    Points,
+    Settings,
+    issued_ms,
+    rows_in,
+    signal_of,
+    utc,
+)
 from greensched.providers.web import base_url
 from greensched.units import MS_PER_DAY, MS_PER_MIN, MS_PER_S
 
@@ -37,10 +45,7 @@ class CarbonAwareSdk:
     def named(cls, text: str, settings: Settings) -> Self:
         """Return the source at the address `text`; raises UsageError without it or a signal."""
         url = base_url(text, "", cls.name)
-        if settings.signal is None:
-            what, remedy = "does not say what its values are", "--signal average or marginal"
-            raise UsageError(Finding(where=cls.name, what=what, remedy=remedy))
-        return cls(url=url, signal=settings.signal)
+        return cls(url=url, signal=signal_of(cls.name, settings))
 
     @property
     def place(self) -> str:
@@ -56,7 +61,7 @@ class CarbonAwareSdk:
         }
         rows = web.get(f"{self.url}/emissions/bylocation", asked)
         found = Builder(where=self.name)
-        for row in _list([] if rows is None else rows, "past values"):
+        for row in rows_in(self.name, [] if rows is None else rows, "of past values"):
             found.add(
                 row.get("time"),
                 row.get("rating"),
@@ -68,15 +73,15 @@ class CarbonAwareSdk:
     def forecast(self, query: Query, web: Web) -> Points:
         """Return the current forecast."""
         asked = {"location": query.zone}
-        answer = _list(web.get(f"{self.url}/emissions/forecasts/current", asked), "forecasts")
+        answer = web.get(f"{self.url}/emissions/forecasts/current", asked)
         found = Builder(where=self.name)
         issued: object = None
-        for part in answer:
+        for part in rows_in(self.name, answer, "of forecasts"):
             if part.get("location", query.zone) != query.zone:
                 what = f"answered for {part['location']!r}, asked for {query.zone!r}"
                 raise DataError(Finding(where=self.name, what=what))
             issued = part.get("generatedAt")
-            for row in _list(part.get("forecastData"), "forecastData"):
+            for row in rows_in(self.name, part.get("forecastData"), "of forecastData"):
                 minutes = row.get("duration")
                 length_ms = minutes * MS_PER_MIN if isinstance(minutes, int) else 0
                 found.add(
@@ -85,15 +90,8 @@ class CarbonAwareSdk:
         return found.points(query.zone, self._labels(issued))
 
     def _labels(self, issued: object) -> Labels:
-        issued_ms = None if issued is None else instant_ms(issued)
-        return Labels(signal=self.signal, source=self.name, issued_at_ms=issued_ms)
-
-
-def _list(rows: Any, what: str) -> list[dict[str, Any]]:
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        where = CarbonAwareSdk.name
-        raise DataError(Finding(where=where, what=f"the answer has no list of {what}"))
-    return rows
+        made_ms = issued_ms(self.name, issued)
+        return Labels(signal=self.signal, source=self.name, issued_at_ms=made_ms)
 
 
 def _span_ms(text: object) -> int:

@@ -11,8 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from greensched.carbon import ACTUAL, ESTIMATED, FORECAST, Labels
-from greensched.errors import DataError, Finding, UsageError
-from greensched.providers.points import Builder, Points, Settings, instant_ms, utc
+from greensched.errors import DataError, Finding
+from greensched.providers.points import (
+    Builder,
+    Points,
+    Settings,
+    issued_ms,
+    refuse_marginal,
+    rows_in,
+    utc,
+)
 from greensched.providers.secrets import needed
 from greensched.providers.web import base_url
 from greensched.units import MS_PER_DAY, MS_PER_H
@@ -41,9 +49,7 @@ class ElectricityMaps:
     @classmethod
     def named(cls, text: str, settings: Settings) -> Self:
         """Return the source at the address `text`, or at its public one."""
-        if settings.signal == "marginal":
-            what = "gives the average signal only"
-            raise UsageError(Finding(where=cls.name, what=what, remedy="watttime is marginal"))
+        refuse_marginal(cls.name, settings)
         return cls(url=base_url(text, PUBLIC, cls.name))
 
     @property
@@ -97,7 +103,7 @@ class ElectricityMaps:
         return Labels(
             basis="lifecycle",
             source=self.name,
-            issued_at_ms=None if issued is None else instant_ms(issued),
+            issued_at_ms=issued_ms(self.name, issued),
         )
 
 
@@ -114,9 +120,7 @@ def _add(found: Builder, rows: Iterator[dict[str, Any]]) -> None:
 def _list(answer: Any, key: str, zone: str) -> list[dict[str, Any]]:
     """Return the rows of an answer; raises DataError where it has none or is of another zone."""
     where = ElectricityMaps.name
-    rows = answer.get(key) if isinstance(answer, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise DataError(Finding(where=where, what=f"the answer has no list {key!r}"))
+    rows = rows_in(where, answer.get(key) if isinstance(answer, dict) else None, repr(key))
     of = answer.get("zone", zone)
     if of != zone:
         raise DataError(Finding(where=where, what=f"answered for zone {of!r}, asked for {zone!r}"))

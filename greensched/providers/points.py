@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
 from greensched.carbon import FINDINGS_MAX, Labels, Signal
-from greensched.errors import DataError, Finding
-from greensched.units import G_PER_LB, MS_PER_S
+from greensched.errors import DataError, Finding, UsageError
+from greensched.units import G_PER_LB, MS_PER_S, MS_PER_YEAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -133,6 +133,9 @@ class Builder:
             start_ms = instant_ms(start)
             end_ms = start_ms + length_ms if end is None else instant_ms(end)
             row = (start_ms, end_ms, number(value) * self.factor, status)
+            if end_ms - start_ms > MS_PER_YEAR:
+                message = f"lasts over a year from {start!r} on"
+                raise ValueError(message)  # noqa: TRY301 told like the others
         except ValueError as error:
             self.found.append(Finding(where=at, what=str(error)))
             return
@@ -150,6 +153,36 @@ class Builder:
             )
             raise DataError(*self.found[:FINDINGS_MAX], *rest)
         return points_of(zone, sorted(self.rows), labels, notes)
+
+
+def rows_in(where: str, rows: object, what: str) -> list[dict[str, Any]]:
+    """Return a list of objects of an answer; raises DataError where it is none."""
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise DataError(Finding(where=where, what=f"the answer has no list {what}"))
+    return rows
+
+
+def issued_ms(where: str, text: object) -> int | None:
+    """Return when a forecast was made [ms since 1970 UTC]; DataError for what is no time."""
+    try:
+        return None if text is None else instant_ms(text)
+    except ValueError as error:
+        raise DataError(Finding(where=where, what=f"the forecast was made {error}")) from None
+
+
+def signal_of(where: str, settings: Settings) -> Signal:
+    """Return what the user says that values are, of a source that cannot; raises UsageError."""
+    if settings.signal is None:
+        what, remedy = "does not say what its values are", "--signal average or marginal"
+        raise UsageError(Finding(where=where, what=what, remedy=remedy))
+    return settings.signal
+
+
+def refuse_marginal(where: str, settings: Settings) -> None:
+    """Raise UsageError where the marginal signal is wanted of a source of average ones."""
+    if settings.signal == "marginal":
+        what, remedy = "gives the average signal only", "watttime is marginal"
+        raise UsageError(Finding(where=where, what=what, remedy=remedy))
 
 
 def points_of(

@@ -9,11 +9,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from string import Template
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeGuard
 
-from greensched.carbon import ACTUAL, Labels, Signal
-from greensched.errors import DataError, Finding, OutsideError, UsageError
-from greensched.providers.points import Points, Settings, nothing, points_of, unit_factor
+from greensched.carbon import ACTUAL, FOREVER_MS, Labels, Signal
+from greensched.errors import DataError, Finding, OutsideError
+from greensched.providers.points import (
+    Points,
+    Settings,
+    nothing,
+    points_of,
+    signal_of,
+    unit_factor,
+)
 from greensched.providers.secrets import secret
 from greensched.providers.web import base_url
 from greensched.units import MS_PER_DAY, MS_PER_MIN, MS_PER_S
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
 TOKEN: Final = "PROMETHEUS_TOKEN"  # noqa: S105 the variable's name
 QUERY: Final = 'carbon_intensity_g_per_kwh{zone="$zone"}'
 STEP_MS: Final = 15 * MS_PER_MIN
+PAIR: Final = 2  # of time and value
 RANGE_MS: Final = 100 * MS_PER_DAY  # below the 11,000 points that one answer may have
 
 
@@ -43,11 +51,8 @@ class Prometheus:
     def named(cls, text: str, settings: Settings) -> Self:
         """Return the server at the address `text`; raises UsageError without it or a signal."""
         url = base_url(text, "", cls.name)
-        if settings.signal is None:
-            what, remedy = "does not say what its values are", "--signal average or marginal"
-            raise UsageError(Finding(where=cls.name, what=what, remedy=remedy))
-        query = settings.query or QUERY
-        return cls(url=url, signal=settings.signal, query=query, unit=settings.unit)
+        signal, query = signal_of(cls.name, settings), settings.query or QUERY
+        return cls(url=url, signal=signal, query=query, unit=settings.unit)
 
     @property
     def place(self) -> str:
@@ -63,8 +68,8 @@ class Prometheus:
         for from_ms in range(first_ms, until_ms, RANGE_MS):
             # The end is included; the point at the end of a range is the next one's first.
             last_ms = min(from_ms + RANGE_MS, until_ms) - 1
-            for time_s, text in self._values(query.zone, from_ms, last_ms, web):
-                start_ms, value = _sample(time_s, text)
+            for sample in self._values(query.zone, from_ms, last_ms, web):
+                start_ms, value = _sample(sample)
                 rows.append((start_ms, start_ms + STEP_MS, value * factor, ACTUAL))
         return points_of(query.zone, sorted(rows), self._labels())
 
@@ -98,10 +103,11 @@ class Prometheus:
         return Labels(signal=self.signal, source=self.name)
 
 
-def _sample(time_s: object, text: object) -> tuple[int, float]:
-    """Return time [ms] and value of a sample, NaN where that is not finite."""
-    if not isinstance(time_s, int | float) or not isinstance(text, str):
-        what = f"{time_s!r}, {text!r} is no sample"
+def _sample(sample: object) -> tuple[int, float]:
+    """Return time [ms] and value of `[time, "value"]`, NaN where that is not finite."""
+    time_s, text = sample if isinstance(sample, list) and len(sample) == PAIR else (None, None)
+    if not _is_time(time_s) or not isinstance(text, str):
+        what = f"{sample!r} is no sample"
         raise DataError(Finding(where=Prometheus.name, what=what))
     try:
         value = float(text)
@@ -109,3 +115,8 @@ def _sample(time_s: object, text: object) -> tuple[int, float]:
         what = f"{text!r} is no number"
         raise DataError(Finding(where=Prometheus.name, what=what)) from None
     return round(time_s * MS_PER_S), value if math.isfinite(value) else math.nan
+
+
+def _is_time(time_s: object) -> TypeGuard[float]:
+    """Tell whether it is seconds since 1970 that milliseconds can be made of."""
+    return isinstance(time_s, int | float) and abs(time_s) < FOREVER_MS // MS_PER_S

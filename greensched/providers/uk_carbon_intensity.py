@@ -11,8 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from greensched.carbon import ACTUAL, FORECAST, Labels
-from greensched.errors import DataError, Finding, UsageError
-from greensched.providers.points import Builder, Points, Settings, nothing
+from greensched.errors import Finding, UsageError
+from greensched.providers.points import (
+    Builder,
+    Points,
+    Settings,
+    nothing,
+    refuse_marginal,
+    rows_in,
+)
 from greensched.providers.web import base_url
 from greensched.units import MS_PER_DAY, MS_PER_MIN, MS_PER_S
 
@@ -38,9 +45,7 @@ class UkCarbonIntensity:
     @classmethod
     def named(cls, text: str, settings: Settings) -> Self:
         """Return the source at the address `text`, or at its public one."""
-        if settings.signal == "marginal":
-            what = "gives the average signal only"
-            raise UsageError(Finding(where=cls.name, what=what, remedy="watttime is marginal"))
+        refuse_marginal(cls.name, settings)
         return cls(url=base_url(text, PUBLIC, cls.name))
 
     @property
@@ -95,8 +100,6 @@ def _minute(time_ms: int) -> str:
 
 def _add(found: Builder, answer: Any, key: str, status: int) -> None:
     rows = answer.get("data") if isinstance(answer, dict) else None
-    if not isinstance(rows, list):
-        raise DataError(Finding(where=found.where, what="the answer has no list 'data'"))
-    for row in rows:
-        value = row.get("intensity", {}).get(key)
-        found.add(row.get("from"), value, end=row.get("to"), status=status)
+    for row in rows_in(found.where, rows, "'data'"):
+        (values,) = rows_in(found.where, [row.get("intensity") or {}], "of intensities")
+        found.add(row.get("from"), values.get(key), end=row.get("to"), status=status)

@@ -18,8 +18,10 @@ from greensched.providers.points import (
     Builder,
     Points,
     Settings,
-    instant_ms,
+    issued_ms,
     nothing,
+    number,
+    rows_in,
     unit_factor,
     utc,
 )
@@ -115,9 +117,9 @@ class WattTime:
         for answer in answers:
             meta = answer["meta"]
             found.factor = unit_factor(self.name, meta.get("units"))
-            step_ms = int(meta.get("data_point_period_seconds", STEP_S)) * MS_PER_S
+            step_ms = _step_ms(meta.get("data_point_period_seconds", STEP_S))
             issued = meta.get("generated_at") if status == FORECAST else None
-            for row in answer["data"]:
+            for row in rows_in(self.name, answer["data"], "'data'"):
                 found.add(
                     row.get("point_time"), row.get("value"), length_ms=step_ms, status=status
                 )
@@ -128,5 +130,14 @@ class WattTime:
             signal=self.signal,
             basis="direct",
             source=self.name,
-            issued_at_ms=None if issued is None else instant_ms(issued),
+            issued_at_ms=issued_ms(self.name, issued),
         )
+
+
+def _step_ms(period_s: object) -> int:
+    """Return how long a value holds [ms]; raises DataError for what is no number of seconds."""
+    try:
+        return round(number(period_s) * MS_PER_S)
+    except ValueError:
+        what = f"data_point_period_seconds is {period_s!r}, no number of seconds"
+        raise DataError(Finding(where=WattTime.name, what=what)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -15,7 +16,9 @@ from greensched import registry
 from greensched.errors import DataError, GreenschedError, OutsideError, UsageError
 from greensched.providers.cache import Cache
 from greensched.providers.chain import ask
+from greensched.providers.gates import judged
 from greensched.providers.points import Settings
+from greensched.providers.web import Web
 from tests.carbon.server import Reply, Request, serving
 from tests.carbon.worlds import LIVE, SECRET, TOLD, Told, World, telling, with_secrets
 
@@ -149,6 +152,70 @@ def bent(told: Told, change: Callable[[str], str]) -> Any:
         )
 
     return asked(told, respond)[0]
+
+
+WRONG: tuple[Any, ...] = (None, 5, 10**30, 1e300, "x", "2026-03-01T00:00", True, [], [[]], {}, [5])
+
+
+def places_in(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of every node of an answer; of a list the first element stands for all."""
+    yield path
+    if not isinstance(node, dict | list):
+        return
+    keys = list(node) if isinstance(node, dict) else range(min(1, len(node)))
+    for key in keys:
+        yield from places_in(node[key], (*path, key))
+
+
+def with_node(node: Any, path: tuple[Any, ...], wrong: Any) -> Any:
+    """Return an answer in which one node is another."""
+    if not path:
+        return wrong
+    changed = dict(node) if isinstance(node, dict) else list(node)
+    changed[path[0]] = with_node(node[path[0]], path[1:], wrong)
+    return changed
+
+
+@pytest.mark.parametrize("kind", ["actual", "forecast"])
+def test_any_wrong_node(told: Told, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any node of an answer that is of another type gives points or a told error, no crash."""
+    answers: list[Any] = []
+    true_get = Web.get
+
+    def kept(web: Web, *given: Any, **more: Any) -> Any:
+        answers.append(true_get(web, *given, **more))
+        return answers[-1]
+
+    monkeypatch.setattr(Web, "get", kept)
+    getattr(told.provider, kind)(WORLD.query, told.web)
+    tried = [(i, p, w) for i, whole in enumerate(answers) for p in places_in(whole) for w in WRONG]
+    for place, path, wrong in tried:
+        told.web.kept.clear()
+        bent = list(answers)
+        bent[place] = with_node(answers[place], path, wrong)
+        monkeypatch.setattr(Web, "get", lambda *_, left=bent, **__: left.pop(0))
+        with contextlib.suppress(GreenschedError):
+            points = getattr(told.provider, kind)(WORLD.query, told.web)
+            judged(points, live=True, now_ms=WORLD.now_ms)
+
+
+def test_naive_times_of_issue(told: Told) -> None:
+    """A forecast made at a time without an offset is refused; the next source is asked."""
+    if told.name not in {"electricity-maps", "watttime", "carbon-aware-sdk"}:
+        return  # the others do not say when a forecast was made
+    answer = TOLD[told.name]
+    assert answer is not None
+    shape = re.compile(r'("(?:updatedAt|generated_at|generatedAt)": "[^"Z+]+)[^"]*"')
+
+    def respond(request: Request) -> Reply:
+        whole = answer(WORLD, request)
+        return Reply(body=shape.sub(r'\g<1>"', whole.data.decode()).encode())
+
+    other = registry.source("constant:400", Settings())
+    with serving(respond) as server:
+        told.url = server.url
+        found = ask([told.provider, other], WORLD.query, told.web, Cache(folder=None))
+    assert "has no offset: it could mean any hour" in found.steps[0].what
 
 
 def test_naive_times(told: Told) -> None:
