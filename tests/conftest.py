@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.effort import WHOLE
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -16,14 +18,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Two workers on two cores: a deadline for one example would measure the neighbour. The same
 # examples each time, so that a failure is found by who caused it.
-settings.register_profile("house", deadline=None, derandomize=True, database=None)
-settings.register_profile("search", deadline=None, max_examples=1_000)
+settings.register_profile(
+    "house", deadline=None, derandomize=True, database=None, max_examples=WHOLE // 3
+)
+settings.register_profile("whole", settings.get_profile("house"), max_examples=WHOLE)
+settings.register_profile("search", deadline=None, max_examples=10 * WHOLE)
 # A fault is to be found, not the smallest case of it (tests/mutation).
 settings.register_profile(
     "mutation",
-    deadline=None,
-    derandomize=True,
-    database=None,
+    settings.get_profile("whole"),
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

@@ -122,6 +122,7 @@ def test_parts_sum_to_totals(example: Example) -> None:
     assert gases == pytest.approx(values["inventory"]["scope1"]["mid_t"])
 
 
+@pytest.mark.slow
 def test_offsets_lower_no_figure(example: Example, tmp_path: Path) -> None:
     """Without its offsets the company's inventory and targets are the same."""
     company = _edited(tmp_path, ("offsets: offsets.csv\n", ""))
@@ -136,6 +137,7 @@ def test_offsets_lower_no_figure(example: Example, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_leased_site_moves_and_leaves_the_total(example: Example, tmp_path: Path) -> None:
     """Site bj run by the company itself: other scopes, the same totals."""
     company = _edited(tmp_path, ("control: leased_cat8", "control: operational"))
@@ -146,6 +148,7 @@ def test_a_leased_site_moves_and_leaves_the_total(example: Example, tmp_path: Pa
     assert before["scope2_location"]["mid_t"] < after["scope2_location"]["mid_t"]
 
 
+@pytest.mark.slow
 def test_the_statement_is_printed_in_every_form(example: Example, tmp_path: Path) -> None:
     """Text, Markdown, CSV and JSON are printed; the files hold the same."""
     out = str(tmp_path / "out")
@@ -165,6 +168,7 @@ def test_the_statement_is_printed_in_every_form(example: Example, tmp_path: Path
     assert "note  contract hydro bundle is not counted" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_bundle_verifies(example: Example, tmp_path: Path) -> None:
     """Checksums hold, the rows give the signed root again, and the inputs the same statement."""
     for line in (example.out / "SHA256SUMS").read_text("utf-8").splitlines():
@@ -232,6 +236,7 @@ def test_a_year_of_which_nothing_is_known(
     assert what in result.stderr
 
 
+@pytest.mark.slow
 def test_an_earlier_year_is_disclosed_from_bills(example: Example, tmp_path: Path) -> None:
     """2023 is known by bills alone: no hourly scores, and no residual mix before 2022."""
     company = _edited(tmp_path, ("      climate: climate-hz.csv.gz", "      climate: none.csv"))
@@ -271,6 +276,7 @@ def test_all_that_is_wrong_with_the_files_is_told(example: Example, tmp_path: Pa
         assert what in result.stderr
 
 
+@pytest.mark.slow
 def test_own_factors_replace_bundled_ones_by_id(example: Example, tmp_path: Path) -> None:
     """A factor file with an id that ships replaces it, and the statement says whose it is."""
     company = _copy(tmp_path)

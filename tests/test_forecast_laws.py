@@ -13,11 +13,12 @@ from greensched.forecast.bands import EACH, WHOLE, Replay, rank, tried
 from greensched.forecast.fitted import along
 from greensched.forecast.level import kept, levels, over_time
 from greensched.units import MS_PER_DAY, MS_PER_MIN
+from tests.effort import examples
 from tests.forecast_cases import DAY, STEP_MS, WEEK, calendar, fitted, weeks
 
 SEEDS = st.integers(0, 10_000)
 QUANTILE = st.sampled_from(QUANTILES)
-FEW = settings(max_examples=15)
+FEW = settings(max_examples=examples(15))
 
 
 @given(

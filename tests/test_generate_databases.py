@@ -27,6 +27,7 @@ from greensched.policies.repacking import consolidated
 from greensched.readers import canonical
 from greensched.readers.bundled import bundled_path
 from greensched.readers.options import ReadOptions
+from tests.effort import examples
 
 COLUMNS = ("cpu_m", "iops", "memory_mib", "disk_gib", "replicas", "apart")
 
@@ -90,7 +91,7 @@ def test_consolidation_is_within_the_published_range() -> None:
     assert 5.5 <= 144 / machines_used(plan) <= 17
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(seed=st.integers(0, 2**63), count=st.integers(1, 120), days=st.integers(1, 9))
 def test_databases_are_valid_for_any_seed(seed: int, count: int, days: int) -> None:
     """Any databases are sorted by name, take something at all times, and have three replicas."""

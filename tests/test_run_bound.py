@@ -18,6 +18,7 @@ from greensched.bounds.operation import Load, Plant, Price, least, lower_hull
 from greensched.experiment.run_bound import run_bounds
 from greensched.power import Asymptotic, Cubic, Linear, Mse, Piecewise, Sqrt, Square
 from greensched.report.outputs import BOUNDS, write_result
+from tests.effort import examples
 from tests.report_cases import write_scenario
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def test_too_much_work_has_no_bound() -> None:
     assert None is least([SMALL], _load([41.0], [0.0]), Price(machine_h=1.0))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     online=st.lists(st.floats(0.0, 20.0), min_size=1, max_size=4),
     more=st.floats(0.0, 10.0),

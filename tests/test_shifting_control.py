@@ -16,6 +16,7 @@ from greensched.policies.shifting.control import Shifting
 from greensched.policies.shifting.plan import Plan
 from greensched.ticks import TickIntensity, TickJobs, on_ticks
 from greensched.units import MS_PER_H
+from tests.effort import examples
 from tests.shifting_cases import intensity_of, jobs_of, studies, ticks_of
 
 every_policy = pytest.mark.parametrize("name", registry.names("shifting policy"))
@@ -81,7 +82,7 @@ def obey(actions: Any, now_ms: int, started: Any, running: Any) -> None:
 
 
 @every_policy
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(study=studies())
 def test_woken_every_tick_it_does_what_it_plans_at_once(
     name: str, study: tuple[TickJobs, TickIntensity]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from greensched.errors import UsageError
 from greensched.policies.shifting.elastic import scaled
+from tests.effort import examples
 
 
 def test_by_hand() -> None:
@@ -32,7 +33,7 @@ def test_flat_intensity_runs_as_narrow_as_possible() -> None:
     assert [1, 1, 1, 0] == found.most.tolist()
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     values=st.lists(st.integers(1, 40), min_size=2, max_size=5),
     gains=st.lists(st.integers(1, 9), min_size=1, max_size=3),

@@ -13,6 +13,7 @@ import pytest
 from greensched.batch.job import ENDED, INTERRUPTED, RUNNING, STARTING, WAITING
 from greensched.batch.worker import Worker
 from tests.batch.cases import MS, now_ms, until, working
+from tests.effort import examples
 
 if TYPE_CHECKING:
     from greensched.batch.queue import Queue
@@ -95,12 +96,12 @@ def kill_supervisors(place: Place, kills: int) -> None:
 
 def test_killed_workers(place: Place) -> None:
     """15 killed workers lose no job, start none twice, and none late while a worker lives."""
-    kill_workers(place, CI_KILLS)
+    kill_workers(place, examples(CI_KILLS))
 
 
 def test_killed_supervisors(place: Place) -> None:
     """15 killed supervisors leave interrupted jobs, none of which runs again unasked."""
-    kill_supervisors(place, CI_KILLS)
+    kill_supervisors(place, examples(CI_KILLS))
 
 
 @pytest.mark.soak

@@ -15,6 +15,7 @@ from greensched.errors import DataError, UsageError
 from greensched.providers import file_all, files
 from greensched.providers.file_all import read_all
 from greensched.providers.file_rows import samples
+from tests.effort import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,7 +137,7 @@ TIMES = st.sampled_from(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(rows=st.lists(st.tuples(TIMES, CELLS), min_size=1, max_size=4), utc=st.booleans())
 def test_bulk_reads_what_single_rows_read(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], utc: bool

@@ -14,6 +14,7 @@ from greensched.bounds.window import best_window, cleanest_windows
 from greensched.carbon import CarbonIntensity
 from greensched.errors import DataError
 from greensched.providers.file_all import read_all
+from tests.effort import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ def counted(hours: FloatArray, length: int, slack: int) -> tuple[float, float]:
     return float(np.mean(contiguous)), float(np.mean(split))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     hours=st.lists(st.integers(1, 500).map(float), min_size=8, max_size=50),
     length=st.integers(1, 40),

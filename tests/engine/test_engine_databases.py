@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from greensched.engine.kernels.memory import WORLD_DTYPES
 from greensched.engine.simulate import Simulation, simulate
 from greensched.model import NONE, OFF, Compress, Move, Power
+from tests.effort import examples
 from tests.engine.database_worlds import Drawn, database_worlds
 from tests.engine.worlds import Scripted, machines, numbers, setting
 from tests.packing_cases import databases_of
@@ -143,7 +144,7 @@ def agree(drawn: Drawn) -> None:
     assert (twin.outages, twin.out_ms) == (run.outages.outages, run.outages.database_ms)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(database_worlds())
 def test_twin_agrees_on_databases(drawn: Drawn) -> None:
     """Engine and a slow model agree on energy, shortage, moves and refusals of random scripts."""
@@ -180,14 +181,14 @@ class Held(Simulation):
                 assert len(groups) == len(set(groups.tolist()))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(database_worlds())
 def test_databases_are_within_capacity_and_apart(drawn: Drawn) -> None:
     """Memory and disk are never promised twice, replicas are apart, none is on what is off."""
     Held(drawn.setting).finish()
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(database_worlds())
 def test_energy_of_databases_is_conserved(drawn: Drawn) -> None:
     """Databases take at most what their machines took, and all that they wanted is counted."""

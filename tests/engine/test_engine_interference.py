@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from greensched.engine.simulate import simulate
 from greensched.model import NO_INTERFERENCE, BatchLimit, Interference, JobClass, Setting
+from tests.effort import examples
 from tests.engine.random_worlds import full_worlds
 from tests.engine.worlds import Scripted, jobs, machines, numbers, services, setting
 
@@ -100,7 +101,7 @@ def test_each_step_has_its_own() -> None:
     assert [0.5 * 20_000, 0.5 * 10_000, 0.0] == pytest.approx(run.services.pressed_ms[:, 0])
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(full_worlds(), st.floats(0.0, 3.0))
 def test_none_is_the_same_with_any_curve(world: Setting, slope: float) -> None:
     """Where jobs are not slowed no curve changes what happens, to the bit."""
@@ -113,7 +114,7 @@ def test_none_is_the_same_with_any_curve(world: Setting, slope: float) -> None:
     assert slope * before.services.pressed_ms == pytest.approx(after.services.pressed_ms)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.floats(0, 4_000),
     st.floats(0, 4_000),

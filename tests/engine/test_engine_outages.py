@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from greensched.engine.simulate import simulate
 from greensched.model import NONE, JobClass, Outages, Power, Setting, merged
+from tests.effort import examples
 from tests.engine.crowded_worlds import crowded
 from tests.engine.database_worlds import Drawn, database_worlds
 from tests.engine.outage_worlds import outages_of, with_outages
@@ -190,14 +191,14 @@ def test_twin_agrees_on_crowded_worlds_with_outages(hundred: int) -> None:
             raise
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(full_worlds(), SEEDS)
 def test_twin_agrees_on_outages(told: Setting, seed: int) -> None:
     """Engine and twin agree on outages beside everything that policies may do."""
     agree(with_outages(told, seed))
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(database_worlds(), SEEDS)
 def test_twin_agrees_on_databases_with_outages(drawn: Drawn, seed: int) -> None:
     """Engine and twin agree on databases that fail over, and on copies that are cut off."""

@@ -15,6 +15,7 @@ from hypothesis import Phase, assume, given, settings
 
 from greensched.engine.simulate import simulate
 from greensched.model import Setting  # noqa: TC001  (hypothesis reads annotations)
+from tests.effort import examples
 from tests.engine.crowded_worlds import crowded
 from tests.engine.random_worlds import batch_worlds, full_worlds
 from tests.twin_world import World
@@ -60,21 +61,21 @@ def agree(setting: Setting) -> None:
     assert twin.lost_work == pytest.approx(1e6 * run.outages.lost_core_s)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(batch_worlds(rich=False))
 def test_twin_agrees_on_first_come_first_served(setting: Setting) -> None:
     """Engine and twin agree on queues of one-task jobs, first come first served, first fit."""
     agree(setting)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(batch_worlds())
 def test_twin_agrees_on_batch(setting: Setting) -> None:
     """Engine and twin agree on all disciplines, weighers, gangs, GPUs and use steps."""
     agree(setting)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(full_worlds())
 def test_twin_agrees_on_services_beside_batch(setting: Setting) -> None:
     """Engine and twin agree where policies scale, switch, lend, recall and limit."""
@@ -142,7 +143,7 @@ def whole_seconds(setting: Setting) -> Setting:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(batch_worlds())
 def test_energy_is_the_integral_by_seconds(drawn: Setting) -> None:
     """I-05: energy equals a brute-force sum over seconds where breakpoints are whole seconds."""
@@ -209,7 +210,7 @@ def settings_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a file of random worlds."""
     found: list[Setting] = []
 
-    @settings(max_examples=40, phases=[Phase.generate], database=None)
+    @settings(max_examples=examples(40), phases=[Phase.generate], database=None)
     @given(full_worlds())
     def collect(setting: Setting) -> None:
         found.append(setting)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import ROOT
+from tests.effort import examples
 from tests.ledger.cases import Case, job, new_case
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def survives(tmp_path: Path, kills: int) -> None:
 
 def test_kills(tmp_path: Path) -> None:
     """30 writers killed at random moments lose nothing that was acknowledged, and tear nothing."""
-    survives(tmp_path, CI_KILLS)
+    survives(tmp_path, examples(CI_KILLS))
 
 
 @pytest.mark.soak

@@ -33,12 +33,13 @@ from tests.carbon.worlds import (
     values_of,
     with_secrets,
 )
+from tests.effort import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-few = settings(max_examples=15)
-grams = st.integers(1, 2_000).map(float)
+few = settings(max_examples=examples(15))
+grams = st.integers(1, 1_999).map(float)  # below the limit, which pounds would round over
 known = st.lists(grams, min_size=3, max_size=10).map(tuple)
 gappy = st.lists(st.one_of(grams, st.none()), min_size=3, max_size=10).map(tuple)
 

@@ -16,6 +16,7 @@ from greensched.accounting.usage import usage_edges
 from greensched.engine.simulate import simulate
 from greensched.model import NO_INTERFERENCE, JobClass, Jobs, Setting
 from greensched.power import Linear
+from tests.effort import examples
 from tests.engine.check import Checked
 from tests.engine.random_worlds import batch_worlds, full_worlds
 from tests.engine.worlds import jobs, machines, services, setting
@@ -131,7 +132,7 @@ def test_i03_i23_i24_worlds_hold_under_policies(names: tuple[str, ...], seed: in
     assert (np.diff(result.usage.edges_ms) * 11).tolist() == per_interval.tolist()
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(full_worlds())
 def test_i03_worlds_hold_under_any_action(drawn: Setting) -> None:
     """I-02, I-03: sums, capacity and index hold whatever is done to machines and replicas."""
@@ -146,7 +147,7 @@ def test_i03_worlds_hold_under_any_action(drawn: Setting) -> None:
     assert run.checks > 80
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(full_worlds())
 def test_i01_work_is_conserved(drawn: Setting) -> None:
     """I-01: energy at one constant a core-second is that of the work done, lost and served."""
@@ -195,7 +196,7 @@ def test_i01_work_is_conserved(drawn: Setting) -> None:
     assert core_s == pytest.approx(got_core_s, rel=1e-9, abs=slack_core_s)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(full_worlds())
 def test_i02_no_work_before_its_submission(drawn: Setting) -> None:
     """I-02: jobs start at or after they were submitted, and run at least their duration."""
@@ -208,7 +209,7 @@ def test_i02_no_work_before_its_submission(drawn: Setting) -> None:
     assert (run.jobs.end_ms <= run.end_ms).all()
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(full_worlds())
 def test_parts_of_energy_sum_to_the_machines(drawn: Setting) -> None:
     """Energy of services and jobs is at most that of the machines; the rest is unallocated."""
@@ -220,7 +221,7 @@ def test_parts_of_energy_sum_to_the_machines(drawn: Setting) -> None:
     assert unallocated_j >= -1e-9 * total_j
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.integers(0, 4_000), st.integers(1, 4))
 def test_one_tenant_of_everything_takes_all_energy(load_cpu_m: int, count: int) -> None:
     """A service that reserves all machines takes all their energy: nothing is unallocated."""
@@ -235,7 +236,7 @@ def test_one_tenant_of_everything_takes_all_energy(load_cpu_m: int, count: int) 
     assert run.usage.energy_j.sum() == pytest.approx(run.services.energy_j.sum(), rel=1e-9)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.permutations(range(4)), st.integers(0, 2**32 - 1))
 def test_i07_order_of_services_changes_nothing(order: list[int], seed: int) -> None:
     """I-07: services of distinct sizes in another order take the same energy each."""
@@ -259,7 +260,7 @@ def test_i07_order_of_services_changes_nothing(order: list[int], seed: int) -> N
     assert first.usage.energy_j.sum() == pytest.approx(other.usage.energy_j.sum(), rel=1e-12)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(full_worlds())
 def test_i08_renaming_changes_nothing(drawn: Setting) -> None:
     """I-08: other names in the same order give the same bytes."""
@@ -271,7 +272,7 @@ def test_i08_renaming_changes_nothing(drawn: Setting) -> None:
     assert parts(simulate(drawn)) == parts(simulate(replace(drawn, fleet=fleet, services=renamed)))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(batch_worlds(), st.integers(1, 10**6))
 def test_i10_time_shift_adds_idle_time_only(drawn: Setting, shift_ms: int) -> None:
     """I-10: all jobs later by one shift end later by it, and idle machines take the rest."""
@@ -296,7 +297,7 @@ def test_i10_time_shift_adds_idle_time_only(drawn: Setting, shift_ms: int) -> No
     assert expected_j == pytest.approx(second.usage.energy_j.sum(), rel=1e-9)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(full_worlds())
 def test_i24_lost_requests_are_counted(drawn: Setting) -> None:
     """I-24: work wanted is what the load says, and shortage never exceeds it."""

@@ -32,6 +32,7 @@ from greensched.ledger.tree import (
     leaf_hash,
     tree_root,
 )
+from tests.effort import examples
 from tests.ledger import verifier
 from tests.ledger.cases import Case, files, new_case
 from tests.ledger.damage import FOUND, state
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EXAMPLES = 25  # each makes ledgers on disk
-on_disk = settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
+on_disk = settings(max_examples=examples(EXAMPLES), suppress_health_check=[HealthCheck.too_slow])
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
 WHOLE = st.integers(-(2**70), 2**70)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from greensched.engine.simulate import simulate
 from greensched.model import OUT, Setting, merged
+from tests.effort import examples
 from tests.engine.check import Checked
 from tests.engine.outage_worlds import outages_of, with_outages
 from tests.engine.random_worlds import full_worlds
@@ -31,7 +32,7 @@ def struck(seed: int, names: tuple[str, ...]) -> Setting:
 
 
 @switches
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(seed=SEEDS)
 def test_work_is_conserved(names: tuple[str, ...], seed: int) -> None:
     """All jobs end, however often machines fail, and each took its work and what it repeated."""
@@ -66,7 +67,7 @@ class Looked(Checked):
         """Leave out: with machines out a service may lack its least replicas."""
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(full_worlds(), SEEDS)
 def test_nothing_runs_on_a_machine_that_is_out(told: Setting, seed: int) -> None:
     """A machine that is out holds nothing, uses nothing and draws what it draws when off."""
@@ -81,7 +82,7 @@ def test_policies_meet_machines_that_are_out(names: tuple[str, ...]) -> None:
     assert looked.found > 0
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(seed=SEEDS)
 def test_paired_runs_see_the_same_outages(seed: int) -> None:
     """Whatever the policies, as many machines fail, are out as long, and at once."""
@@ -102,7 +103,7 @@ def _out_ms(run: RunResult) -> int:
     return int(run.usage.machine_ms[:, own].sum())
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(seed=SEEDS)
 def test_runs_repeat_to_the_byte(seed: int) -> None:
     """The same setting gives the same bytes, outages included."""
@@ -110,7 +111,7 @@ def test_runs_repeat_to_the_byte(seed: int) -> None:
     assert parts(simulate(told)) == parts(simulate(told))
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(seed=SEEDS)
 def test_the_future_is_not_seen(seed: int) -> None:
     """What is to fail later changes nothing before: policies see outages only as they happen."""
@@ -138,7 +139,7 @@ def _until(run: RunResult, k: int) -> dict[str, bytes]:
     }
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(seed=SEEDS)
 def test_merged_outages_cover_what_was_given(seed: int) -> None:
     """An instant is in a merged outage exactly when it is in one of those given; none touch."""

@@ -27,6 +27,7 @@ from greensched.policies.packing import (
     unplaced,
 )
 from greensched.policies.repacking import consolidated, repack
+from tests.effort import examples
 from tests.packing_cases import cases, fewest_by_search, free_case, joined, room_of
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def test_no_plan_is_below_the_bound(made: tuple[Databases, Room]) -> None:
     assert all(lower_bound(case) <= machines_used(make(case)) for make in MAKERS)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(made=cases(most=4, replicas_max=2, equal=False))
 def test_bound_is_at_most_the_optimum(made: tuple[Databases, Room]) -> None:
     """On different machines too the bound is at most the optimum, and no plan is below that."""
@@ -175,7 +176,7 @@ def test_more_machines_never_raise_what_is_taken(made: tuple[Databases, Room], m
         np.testing.assert_array_equal(few, many)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(made=cases(most=3, replicas_max=2, equal=False), more=st.integers(1, 2))
 def test_more_machines_never_raise_the_optimum(made: tuple[Databases, Room], more: int) -> None:
     """With machines of any kind added, neither the optimum nor the bound can rise."""

@@ -20,9 +20,10 @@ from greensched.shift.account import carbon_g, peak_cpu_m, running, waits
 from greensched.shift.replay import beside_reserved, capped
 from greensched.ticks import Schedule, TickIntensity, TickJobs, contiguous
 from greensched.units import MS_PER_H
+from tests.effort import examples
 from tests.shifting_cases import TWINS, each, intensity_of, per_tick, studies, ticks_of
 
-few = settings(max_examples=30)
+few = settings(max_examples=examples(30))
 every_policy = pytest.mark.parametrize("name", registry.names("shifting policy"))
 Study = tuple[TickJobs, TickIntensity]
 
@@ -126,7 +127,7 @@ def test_i16_no_policy_beats_its_bound(name: str, study: Study) -> None:
 
 
 @pytest.mark.parametrize("name", list(TWINS))
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(study=studies())
 def test_policies_are_their_definitions(name: str, study: Study) -> None:
     """Each policy runs the very ticks that its definition gives when every tick is tried."""
@@ -138,7 +139,7 @@ def test_policies_are_their_definitions(name: str, study: Study) -> None:
 
 @pytest.mark.parametrize("name", ["lowest-window", "carbon-time"])
 @pytest.mark.parametrize("step", [1, 2, 3, 5])
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(study=studies(), width=st.sampled_from([1, 8, 12, 24]))
 def test_grids_of_starts_are_their_definitions(
     name: str, step: int, study: Study, width: int
@@ -263,7 +264,7 @@ def test_i16_no_plan_beats_the_transport_bound(study: Study, cpu_m: int) -> None
             assert flow.least * 1e-6 <= emitted(schedule, study) * (1 + 1e-9)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(study=studies(), cpu_m=st.integers(2_000, 4_000))
 def test_i16_bounds_are_in_order(study: Study, cpu_m: int) -> None:
     """I-16: divisible LP <= contiguous MILP <= greedy plan, where all of them are in time."""
@@ -298,7 +299,7 @@ def test_reserved_cores_are_never_overbooked(study: Study, cpu_m: int) -> None:
     assert np.all(ran.reserved[ran.schedule.start < schedule.start])
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(study=studies(), quantile=st.sampled_from([0.0, 0.25, 0.3, 0.5, 1.0]))
 def test_quantile_is_numpys(study: Study, quantile: float) -> None:
     """The quantile of a window of slots is that of its ticks, to the bit."""

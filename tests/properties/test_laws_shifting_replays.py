@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from greensched import registry
 from greensched.shift.replay import beside_reserved, capped
+from tests.effort import examples
 from tests.shifting_cases import capped_twin, reserved_twin, studies, ticks_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("name", ["no-wait", "lowest-window", "wait-awhile", "ecovisor"])
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(study=studies(), cpu_m=st.integers(2_000, 5_000))
 def test_capped_is_its_definition(
     name: str, study: tuple[TickJobs, TickIntensity], cpu_m: int
@@ -31,7 +32,7 @@ def test_capped_is_its_definition(
 
 
 @pytest.mark.parametrize("name", ["no-wait", "lowest-slot", "lowest-window", "carbon-time"])
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(study=studies(), cpu_m=st.integers(0, 5_000))
 def test_reserved_is_its_definition(
     name: str, study: tuple[TickJobs, TickIntensity], cpu_m: int
@@ -46,7 +47,7 @@ def test_reserved_is_its_definition(
 
 
 @pytest.mark.parametrize("name", registry.names("shifting policy"))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(study=studies(), cpu_m=st.integers(0, 5_000))
 def test_who_may_pause_keeps_the_planned_ticks(
     name: str, study: tuple[TickJobs, TickIntensity], cpu_m: int

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greensched.policies.shifting.sites import leakage, placed
+from tests.effort import examples
 from tests.shifting_cases import places, studies
 
 if TYPE_CHECKING:
     from greensched.ticks import TickIntensity, TickJobs
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(study=studies(), seed=st.integers(0, 999), caps=st.booleans())
 def test_i32_leakage_adds_up(study: tuple[TickJobs, TickIntensity], seed: int, caps: bool) -> None:
     """I-32: what sites save and gain, less what moving takes, is the change of all together."""
@@ -41,7 +42,7 @@ def test_i32_leakage_adds_up(study: tuple[TickJobs, TickIntensity], seed: int, c
     assert np.all(found.start <= jobs.latest)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(study=studies())
 def test_i15_equal_sites_move_nothing(study: tuple[TickJobs, TickIntensity]) -> None:
     """I-15: between sites of one and the same intensity nobody moves."""

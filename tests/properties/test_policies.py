@@ -32,6 +32,7 @@ from greensched.model import (
 )
 from greensched.policies.memory import from_json, to_json
 from greensched.units import MS_PER_MIN
+from tests.effort import examples
 from tests.properties.databases import ToyDatabases, read_only
 from tests.properties.strategies import (
     SEEDS,
@@ -44,7 +45,7 @@ from tests.properties.strategies import (
 # One name of each policy: a second name of the same class proves nothing more.
 POLICIES = sorted({entry: name for name, entry in registry.POLICIES.items()}.values())
 every_policy = pytest.mark.parametrize("name", POLICIES)
-few = settings(max_examples=30)
+few = settings(max_examples=examples(30))
 
 
 def build(name: str) -> Any:
@@ -263,7 +264,7 @@ def test_snapshot_holds_no_future() -> None:
 
 
 @every_policy
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(seed=SEEDS, cut=st.integers(1, 59))
 def test_future_is_not_acted_on(name: str, seed: int, cut: int) -> None:
     """Another demand from some wake on changes no decision before it."""

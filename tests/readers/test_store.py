@@ -22,6 +22,7 @@ from greensched.readers.columns import TextColumn
 from greensched.readers.inspect import NO_TIMELINE, inspect, sparkline
 from greensched.readers.options import ReadOptions
 from greensched.readers.store import is_store, open_store, span_ms, write_store
+from tests.effort import examples
 from tests.readers.builders import JOBS_HEADER, refusal, write
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ def test_imports_at_the_same_time_agree(tmp_path: Path, cache: Path) -> None:
     assert 1 == len(list(cache.iterdir()))
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(order=st.permutations(range(6)))
 def test_order_of_rows_changes_nothing(
     order: list[int], tmp_path_factory: pytest.TempPathFactory
