@@ -18,12 +18,7 @@ from hypothesis import strategies as st
 
 from greensched import generate
 from greensched.errors import UsageError
-from greensched.generate.figures import (
-    day_ratios,
-    intensity_figures,
-    job_figures,
-    service_figures,
-)
+from greensched.generate.figures import day_ratios, intensity_figures, job_figures, service_figures
 from greensched.generate.samples import HISTORY_DAYS, SAMPLE_DAYS, SURGE_DAY
 from greensched.model import NONE, Jobs, Services
 from greensched.readers.bundled import BUNDLED, bundled_path
@@ -193,7 +188,7 @@ def test_noise_is_autocorrelated() -> None:
     assert 0.5 < np.corrcoef(rest[1:], rest[:-1])[0, 1]
 
 
-@settings(max_examples=examples(20), deadline=None)
+@settings(max_examples=examples(20))
 @given(seed=st.integers(0, 2**63), count=st.integers(1, 120), days=st.integers(1, 9))
 def test_services_are_valid_for_any_seed(seed: int, count: int, days: int) -> None:
     """Any services are sorted by name, positive and within their recorded replicas."""
@@ -305,7 +300,7 @@ def test_arrivals_follow_the_day_and_the_week() -> None:
     assert days[5:].mean() < 0.85 * days[:5].mean()
 
 
-@settings(max_examples=examples(30), deadline=None)
+@settings(max_examples=examples(30))
 @given(seed=st.integers(0, 2**63), count=st.integers(1, 3_000), days=st.integers(1, 40))
 def test_jobs_are_valid_for_any_seed(seed: int, count: int, days: int) -> None:
     """Any jobs are sorted, in their days, positive, and estimated at 1 to 5 times the truth."""
@@ -369,7 +364,7 @@ def test_intensity_has_its_zone_s_mean_and_variation(
     assert variation == pytest.approx(found[f"{zone}_variation"], abs=0.01)
 
 
-@settings(max_examples=examples(20), deadline=None)
+@settings(max_examples=examples(20))
 @given(seed=st.integers(0, 2**63), hours=st.integers(24, 1_000))
 def test_intensity_is_positive_and_smooth(seed: int, hours: int) -> None:
     """Any seed gives positive whole grams, and neighbouring hours alike."""

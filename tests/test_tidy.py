@@ -264,6 +264,10 @@ def test_a_skip_fails_where_all_must_run(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     for strict, code in (("true", 1), ("", 0)):
         done = subprocess.run(
-            command, cwd=tmp_path, env={"CI": strict}, capture_output=True, check=False
+            command,
+            cwd=tmp_path,
+            env={"CI": strict, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            check=False,
         )
         assert code == done.returncode
