@@ -291,11 +291,11 @@ def test_a_combination_that_ends_later_is_priced_against_the_baseline_until_then
     later_ms = 3 * MS_PER_H
     once = evaluating._evaluated
 
-    def longer(item: Any, tell: Tell) -> Any:
-        ground, policies = item
-        if len(policies) == 1:
-            ground = replace(ground, end_ms=ground.end_ms + later_ms)
-        return once((ground, policies), tell)
+    def longer(task: Any, tell: Tell) -> Any:
+        if len(task.others) == 1:
+            ground = replace(task.ground, end_ms=task.ground.end_ms + later_ms)
+            task = replace(task, ground=ground)
+        return once(task, tell)
 
     monkeypatch.setattr(evaluating, "_evaluated", longer)
     found = gs.attribute(ran.scenario)

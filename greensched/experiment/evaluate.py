@@ -1,11 +1,12 @@
-"""One set of switches, run and accounted where an executor puts it."""
+"""Sets of switches, run and accounted where an executor puts them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from greensched.engine.simulate import Simulation
+from greensched.experiment.apart import beside, databases_alone, parted
 from greensched.experiment.combinations import Combination, of_outcome
 from greensched.experiment.levels import responses_ms
 from greensched.experiment.outcome import outcome
@@ -15,13 +16,16 @@ if TYPE_CHECKING:
 
     from greensched.accounting import Factors
     from greensched.accounting.attribution import Switches
+    from greensched.engine.result import RunResult
     from greensched.experiment.combinations import Sets
     from greensched.experiment.executor import Executor, Tell
     from greensched.experiment.lent import Lent
+    from greensched.experiment.outcome import Outcome
     from greensched.experiment.partition import Partition
     from greensched.model import FloatArray, Policy
 
-    Ready = Sequence[tuple[tuple[Policy, ...], Combination]]
+    Policies = tuple[Policy, ...]
+    Ready = Sequence[tuple[Policies, Outcome]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,40 +44,76 @@ class Ground:
     reference_ms: FloatArray
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """The `others` to be run once, and the sets of `policies` that have just these others."""
+
+    ground: Ground
+    others: Policies
+    policies: tuple[Policies, ...]
+
+
 def evaluate(
     ground: Ground, sets: Sets, ready: Ready, executor: Executor, tell: Tell
 ) -> dict[Switches, Combination]:
-    """Return what each wanted set gives; those in `ready` (by policies) are not run again."""
-    switches = ground.lent.world.scenario.policies
-    wanted = {on: sets.policies(on, switches) for on in sets.wanted}
-    found: dict[Switches, Combination] = {}
-    for on, policies in wanted.items():
-        known = next((one for same, one in ready if same == policies), None)
-        if known is not None:
-            found[on] = replace(known, switches=tuple(p.kind for p in policies))
-    # the largest sets first: they take longest
-    missing = sorted((on for on in wanted if on not in found), key=lambda on: -len(on))
-    done = executor.map(_evaluated, [(ground, wanted[on]) for on in missing], tell)
-    found |= dict(zip(missing, done, strict=True))
-    return {on: found[on] for on in sets.wanted}
+    """Return what each wanted set gives; those in `ready` (by policies) are not run again.
 
-
-def _evaluated(item: tuple[Ground, tuple[Policy, ...]], tell: Tell) -> Combination:
-    """Run one set of switches and account for it."""
-    ground, policies = item
+    Sets that differ in what packs databases alone share a run, see `experiment.apart`.
+    """
     world = ground.lent.world
-    name = " + ".join(p.kind for p in policies) or "no switch"
-    setting = world.setting(
+    wanted = {on: sets.policies(on, world.scenario.policies) for on in sets.wanted}
+    given: dict[Policies, Combination] = {}
+    missing: dict[Policies, list[Policies]] = {}
+    for policies in wanted.values():
+        others = parted(policies, ground.fleet)[0]
+        for same, one in ready:
+            if same == policies:
+                given[policies] = of_outcome(world, one, policies)
+            elif policies not in given and parted(same, ground.fleet)[0] == others:
+                given[policies] = _with_databases(ground, one.run, same, policies)
+        if policies not in given:
+            missing.setdefault(others, []).append(policies)
+    tasks = [
+        Task(ground=ground, others=others, policies=tuple(one)) for others, one in missing.items()
+    ]
+    tasks.sort(key=lambda task: -len(task.others))  # the largest sets first: they take longest
+    for task, done in zip(tasks, executor.map(_evaluated, tasks, tell), strict=True):
+        given |= dict(zip(task.policies, done, strict=True))
+    return {on: given[policies] for on, policies in wanted.items()}
+
+
+def _evaluated(task: Task, tell: Tell) -> list[Combination]:
+    """Run and account for the sets of switches of one task."""
+    ground = task.ground
+    name = " + ".join(p.kind for p in task.others) or "no switch"
+    setting = ground.lent.world.setting(
         name,
-        policies=policies,
+        policies=task.others,
         roles=ground.fleet.roles,
         replicas=ground.fleet.replicas,
         places=ground.fleet.places,
     )
     advanced = None if tell is None else lambda share: tell(name, share)
     run = Simulation(setting, advanced).finish().extend(ground.end_ms).result()
+    return [_with_databases(ground, run, task.others, policies) for policies in task.policies]
+
+
+def _with_databases(
+    ground: Ground, run: RunResult, same: Policies, policies: Policies
+) -> Combination:
+    """Return what `policies` give, by a run of the `same` but for what packs databases."""
+    lent, fleet = ground.lent, ground.fleet
+    before, now = parted(same, fleet)[1], parted(policies, fleet)[1]
+    if before != now:
+        run = beside(
+            run,
+            databases_alone(lent, fleet, before, run.end_ms),
+            databases_alone(lent, fleet, now, run.end_ms),
+            lent.world.fleet,
+        )
     factors = ground.factors
     if run.end_ms > ground.priced_ms:
-        factors = world.factors(run.end_ms)
-    accounted = outcome(world, run, factors, responses_ms(world, run), ground.reference_ms)
-    return of_outcome(world, accounted, policies)
+        factors = lent.world.factors(run.end_ms)
+    own_ms = responses_ms(lent.world, run)
+    accounted = outcome(lent.world, run, factors, own_ms, ground.reference_ms)
+    return of_outcome(lent.world, accounted, policies)

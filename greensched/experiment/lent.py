@@ -26,11 +26,15 @@ _WORLD, _ARRAYS = "world.pickle", "arrays.bin"
 
 
 class Lent:
-    """A world that can be sent to other processes; a context manager, which ends the loan."""
+    """A world that can be sent to other processes; a context manager, which ends the loan.
+
+    `kept` is for what was worked out from it in this process, by who needs it again.
+    """
 
     def __init__(self, world: Shared) -> None:
         """Keep `world`; nothing is written before it is sent."""
         self.world = world
+        self.kept: dict[Any, Any] = {}
         self._folder: Path | None = None
 
     def __enter__(self) -> Self:

@@ -11,7 +11,7 @@ from greensched.accounting import Baseline, Totals, account, baseline_of, total
 from greensched.engine.simulate import Simulation
 from greensched.experiment import forecasts
 from greensched.experiment.attribute import Attributed, attributed
-from greensched.experiment.combinations import Question, Sets, of_outcome, sets_of
+from greensched.experiment.combinations import Question, Sets, sets_of
 from greensched.experiment.evaluate import Ground, evaluate
 from greensched.experiment.executor import Executor, Here
 from greensched.experiment.interference import interference
@@ -125,7 +125,7 @@ def _attributed(
 ) -> Attributed:
     """Return who saved what; runs that were made for the table are not made again."""
     ready = [
-        (policies, of_outcome(ground.lent.world, outcomes[name], policies))
+        (policies, outcomes[name])
         for name, (partition, policies) in runs.plans.items()
         if partition is ground.fleet
     ]

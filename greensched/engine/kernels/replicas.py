@@ -45,10 +45,12 @@ from greensched.engine.kernels.memory import (
 from greensched.engine.kernels.meter import note_empty, refresh, sync
 from greensched.engine.kernels.queue import note_freed
 from greensched.engine.kernels.room import make_room
-from greensched.model import DRAINING
+from greensched.model import DRAINING, ROLE_CODES
 
 if TYPE_CHECKING:
     from greensched.engine.kernels.layout import Pages, Records
+
+_DATABASE_ROLE = ROLE_CODES["database"]
 
 
 @inner
@@ -142,7 +144,7 @@ def load_step(world: Pages) -> None:
             svc[s].load_m = load_of(world)[s, w[0].load_step]
             _part_of_load(svc, s)
     for m in range(len(mach)):
-        if mach[m].n_reps > 0:
+        if mach[m].n_reps > 0 and mach[m].role != _DATABASE_ROLE:  # these have steps of their own
             mach[m].online_use_m = 0.0
             mach[m].online_gpu_use_m = 0.0
     for r in range(w[0].n_reps):
