@@ -2,7 +2,7 @@
 
 Nothing else runs on these machines, and databases run nowhere else. A run of all is thus a run
 of services and jobs and one of databases, side by side: its usage has the columns of either
-(docs/decisions/0025-speed.md).
+(docs/decisions/0026-speed.md).
 """
 
 from __future__ import annotations
