@@ -153,6 +153,25 @@ def test_forecast_and_marginal(files: Path) -> None:
     assert row["oracle_g"] < row["carbon_g"]
     (row,) = json.loads(shift(files, "--policy", "plan", "-o", "json", "--marginal", other).stdout)
     assert row["marginal_carbon_g"] > row["carbon_g"]
+    table = shift(files, "--policy", "plan", "--marginal", other).stdout
+    assert 2 == table.count("marginal %")
+    assert "NOTE saves by one signal and not by the other: plan" in table
+    assert "marginal %" not in shift(files, "--policy", "plan").stdout
+
+
+def test_gap_to_the_linear_program(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How far a plan under a cap is above the linear program is told; of a large one, that not."""
+    base = ("--policy", "plan", "--policy", "carbon-time", "--capacity", "3", "--tick", "1h")
+    plan, other = json.loads(shift(files, *base, "-o", "json").stdout)
+    assert 0 <= plan["capacity"]["above_lp"] < 0.5
+    assert {"above_lp"}.isdisjoint(plan)
+    assert {"above_lp"}.isdisjoint(other["capacity"])
+    assert "plan on few cores, above the linear program: " in shift(files, *base).stdout
+    exact = json.loads(shift(files, *base, "--solver", "exact", "-o", "json").stdout)[0]
+    assert exact["capacity"]["above_lp"] <= plan["capacity"]["above_lp"]
+    monkeypatch.setattr("greensched.shift.compare.COLUMNS_MAX", 2)
+    assert "linear program: too large a study to tell" in shift(files, *base).stdout
+    assert None is json.loads(shift(files, *base, "-o", "json").stdout)[0]["capacity"]["above_lp"]
 
 
 @pytest.mark.data

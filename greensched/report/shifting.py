@@ -20,6 +20,7 @@ COLUMNS: Final = (
     *(("kgCO2e", "carbon_g"), ("saved %", "normalised"), ("oracle %", "oracle_g")),
     *(("bound %", "bound_g"), ("captured %", "share_captured"), ("wait h", "mean_wait_h")),
     *(("p95 h", "p95_wait_h"), ("peak cores", "peak_cores"), ("late", "late"), ("cost", "cost")),
+    ("marginal %", "marginal_normalised"),
 )
 
 
@@ -53,7 +54,7 @@ def blocks(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[str], 
             [row["capacity"] for row in rows],
         ),
     ):
-        shown = [(head, key) for head, key in COLUMNS if runs[0][key] is not None]
+        shown = [(head, key) for head, key in COLUMNS if runs[0].get(key) is not None]
         cells = [
             [row["policy"], *(_cell(key, run) for _, key in shown)]
             for row, run in zip(rows, runs, strict=True)
@@ -70,7 +71,7 @@ def _cell(key: str, run: Mapping[str, Any]) -> str:
         if not run["normalised"]:
             return number(None)
         key, value = "normalised", value * run["normalised"] / run["carbon_g"]
-    if key == "normalised":
+    if key in ("normalised", "marginal_normalised"):
         return number(100 * (1 - value), 2)
     if key == "share_captured":
         return number(100 * value, 1)
@@ -88,9 +89,19 @@ def shifting_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _flagged(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a note of policies that save by one signal and not by the other."""
-    found = [row["policy"] for row in rows if row.get("signs_differ")]
-    return [f"NOTE saves by one signal and not by the other: {', '.join(found)}"] if found else []
+    """Return notes: whose savings have two signs, and how far a plan is from the optimum."""
+    found = [
+        row["policy"]
+        for row in rows
+        if row.get("signs_differ") or row["capacity"].get("signs_differ")
+    ]
+    notes = [f"NOTE saves by one signal and not by the other: {', '.join(found)}"] if found else []
+    for row in rows:
+        if "above_lp" in row["capacity"]:
+            gap = row["capacity"]["above_lp"]
+            told = "too large a study to tell" if gap is None else f"{number(100 * gap, 2)} %"
+            notes.append(f"{row['policy']} on few cores, above the linear program: {told}")
+    return notes
 
 
 def aligned(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:

@@ -7,6 +7,7 @@ need more cores than there are. So no row goes without its result under one.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,6 +26,7 @@ from greensched.shift.account import (
     usual_cpu_m,
     waits,
 )
+from greensched.shift.outcome import Outcome, figures
 from greensched.shift.replay import beside_reserved, capped
 from greensched.units import CPU_M_PER_CORE, MS_PER_DAY, MS_PER_H
 
@@ -40,14 +42,14 @@ ORDER: Final = (
     *("no-wait", "lowest-slot", "lowest-window", "carbon-time", "next-workday", "semi-weekly"),
     *("wait-awhile", "ecovisor", "plan"),
 )
-COLUMNS_MAX: Final = 100_000  # of the linear program: a second
+COLUMNS_MAX: Final = 250_000  # of the linear program: seconds
 CALENDAR_MS: Final = 7 * MS_PER_DAY  # beyond a job's end no calendar's deadline lies later
 ROUNDING: Final = 1e-9  # of the solver, relative
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ran:
-    """A schedule as it ran, the jobs with the latest starts that it had to keep, its cost.
+    """A schedule as it ran, and the jobs with the latest starts that it had to keep.
 
     `patience` is how many ticks each job may wait: `jobs.latest` is earlier near the data's end.
     """
@@ -55,8 +57,7 @@ class _Ran:
     schedule: Schedule
     jobs: TickJobs
     patience: IntArray
-    cost: float | None
-    under_cap: bool = False
+    reserved: BoolArray | None = None  # which pieces run on reserved cores
 
 
 def rows(
@@ -68,11 +69,11 @@ def rows(
     """
     policies = [(name, _policy(name, case.terms)) for name in names]
     tell = told or (lambda _name, _share: None)
-    study = _Study(case)
+    study = Study(case)
     found = []
     for i, (name, policy) in enumerate(policies):
         tell(name, i / len(policies))
-        found.append(study.row(name, policy))
+        found.append(study.row(name, partial(study.ran, policy)))
     return found
 
 
@@ -91,43 +92,50 @@ def _policy(name: str, terms: Terms) -> Any:
     return kind(**{key: value for key, value in settings.items() if key in known})
 
 
-class _Study:
+class Study:
     """A case with its baseline, without a cap and with one."""
 
     def __init__(self, case: Case) -> None:
         """Run the baseline."""
         self.case = case
-        self.proven: dict[bytes, float] = {}
+        self.tick_h = case.intensity.tick_ms / MS_PER_H
+        self._proven_g: dict[bytes, float] = {}
         policy = _policy(BASELINE, case.terms)
         planned = policy.plan(case.jobs, case.signal)
         self.horizon_h = _horizon_h(case, planned)
-        self.base = self._free(policy, case.signal)
         cap = case.terms.capacity_cpu_m
         self.cap = cap if cap != NONE else usual_cpu_m(planned, case.jobs.cpu_m, P95)
         self.fits = fits = case.jobs.cpu_m <= self.cap
         if not fits.any():
             what = f"all jobs want more than {self.cap / CPU_M_PER_CORE:g} cores"
             raise DataError(Finding(where="--capacity", what=what, remedy="give more cores"))
-        self.refused = int((~fits).sum())
         self.small = case.jobs if fits.all() else select(case.jobs, fits)
-        self.base_capped = self._capped(policy, case.signal)
+        self.base, self.base_capped = (
+            self.ran(policy, oracle=True, under_cap=k) for k in (False, True)
+        )
 
-    def row(self, name: str, policy: Any) -> dict[str, Any]:
-        """Return the row of one policy."""
+    def row(self, name: str, run: Callable[..., Outcome]) -> dict[str, Any]:
+        """Return the row of what `run(oracle=, under_cap=)` comes to."""
         row: dict[str, Any] = {"policy": name}
-        for run, base in ((self._free, self.base), (self._capped, self.base_capped)):
-            ran = base if name == BASELINE else run(policy, self.case.signal)
-            found = self._outcome(ran, base)
-            found["oracle_g"] = found["carbon_g"]
-            if self.case.signal is not self.case.intensity:
-                oracle = run(policy, self.case.intensity)
-                found["oracle_g"] = self._outcome(oracle, base)["carbon_g"]
-            if run == self._free:
-                row |= found
-            else:
-                cores = self.cap / CPU_M_PER_CORE
-                row["capacity"] = {"cores": cores, **found, "refused": self.refused}
+        for under_cap, base in ((False, self.base), (True, self.base_capped)):
+            ran = base if name == BASELINE else run(oracle=False, under_cap=under_cap)
+            oracle = ran
+            if self.case.signal is not self.case.intensity and name != BASELINE:
+                oracle = run(oracle=True, under_cap=under_cap)
+            found = figures(ran, base, self.tick_h) | {"oracle_g": oracle.emitted_g}
+            if under_cap:
+                cores, refused = self.cap / CPU_M_PER_CORE, int((~self.fits).sum())
+                found = {"capacity": {"cores": cores, **found, "refused": refused}}
+            row |= found
         return row
+
+    def ran(self, policy: Any, *, oracle: bool, under_cap: bool) -> Outcome:
+        """Return what a policy comes to; `oracle`: it knows what came."""
+        signal = self.case.intensity if oracle else self.case.signal
+        if not under_cap:
+            return self._measured(self._free(policy, signal))
+        knows_cap = "cpu_m" in policy.__dataclass_fields__
+        return self._measured(self._capped(policy, signal), planned_under_cap=knows_cap)
 
     def _free(self, policy: Any, signal: TickIntensity) -> _Ran:
         """Return how a policy's schedule runs without a cap, beside reserved cores if any."""
@@ -136,85 +144,77 @@ class _Study:
         if self.case.terms.reserved_cpu_m:
             ran = beside_reserved(schedule, jobs, self.case.terms.reserved_cpu_m)
             schedule, reserved = ran.schedule, ran.reserved
-        cost = self._cost(schedule, jobs, reserved)
         patience = _patience(policy, self.case.jobs, self.case.patience, signal)
-        return _Ran(schedule=schedule, jobs=jobs, patience=patience, cost=cost)
+        return _Ran(schedule=schedule, jobs=jobs, patience=patience, reserved=reserved)
 
     def _capped(self, policy: Any, signal: TickIntensity) -> _Ran:
         """Return how it runs under the cap; a policy that knows the cap plans with it."""
-        jobs = policy.window(self.small, signal)
+        jobs, reserved = policy.window(self.small, signal), None
         if "cpu_m" in policy.__dataclass_fields__:
             policy = replace(policy, cpu_m=self.cap)
         ran = capped(policy.plan(self.small, signal), jobs, self.cap)
-        reserved = None
         if self.case.terms.reserved_cpu_m:
-            reserved = beside_reserved(
-                ran, jobs, self.case.terms.reserved_cpu_m, fixed=True
-            ).reserved
-        cost = self._cost(ran, jobs, reserved)
+            cores = self.case.terms.reserved_cpu_m
+            reserved = beside_reserved(ran, jobs, cores, fixed=True).reserved
         patience = _patience(policy, self.small, self.case.patience[self.fits], signal)
-        return _Ran(schedule=ran, jobs=jobs, patience=patience, cost=cost, under_cap=True)
+        return _Ran(schedule=ran, jobs=jobs, patience=patience, reserved=reserved)
 
-    def _cost(
-        self, schedule: Schedule, jobs: TickJobs, reserved: BoolArray | None
+    def cost(
+        self, schedule: Schedule, cpu_m: IntArray, reserved: BoolArray | None
     ) -> float | None:
         """Return what cores cost, those on demand by use and the reserved ones by the horizon."""
         terms = self.case.terms
         if terms.price_per_core_h is None:
             return None
-        used = (schedule.stop - schedule.start) * jobs.cpu_m[schedule.job]
+        used = (schedule.stop - schedule.start) * cpu_m[schedule.job]
         on_demand = int(used.sum() if reserved is None else used[~reserved].sum())
-        core_h = on_demand / CPU_M_PER_CORE * self.case.intensity.tick_ms / MS_PER_H
+        core_h = on_demand / CPU_M_PER_CORE * self.tick_h
         paid_h = terms.reserved_cpu_m / CPU_M_PER_CORE * self.horizon_h
         return terms.price_per_core_h * (core_h + (1.0 - terms.reserved_discount) * paid_h)
 
-    def _transport_g(self, jobs: TickJobs) -> float:
+    def _least_divided_g(self, jobs: TickJobs, series: TickIntensity) -> float:
         """Return the bound of work under the cap [g] that may be divided; 0 for a large study."""
-        series, key = self.case.intensity, jobs.latest.tobytes()
-        if key not in self.proven:
+        key = jobs.latest.tobytes()
+        if key not in self._proven_g:
             slots = series.slot(jobs.latest + jobs.length - 1) - series.slot(jobs.arrival) + 1
             least = 0.0
             if int(slots.sum()) <= COLUMNS_MAX:
                 flow = Transport(jobs, series, self.cap).solve(series)
                 least = flow.least * (1.0 - ROUNDING) if flow.late.sum() < ROUNDING else 0.0
-            self.proven[key] = least * core_tick_kwh(series, self.case.terms.core_w)
-        return self.proven[key]
+            self._proven_g[key] = least * core_tick_kwh(series, self.case.terms.core_w)
+        return self._proven_g[key]
 
-    def _outcome(self, ran: _Ran, base: _Ran) -> dict[str, Any]:
-        """Return the figures of one run."""
-        power_w = self.case.terms.core_w
-        last = max(int(one.schedule.stop.max()) for one in (ran, base))
-        intensity = self.case.intensity.held_until(last)  # under a cap work may run past the data
-        waited = waits(ran.schedule, ran.jobs)
-        beyond = waited > ran.jobs.latest - ran.jobs.arrival  # late, or past the data's end
-        allowed = replace(ran.jobs, latest=np.maximum(ran.jobs.latest, ran.jobs.arrival + waited))
-        emitted, without, bound = (
-            carbon_g(schedule, ran.jobs, intensity, power_w)
-            for schedule in (ran.schedule, base.schedule, least_emissions(allowed, intensity))
+    def _measured(self, ran: _Ran, *, planned_under_cap: bool | None = None) -> Outcome:
+        """Return the account of one run; `planned_under_cap` is None for one without a cap."""
+        core_w, jobs = self.case.terms.core_w, ran.jobs
+        # Under a cap work may run past the data.
+        series = self.case.intensity.held_until(int(ran.schedule.stop.max()))
+        waited = waits(ran.schedule, jobs)
+        beyond = waited > jobs.latest - jobs.arrival  # late, or past the data's end
+        reached = replace(jobs, latest=np.maximum(jobs.latest, jobs.arrival + waited))
+        emitted_g, bound_g = (
+            carbon_g(schedule, jobs, series, core_w)
+            for schedule in (ran.schedule, least_emissions(reached, series))
         )
-        if ran.under_cap and not beyond.any():
-            bound = max(bound, self._transport_g(ran.jobs))
-        waited_h = waited * (intensity.tick_ms / MS_PER_H)
-        found = {
-            "carbon_g": emitted,
-            "normalised": _ratio(emitted, without),
-            "mean_wait_h": float(waited_h.mean()),
-            "p95_wait_h": float(np.quantile(waited_h, P95)),
-            "peak_cores": peak_cpu_m(ran.schedule, ran.jobs.cpu_m) / CPU_M_PER_CORE,
-            "late": int((waited > ran.patience).sum()),
-            "cost": ran.cost,
-            "bound_g": bound,
-            "share_captured": _ratio(without - emitted, without - bound),
-        }
-        if self.case.marginal is not None:
-            series = self.case.marginal.held_until(last)
-            other, other_without = (
-                carbon_g(one.schedule, one.jobs, series, power_w) for one in (ran, base)
-            )
-            found["marginal_carbon_g"] = other
-            found["marginal_normalised"] = _ratio(other, other_without)
-            found["signs_differ"] = (other_without - other) * (without - emitted) < 0
-        return found
+        more: dict[str, Any] = {}
+        if planned_under_cap or (planned_under_cap is not None and not beyond.any()):
+            divided_g = self._least_divided_g(reached, series)
+            bound_g = max(bound_g, divided_g)
+            if planned_under_cap:
+                more["above_lp"] = emitted_g / divided_g - 1.0 if divided_g else None
+        other = self.case.marginal
+        return Outcome(
+            emitted_g=emitted_g,
+            bound_g=bound_g,
+            waited=waited,
+            late=int((waited > ran.patience).sum()),
+            peak_cpu_m=peak_cpu_m(ran.schedule, jobs.cpu_m),
+            cost=self.cost(ran.schedule, jobs.cpu_m, ran.reserved),
+            marginal_g=None
+            if other is None
+            else carbon_g(ran.schedule, jobs, other.held_until(series.length), core_w),
+            more=more,
+        )
 
 
 def select(jobs: TickJobs, keep: BoolArray) -> TickJobs:
@@ -237,8 +237,3 @@ def _horizon_h(case: Case, baseline: Schedule) -> float:
         return case.terms.horizon_ms / MS_PER_H
     last = int(running(baseline, case.jobs.cpu_m)[0][-1])
     return last * case.intensity.tick_ms / MS_PER_H
-
-
-def _ratio(part: float, whole: float) -> float | None:
-    """Return a ratio, None for that of nothing to nothing."""
-    return None if whole == 0 else part / whole
