@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.carbon.server import serving
+from tests.carbon.worlds import World, iso, uk_carbon_intensity
 from tests.test_cli import call
 
 if TYPE_CHECKING:
@@ -130,6 +132,49 @@ def test_missing_intensity_is_an_error(files: Path) -> None:
     assert (3, True) == (told.exit_code, "no value for 2 h" in told.stderr)
     filled = shift(files, "--policy", "plan", "--fill", "hold")
     assert (0, True) == (filled.exit_code, "2 h in 1 gaps filled (hold)" in filled.stderr)
+
+
+def test_a_source_of_measured_values(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study takes what a source measured in its span, with gaps refused like those of a file."""
+    monkeypatch.setenv("GREENSCHED_DATA", str(files))
+    world = World(values=tuple(100.0 + 9.0 * (h * 7 % 13) for h in range(240)), past_h=240)
+    with serving(lambda request: uk_carbon_intensity(world, request)) as server:
+        given = ("--time-unit", "h", "--from", iso(world.start_ms), "--policy", "plan")
+        source = ("--intensity", f"uk-carbon-intensity:{server.url}", "-o", "json")
+        told = call("shift", files / "jobs.csv", *given, *source, "--zone", "GB")
+        assert 0 == told.exit_code, told.stderr
+        assert 0.9 > json.loads(told.stdout)[0]["normalised"]
+        assert server.asked[0].path.startswith("/intensity/2026-02-19T00:00Z/")
+        region = call("shift", files / "jobs.csv", *given, *source, "--zone", "GB-3")
+        assert (3, True) == (region.exit_code, "regions have no actual values" in region.stderr)
+        no_zone = call("shift", files / "jobs.csv", *given, *source)
+        assert (2, True) == (no_zone.exit_code, "none is ever assumed" in no_zone.stderr)
+    gone = call("shift", files / "jobs.csv", *given, *source, "--zone", "GB")
+    assert (4, True) == (gone.exit_code, "no answer" in gone.stderr)
+
+
+def test_other_sources(files: Path) -> None:
+    """A made-up profile can be studied; what is no source is told with its option."""
+    (row,) = json.loads(
+        shift(files, "--policy", "plan", "-o", "json", intensity="profile:500").stdout
+    )
+    assert 0.7 < row["normalised"] < 1
+    assert "synthetic intensity" in shift(files, intensity="profile:500").stderr
+    for option in ("--intensity", "--forecast", "--marginal"):
+        told = shift(files, option, "nothing.csv")
+        assert (2, True) == (told.exit_code, f"{option} nothing.csv: no such" in told.stderr)
+    assert (
+        "--signal average or marginal" in shift(files, "--forecast", "prometheus:http://x").stderr
+    )
+
+
+def test_longest_gap_to_fill(files: Path) -> None:
+    """A gap is filled up to 6 h, or as long as is said."""
+    lines = (files / "DE.csv").read_text().splitlines()
+    (files / "DE.csv").write_text("\n".join([*lines[:9], *lines[17:]]) + "\n")
+    told = shift(files, "--policy", "plan", "--fill", "hold")
+    assert (3, True) == (told.exit_code, "longer than the longest gap allowed" in told.stderr)
+    assert 0 == shift(files, "--policy", "plan", "--fill", "hold:8h").exit_code
 
 
 def test_deadlines_are_told(files: Path) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from greensched.cli import say
-from greensched.cli.options import form, overrides, verbosity
+from greensched.cli.options import form, overrides, stack, verbosity
+from greensched.cli.shift_series import Asked, series_options
 from greensched.cli.shift_terms import read_terms
 from greensched.errors import Finding, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from greensched.carbon import CarbonIntensity
     from greensched.shift import Case, Terms
 
@@ -24,18 +22,7 @@ INTERRUPTED = 130
 READER_OPTIONS = ("reader", "mapped", "time_unit", "member", "on_bad", "allow_instant")
 
 
-def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return one decorator of several, listed in --help in this order."""
-
-    def decorate(function: Any) -> Any:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
-
-
-job_options = _options(
+job_options = stack(
     click.option("--reader", metavar="NAME", help="Format of JOBS."),
     click.option("--time-unit", metavar="ms|s|min|h", help="Of the times in JOBS."),
     click.option(
@@ -50,31 +37,7 @@ job_options = _options(
     click.option("--on-bad", type=click.Choice(["fail", "drop"]), help="Bad rows.  [fail]"),
     click.option("--allow-instant", is_flag=True, help="Keep jobs of length 0."),
 )
-intensity_options = _options(
-    click.option(
-        "--intensity",
-        required=True,
-        metavar="FILE",
-        help="A file, a folder, bundled:NAME, data:PATH or constant:G_PER_KWH.",
-    ),
-    click.option("--zone", metavar="ZONE", help="Which one; never assumed."),
-    click.option(
-        "--from",
-        metavar="TIME",
-        help="The instant of the trace's zero.  [default: as the trace says]",
-    ),
-    click.option(
-        "--time-zone",
-        default="UTC",
-        show_default=True,
-        metavar="ZONE",
-        help="Of times in FILE and --from that state none.",
-    ),
-    click.option("--fill", type=click.Choice(["hold", "interpolate"]), help="Gaps.  [fail]"),
-    click.option("--forecast", metavar="FILE", help="What policies see.  [default: what came]"),
-    click.option("--marginal", metavar="FILE", help="Marginal intensity, accounted as well."),
-)
-term_options = _options(
+term_options = stack(
     click.option("--horizon", metavar="DURATION", help="In which arrivals count.  [default: all]"),
     click.option("--power-per-core", default="1 W", show_default=True, metavar="POWER"),
     click.option("--tick", default="5 s", show_default=True, metavar="DURATION"),
@@ -115,7 +78,7 @@ term_options = _options(
         help="Cores of the results under a cap.  [default: 95th percentile of no-wait]",
     ),
 )
-policy_options = _options(
+policy_options = stack(
     click.option("--policy", "policies", multiple=True, metavar="NAME", help="May be repeated."),
     click.option("--compare", metavar="all|NAME,NAME", help="Several at once.  [default: all]"),
     click.option(
@@ -130,7 +93,7 @@ policy_options = _options(
 
 @click.command()
 @click.argument("jobs", type=click.Path(exists=True, path_type=Path))
-@intensity_options
+@series_options
 @policy_options
 @term_options
 @job_options
@@ -179,43 +142,22 @@ def _names(given: dict[str, Any]) -> list[str]:
     return asked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Series:
-    """Where a series is from."""
+def _series(given: dict[str, Any], zero_ms: int, span_ms: int) -> dict[str, CarbonIntensity]:
+    """Return the series that policies see, and by which is accounted."""
+    from greensched.providers.points import Settings
 
-    source: str
-    zone: str | None
-    time_zone: str
-    fill: Literal["hold", "interpolate"] | None
-    option: str
-
-    def read(self) -> CarbonIntensity:
-        """Return the series; raises UsageError or DataError where there is none."""
-        from greensched.carbon import Fill
-        from greensched.providers import constant, files
-        from greensched.readers.bundled import bundled_path
-        from greensched.scenario.paths import data_root
-        from greensched.scenario.quantity import INTENSITY, QuantityError, convert
-
-        kind, _, name = self.source.partition(":")
-        text = f"{name} g/kWh" if kind == "constant" else self.source
-        try:
-            return constant.constant(self.zone or "constant", convert(text, INTENSITY))
-        except QuantityError as error:
-            if kind == "constant":
-                where = f"{self.option} {self.source}"
-                raise UsageError(Finding(where=where, what=str(error))) from None
-        path = Path(self.source)
-        if kind in ("bundled", "data"):
-            path = bundled_path(name) if kind == "bundled" else (data_root() or Path()) / name
-        if not path.exists():
-            raise UsageError(Finding(where=f"{self.option} {self.source}", what="is not there"))
-        if not self.zone:
-            known = ", ".join(files.zones(path)) or "the file does not name any: give it a name"
-            what = "no zone was named, and none is ever assumed"
-            raise UsageError(Finding(where="--zone", what=what, remedy=f"zones: {known}"))
-        fill = Fill(kind=self.fill) if self.fill else None
-        return files.read(path, self.zone, time_zone=self.time_zone, fill=fill)
+    said = {name: given[name] for name in ("signal", "unit", "query", "time_zone", "fill")}
+    return {
+        name: Asked(
+            option=f"--{name}",
+            source=given[name],
+            settings=Settings(**said | ({"signal": "marginal"} if name == "marginal" else {})),
+            from_ms=zero_ms,
+            until_ms=zero_ms + span_ms,
+        ).read(given["zone"])
+        for name in ("intensity", "forecast", "marginal")
+        if given[name]
+    }
 
 
 def _case(path: Path, given: dict[str, Any], terms: Terms) -> tuple[Case, list[str]]:
@@ -224,19 +166,14 @@ def _case(path: Path, given: dict[str, Any], terms: Terms) -> tuple[Case, list[s
     from greensched.cli.traces import opened_trace
     from greensched.model import NONE
     from greensched.report.words import plural
-    from greensched.shift import case
+    from greensched.shift import case, last_ms
     from greensched.ticks import on_ticks
 
     trace = opened_trace([path], {name: given[name] for name in READER_OPTIONS})
     if trace.jobs is None or not len(trace.jobs):
         raise UsageError(Finding(where=str(path), what="holds no jobs"))
-    common = {name: given[name] for name in ("zone", "time_zone", "fill")}
-    series = {
-        name: _Series(source=given[name], option=f"--{name}", **common).read()
-        for name in ("intensity", "forecast", "marginal")
-        if given[name]
-    }
     zero_ms, offset_ms = begin(given["from"] or trace.zero_utc, given["time_zone"])
+    series = _series(given, zero_ms, last_ms(trace.jobs, terms))
     grids = {
         name: on_ticks(one, zero_ms=zero_ms, tick_ms=terms.tick_ms, offset_ms=offset_ms)
         for name, one in series.items()

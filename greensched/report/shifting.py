@@ -30,7 +30,8 @@ def heading(name: str, case: Case, series: CarbonIntensity, *, forecast: str) ->
 
     terms = case.terms
     yield escape_control(
-        f"{name}: {plural(len(case.jobs), 'job')}, zone {series.zone} from "
+        f"{name}: {plural(len(case.jobs), 'job')}, zone {series.zone}"
+        f"{', synthetic intensity' if series.labels.synthetic else ''} from "
         f"{iso(case.intensity.zero_ms)[:-1]}, {terms.core_w:g} W a core, ticks of "
         f"{terms.tick_ms / MS_PER_S:g} s; "
         + (f"forecast {forecast}" if forecast else "the future is known to all policies")

@@ -5,6 +5,6 @@ rows(case, names)            -> [dict]   one row a policy, in the keys of docs/r
 """
 
 from greensched.shift.compare import registered, rows
-from greensched.shift.study import Case, Queue, Terms, case
+from greensched.shift.study import Case, Queue, Terms, case, last_ms
 
-__all__ = ["Case", "Queue", "Terms", "case", "registered", "rows"]
+__all__ = ["Case", "Queue", "Terms", "case", "last_ms", "registered", "rows"]

@@ -28,7 +28,8 @@ from greensched.shift.account import (
 )
 from greensched.shift.outcome import Outcome, figures
 from greensched.shift.replay import beside_reserved, capped
-from greensched.units import CPU_M_PER_CORE, MS_PER_DAY, MS_PER_H
+from greensched.shift.study import CALENDAR_MS
+from greensched.units import CPU_M_PER_CORE, MS_PER_H
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,7 +44,6 @@ ORDER: Final = (
     *("wait-awhile", "ecovisor", "plan"),
 )
 COLUMNS_MAX: Final = 250_000  # of the linear program: seconds
-CALENDAR_MS: Final = 7 * MS_PER_DAY  # beyond a job's end no calendar's deadline lies later
 ROUNDING: Final = 1e-9  # of the solver, relative
 
 

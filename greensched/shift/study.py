@@ -15,6 +15,7 @@ from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_S
 if TYPE_CHECKING:
     from greensched.model import IntArray, Jobs
 
+CALENDAR_MS: Final = 7 * MS_PER_DAY  # beyond a job's end no calendar's deadline lies later
 SHOWN_MAX: Final = 5  # lengths that fit no queue, in one error
 
 
@@ -123,6 +124,14 @@ def case(
         outside_data=int((counts & ~instant & ~fits).sum()),
         instant=int(instant.sum()),
     )
+
+
+def last_ms(jobs: Jobs, terms: Terms) -> int:
+    """Return until when [ms from trace zero] a job that counts may run, by queue or calendar."""
+    wait_ms = max(CALENDAR_MS, *(queue.longest_wait_ms for queue in terms.queues))
+    counts = jobs.submit_ms < terms.horizon_ms if terms.horizon_ms != NONE else np.True_
+    end_ms = np.where(counts, jobs.submit_ms + jobs.duration_ms, 0)
+    return int(end_ms.max(initial=0)) + wait_ms + terms.tick_ms
 
 
 def _nothing_left(outside_span: int, instant: int, jobs: int) -> Finding:
