@@ -10,7 +10,18 @@ import pytest
 
 from greensched import registry
 from greensched.errors import UsageError
-from greensched.model import NONE, OFF, ON, Compress, DatabaseView, Move, Power, Snapshot
+from greensched.model import (
+    LEAVING,
+    NONE,
+    OFF,
+    ON,
+    OUT,
+    Compress,
+    DatabaseView,
+    Move,
+    Power,
+    Snapshot,
+)
 from greensched.policies.consolidation import Consolidation, Night
 from greensched.units import MS_PER_H
 from tests.snapshots import machine, snapshot
@@ -104,6 +115,27 @@ def test_night_may_span_midnight() -> None:
     later = told(policy, seen(view(DAY, ODD, at=[0, 1]), 27.0), begun)
     assert begun.begin_ms == 22 * MS_PER_H == later[1].begin_ms
     assert [] == told(policy, seen(view(DAY, ODD, at=[0, 1]), 28.0), begun)[0]
+
+
+@pytest.mark.parametrize("state", [OUT, LEAVING])
+def test_what_is_out_is_left_alone(state: int) -> None:
+    """A machine that is out, or leaves, gives nothing up and takes nothing; others are packed."""
+    # Without the outage the three calm ones would meet on one machine.
+    calm = [DAY // 4] * 3
+    given = seen(view(*calm, at=[0, 1, 2], servers=4), 1.0, [state, ON, ON, OFF])
+    actions, memory = told(Consolidation(**FREE), given)
+    assert 0 == memory.plan[0]
+    assert 2 == len(set(memory.plan.tolist()))
+    assert 0 not in {to for a in actions if a[0] == "move" for to in a[2]}
+    assert not [a for a in actions if a[0] in {"on", "off"} and 0 in a[1]]
+
+
+def test_nothing_is_read_from_what_goes_out_after_the_plan() -> None:
+    """A move that was planned before its source went out waits, and the others begin."""
+    policy = Consolidation(**FREE)
+    known = Night(begin_ms=MS_PER_H, plan=np.array([2, 2, 2]))
+    given = seen(view(*[DAY // 4] * 3, at=[0, 1, 2]), 1.5, [OUT, ON, ON])
+    assert [("move", [1], [2])] == [a for a in told(policy, given, known)[0] if a[0] == "move"]
 
 
 def test_later_nights_keep_to_their_budget() -> None:

@@ -10,16 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greensched.engine.world import STANDBY_MEMORY_SHARE
+from greensched.engine.simulate import Simulation
 from greensched.errors import UsageError
 from greensched.forecast import Calendar, Recent, fit
 from greensched.model import DRAIN, LENT, OWN, SLEEPING, Action, Lend, Power, Recall, Snapshot
 from greensched.model.pools import with_sums
+from greensched.policies.elastic import ElasticReactive
 from greensched.policies.memory import from_json, to_json
 from greensched.policies.tidal import TidalTimetable
 from greensched.policies.tidal_forecast import TidalForecast, TidalOracle
 from greensched.queueing import wait_tail
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
+from tests.engine.worlds import machines, setting
 from tests.properties.strategies import snapshots
 from tests.snapshots import EMPTY_QUEUE, machine, service, snapshot, waiting
 from tests.tidal_cases import WORK, Told, flat, told, world
@@ -305,9 +307,15 @@ def test_what_stays_serves(made: Snapshot, seed: int, quantile: float) -> None:
             assert need[s] <= left * view.replica_cpu_m[s] * 0.85 + 1e-6
 
 
-def test_standby_share_is_the_engines() -> None:
-    """The memory that a replica is taken to keep on standby is what the engine lets it keep."""
-    assert STANDBY_MEMORY_SHARE == pytest.approx(TidalForecast().standby_share)
+@pytest.mark.parametrize("kind", [TidalTimetable, TidalForecast])
+def test_standby_share_is_the_engines(kind: Any) -> None:
+    """What a policy says that replicas keep on standby is what the engine lets them keep."""
+    elastic = ElasticReactive()
+    for policy in (kind(), kind(standby_share=0.3)):
+        given = setting(machines(role="online"), policies=(elastic, policy))
+        assert policy.standby_share == Simulation(given).world.w[0]["standby_share"]
+    nobody = setting(machines(role="online"), policies=(elastic,))
+    assert Simulation(nobody).world.w[0]["standby_share"] == pytest.approx(0.895)
 
 
 def test_only_the_oracle_is_one() -> None:

@@ -173,17 +173,20 @@ class Batch(Clock):
         elif not m.tasks and m.lending == RECALL:
             self.warm(m)
 
+    def kept_ms(self, job: Job, done_ms: int) -> int:
+        """Return what a job keeps of so much progress."""
+        interval_ms = job.group.checkpoint_interval_ms
+        interval_ms = min(interval_ms, 1) if self.graceful else interval_ms
+        kept = done_ms // interval_ms * interval_ms if interval_ms else 0
+        return max(job.done_ms, kept - job.group.checkpoint_cost_ms)
+
     def evict(self, task: Task) -> None:
         """Stop a job; it waits again with what its checkpoints kept."""
         job = task.job
         at = job.tasks.index(task)
         ring = job.tasks[at:] + job.tasks[:at]
         done = [t.done // ONE for t in ring]
-        kept = min(done)
-        interval_ms = job.group.checkpoint_interval_ms
-        interval_ms = min(interval_ms, 1) if self.graceful else interval_ms
-        kept = kept // interval_ms * interval_ms if interval_ms else 0
-        kept = max(job.done_ms, kept - job.group.checkpoint_cost_ms)
+        kept = self.kept_ms(job, min(done))
         ended = (job.count - len(ring)) * job.duration_ms
         job.wasted_ms += sum(done) + ended - kept * job.count
         job.evictions += 1
@@ -198,13 +201,16 @@ class Batch(Clock):
         self.queue(job)
         self.look_again = True
 
-    def evict_newest(self, m: Machine) -> bool:
-        """Evict the newest job that may be evicted; say whether there was one."""
-        for task in m.tasks:
-            if task.job.group.evictable:
-                self.evict(task)
-                return True
-        return False
+    def evict_cheapest(self, m: Machine) -> bool:
+        """Evict what loses least of all its tasks for one here, the newest of equals, if any."""
+        tasks = [t for t in m.tasks if t.job.group.evictable]
+        if not tasks:
+            return False
+        here = [sum(t.job is mate.job for mate in m.tasks) for t in tasks]
+        lost = [t.done // ONE - self.kept_ms(t.job, t.done // ONE) for t in tasks]
+        price = [lost[i] * t.job.count / here[i] for i, t in enumerate(tasks)]
+        self.evict(tasks[price.index(min(price))])
+        return True
 
     # ---- who is next ---------------------------------------------------------------------
 

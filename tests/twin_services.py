@@ -80,7 +80,7 @@ class Services(Batch):
             return None
         m = min(able, key=lambda m: len(m.tasks))  # the first of these
         while not m.fits(s, online=True):
-            assert self.evict_newest(m)
+            assert self.evict_cheapest(m)
         return m
 
     def can_yield(self, m: Machine, s: Service) -> bool:

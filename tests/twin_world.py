@@ -179,7 +179,7 @@ class World(Outages):
         m.lending = RECALL
 
         def due() -> None:
-            while self.evict_newest(m):
+            while self.evict_cheapest(m):
                 pass
             if not m.tasks:
                 self.warm(m)
@@ -216,7 +216,7 @@ class World(Outages):
                 or m.batch_memory_mib() > m.batch_limit_memory_mib()
             )
         ):
-            if not self.evict_newest(m):
+            if not self.evict_cheapest(m):
                 break
 
     # ---- the run ---------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from greensched.model import (
     OFF,
     ON,
     ROLE_CODES,
+    STANDBY_SHARE,
     Discipline,
     JobClass,
     Jobs,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 # E [J] = 0.512 x moved data [MB] + 20.165; the constant is spread over a typical 1 GiB.
 MOVE_J_PER_MIB = 0.512 * 1.048576 + 20.165 / 1024
 MOVE_MS_PER_MIB = 1.048576 * 8 / 10  # over a 10 Gbit/s network: 0.84 ms a MiB
-STANDBY_MEMORY_SHARE = 0.15 * 0.3 + 0.85  # 15 % of it swapped out to 0.3 of its size
 HEAP_ROOM = 16  # jobs of a machine for which there is room at first
 MACHINE_TYPES_MAX = 62  # a machine type is one bit of an int64
 DEVICES_MAX = 31
@@ -190,7 +190,8 @@ def _scalars(setting: Setting, mach: NDArray[Any], tree_size: int, tour_size: in
     w["tree_size"], w["tour_size"] = tree_size, tour_size
     w["heaps_end"] = HEAP_ROOM * len(mach)
     w["n_on"] = w["n_on_peak"] = int((mach["state"] == ON).sum())
-    w["standby_share"] = STANDBY_MEMORY_SHARE
+    told = [p.standby_share for p in setting.policies if hasattr(p, "standby_share")]
+    w["standby_share"] = max(told, default=STANDBY_SHARE)
     w["batch_sensitivity"] = setting.interference.batch_sensitivity
     w["move_j_per_mib"], w["move_ms_per_mib"] = MOVE_J_PER_MIB, MOVE_MS_PER_MIB
     w["quantum"] = max(1.0, mach["cpu_m"].max() / layout.LEVELS)

@@ -30,6 +30,7 @@ from greensched.model.codes import (
     Role,
 )
 from greensched.model.decision import (
+    STANDBY_SHARE,
     Action,
     BatchLimit,
     Compress,
@@ -97,6 +98,7 @@ __all__ = [
     "RECALL",
     "ROLE_CODES",
     "SLEEPING",
+    "STANDBY_SHARE",
     "STATES",
     "WARM",
     "Action",

@@ -7,12 +7,22 @@ has room moves, machines that are empty are switched off. By day nothing is move
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from greensched.model import NONE, OFF, ON, SLEEPING, Compress, Databases, Move
+from greensched.model import (
+    LEAVING,
+    NONE,
+    OFF,
+    ON,
+    OUT,
+    SLEEPING,
+    Compress,
+    Databases,
+    Move,
+)
 from greensched.policies.machines import power_actions
 from greensched.policies.memory import frozen
 from greensched.policies.packing import (
@@ -31,7 +41,7 @@ from greensched.policies.settings import check
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 
 if TYPE_CHECKING:
-    from greensched.model import Action, DatabaseView, IntArray, Power, Snapshot
+    from greensched.model import Action, BoolArray, DatabaseView, IntArray, Power, Snapshot
 
 KEPT_ABOUT: Final = 1e-3  # a share of disk is what was asked for
 
@@ -106,6 +116,7 @@ class Consolidation:
             return (), memory
         if not planned:
             plan = np.where(view.to == NONE, at, _rows(view, view.to))
+            case = replace(case, closed=_is_out(view, snapshot))
             plan = self._planned(case, plan, self._budget(memory.plan, at))
             memory = Night(begin_ms=begin_ms, plan=frozen(plan))
         return (
@@ -169,7 +180,8 @@ class Consolidation:
         kept = repack(case, plan, moves_max)
         if moves_max < len(case):
             return kept
-        anew = repack(case, best_fit(case))
+        stays = np.where((plan != NONE) & case.closed[plan], plan, NONE)
+        anew = repack(case, best_fit(case, stays))
         return min(
             kept, anew, key=lambda p: (unplaced(p), machines_used(p), int((p != plan).sum()))
         )
@@ -232,6 +244,13 @@ def _rows(view: DatabaseView, machines: IntArray) -> IntArray:
     return np.where(machines == NONE, NONE, rows)
 
 
+def _is_out(view: DatabaseView, snapshot: Snapshot) -> BoolArray:
+    """Say which of the view's machines have failed or are under maintenance, or soon will be."""
+    state = snapshot.machines.state[view.machines]
+    out: BoolArray = (state == OUT) | (state == LEAVING)
+    return out
+
+
 def _moves(case: Case, view: DatabaseView, snapshot: Snapshot, plan: IntArray) -> tuple[Move, ...]:
     """Return the moves towards `plan` that have room now, the largest first.
 
@@ -239,6 +258,7 @@ def _moves(case: Case, view: DatabaseView, snapshot: Snapshot, plan: IntArray) -
     """
     at, to = _rows(view, view.machine), _rows(view, view.to)
     wanted = (plan != NONE) & (plan != at) & (to == NONE)
+    wanted &= (at == NONE) | ~_is_out(view, snapshot)[at]
     if not wanted.any():
         return ()
     state = snapshot.machines.state[view.machines]

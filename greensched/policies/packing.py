@@ -77,6 +77,7 @@ class Case:
     database: IntArray  # [replicas]
     apart: IntArray  # [databases] BY_MACHINE .. BY_SITE
     group: IntArray  # [3, machines]: the machine itself, its rack, its site
+    closed: BoolArray  # [machines] where nothing can come to or go from now
 
     def __len__(self) -> int:
         """Return the number of replicas."""
@@ -125,6 +126,7 @@ def case_of(databases: Databases, room: Room, terms: Terms | None = None) -> Cas
         database=np.repeat(np.arange(len(databases)), databases.replicas),
         apart=databases.apart,
         group=np.stack([np.arange(len(room)), room.rack, room.site]),
+        closed=np.zeros(len(room), np.bool_),
     )
 
 
@@ -137,6 +139,7 @@ def collapsed(case: Case) -> Case:
         database=case.database,
         apart=case.apart,
         group=case.group,
+        closed=case.closed,
     )
 
 
@@ -211,7 +214,7 @@ class Packing:
         """
         database = int(self.case.database[replica])
         need, probe = self.case.need[database], self.probe[database]
-        at = np.flatnonzero(among & self.allowed(replica))
+        at = np.flatnonzero(among & ~self.case.closed & self.allowed(replica))
         at = at[(self.left[at[:, None], probe] >= need[probe]).all(axis=1)]
         left = self.left[at] - need
         least = np.stack([left[:, a:b].min(axis=1) for a, b in self._parts()], axis=1)
@@ -223,6 +226,7 @@ class Packing:
         """Return the first empty machine that can take `replica`, or NONE."""
         peak = self.case.need[self.case.database[replica]][self.probe[self.case.database[replica]]]
         fits = (self.count == 0) & (self.case.room >= peak).all(axis=1) & self.allowed(replica)
+        fits &= ~self.case.closed
         return int(fits.argmax()) if fits.any() else NONE
 
     def best(self, replica: int, among: BoolArray) -> int:
@@ -236,10 +240,11 @@ def by_size(case: Case) -> IntArray:
     return np.argsort(-case.size[case.database], kind="stable")
 
 
-def best_fit(case: Case) -> IntArray:
-    """Return the plan of best-fit decreasing on peaks of sums."""
-    packing = Packing(case)
-    for replica in by_size(case).tolist():
+def best_fit(case: Case, begin: IntArray | None = None) -> IntArray:
+    """Return the plan of best-fit decreasing on peaks of sums of who has no place in `begin`."""
+    packing = Packing(case, begin)
+    order = by_size(case)
+    for replica in order[packing.machine[order] == NONE].tolist():
         place = packing.best(replica, packing.count > 0)
         packing.put(replica, packing.fresh(replica) if place == NONE else place)
     return packing.machine

@@ -69,7 +69,9 @@ class _Search(Packing):
         return self.moves <= self.moves_max
 
     def on(self, machine: int) -> list[int]:
-        """Return the replicas on `machine`, the largest first."""
+        """Return the replicas on `machine` that can move, the largest first."""
+        if self.case.closed[machine]:
+            return []
         return [int(r) for r in self.order[self.machine[self.order] == machine]]
 
 
@@ -147,7 +149,7 @@ def _lightest(search: _Search) -> list[int]:
     load = np.bincount(
         search.machine[placed], weights=search.sizes[placed], minlength=len(search.count)
     )
-    used = np.flatnonzero(search.count)
+    used = np.flatnonzero((search.count > 0) & ~search.case.closed)
     return [int(m) for m in used[np.argsort(load[used], kind="stable")]]
 
 
@@ -197,7 +199,7 @@ def _in_the_way(search: _Search, replica: int, among: BoolArray) -> Iterable[int
     near = among & search.allowed(replica)
     others = search.order[::-1]
     others = others[(machine[others] != NONE) & (search.sizes[others] < search.sizes[replica])]
-    others = others[near[machine[others]]]
+    others = others[near[machine[others]] & ~case.closed[machine[others]]]
     at, database = machine[others], case.database[others]
     left = search.left[at[:, None], probe] + case.need[database[:, None], probe]
     others = others[(left >= need[probe]).all(axis=1)]

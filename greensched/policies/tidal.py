@@ -17,6 +17,7 @@ from greensched.model import (
     ON,
     OWN,
     RECALL,
+    STANDBY_SHARE,
     WARM,
     Lend,
     Recall,
@@ -89,6 +90,7 @@ class TidalTimetable:
     sleep_idle_ms: int = 1_800_000
     wake_lead_ms: int = 300_000  # batch machines wake so long before the recall
     patience_ms: int = 600_000
+    standby_share: float = STANDBY_SHARE  # of a replica's memory, while its machine is lent
 
     def __post_init__(self) -> None:
         """Refuse settings outside of their range (`UsageError`)."""
@@ -115,7 +117,7 @@ class TidalTimetable:
             )
         check(
             self,
-            shares=("share", "max_utilisation", "breach_utilisation"),
+            shares=("share", "max_utilisation", "breach_utilisation", "standby_share"),
             positive=("period_ms", "max_utilisation"),
             natural=(
                 "drain_ms",

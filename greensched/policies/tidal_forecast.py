@@ -78,7 +78,6 @@ class TidalForecast(TidalTimetable):
     wait_ms: float = 10.0
     wait_share: float = 0.01
     coverage_min: float = 0.9
-    standby_share: float = 0.895  # of a replica's memory that it keeps while its machine is lent
 
     def __post_init__(self) -> None:
         """Refuse settings outside of their range (`UsageError`)."""
@@ -93,7 +92,7 @@ class TidalForecast(TidalTimetable):
             findings.append(Finding(where="min_lend_ms, step_ms, switch_factor", what=what))
         check(
             self,
-            shares=("lent_share", "gray_share", "wait_share", "coverage_min", "standby_share"),
+            shares=("lent_share", "gray_share", "wait_share", "coverage_min"),
             positive=("step_ms", "wait_ms", "wait_share", "max_utilisation"),
             natural=("horizon_ms", "switch_factor", "lend_after_ms"),
             findings=findings,

@@ -64,6 +64,54 @@ def test_a_replica_evicts_only_where_that_lets_it_in(
     assert pending == result.counts["pending"]
 
 
+@pytest.mark.parametrize(("kept", "evictions"), [(LOW, [0, 1]), (KEEPS, [1, 0])])
+def test_who_loses_least_is_evicted(kept: JobClass, evictions: list[int]) -> None:
+    """A limit takes the job that loses least: the younger one, or one with a checkpoint."""
+    # At 25 s the first has run for 25 s (checkpoint at 20 s, less 1 s of saving: 6 s lost), the
+    # second for 15 s; one of them has to go.
+    hour = {"duration_ms": 3_600_000, "cpu_m": 500}
+    limits = [
+        BatchLimit(
+            machines=numbers(0), cpu_m=numbers(c), memory_mib=numbers(1_000), evict=c == 500
+        )
+        for c in (1_000, 500)
+    ]
+    result = simulate(
+        setting(
+            machines(role="online"),
+            jobs=jobs(hour, hour | {"submit_ms": 10_000, "job_class": 1}, classes=(kept, LOW)),
+            policies=(Scripted(script=((0, (limits[0],)), (25_000, (limits[1],)))),),
+            end="cut",
+        )
+    )
+    assert evictions == result.jobs.evictions.tolist()
+
+
+def test_a_gang_counts_what_its_other_tasks_lose() -> None:
+    """Of two jobs on a machine the older single one goes before a gang with a task elsewhere."""
+    # The gang of two has one task here and one there: 2 x 15 s are lost for one place, or 25 s.
+    hour = {"duration_ms": 3_600_000, "cpu_m": 500}
+    limits = [
+        BatchLimit(
+            machines=numbers(0, 1),
+            cpu_m=numbers(*cpu_m),
+            memory_mib=numbers(1_000, 1_000),
+            evict=sum(cpu_m) == 1_000,
+        )
+        for cpu_m in ((1_000, 500), (500, 500))
+    ]
+    result = simulate(
+        setting(
+            machines(role="online", count=2),
+            jobs=jobs(hour, hour | {"submit_ms": 10_000, "tasks": 2}),
+            policies=(Scripted(script=((0, (limits[0],)), (25_000, (limits[1],)))),),
+            weigher="worst-fit",
+            end="cut",
+        )
+    )
+    assert [1, 0] == result.jobs.evictions.tolist()
+
+
 def test_scattered_devices_do_not_keep_others_from_preemption() -> None:
     """A machine whose free devices suffice in sum only is passed over for one that yields."""
     # Machine 0 has 400 milli-GPUs free on each of two devices; the job that wants 700 in one piece

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hypothesis import strategies as st
 
+from greensched.engine.truth import Truth
+from greensched.forecast import Calendar, fit
 from greensched.model import (
     BOOTING,
     DRAINING,
@@ -27,11 +30,14 @@ from greensched.model import (
     ServiceView,
     Snapshot,
 )
+from greensched.model.pools import with_sums
 from greensched.units import MS_PER_DAY, MS_PER_MIN
 from tests.properties.databases import make_databases, read_only
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from greensched.forecast import Forecast
 
 ONLINE, BATCH, ANY, DATABASE = (ROLE_CODES[r] for r in ("online", "batch", "any", "database"))
 CPU_M, MEMORY_MIB = 64_000, 262_144
@@ -86,8 +92,51 @@ def make_world(
     )
 
 
+def tide_cpu_m(services: int) -> NDArray[np.int64]:
+    """Return fifteen days of the load of so many services, a step each half an hour."""
+    half_hours = np.arange(15 * 48)
+    tide = 1.0 + 0.6 * np.sin(2 * np.pi * (half_hours / 48 + np.arange(services)[:, None] / 7))
+    load: NDArray[np.int64] = (1_000 * tide + 150 * np.cos(half_hours * 1.7)).astype(np.int64)
+    return load
+
+
+def as_shown(policy: Any, snapshot: Snapshot) -> Snapshot:
+    """Return what `policy` sees: an oracle has the truth where others have a forecast."""
+    if snapshot.forecast is None or not getattr(policy, "oracle", False):
+        return snapshot
+    services = len(snapshot.services.online)
+    load, half_hour_ms = tide_cpu_m(services), 30 * MS_PER_MIN
+    both = with_sums(load, np.zeros(services, np.int64))
+    sums = Truth(load_cpu_m=both, start_ms=0, step_ms=half_hour_ms)
+    truth = Truth(load_cpu_m=load, start_ms=0, step_ms=half_hour_ms, with_sums=sums)
+    return replace(snapshot, forecast=truth)
+
+
+@cache
+def known_forecast(services: int) -> Forecast:
+    """Return the forecast of so many services after fifteen days of a tide, with their sums."""
+    load = tide_cpu_m(services)
+
+    def fitted(load_cpu_m: NDArray[np.int64]) -> Forecast:
+        return fit(
+            load_cpu_m,
+            start_ms=-15 * MS_PER_DAY,
+            step_ms=30 * MS_PER_MIN,
+            calendar=Calendar(time_zone="UTC", zero_utc_ms=0),
+            until_ms=11 * MS_PER_DAY,
+        )
+
+    sums = with_sums(load, np.zeros(services, np.int64))
+    return replace(fitted(load), with_sums=fitted(sums))
+
+
 def make_snapshot(
-    rng: np.random.Generator, world: World, now_ms: int, period_ms: int, offset_ms: int = 0
+    rng: np.random.Generator,
+    world: World,
+    now_ms: int,
+    period_ms: int,
+    *,
+    forecast: bool = False,
 ) -> Snapshot:
     """Return a random snapshot of `world`: any state, but its columns agree with each other."""
     count = len(world.role)
@@ -102,12 +151,13 @@ def make_snapshot(
     return Snapshot(
         now_ms=now_ms,
         period_ms=period_ms,
-        time_of_day_ms=(now_ms + offset_ms) % MS_PER_DAY,
+        time_of_day_ms=now_ms % MS_PER_DAY,
         steady_since_ms=now_ms,
         machines=machines,
         services=services,
         replicas=replicas,
         queue=_queue(rng, now_ms),
+        forecast=known_forecast(len(world.startup_ms)) if forecast else None,
         databases=make_databases(rng, world.role, state),
     )
 
@@ -239,7 +289,8 @@ def snapshots(draw: st.DrawFn, machines_max: int = 24, services_max: int = 6) ->
     sizes = (st.integers(1, machines_max), st.integers(0, services_max), st.integers(0, 4))
     world = make_world(rng, *(draw(size) for size in sizes))
     period = draw(st.sampled_from([0, MS_PER_MIN, 15 * MS_PER_MIN]))
-    return make_snapshot(rng, world, draw(st.integers(0, 8 * MS_PER_DAY)), period)
+    now, forecast = draw(st.integers(0, 8 * MS_PER_DAY)), draw(st.booleans())
+    return make_snapshot(rng, world, now, period, forecast=forecast)
 
 
 @st.composite
@@ -252,7 +303,8 @@ def snapshot_runs(
     world = make_world(rng, *(draw(size) for size in sizes))
     now = draw(st.integers(0, MS_PER_DAY))
     period = draw(st.sampled_from([MS_PER_MIN, 5 * MS_PER_MIN, 15 * MS_PER_MIN]))
-    wakes = draw(st.integers(1, wakes_max))
+    wakes, forecast = draw(st.integers(1, wakes_max)), draw(st.booleans())
     return tuple(
-        make_snapshot(rng, world, now + k * period, period if k else 0) for k in range(wakes)
+        make_snapshot(rng, world, now + k * period, period if k else 0, forecast=forecast)
+        for k in range(wakes)
     )

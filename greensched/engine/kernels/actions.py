@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
-from greensched.engine.kernels.batch import evict_newest, rest_if_drained
+from greensched.engine.kernels.batch import evict_cheapest, rest_if_drained
 from greensched.engine.kernels.heaps import timer_push
 from greensched.engine.kernels.index import (
     batch_limit_cpu,
@@ -275,7 +275,7 @@ def apply_recall(world: Pages, machines: Table, grace_ms: int, warm_ms: int) -> 
 @inner
 def recall_due(world: Pages, jobs: Pages, m: int) -> None:
     """End the grace of machine m: evict what may be evicted, and warm once it is empty."""
-    while evict_newest(world, jobs, m):
+    while evict_cheapest(world, jobs, m):
         pass
     if mach_of(world)[m].n_jobs == 0:
         warm(world, m, mach_of(world)[m].warm_ms)
@@ -326,7 +326,7 @@ def apply_limit(
             while b.batch_cpu_m > batch_limit_cpu(
                 mach_of(world), m
             ) or b.batch_memory_mib > batch_limit_memory(mach_of(world), m):
-                if not evict_newest(world, jobs, m):
+                if not evict_cheapest(world, jobs, m):
                     break
 
 

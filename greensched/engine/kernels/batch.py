@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from greensched.compiling import inner
 from greensched.engine.kernels.heaps import heap_push, heap_remove
 from greensched.engine.kernels.index import find_devices, reindex, take_devices
-from greensched.engine.kernels.layout import INF, RATE_ONE, SHARE_ONE
+from greensched.engine.kernels.layout import INF, NO, RATE_ONE, SHARE_ONE
 from greensched.engine.kernels.memory import (
     cls_of,
     duration_ms_of,
@@ -251,20 +253,29 @@ def rest_if_drained(world: Pages, m: int) -> None:
 
 
 @inner
+def _kept_ms(world: Pages, jobs: Pages, j: int, saved_ms: int, done_ms: int) -> int:
+    """Return what job j keeps of its progress: its last checkpoint, `saved_ms` at the least."""
+    c = cls_of(world)[job_class_of(jobs)[j]]
+    if c.checkpoint_ms <= 0:
+        return 0
+    every_ms = 1 if w_of(world)[0].graceful != 0 else c.checkpoint_ms  # who was told writes one
+    return max(saved_ms, done_ms // every_ms * every_ms - c.checkpoint_cost_ms)
+
+
+@inner
 def evict(world: Pages, jobs: Pages, s: int) -> None:
     """Evict slot s and its mates; the job waits again with what its checkpoints kept."""
     w, slot, wait, out = w_of(world), slot_of(world), wait_of(world), out_of(world)
     j = slot[s].job
-    c = cls_of(world)[job_class_of(jobs)[j]]
     saved_ms = slot[s].kept_ms  # it was started from a checkpoint, which is still there
-    kept, done_sum, tasks = INF, 0, 0
+    done_min, done_sum, tasks = INF, 0, 0
     t = s
     while True:
         after = slot[t].gang_next
         m = slot[t].machine
         sync(world, m)
         done = progress_ms(world, t)
-        kept = min(kept, done)
+        done_min = min(done_min, done)
         done_sum += done * slot[t].n_tasks
         tasks += slot[t].n_tasks
         _leave(world, t)
@@ -277,11 +288,7 @@ def evict(world: Pages, jobs: Pages, s: int) -> None:
         if t == s:
             break
     done_sum += (tasks_of(jobs)[j] - tasks) * duration_ms_of(jobs)[j]  # mates that had ended
-    if c.checkpoint_ms > 0:
-        every_ms = 1 if w[0].graceful != 0 else c.checkpoint_ms  # who was told writes one more
-        kept = max(saved_ms, kept // every_ms * every_ms - c.checkpoint_cost_ms)
-    else:
-        kept = 0
+    kept = _kept_ms(world, jobs, j, saved_ms, done_min)
     out[j].wasted_ms += done_sum - kept * tasks_of(jobs)[j]
     out[j].evictions += 1
     w[0].n_evictions += 1
@@ -320,12 +327,24 @@ def devices_without(world: Pages, jobs: Pages, m: int, gpu_m: int, key: int, sto
 
 
 @inner
-def evict_newest(world: Pages, jobs: Pages, m: int) -> bool:
-    """Evict machine m's newest evictable job and say whether there was one."""
+def evict_cheapest(world: Pages, jobs: Pages, m: int) -> bool:
+    """Evict the job that loses the least work for what it gives back; say whether there was one.
+
+    Lost is progress since the last checkpoint, of all tasks of the job over those on machine m;
+    of equal ones the newest goes.
+    """
+    slot, best, least = slot_of(world), NO, np.inf
+    sync(world, m)
     s = mach_of(world)[m].job_head
     while s >= 0:
-        if cls_of(world)[job_class_of(jobs)[slot_of(world)[s].job]].evictable != 0:
-            evict(world, jobs, s)
-            return True
-        s = slot_of(world)[s].machine_next
-    return False
+        j = slot[s].job
+        if cls_of(world)[job_class_of(jobs)[j]].evictable != 0:
+            done_ms = progress_ms(world, s)
+            lost_ms = done_ms - _kept_ms(world, jobs, j, slot[s].kept_ms, done_ms)
+            price = lost_ms * tasks_of(jobs)[j] / slot[s].n_tasks
+            if price < least:
+                best, least = s, price
+        s = slot[s].machine_next
+    if best >= 0:
+        evict(world, jobs, best)
+    return best >= 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
-from greensched.engine.kernels.batch import devices_without, evict_newest, gives_way
+from greensched.engine.kernels.batch import devices_without, evict_cheapest, gives_way
 from greensched.engine.kernels.index import find_devices, fits_online, online_free_cpu
 from greensched.engine.kernels.layout import INF, NO
 from greensched.engine.kernels.memory import gpu_free_of, mach_of, slot_of, svc_of
@@ -45,6 +45,6 @@ def make_room(world: Pages, jobs: Pages, s: int) -> int:
         not fits_online(mach, best, c.cpu_m, c.memory_mib, c.gpu_m)
         or (c.gpu_m > 0 and find_devices(mach, gpu_free_of(world), best, c.gpu_m) < 0)
     ):
-        if not evict_newest(world, jobs, best):
+        if not evict_cheapest(world, jobs, best):
             return NO
     return best
