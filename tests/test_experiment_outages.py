@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,6 +90,33 @@ def test_the_table_has_rows_of_outages_where_there_are_any(ran: Ran) -> None:
     assert "machines out at once, peak" in result_text(ran.result.summary, columns=100)
     assert "outages" not in result_text(ran.without.summary, columns=100)
     assert "out at once" not in result_text(ran.without.summary, columns=100)
+
+
+def test_spare_machines_stand_beside_the_saving(ran: Ran) -> None:
+    """Every run tells how many machines it keeps for outages, in the table as in the findings."""
+    runs = [ran.result.summary[name] for name in ("baseline", "static_peak", "scenario")]
+    spare = {run["outages"]["machines_spare"] for run in runs}
+    findings = ran.result.summary["demand"]["findings"]
+    told = [text.split(" machines")[0] for text in findings if " are spare, " in text]
+    assert [str(n) for n in spare] == told
+    assert "of those on, spare for that" in result_text(ran.result.summary, columns=100)
+    assert "spare for that" not in result_text(ran.without.summary, columns=100)
+
+
+def test_a_site_is_drained_or_not_by_a_switch(tmp_path: Path) -> None:
+    """Maintenance that is not enabled is none: the same hash as without it, and nothing is out."""
+    path = write_scenario(tmp_path)
+    plain = gs.load(path)
+    site = plain.spec.sites[0].name
+    begin, end = (plain.spec.window.start + timedelta(hours=h) for h in (1, 3))
+    entry = f"{{site: {site}, from: {begin.isoformat()}, until: {end.isoformat()}}}"
+    text = f"maintenance:\n  - {entry}\n"
+    path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+    drained = gs.load(path)
+    kept = drained.overridden({"maintenance.0.enabled": False})
+    assert plain.hash == kept.hash != drained.hash
+    assert shared(kept).outages is None
+    assert shared(drained).machines == out_at_once(shared(drained))
 
 
 def test_failures_are_compared_with_none(ran: Ran) -> None:

@@ -10,6 +10,8 @@ from tests.simulations import differences, expected_path, summary_of
 
 NEEDS = {
     "tidal-week": (),
+    "outages-week": (),
+    "planetlab": (pytest.mark.data,),
     "inference-night": (pytest.mark.data,),
     "surf-week": (pytest.mark.data,),
     "openb": (pytest.mark.data, pytest.mark.slow),

@@ -48,7 +48,8 @@ def interference(shared: Shared, run: RunResult, reference_ms: FloatArray) -> di
         return told
     weight = requests(services, run.end_ms)
     slow = slowdowns(shared, run)
-    told["slowdown_mean"] = float((weight * slow).sum() / weight.sum()) if weight.any() else None
+    if weight.any():  # a mean of what is added: where nothing is, it is exactly 1
+        told["slowdown_mean"] = 1.0 + float((weight * (slow - 1.0)).sum() / weight.sum())
     limit = shared.scenario.slo.latency_factor_p99
     if limit is None or not run.services.pressed_ms.any():
         return told

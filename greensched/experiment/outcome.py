@@ -56,6 +56,7 @@ class Outcome:
     batch: dict[str, Any]
     databases: dict[str, Any]
     service_parts: ServiceParts | None  # None: no services
+    spare: int = 0  # machines that serve for when others are out
 
     def checks(self, fleet: Iterable[MachineType]) -> tuple[Check, ...]:
         """Return the balance checks of this run on the machines of `fleet`."""
@@ -86,14 +87,14 @@ class Outcome:
             "databases": {**self.databases, "energy_kwh": _kwh(self.database_mwh)},
             "energy_unallocated_kwh": self.unallocated_mwh / MWH_MILLI_PER_KWH,
             "machine_h": dict(sorted(hours.items())),
-            "outages": _outages(self.run),
+            "outages": _outages(self.run, self.spare),
             "moves": counts["moves"],
             "power_cycles": counts["power_cycles"],
             "actions_rejected": counts["rejected"],
         }
 
 
-def _outages(run: RunResult) -> dict[str, Any] | None:
+def _outages(run: RunResult, spare: int) -> dict[str, Any] | None:
     """Return what outages did to a run; None where there were none."""
     told = run.outages
     if not told.outages:
@@ -102,6 +103,7 @@ def _outages(run: RunResult) -> dict[str, Any] | None:
     return {
         "outages": told.outages,
         "machines_peak": told.machines_peak,
+        "machines_spare": spare,
         "machine_h": int(run.usage.machine_ms[:, out].sum()) / MS_PER_H,
         "replicas_lost": told.replicas_lost,
         "jobs_lost": told.jobs_lost,

@@ -26,12 +26,16 @@ _ONLINE, _BATCH, _ANY = ROLE_CODES["online"], ROLE_CODES["batch"], ROLE_CODES["a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partition:
-    """Roles of all machines (NONE: surplus), replicas at the start, and what was assumed."""
+    """Roles of all machines (NONE: surplus), replicas at the start, and what was assumed.
+
+    `spare` of the machines that serve are there for when others are out.
+    """
 
     roles: Int8Array
     replicas: IntArray | None
     findings: tuple[str, ...] = ()
     places: IntArray | None = None  # machines of databases' replicas; None: there are none
+    spare: int = 0
 
 
 def peak_replicas(services: Services, headroom: float) -> tuple[IntArray, int]:
@@ -85,20 +89,26 @@ def static_peak(shared: Shared, progress: Callable[[str, float], None] | None) -
     places, more = first_places(shared)
     if places is not None:
         roles[places[places != NONE]] = DATABASE
-    findings += [*more, *_keep_spare(shared, roles, own)]
-    return Partition(roles=roles, replicas=replicas, findings=tuple(findings), places=places)
+    spare = _keep_spare(shared, roles, own)
+    if spare:
+        findings.append(f"{spare} machines beyond static-peak are spare, for when others are out")
+    return Partition(
+        roles=roles,
+        replicas=replicas,
+        findings=(*findings, *more),
+        places=places,
+        spare=spare,
+    )
 
 
-def _keep_spare(shared: Shared, roles: Int8Array, own: Int8Array) -> list[str]:
-    """Let machines serve in the place of those that will be out, where there are more."""
+def _keep_spare(shared: Shared, roles: Int8Array, own: Int8Array) -> int:
+    """Let machines serve in the place of those that will be out; return how many there are."""
     serving = np.flatnonzero(roles == _ONLINE)
     chosen = spares(
         shared, serving, np.flatnonzero((roles == NONE) & (own != _BATCH) & (own != DATABASE))
     )
-    if not chosen.size:
-        return []
     roles[chosen] = _ONLINE
-    return [f"{len(chosen)} machines beyond static-peak are spare, for when others are out"]
+    return len(chosen)
 
 
 def _own_roles(shared: Shared) -> Int8Array:

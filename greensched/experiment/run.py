@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from greensched import registry
@@ -115,7 +115,10 @@ def _accounted(runs: _Runs, fleet: Partition) -> tuple[dict[str, Outcome], Groun
         reference_ms=reference,
     )
     return {
-        name: outcome(world, one, factors, responses[name], reference)
+        name: replace(
+            outcome(world, one, factors, responses[name], reference),
+            spare=runs.plans[name][0].spare,
+        )
         for name, one in results.items()
     }, ground
 

@@ -40,15 +40,17 @@ FOLDERS_SHOWN = 20
 def read(files: Sequence[Path], options: ReadOptions) -> Trace:
     """Return the databases of `files`: virtual machines, a folder of them, or an archive.
 
-    Of an archive with several folders `member` names the one to read. Raises DataError.
+    Of an archive with several folders `member` names the one to read, or several with commas in
+    between: days one after another, of the virtual machines that are in all of them. Raises
+    DataError.
     """
     options.check_map((), "planetlab")
     paths = [p for f in files for p in _in_folder(Path(f))]
-    given = _given(paths, options)
+    given, left_out = _given(paths, options)
     options = replace(options, step_ms=options.step_ms or STEP_MS)
     cpu_m = options.cpu_m or options.replica_cpu_m
     with connect() as con:
-        findings = _load(con, given, options, cpu_m)
+        findings = left_out + _load(con, given, options, cpu_m)
         label = next(iter(given)) if len(given) == 1 else f"{len(given):,} files"
         names, start_ms, step_ms, load_cpu_m, filled = uniform_load(con, "loads", label, options)
     ones = np.ones(len(names), np.int64)
@@ -91,44 +93,76 @@ def _in_folder(path: Path) -> list[Path]:
     return found
 
 
-def _given(paths: Sequence[Path], options: ReadOptions) -> dict[str, list[str]]:
-    """Return the lines of each virtual machine, by name in the order of their bytes."""
-    found: dict[str, list[str]] = {}
+def _given(paths: Sequence[Path], options: ReadOptions) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the lines of each virtual machine, by name in the order of their bytes.
+
+    And how many were left out, as they are not in every day.
+    """
+    days: dict[str, dict[str, list[str]]] = {}
     errors: list[Finding] = []
     for path in paths:
-        for name, contents in _machines(path, options.member):
-            if name in found:
+        for folder, name, contents in _machines(path, options.member):
+            day = days.setdefault(folder, {})
+            if name in day:
                 errors.append(Finding(where=name, what="a second file of this virtual machine"))
             elif len(name.encode("utf-8", "surrogateescape")) > NAME_BYTES_MAX:
                 what = f"a name longer than {NAME_BYTES_MAX} bytes"
                 errors.append(Finding(where=name[:20], what=what))
             text = contents.decode("utf-8-sig", "replace").removesuffix("\n")
-            found[name] = [line.removesuffix("\r") for line in text.split("\n")]
+            day[name] = [line.removesuffix("\r") for line in text.split("\n")]
+    found, left_out = _in_every_day(days, errors)
     if errors:
         raise DataError(*errors)
-    return dict(sorted(found.items(), key=lambda kv: kv[0].encode("utf-8", "surrogateescape")))
+    ordered = sorted(found.items(), key=lambda kv: kv[0].encode("utf-8", "surrogateescape"))
+    return dict(ordered), left_out
 
 
-def _machines(path: Path, member: str) -> Iterator[tuple[str, bytes]]:
-    """Yield name and contents of each virtual machine in `path`."""
+def _in_every_day(
+    days: dict[str, dict[str, list[str]]], errors: list[Finding]
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the lines of the days one after another, and what is left out; add to `errors`."""
+    if len(days) == 1:
+        return next(iter(days.values())), []
+    names = set.intersection(*(set(day) for day in days.values()))
+    for folder, day in days.items():
+        rows = max(len(day[name]) for name in names) if names else 0
+        errors += [
+            Finding(where=f"{folder}/{name}", what=f"{len(day[name])} rows; the day has {rows}")
+            for name in sorted(names)
+            if len(day[name]) != rows
+        ]
+    every = len(set.union(*(set(day) for day in days.values())))
+    if not names:
+        errors.append(Finding(where=", ".join(days), what="no virtual machine is in every day"))
+    found = {name: [line for day in days.values() for line in day[name]] for name in names}
+    told = (
+        f"{every - len(names):,} virtual machines left out, not in every day of {', '.join(days)}"
+    )
+    return found, [told]
+
+
+def _machines(path: Path, member: str) -> Iterator[tuple[str, str, bytes]]:
+    """Yield folder (the day), name and contents of each virtual machine in `path`."""
     existing(path)
     if not is_tar(path):
-        yield path.name, path.read_bytes()
+        yield "", path.name, path.read_bytes()
         return
     folders: dict[str, list[tuple[str, bytes]]] = {}
     for name, contents in texts(path):
         place = Path(name)
         folders.setdefault(place.parent.as_posix(), []).append((place.name, contents))
-    if member:
-        folders = {k: v for k, v in folders.items() if k == member.rstrip("/")}
-    if len(folders) != 1:
-        where = f"{path}:{member}" if member else str(path)
+    named = [part.strip().rstrip("/") for part in member.split(",")] if member else []
+    missing = [day for day in named if day not in folders]
+    if missing:
         what, remedy = "has no such folder", "name another with --member"
-        if folders:
-            what = f"has the folders {', '.join(sorted(folders)[:FOLDERS_SHOWN])}"
-            remedy = "name one of them with --member"
+        where = f"{path}:{', '.join(missing)}"
         raise DataError(Finding(where=where, what=what, remedy=remedy))
-    yield from next(iter(folders.values()))
+    if not named and len(folders) != 1:
+        what = f"has the folders {', '.join(sorted(folders)[:FOLDERS_SHOWN])}"
+        remedy = "name one of them with --member, or days in a row with commas in between"
+        raise DataError(Finding(where=str(path), what=what, remedy=remedy))
+    for day in dict.fromkeys(named) or folders:
+        yield from ((day, name, contents) for name, contents in folders[day])
 
 
 def _load(

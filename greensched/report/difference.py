@@ -42,6 +42,13 @@ ROWS: Final = (
     ),
     Row(
         group="fleet",
+        key="outages.machines_spare",
+        label="of those on, spare for that",
+        measure="count",
+        optional=True,
+    ),
+    Row(
+        group="fleet",
         key="energy_facility_kwh",
         label="energy, {unit} (facility)",
         measure="kwh",

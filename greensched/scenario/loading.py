@@ -86,7 +86,8 @@ class Scenario:
     def hash(self) -> str:
         """Return the SHA-256 of the checked values, with defaults and seed, as canonical JSON.
 
-        Units, order of keys, comments, switches and failures that are off do not change it.
+        Units, order of keys, comments, and switches, failures and maintenance that are off do not
+        change it.
         """
         return hashlib.sha256(rfc8785.dumps(_plain(self.values))).hexdigest()
 
@@ -96,8 +97,9 @@ class Scenario:
         values = self.spec.model_dump(mode="json", by_alias=True, exclude={"policies"})
         if self.spec.failures is None or not self.spec.failures.enabled:
             del values["failures"]
-        if not self.spec.maintenance:
-            del values["maintenance"]
+        maintenance = [m for m in values.pop("maintenance") if m.pop("enabled")]
+        if maintenance:
+            values["maintenance"] = maintenance
         values["policies"] = [
             {"kind": p.kind, **asdict(p)}  # type: ignore[call-overload]  # all are dataclasses
             for p in self.policies

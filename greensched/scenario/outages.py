@@ -76,7 +76,7 @@ def planned(scenario: Scenario, fleet: Sequence[MachineType], last_ms: int) -> P
     failures, maintenance = scenario.spec.failures, scenario.spec.maintenance
     if failures is not None and not failures.enabled:
         failures = None
-    if failures is None and not maintenance:
+    if failures is None and not any(entry.enabled for entry in maintenance):
         return None
     places, rows = _Places(fleet), _Rows()
     checksums: tuple[tuple[str, str], ...] = ()
@@ -128,6 +128,8 @@ def _maintained(scenario: Scenario, places: _Places, rows: _Rows) -> None:
             where = scenario.source.where(("maintenance", i, key))
             what = f"no machine is of '{name}'"
             raise ScenarioError(Finding(where=where, what=what, remedy=near(name, known)))
+        if not entry.enabled:
+            continue
         from_ms = _since_start_ms(scenario, entry.since)
         until_ms = _since_start_ms(scenario, entry.until)
         rows.add(known[name], from_ms - entry.notice, from_ms, until_ms)

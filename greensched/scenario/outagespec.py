@@ -68,6 +68,7 @@ class FailuresSpec(Spec):
 class MaintenanceSpec(Spec):
     """A site or a machine type that is taken out of service on purpose."""
 
+    enabled: bool = Field(default=True, description="whether it takes place")
     site: Name | None = None
     fleet: Name | None = Field(default=None, description="a machine type's name")
     since: Instant = Field(alias="from", description="with its UTC offset")

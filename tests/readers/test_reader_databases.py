@@ -226,12 +226,47 @@ def test_archive_of_one_day_or_a_named_one(tmp_path: Path) -> None:
     assert ("a", "b") == of(planetlab.read([one], ReadOptions())).names
     assert [[120]] == of(planetlab.read([both], ReadOptions(member="d2"))).cpu_m.tolist()
     said = refusal(lambda: planetlab.read([both], ReadOptions()), DataError)
-    assert "has the folders d1, d2; name one of them with --member" in said
+    assert "has the folders d1, d2; name one of them with --member, or days in a row" in said
     said = refusal(lambda: planetlab.read([both], ReadOptions(member="d3")), DataError)
     assert "both.tgz:d3: has no such folder" in said
+    said = refusal(lambda: planetlab.read([both], ReadOptions(member="d1,d4")), DataError)
+    assert "both.tgz:d4: has no such folder" in said
     one.write_bytes(one.read_bytes()[:-20])
     said = refusal(lambda: planetlab.read([one], ReadOptions()), DataError)
     assert "damaged or cut short" in said
+
+
+def archive_of(folder: Path, *days: str) -> Path:
+    """Return an archive of the folders `days` in `folder`."""
+    path = folder / "days.tgz"
+    with tarfile.open(path, "w:gz") as archive:
+        for day in days:
+            archive.add(folder / day, day)
+    return path
+
+
+def test_days_named_in_a_row_are_one_series(tmp_path: Path) -> None:
+    """Days follow each other as they are named; who is not in all of them is left out and told."""
+    machines(tmp_path / "d1", a=[1, 2], b=[3, 4], c=[9, 9])
+    machines(tmp_path / "d2", a=[5, 6], b=[7, 8])
+    days = archive_of(tmp_path, "d1", "d2")
+    trace = planetlab.read([days], ReadOptions(member="d2, d1/", cpu_m=100_000))
+    found = of(trace)
+    assert ("a", "b") == found.names
+    assert [[5, 6, 1, 2], [7, 8, 3, 4]] == (found.cpu_m // 1_000).tolist()
+    assert "1 virtual machines left out, not in every day of d2, d1" == trace.findings[0]
+
+
+def test_a_short_day_shifts_nothing(tmp_path: Path) -> None:
+    """Days in a row of which one lacks rows are refused by file, as are days that share nobody."""
+    machines(tmp_path / "d1", a=[1], b=[3, 4])
+    machines(tmp_path / "d2", a=[5, 6], b=[7, 8])
+    machines(tmp_path / "d3", x=[1])
+    days = archive_of(tmp_path, "d1", "d2", "d3")
+    said = refusal(lambda: planetlab.read([days], ReadOptions(member="d1,d2")), DataError)
+    assert "d1/a: 1 rows; the day has 2" in said
+    said = refusal(lambda: planetlab.read([days], ReadOptions(member="d1,d3")), DataError)
+    assert "d1, d3: no virtual machine is in every day" in said
 
 
 def test_places_without_machines_are_refused(tmp_path: Path) -> None:
