@@ -177,6 +177,46 @@ def test_longest_gap_to_fill(files: Path) -> None:
     assert 0 == shift(files, "--policy", "plan", "--fill", "hold:8h").exit_code
 
 
+def test_jobs_that_scale(files: Path) -> None:
+    """--throughput adds a row of jobs that run wider in clean hours, under a cap too."""
+    given = ("--policy", "wait-awhile", "--throughput", "1,2,2.9", "--price-on-demand", "2")
+    narrow, wide = json.loads(shift(files, *given, "-o", "json").stdout)
+    assert ("wait-awhile", "carbon-scaler") == (narrow["policy"], wide["policy"])
+    assert wide["carbon_g"] < narrow["carbon_g"]
+    assert wide["cost"] == pytest.approx(2 * wide["core_h"], rel=1e-3)
+    assert wide["cost"] >= narrow["cost"]
+    assert set(KEYS) - {"capacity"} <= set(wide["capacity"]) | {"policy"}
+    assert wide["capacity"]["peak_cores"] <= wide["capacity"]["cores"]
+    assert "carbon-scaler" in shift(files, *given).stdout
+    flat = json.loads(shift(files, *given, "-o", "json", intensity="constant:5").stdout)
+    assert [1.0, 1.0] == [row["normalised"] for row in flat]
+
+
+@pytest.mark.parametrize(
+    ("throughput", "says"),
+    [
+        ("2,3", "must begin with 1"),
+        ("1,0.5", "and never fall"),
+        ("1,x", "--throughput 1,x"),
+        (",".join(["1"] * 65), "has 65 workers, more than 64"),
+    ],
+)
+def test_profiles_that_cannot_be(files: Path, throughput: str, says: str) -> None:
+    """A profile that does not begin with one worker, falls or is no list is refused."""
+    told = shift(files, "--throughput", throughput)
+    assert (2, True) == (told.exit_code, says in told.stderr)
+
+
+def test_steep_profiles_are_for_few_jobs(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a worker adds more than the one before each job is solved, or the envelope told."""
+    given = ("--policy", "no-wait", "--throughput", "1,3", "--tick", "1h")
+    told = shift(files, *given, "-o", "json")
+    assert json.loads(told.stdout)[1]["normalised"] < 2 / 3
+    monkeypatch.setattr("greensched.shift.scaling.JOBS_MAX", 7)
+    told = shift(files, *given)
+    assert (2, True) == (told.exit_code, "concave envelope, 1.5,3, or at most 7" in told.stderr)
+
+
 def test_deadlines_are_told(files: Path) -> None:
     """Deadlines of a trace are said not to count, rather than passed over in silence."""
     rows = "job,submit_s,duration_s,cpu_m,deadline_s\na,0,3600,1000,9000\nb,0,3600,1000,\n"

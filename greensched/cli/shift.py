@@ -78,6 +78,14 @@ term_options = stack(
         help="Cores of the results under a cap.  [default: 95th percentile of no-wait]",
     ),
 )
+more_options = stack(
+    click.option(
+        "--throughput",
+        metavar="1,T2,..",
+        help="What 1, 2, .. workers of a job do, against one: adds carbon-scaler, which runs jobs "
+        "wider in clean hours.",
+    ),
+)
 policy_options = stack(
     click.option("--policy", "policies", multiple=True, metavar="NAME", help="May be repeated."),
     click.option("--compare", metavar="all|NAME,NAME", help="Several at once.  [default: all]"),
@@ -96,6 +104,7 @@ policy_options = stack(
 @series_options
 @policy_options
 @term_options
+@more_options
 @job_options
 @form(*FORMS)
 @verbosity

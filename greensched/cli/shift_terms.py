@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
 from greensched.errors import Finding, UsageError
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 QUEUE_EXAMPLE = "such as short:2h:6h, and long::24h for all others"
 QUEUE_PARTS = 3
+WORKERS_MAX = 64  # of a job that scales
 
 
 def read_terms(given: dict[str, Any]) -> Terms:
@@ -48,6 +51,7 @@ def read_terms(given: dict[str, Any]) -> Terms:
         ("price_on_demand", "price_per_core_h", _price),
         ("reserved_discount", "reserved_discount", _share),
         ("capacity", "capacity_cpu_m", lambda cores: _above(cpu_m(cores), 1)),
+        ("throughput", "throughput", _throughput),
     ):
         if given[option] is not None:
             values[name] = read(option, make)
@@ -126,6 +130,18 @@ def _share(text: str) -> float:
         message = "is no share between 0 and 1"
         raise ValueError(message)
     return value
+
+
+def _throughput(text: str) -> tuple[float, ...]:
+    """Return `1,1.9,2.6`: what 1, 2, .. workers do, against one."""
+    found = tuple(float(part) for part in text.split(","))
+    if found[0] != 1.0 or not all(a <= b < math.inf for a, b in itertools.pairwise(found)):
+        message = "must begin with 1, for one worker, and never fall; such as 1,1.9,2.6"
+        raise ValueError(message)
+    if len(found) > WORKERS_MAX:
+        message = f"has {len(found)} workers, more than {WORKERS_MAX}"
+        raise ValueError(message)
+    return found
 
 
 def _queue(

@@ -17,6 +17,7 @@ from greensched.bounds.shifting import least_emissions
 from greensched.bounds.transport import Transport
 from greensched.errors import DataError, Finding
 from greensched.model import NONE
+from greensched.policies.shifting.carbon_scaler import KIND as SCALER
 from greensched.shift.account import (
     P95,
     carbon_g,
@@ -28,6 +29,7 @@ from greensched.shift.account import (
 )
 from greensched.shift.outcome import Outcome, figures
 from greensched.shift.replay import beside_reserved, capped
+from greensched.shift.scaling import scaling_row
 from greensched.shift.study import CALENDAR_MS
 from greensched.units import CPU_M_PER_CORE, MS_PER_H
 
@@ -65,15 +67,21 @@ def rows(
 ) -> list[dict[str, Any]]:
     """Return one row for each policy of `names`, in the keys of `docs/reference/outputs.md`.
 
-    `told` hears (policy, share done). Raises UsageError for an unknown name.
+    Behind them stand jobs that scale, where the terms say what workers do. `told` hears (policy,
+    share done). Raises UsageError for an unknown name, and for what is too large.
     """
     policies = [(name, _policy(name, case.terms)) for name in names]
     tell = told or (lambda _name, _share: None)
     study = Study(case)
+    makers: dict[str, Callable[[], dict[str, Any]]] = {
+        name: partial(study.row, name, partial(study.ran, policy)) for name, policy in policies
+    }
+    if case.terms.throughput:
+        makers[SCALER] = partial(scaling_row, study, case.terms.throughput)
     found = []
-    for i, (name, policy) in enumerate(policies):
-        tell(name, i / len(policies))
-        found.append(study.row(name, partial(study.ran, policy)))
+    for i, (name, make) in enumerate(makers.items()):
+        tell(name, i / len(makers))
+        found.append(make())
     return found
 
 

@@ -52,6 +52,7 @@ class Terms:
     reserved_discount: float = 0.0
     capacity_cpu_m: int = NONE
     solver: Literal["greedy", "exact"] = "greedy"  # of `plan`, under a cap
+    throughput: tuple[float, ...] = ()  # of 1, 2, .. workers of a job that scales, against one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

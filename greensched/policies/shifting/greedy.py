@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from greensched.policies.shifting.wake import Wake
     from greensched.ticks import TickIntensity, TickJobs
 
+FAR: Final = int(np.iinfo(np.int64).max)
 ROUNDING: Final = 1e-12  # of weighted sums, relative; plain ones are exact
 
 
@@ -129,10 +130,10 @@ def _weighted(
 
 def _first_free(room: Room, first: int, length: int, need: int) -> int:
     """Return the first start from `first` on at which `need` fits for `length` ticks."""
-    at, free = room.window(first, np.iinfo(np.int64).max)
+    at, free = room.window(first, FAR)
     tight = np.flatnonzero(free < need)
     begin = np.concatenate(([first], at[tight + 1]))  # the last step is always free enough
-    end = np.append(at[tight], np.iinfo(np.int64).max)
+    end = np.append(at[tight], FAR)
     return int(begin[np.argmax(end - begin >= length)])
 
 
@@ -150,12 +151,7 @@ def cheapest_free(
 
     Where too few have room, all that do and, `beyond` them, the first that come.
     """
-    first, stop = ticks
-    at, free = room.window(first, stop)
-    begin = np.concatenate((at, intensity.edges_within(first, stop)))
-    begin.sort()
-    end = np.append(begin[1:], stop)  # a tick that is twice there begins a range without ticks
-    free = free[at.searchsorted(begin, side="right") - 1]
+    begin, end, free = free_ranges(room, intensity, ticks)
     has_room = free >= need
     begin, end, free = begin[has_room], end[has_room], free[has_room]
     value = intensity.values_g_per_kwh[intensity.slot(begin)]
@@ -165,11 +161,23 @@ def cheapest_free(
     pieces = _taken(begin[order], end[order], length)
     left = length - sum(b - a for a, b in pieces)
     if left and beyond:
-        at, free = room.window(stop, np.iinfo(np.int64).max)
+        at, free = room.window(ticks[1], FAR)
         has_room = free >= need
-        end = np.append(at[1:], np.iinfo(np.int64).max)[has_room]
+        end = np.append(at[1:], FAR)[has_room]
         pieces += _taken(at[has_room], end, left)
     return _touching_joined(pieces)
+
+
+def free_ranges(
+    room: Room, intensity: TickIntensity, ticks: tuple[int, int]
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Return begin, end and free cores of the ranges of `ticks` in which nothing changes."""
+    first, stop = ticks
+    at, free = room.window(first, stop)
+    begin = np.concatenate((at, intensity.edges_within(first, stop)))
+    begin.sort()
+    end = np.append(begin[1:], stop)  # a tick that is twice there begins a range without ticks
+    return begin, end, free[at.searchsorted(begin, side="right") - 1]
 
 
 def _taken(begin: IntArray, end: IntArray, length: int) -> list[tuple[int, int]]:
