@@ -35,6 +35,8 @@ class Finding:
 
 def escape_control(text: str) -> str:
     """Return `text` with control characters written as escapes, safe for a terminal or log."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 

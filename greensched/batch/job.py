@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 WAITING: Final = "waiting"
 HELD: Final = "held"
@@ -18,6 +18,10 @@ QUEUED: Final = (WAITING, HELD)
 ACTIVE: Final = (STARTING, RUNNING, PAUSED)
 ENDED: Final = (FINISHED, FAILED, CANCELLED, INTERRUPTED)
 
+AS_TOLD: Final = "as told"
+UNKNOWN: Final = "no forecast: runs at once"
+OVERDUE: Final = "its latest start has passed: starts as soon as cores are free"
+
 Piece = tuple[int, int]
 
 
@@ -27,7 +31,8 @@ class Job:
 
     `pieces` are when it is planned to run; `leader` and `leader_identity` which process it is,
     `nonce` which start. `now_g_per_kwh` and `planned_g_per_kwh` are what the forecast said of a
-    run at creation and of the plan, None where nothing was known.
+    run at creation and of the plan, None where nothing was known; `outlook` is the number of the
+    forecast at creation.
     """
 
     id: int = 0
@@ -40,7 +45,7 @@ class Job:
     rerunnable: bool = False
     created_ms: int
     duration_ms: int
-    duration_from: str
+    duration_from: str  # AS_TOLD, or where it is taken from
     deadline_ms: int | None = None
     latest_start_ms: int
     state: str = WAITING
@@ -49,6 +54,7 @@ class Job:
     pieces: tuple[Piece, ...] = ()
     now_g_per_kwh: float | None = None
     planned_g_per_kwh: float | None = None
+    outlook: int | None = None
     attempt: int = 0
     nonce: str = ""
     leader: int | None = None
@@ -61,11 +67,28 @@ class Job:
     quality: str = ""
     settled: str = ""  # JSON of the settlement; empty: not yet
     is_final: bool = False  # settled, with actual intensity
+    entry: str = ""  # the key of its last entry in the ledger; empty: none yet
 
     @property
     def planned_ms(self) -> int:
         """Return when it is to start; without a plan its latest start."""
         return self.pieces[0][0] if self.pieces else self.latest_start_ms
+
+
+class Slip(NamedTuple):
+    """Of a job, what a plan has to know."""
+
+    id: int
+    state: str
+    created_ms: int
+    duration_ms: int
+    latest_start_ms: int
+    cpu_m: int
+    interruptible: bool
+    started_ms: int | None
+    pieces: tuple[Piece, ...]
+    planned_g_per_kwh: float | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

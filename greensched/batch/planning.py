@@ -1,4 +1,9 @@
-"""When the jobs of a queue run: `plan` with the machine's cores as capacity."""
+"""When the jobs of a queue run: the policy `plan` in the room that the machine's cores leave.
+
+A plan that was announced stands as long as it is good: it is in the future, and no start that the
+forecast knows emits less by more than the hysteresis. So one pass places what is new or has a
+reason to move, a limited number of jobs, beside all others where they are.
+"""
 
 from __future__ import annotations
 
@@ -9,95 +14,177 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from greensched.accounting.settlement import Segment, counterfactual, mean_g_per_kwh
-from greensched.batch.job import PAUSED, RUNNING
+from greensched.batch.job import OVERDUE, PAUSED, RUNNING, UNKNOWN, WAITING
+from greensched.bounds.shifting import best_starts
 from greensched.model import WaitingView
 from greensched.policies.shifting.control import Planned, Shifting
-from greensched.policies.shifting.plan import Plan
+from greensched.policies.shifting.greedy import greedy
+from greensched.policies.shifting.room import Room
 from greensched.ticks import TickIntensity
 from greensched.units import MS_PER_MIN, MS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from greensched.batch.job import Job, Piece
+    from greensched.batch.job import Piece, Slip
     from greensched.carbon import CarbonIntensity
+    from greensched.model import BoolArray, FloatArray, IntArray
+    from greensched.ticks import Schedule, TickJobs
 
 TICK_MS: Final = MS_PER_S
 HYSTERESIS: Final = 0.02  # a start that is announced moves for more than this share
-UNKNOWN: Final = "no forecast: runs at once"
-OVERDUE: Final = "its latest start has passed: starts now"
+STANDS: Final = "no new forecast: planned by the last one"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intention:
-    """When a job is to run, and the forecast's mean over that; None where it knows too little."""
+class Beside:
+    """`plan` on what is left by `stays`: pieces [ms] that are not to move, with their cores."""
 
-    pieces: tuple[Piece, ...]
-    planned_g_per_kwh: float | None
-    reason: str
+    cpu_m: int
+    stays: tuple[tuple[Piece, int], ...]
+    hysteresis: float = HYSTERESIS
+
+    def plan(self, jobs: TickJobs, intensity: TickIntensity, held: IntArray) -> Schedule:
+        """Return the schedule of `jobs`, in order of submission."""
+        room = Room(self.cpu_m, 0)
+        for (start_ms, stop_ms), cpu_m in self.stays:
+            start = max(0, (start_ms - intensity.zero_ms) // intensity.tick_ms)
+            stop = -((intensity.zero_ms - stop_ms) // intensity.tick_ms)
+            if stop > start:
+                room.take(start, stop, cpu_m)
+        return greedy(
+            jobs, intensity, self.cpu_m, held=held, hysteresis=self.hysteresis, room=room
+        )
 
 
-def plan(
-    jobs: Sequence[Job],
-    active_ms: Mapping[int, int],
-    series: CarbonIntensity | None,
-    now_ms: int,
-    cpu_m: int,
-) -> dict[int, Intention]:
-    """Return what is intended with jobs that wait or run, given how long each ran already.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jobs:
+    """The jobs of a plan, each with the time [ms] that is left of it."""
 
-    Without a series what was planned stays, and what has no plan runs at once.
+    slips: tuple[Slip, ...]
+    left_ms: tuple[int, ...]
+
+    @classmethod
+    def of(cls, slips: Sequence[Slip], active_ms: Mapping[int, int]) -> Jobs:
+        """Return jobs, given how long those that began have run."""
+        left = (max(TICK_MS, s.duration_ms - active_ms.get(s.id, 0)) for s in slips)
+        return cls(slips=tuple(slips), left_ms=tuple(left))
+
+    def moving(self) -> Jobs:
+        """Return those that a plan may place; what runs without pauses is where it is."""
+        return self._where(s.state == WAITING or s.interruptible for s in self.slips)
+
+    def fixed(self, now_ms: int, cpu_m: int) -> list[tuple[Piece, int]]:
+        """Return what the others take from now on."""
+        return [
+            ((now_ms, now_ms + left), min(s.cpu_m, cpu_m))
+            for s, left in zip(self.slips, self.left_ms, strict=True)
+            if s.state != WAITING and not s.interruptible
+        ]
+
+    def _where(self, keep: Iterable[bool]) -> Jobs:
+        kept = [i for i, wanted in enumerate(keep) if wanted]
+        return Jobs(
+            slips=tuple(self.slips[i] for i in kept), left_ms=tuple(self.left_ms[i] for i in kept)
+        )
+
+
+def blind(slips: Sequence[Slip], active_ms: Mapping[int, int], now_ms: int) -> list[Slip]:
+    """Return jobs as planned without a forecast: as they were, or at once."""
+    jobs, found = Jobs.of(slips, active_ms).moving(), []
+    for slip, left_ms in zip(jobs.slips, jobs.left_ms, strict=True):
+        if any(stop > now_ms for _, stop in slip.pieces):
+            found.append(slip._replace(reason=STANDS))
+        else:
+            pieces = ((now_ms, now_ms + left_ms),)
+            found.append(slip._replace(pieces=pieces, planned_g_per_kwh=None, reason=UNKNOWN))
+    return found
+
+
+def must_move(jobs: Jobs, now_ms: int, placed: set[int]) -> list[int]:
+    """Return rows of jobs that have no plan by which they could run, or none that was placed."""
+    rows = []
+    for i, (slip, left_ms) in enumerate(zip(jobs.slips, jobs.left_ms, strict=True)):
+        ahead_ms = sum(b - max(a, now_ms) for a, b in slip.pieces if b > now_ms)
+        is_whole = bool(slip.pieces) and ahead_ms + TICK_MS >= left_ms
+        in_time = is_whole and (slip.started_ms is not None or slip.pieces[0][0] >= now_ms)
+        if not in_time or slip.id not in placed:
+            rows.append(i)
+    return rows
+
+
+def may_move(jobs: Jobs, forecast: TickIntensity) -> list[int]:
+    """Return rows of jobs that would be better off elsewhere, were there room for all.
+
+    Of one that may pause nothing is known before it is placed.
     """
-    if not jobs:
-        return {}
-    left_ms = {j.id: max(TICK_MS, j.duration_ms - active_ms.get(j.id, 0)) for j in jobs}
-    if series is None:
-        return {j.id: _blind(j, left_ms[j.id], now_ms) for j in jobs}
-    zero_ms = now_ms // TICK_MS * TICK_MS
-    forecast = on_seconds(series, zero_ms)
-    policy = Shifting(policy=Plan(cpu_m=cpu_m, hysteresis=HYSTERESIS))
-    _, promised = policy.decide(
-        zero_ms, _view(jobs, left_ms, cpu_m), forecast, _memory(jobs, zero_ms)
+    columns = _view(jobs, 1)
+    first = _ticks(np.array([s.pieces[0][0] if s.pieces else 0 for s in jobs.slips]), forecast)
+    length = np.minimum(-(-columns.left_ms // TICK_MS), forecast.length)
+    latest = _ticks(columns.latest_start_ms, forecast)
+    latest = np.clip(latest, 0, forecast.length - length)
+    first = np.clip(first, 0, forecast.length - length)
+    best = best_starts(forecast, np.zeros_like(latest), latest, length)
+    least = forecast.emitted(best, best + length)
+    gains: BoolArray = forecast.emitted(first, first + length) * (1.0 - HYSTERESIS) > least
+    rows: list[int] = np.flatnonzero(gains | columns.interruptible).tolist()
+    return rows
+
+
+def placed_anew(
+    jobs: Jobs, rows: Sequence[int], forecast: TickIntensity, beside: Beside
+) -> list[Slip]:
+    """Return the jobs of `rows` with new pieces, in the room that is left beside the others."""
+    rows = sorted(rows)
+    chosen = Jobs(
+        slips=tuple(jobs.slips[i] for i in rows), left_ms=tuple(jobs.left_ms[i] for i in rows)
     )
-    pieces: dict[int, list[Piece]] = {j.id: [] for j in jobs}
+    held = [s for s in chosen.slips if s.pieces and s.pieces[0][0] >= forecast.zero_ms]
+    memory = Planned(
+        job=np.array([s.id for s in held], np.int64),
+        start_ms=np.array([s.pieces[0][0] for s in held], np.int64),
+        stop_ms=np.array([s.pieces[-1][1] for s in held], np.int64),
+    )
+    _, promised = Shifting(policy=beside).decide(
+        forecast.zero_ms, _view(chosen, beside.cpu_m), forecast, memory
+    )
+    pieces: dict[int, list[Piece]] = {s.id: [] for s in chosen.slips}
     columns = (promised.job, promised.start_ms, promised.stop_ms)
     for job, start, stop in zip(*(c.tolist() for c in columns), strict=True):
         pieces[job].append((start, stop))
-    return {j.id: _intention(j, tuple(pieces[j.id]), series, now_ms) for j in jobs}
+    return [s._replace(pieces=tuple(pieces[s.id]), reason="") for s in chosen.slips]
 
 
-def _blind(job: Job, left_ms: int, now_ms: int) -> Intention:
-    """Return the plan of a job of which no forecast says anything."""
-    if any(stop > now_ms for _, stop in job.pieces):
-        reason = "no new forecast: planned by the last one"
-        return Intention(pieces=job.pieces, planned_g_per_kwh=job.planned_g_per_kwh, reason=reason)
-    return Intention(pieces=((now_ms, now_ms + left_ms),), planned_g_per_kwh=None, reason=UNKNOWN)
-
-
-def _intention(
-    job: Job, pieces: tuple[Piece, ...], series: CarbonIntensity, now_ms: int
-) -> Intention:
-    """Return a plan with the forecast's mean over it."""
-    reason = OVERDUE if job.latest_start_ms < now_ms and job.started_ms is None else ""
-    means = [
-        (
-            mean_g_per_kwh(series, Segment(start_ms=max(a, int(series.edges_ms[0])), end_ms=b)),
-            b - a,
+def told_of(slips: Sequence[Slip], series: CarbonIntensity, now_ms: int) -> list[Slip]:
+    """Return jobs with the forecast's mean over their plan, and what has to be said of them."""
+    owner = np.repeat(np.arange(len(slips)), [len(s.pieces) for s in slips])
+    ends = np.array([p for s in slips for p in s.pieces], np.int64).reshape(-1, 2)
+    start = np.maximum(ends[:, 0], int(series.edges_ms[0]))
+    spans = np.maximum(ends[:, 1] - start, 0)
+    sums = np.diff(_integral(series, np.stack((start, start + spans), axis=1)), axis=1)[:, 0]
+    sums[start + spans > series.edges_ms[-1]] = np.nan
+    total = np.bincount(owner, weights=sums, minlength=len(slips))
+    length = np.bincount(owner, weights=spans, minlength=len(slips))
+    means = total / np.where(length > 0, length, np.nan)
+    return [
+        slip._replace(
+            planned_g_per_kwh=None if mean != mean else mean,  # noqa: PLR0124 - NaN: not known
+            reason=OVERDUE if _is_overdue(slip, now_ms) else slip.reason,
         )
-        for a, b in pieces
+        for slip, mean in zip(slips, means.tolist(), strict=True)
     ]
-    known = [(g, span) for g, span in means if g is not None]
-    mean = None
-    if len(known) == len(means) and means:
-        mean = sum(g * span for g, span in known) / sum(span for _, span in known)
-    return Intention(pieces=pieces, planned_g_per_kwh=mean, reason=reason)
 
 
-def at_once_g_per_kwh(series: CarbonIntensity, job: Job) -> float | None:
-    """Return the forecast's mean over a run of the job at its creation, None where unknown."""
-    whole = Segment(start_ms=job.created_ms, end_ms=job.created_ms + job.duration_ms)
-    return mean_g_per_kwh(series, counterfactual([whole], job.created_ms))
+def _is_overdue(slip: Slip, now_ms: int) -> bool:
+    return slip.state == WAITING and slip.latest_start_ms < now_ms
+
+
+def _integral(series: CarbonIntensity, at_ms: IntArray) -> FloatArray:
+    """Return the integral of a series from its begin to each instant [g/kWh by ms]."""
+    parts = np.diff(series.edges_ms) * series.values_g_per_kwh
+    upto = np.append(0.0, np.cumsum(parts))
+    found: FloatArray = np.interp(at_ms, series.edges_ms, upto)
+    return found
 
 
 def on_seconds(series: CarbonIntensity, zero_ms: int) -> TickIntensity:
@@ -106,18 +193,16 @@ def on_seconds(series: CarbonIntensity, zero_ms: int) -> TickIntensity:
     Where steps do not lie on a common grid of seconds, slots of a minute have the mean.
     """
     edges = series.edges_ms.tolist()
-    steps = [b - a for a, b in pairwise(edges[1:])]
-    slot_ms = gcd(*steps) if steps else edges[-1] - zero_ms
-    anchor = edges[1] if len(edges) > 2 else zero_ms  # noqa: PLR2004 - a first step may be cut
+    inner = [b - a for a, b in pairwise(edges[1:-1])]  # the first step and the last may be cut
+    slot_ms = gcd(*inner) or max(b - a for a, b in pairwise(edges))
+    anchor = edges[1] if len(edges) > 2 else zero_ms  # noqa: PLR2004 - one step has no edge within
     if slot_ms < TICK_MS or slot_ms % TICK_MS or (anchor - zero_ms) % TICK_MS:
         slot_ms, anchor = MS_PER_MIN, zero_ms
     slot_ms = max(TICK_MS, slot_ms // TICK_MS * TICK_MS)
     lead_ms = (zero_ms - anchor) % slot_ms
     starts = np.arange(zero_ms - lead_ms, edges[-1], slot_ms)
     begin, end = np.maximum(starts, edges[0]), np.minimum(starts + slot_ms, edges[-1])
-    spans = np.diff(series.edges_ms) * series.values_g_per_kwh
-    upto = np.interp(np.append(begin, end[-1]), series.edges_ms, np.append(0.0, np.cumsum(spans)))
-    values = np.diff(upto) / (end - begin)
+    values = np.diff(_integral(series, np.append(begin, end[-1]))) / (end - begin)
     return TickIntensity(
         values_g_per_kwh=values,
         width=slot_ms // TICK_MS,
@@ -128,31 +213,29 @@ def on_seconds(series: CarbonIntensity, zero_ms: int) -> TickIntensity:
     )
 
 
-def _view(jobs: Sequence[Job], left_ms: Mapping[int, int], cpu_m: int) -> WaitingView:
+def _ticks(at_ms: IntArray, forecast: TickIntensity) -> IntArray:
+    ticks: IntArray = (at_ms - forecast.zero_ms) // TICK_MS
+    return ticks
+
+
+def _view(jobs: Jobs, cpu_m: int) -> WaitingView:
     """Return the jobs as a policy of shifting sees them."""
+    slips, left_ms = jobs.slips, jobs.left_ms
     return WaitingView(
-        job=np.array([j.id for j in jobs], np.int64),
-        submit_ms=np.array([j.created_ms for j in jobs], np.int64),
-        latest_start_ms=np.array([_latest_ms(j, left_ms[j.id]) for j in jobs], np.int64),
-        left_ms=np.array([left_ms[j.id] for j in jobs], np.int64),
-        cpu_m=np.array([min(j.cpu_m, cpu_m) for j in jobs], np.int64),
-        interruptible=np.array([j.interruptible for j in jobs], np.bool_),
-        started=np.array([j.started_ms is not None for j in jobs], np.bool_),
-        running=np.array([j.state == RUNNING for j in jobs], np.bool_),
+        job=np.array([s.id for s in slips], np.int64),
+        submit_ms=np.array([s.created_ms for s in slips], np.int64),
+        latest_start_ms=np.array(
+            [_latest_ms(s, left) for s, left in zip(slips, left_ms, strict=True)], np.int64
+        ),
+        left_ms=np.array(left_ms, np.int64),
+        cpu_m=np.array([min(s.cpu_m, cpu_m) for s in slips], np.int64),
+        interruptible=np.array([s.interruptible for s in slips], np.bool_),
+        started=np.array([s.started_ms is not None for s in slips], np.bool_),
+        running=np.array([s.state == RUNNING for s in slips], np.bool_),
     )
 
 
-def _latest_ms(job: Job, left_ms: int) -> int:
+def _latest_ms(slip: Slip, left_ms: int) -> int:
     """Return the last instant at which what is left may begin without a pause."""
-    done_ms = job.duration_ms - left_ms
-    return job.latest_start_ms + (done_ms if job.state in (RUNNING, PAUSED) else 0)
-
-
-def _memory(jobs: Sequence[Job], zero_ms: int) -> Planned:
-    """Return the starts that were announced and have not come."""
-    kept = [j for j in jobs if j.pieces and j.pieces[0][0] >= zero_ms]
-    return Planned(
-        job=np.array([j.id for j in kept], np.int64),
-        start_ms=np.array([j.pieces[0][0] for j in kept], np.int64),
-        stop_ms=np.array([j.pieces[-1][1] for j in kept], np.int64),
-    )
+    done_ms = slip.duration_ms - left_ms
+    return slip.latest_start_ms + (done_ms if slip.state in (RUNNING, PAUSED) else 0)

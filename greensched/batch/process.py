@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import signal
 
+GRACE_S: Final = 10.0  # between the request to end and the end
 STARTED: Final = 19  # fields of /proc/PID/stat behind the name until the start time
 
 
@@ -35,9 +36,40 @@ def identity(pid: int) -> str | None:
         return None
 
 
-def is_alive(pid: int | None, known_as: str | None) -> bool:
-    """Tell whether the process that was `known_as` so still runs."""
-    return pid is not None and known_as is not None and identity(pid) == known_as
+def is_left(leader: int | None, known_as: str | None) -> bool:
+    """Tell whether any process of a job's group still runs, its leader `known_as` so or another.
+
+    As long as one does, the system gives the leader's pid to no other process.
+    """
+    if leader is None or known_as is None:
+        return False
+    found = identity(leader)
+    if found is not None:
+        return found == known_as
+    if not _is_group(leader):
+        return False
+    import psutil
+
+    return any(_is_member(process, leader) for process in psutil.process_iter())
+
+
+def _is_group(leader: int) -> bool:
+    """Tell whether a group has any process of ours, be it one that has ended."""
+    try:
+        os.killpg(leader, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _is_member(process: Any, leader: int) -> bool:
+    """Tell whether a process is of a group and has not ended."""
+    import psutil
+
+    try:
+        return os.getpgid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, ProcessLookupError, PermissionError):
+        return False
 
 
 def signal_group(leader: int, number: signal.Signals) -> None:

@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from greensched.batch.job import Job
-from greensched.batch.planning import OVERDUE, UNKNOWN, at_once_g_per_kwh
-from greensched.batch.sources import answer_of
+from greensched.batch.job import AS_TOLD, OVERDUE, UNKNOWN, Job
+from greensched.batch.outlook import outlook_of
 from greensched.errors import Finding, UsageError
-from greensched.policies.shifting.times import expected_ms, latest_start_ms
-from greensched.providers.advice import advise
+from greensched.policies.shifting.times import expected_ms, latest_start_ms, margin_ms
 from greensched.units import CPU_M_PER_CORE, MS_PER_H
 
 if TYPE_CHECKING:
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
     from greensched.batch.queue import Queue
 
 DEFAULT_DURATION_MS: Final = MS_PER_H
+ASSUMED: Final = "assumed: --duration tells it, or 5 runs"
+PAST_RUNS: Final = "95th percentile of its past runs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,32 +101,53 @@ def _check(queue: Queue, wish: Wish) -> tuple[str, ...]:
 def _duration_ms(queue: Queue, wish: Wish, argv: Sequence[str], folder: str) -> tuple[int, str]:
     """Return how long it is taken to run, and why so."""
     if wish.duration_ms is not None:
-        return wish.duration_ms, "as told"
+        return wish.duration_ms, AS_TOLD
+    return expected(queue, argv, folder) or (DEFAULT_DURATION_MS, ASSUMED)
+
+
+def expected(queue: Queue, argv: Sequence[str], folder: str) -> tuple[int, str] | None:
+    """Return how long past runs of a command let expect, and that it is so; None of few runs."""
     past = expected_ms(queue.durations_ms(argv, folder))
-    if past is not None:
-        return past, "95th percentile of its past runs"
-    return DEFAULT_DURATION_MS, "assumed: --duration tells it, or 5 runs"
+    return None if past is None else (past, PAST_RUNS)
+
+
+def tighten(queue: Queue) -> bool:
+    """Learn from runs that have ended how long waiting jobs take; tell whether any changed.
+
+    A latest start that was announced may move earlier by that, never later.
+    """
+    changed = 0
+    with queue.transaction():
+        for command in queue.unhinted():
+            found = expected(queue, *command)
+            if found is not None:
+                changed += queue.expect(command, *found)
+                queue.tighten(command, found[0] + margin_ms(found[0]))
+    return bool(changed)
 
 
 def _planned(queue: Queue, job: Job, now_ms: int) -> Job:
     """Return the job with the best start of all that is known."""
-    latest_ms = job.latest_start_ms
-    if latest_ms <= now_ms:
-        reason = OVERDUE if latest_ms < now_ms else ""
-        return replace(job, pieces=((now_ms, now_ms + job.duration_ms),), reason=reason)
-    span_ms = latest_ms + job.duration_ms - now_ms
-    answer, told = answer_of(queue, now_ms, now_ms + span_ms, now_ms)
-    advice = None if answer is None else advise(answer, job.duration_ms, span_ms)
-    if answer is None or answer.series is None or advice is None or advice.choice is None:
-        reason = f"{UNKNOWN} ({told})" if told else UNKNOWN
-        return replace(job, pieces=((now_ms, now_ms + job.duration_ms),), reason=reason)
-    best = advice.choice.best
+    length_ms, latest_ms = job.duration_ms, max(now_ms, job.latest_start_ms)
+    is_late = job.latest_start_ms < now_ms
+    known = outlook_of(queue, latest_ms + 2 * length_ms, now_ms)  # it may take twice as long
+    last_ms = min(latest_ms, known.known_until_ms - length_ms)
+    if last_ms < now_ms:
+        told = f"{UNKNOWN} ({known.told})" if known.told else UNKNOWN
+        pieces = ((now_ms, now_ms + length_ms),)
+        return replace(job, pieces=pieces, reason=OVERDUE if is_late else told)
+    start_ms, mean, now_mean = known.cleanest(now_ms, last_ms, length_ms)
+    reasons = [OVERDUE] if is_late else [known.flat] if start_ms == now_ms else []
+    if last_ms < latest_ms:
+        hours = (latest_ms - last_ms) / MS_PER_H
+        reasons.append(f"nothing is known of the last {hours:.3g} h")
     return replace(
         job,
-        pieces=((best.start_ms, best.end_ms),),
-        now_g_per_kwh=at_once_g_per_kwh(answer.series, job),
-        planned_g_per_kwh=best.mean_g_per_kwh,
-        reason=advice.reason,
+        pieces=((start_ms, start_ms + length_ms),),
+        now_g_per_kwh=now_mean,
+        planned_g_per_kwh=mean,
+        outlook=known.id or None,
+        reason="; ".join(reasons),
     )
 
 

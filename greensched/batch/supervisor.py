@@ -18,24 +18,23 @@ from typing import TYPE_CHECKING, Final
 from greensched.batch.child import Child
 from greensched.batch.energy import Meter, machine_of, mean_w
 from greensched.batch.job import ACTIVE, CANCELLED, FAILED, FINISHED, PAUSED, RUNNING
-from greensched.batch.process import identity, signal_group
+from greensched.batch.process import GRACE_S, identity, signal_group
 from greensched.batch.queue import Queue
 from greensched.units import MS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from greensched.batch.job import Job, Piece
+    from greensched.batch.job import Job
 
 POLL_S: Final = 0.2
 AGAIN_S: Final = 1.0  # until a full disk is tried again
-GRACE_S: Final = 10.0  # between the request to end and the end
 
 
-def should_run(pieces: Sequence[Piece], now_ms: int) -> bool:
-    """Tell whether a job runs now by plan; beyond its plan it does."""
-    later = [p for p in pieces if p[1] > now_ms]
-    return not later or later[0][0] <= now_ms
+def should_run(job: Job, now_ms: int) -> bool:
+    """Tell whether a job runs now by plan; beyond its plan, and without pauses, it does."""
+    later = [piece for piece in job.pieces if piece[1] > now_ms]
+    return not job.interruptible or not later or later[0][0] <= now_ms
 
 
 class Supervision:
@@ -44,6 +43,7 @@ class Supervision:
     def __init__(self, queue: Queue, job: Job, child: Child) -> None:
         """Begin; the job runs."""
         self._queue, self._job, self._child = queue, job, child
+        self._nonce = job.nonce
         self._meter = Meter(machine_of(queue))
         self._runs = True
         self._since_ms, self._since_s = job.started_ms or now_ms(), time.monotonic()
@@ -58,7 +58,9 @@ class Supervision:
                 break
             self._meter.sample(was_running=self._runs)
             with contextlib.suppress(sqlite3.Error):
-                self._look(self._queue.job(self._job.id))
+                self._job = self._queue.job(self._job.id)
+            with contextlib.suppress(sqlite3.Error):
+                self._look(self._job)  # what was read last, where nothing can be read
             time.sleep(POLL_S)
         self._end(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime)
 
@@ -66,7 +68,7 @@ class Supervision:
         """Do what the queue says now."""
         if job.cancel:
             self._cancel()
-        elif job.interruptible and should_run(job.pieces, now_ms()) != self._runs:
+        elif should_run(job, now_ms()) != self._runs:
             self._pause() if self._runs else self._resume()
 
     def _cancel(self) -> None:
@@ -130,7 +132,7 @@ class Supervision:
                 self._queue.change(
                     self._job.id,
                     states=ACTIVE,
-                    of_start=self._job.nonce,
+                    of_start=self._nonce,
                     state=CANCELLED if cancelled else FAILED if code else FINISHED,
                     ended_ms=end_ms,
                     exit_code=code,

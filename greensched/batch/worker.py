@@ -13,32 +13,30 @@ import sqlite3
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from greensched.batch.folder import WORKER_LOCK, job_lock, locked
-from greensched.batch.job import ACTIVE, INTERRUPTED, PAUSED, RUNNING, STARTING, WAITING
-from greensched.batch.planning import at_once_g_per_kwh, plan
-from greensched.batch.recovery import recover
+from greensched.batch.job import ACTIVE, FINISHED, INTERRUPTED, RUNNING, STARTING, WAITING
+from greensched.batch.planner import Planner
+from greensched.batch.recovery import Recovery
 from greensched.batch.settling import settle_all
-from greensched.batch.sources import answer_of
-from greensched.batch.submission import capacity_m
+from greensched.batch.submission import capacity_m, tighten
 from greensched.errors import Finding, UsageError
-from greensched.units import MS_PER_DAY, MS_PER_MIN, MS_PER_S
+from greensched.units import MS_PER_MIN, MS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from greensched.batch.job import Job
     from greensched.batch.queue import Queue
-    from greensched.carbon import CarbonIntensity
 
 log = logging.getLogger("greensched")
-POLL_S: Final = 0.5
-PLAN_MS: Final = 5 * MS_PER_MIN  # a plan is made anew, with a new forecast
+POLL_S: Final = 0.5  # a look at the file's version and at the locks of what runs: microseconds
+TRIES: Final = 4  # to get the lock: who asks whether a worker lives holds it for an instant
 SETTLE_MS: Final = 10 * MS_PER_MIN  # until actuals that were not there are asked for again
-AHEAD_MS: Final = 7 * MS_PER_DAY
 PACKAGES: Final = Path(__file__).resolve().parents[2]  # where supervisors find greensched
-PLANNING_SHARE: Final = 0.05  # of the time, at most, is spent on planning
+UNENDED: Final = (WAITING, *ACTIVE)
+TAKING: Final = (STARTING, RUNNING)  # cores; what is paused has given them back
 
 
 class Worker:
@@ -47,18 +45,14 @@ class Worker:
     def __init__(self, queue: Queue, tell: Callable[[str], None] = log.info) -> None:
         """Take the worker's lock, which ends with the process; `tell` hears what happens."""
         self._queue, self._tell = queue, tell
+        self._lock = _worker_lock(queue.folder)
+        self.planner, self._recovery = Planner(queue), Recovery(queue)
         self._states: dict[int, str] = {}
-        lock = locked(queue.folder / WORKER_LOCK)
-        if lock is None:
-            what, remedy = "has a worker already", "one is enough; nothing was started"
-            raise UsageError(Finding(where=str(queue.folder), what=what, remedy=remedy))
-        self._lock = lock
         self._supervisors: list[int] = []
         self._seen = -1
-        self._plan_after_ms = self._settle_after_ms = self._last_ms = 0
-        self._may_plan_s = 0.0
+        self._settle_after_ms = self._last_ms = 0
         self._due_ms: int | None = None
-        self._is_changed = True
+        self._has_started = False  # our own changes do not change the version
 
     def close(self) -> None:
         """Let go of the queue; jobs run on."""
@@ -70,103 +64,75 @@ class Worker:
             now_ms = int(time.time() * MS_PER_S)
             try:
                 self.step(now_ms)
-                if until_empty and not self._queue.jobs((WAITING, STARTING, RUNNING, PAUSED)):
+                if until_empty and not self._queue.has(UNENDED):
                     settle_all(self._queue, now_ms)
                     return
             except sqlite3.Error as error:
                 log.warning("the queue cannot be written (%s); trying again", error)
+                self._seen = -1  # what was not done is to be done
             time.sleep(POLL_S)
 
     def step(self, now_ms: int) -> None:
-        """Do what is to be done at the instant `now_ms`."""
+        """Do what is to be done at the instant `now_ms`; of most steps that is nothing."""
         self._supervisors = [pid for pid in self._supervisors if not _has_ended(pid)]
         version = self._queue.version()
-        if version != self._seen:
-            self._seen, self._is_changed = version, True
-        if recover(self._queue, now_ms):
-            self._is_changed = True
-        moved_back = now_ms < self._last_ms
-        self._last_ms = now_ms
-        if now_ms >= self._plan_after_ms or moved_back or self._is_changed:
-            self._is_changed = True
-            self._plan(now_ms)
-        self._start_due(now_ms)
-        if self._is_changed:
+        is_changed = version != self._seen or self._has_started or now_ms < self._last_ms
+        self._last_ms, self._has_started = now_ms, False
+        is_changed |= self._recovery.look(now_ms, is_changed=is_changed)
+        if is_changed:
             self._narrate()
-        if now_ms >= self._settle_after_ms or moved_back or self._is_changed:
+            self._due_ms = self._queue.next_due_ms()
+        self._start_due(now_ms)  # before anything that may take long
+        if self.planner.is_time(now_ms, is_changed=is_changed):
+            self.planner.plan(now_ms)
+            self._due_ms = self._queue.next_due_ms()
+            self._start_due(now_ms)
+        if is_changed or now_ms >= self._settle_after_ms:
+            self._settle(now_ms)
+        self._seen = version
+
+    def _settle(self, now_ms: int) -> None:
+        """Settle what has just ended, and from time to time what is still open."""
+        if now_ms >= self._settle_after_ms or self._settle_after_ms > now_ms + SETTLE_MS:
             settle_all(self._queue, now_ms)
+            self._queue.forget_outlooks()
             self._settle_after_ms = now_ms + SETTLE_MS
-        self._is_changed = time.monotonic() < self._may_plan_s and self._is_changed
+        else:
+            settle_all(self._queue, now_ms, ended_since_ms=self._settle_after_ms - SETTLE_MS)
 
     def _narrate(self) -> None:
-        """Tell which jobs began, paused, went on and ended."""
+        """Tell which jobs began, paused, went on and ended; learn from how long they took."""
         states = {job.id: job.state for job in self._queue.jobs(ACTIVE)}
+        is_first, has_finished = self._seen == -1, False
         for number in sorted(states.keys() | self._states.keys()):
             state = states.get(number) or self._queue.job(number).state
             if state != self._states.get(number):
                 self._tell(f"job {number} {state}")
+                has_finished |= state == FINISHED
         self._states = states
-
-    def _plan(self, now_ms: int) -> None:
-        """Plan all that waits, unless that was done a moment ago and takes long."""
-        began_s = time.monotonic()
-        if began_s < self._may_plan_s:
-            return
-        jobs = self._queue.jobs((WAITING, RUNNING, PAUSED))
-        self._plan_after_ms = now_ms + PLAN_MS
-        if not any(job.state == WAITING or job.interruptible for job in jobs):
-            return
-        active_ms = _active_ms(self._queue, jobs, now_ms)
-        series, told = self._series(jobs, now_ms)
-        intended = plan(jobs, active_ms, series, now_ms, capacity_m(self._queue))
-        with self._queue.transaction():
-            for job in jobs:
-                found = intended[job.id]
-                reason = found.reason if series is not None or not told else told
-                values: dict[str, Any] = {
-                    "pieces": found.pieces,
-                    "planned_g_per_kwh": found.planned_g_per_kwh,
-                }
-                if job.now_g_per_kwh is None and series is not None:
-                    values["now_g_per_kwh"] = at_once_g_per_kwh(series, job)
-                if job.state == WAITING:
-                    values["reason"] = reason if not found.reason else found.reason
-                if any(getattr(job, name) != value for name, value in values.items()):
-                    self._queue.change(job.id, states=(job.state,), **values)
-        self._may_plan_s = (
-            time.monotonic() + (time.monotonic() - began_s) / PLANNING_SHARE
-            if len(jobs) > 100  # noqa: PLR2004 - few are planned in no time
-            else 0.0
-        )
-
-    def _series(self, jobs: Sequence[Job], now_ms: int) -> tuple[CarbonIntensity | None, str]:
-        """Return what is known of the time in which the jobs may run."""
-        now_ms = now_ms // MS_PER_S * MS_PER_S
-        ends_ms = max(job.latest_start_ms + job.duration_ms for job in jobs)
-        until_ms = min(max(ends_ms, now_ms + MS_PER_MIN), now_ms + AHEAD_MS)
-        answer, told = answer_of(self._queue, now_ms, until_ms, now_ms)
-        return (None if answer is None else answer.series), told
+        if (is_first or has_finished) and tighten(self._queue):
+            self.planner.forget()
 
     def _start_due(self, now_ms: int) -> None:
         """Start what is due: overdue jobs first, then by plan, as far as cores are free."""
-        if self._is_changed:
-            self._due_ms = self._queue.next_due_ms()
         if self._due_ms is None or self._due_ms > now_ms:
             return
-        due = self._queue.due(now_ms)
-        free_m = capacity_m(self._queue) - sum(
-            job.cpu_m
-            for job in self._queue.jobs((STARTING, RUNNING, INTERRUPTED))
-            if job.state != INTERRUPTED or job.leader is not None
-        )
         whole_m = capacity_m(self._queue)
-        for job in due:
+        free_m = whole_m - sum(
+            job.cpu_m
+            for job in self._queue.watched()
+            if job.state in TAKING or (job.state == INTERRUPTED and job.leader is not None)
+        )
+        if free_m <= 0:
+            return
+        for job in self._queue.due(now_ms):
             need_m = min(job.cpu_m, whole_m)
             if need_m <= free_m:
                 self._start(job)
                 free_m -= need_m
             elif job.latest_start_ms <= now_ms:
-                return  # nothing overtakes what is overdue
+                break  # nothing overtakes what is overdue
+        self._due_ms = self._queue.next_due_ms()
 
     def _start(self, job: Job) -> None:
         """Commit that a job starts, then start its supervisor, which takes over the lock."""
@@ -177,11 +143,24 @@ class Worker:
             nonce = secrets.token_hex(8)
             if not self._queue.change(job.id, states=(WAITING,), state=STARTING, nonce=nonce):
                 return
+            self._has_started = True
+            self._states[job.id] = STARTING
             self._supervisors.append(_spawn(self._queue.folder, job.id, nonce, lock))
         except OSError as error:
             log.warning("job %d cannot be started now (%s)", job.id, error.strerror)
         finally:
             os.close(lock)
+
+
+def _worker_lock(folder: Path) -> int:
+    """Return the worker's lock; raises UsageError where another worker has it."""
+    for _ in range(TRIES):
+        lock = locked(folder / WORKER_LOCK)
+        if lock is not None:
+            return lock
+        time.sleep(POLL_S / TRIES)
+    what, remedy = "has a worker already", "one is enough; nothing was started"
+    raise UsageError(Finding(where=str(folder), what=what, remedy=remedy))
 
 
 def _spawn(folder: Path, number: int, nonce: str, lock: int) -> int:
@@ -201,15 +180,3 @@ def _has_ended(pid: int) -> bool:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
         return True
-
-
-def _active_ms(queue: Queue, jobs: Sequence[Job], now_ms: int) -> dict[int, int]:
-    """Return how long each job has run in the attempt that counts."""
-    attempts = {job.id: job.attempt for job in jobs if job.started_ms is not None}
-    found: dict[int, int] = {}
-    for number, attempt in attempts.items():
-        for run in queue.runs(number):
-            if run.attempt == attempt:
-                end_ms = now_ms if run.end_ms is None else run.end_ms
-                found[number] = found.get(number, 0) + max(0, end_ms - run.start_ms)
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import asdict
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from greensched.cli.options import F, form, verbosity
 from greensched.errors import Finding, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from greensched.batch.job import Job
     from greensched.batch.queue import Queue
@@ -51,12 +51,29 @@ def batch() -> None:
     """
 
 
-def opened() -> Queue:
-    """Return the user's queue."""
+@contextmanager
+def opened() -> Iterator[Queue]:
+    """Yield the user's queue; raises UsageError where it cannot be read or written."""
+    import sqlite3
+
     from greensched.batch.folder import default_folder
     from greensched.batch.queue import Queue
 
-    return Queue(default_folder())
+    with Queue(default_folder()) as queue:
+        try:
+            yield queue
+        except sqlite3.Error as error:
+            what = f"cannot be read or written: {error}"
+            remedy = "nothing was changed; is the disk full, or another process writing?"
+            raise UsageError(Finding(where=str(queue.file), what=what, remedy=remedy)) from None
+
+
+def tell_no_worker(queue: Queue) -> None:
+    """Say that nothing will start as long as no worker runs."""
+    from greensched.batch.folder import WORKER_LOCK, is_locked
+
+    if not is_locked(queue.folder / WORKER_LOCK):
+        say.tell("no worker runs: `greensched batch run` starts what is due")
 
 
 def clock_ms() -> int:
@@ -116,30 +133,45 @@ def submit(zone: str | None, only_print: bool, form: str, **given: Any) -> None:
             _print_start(job, form)
             return
         number = queue.submit(job)
-    _print_submitted(number, job, form)
+        _print_submitted(number, job, form)
+        tell_no_worker(queue)
 
 
 def _keep_sources(queue: Queue, zone: str | None, given: dict[str, Any]) -> None:
     """Keep zone and sources for the queue; a machine stands in one zone."""
-    from greensched.cli.carbon_options import VARIABLE, check_zones, sources_of
+    from greensched.cli.carbon_options import VARIABLE
 
     known = queue.setting("zone")
-    if zone and known and zone != known and queue.jobs(("waiting", "held", "starting", "running")):
+    if zone and known and zone != known and queue.has(("waiting", "held", "starting", "running")):
         what = f"{zone} is not {known}, in which this machine's queue is"
         remedy = "leave it out, or wait until the queue is empty"
         raise UsageError(Finding(where="--zone", what=what, remedy=remedy))
-    texts = given["texts"] or ([] if queue.setting("sources") else os.environ.get(VARIABLE, ""))
-    texts = texts.split() if isinstance(texts, str) else list(texts)
+    kept = queue.setting("sources")
+    texts = list(given["texts"]) or ([] if kept else os.environ.get(VARIABLE, "").split())
     values: dict[str, Any] = {"zone": zone} if zone and zone != known else {}
     if texts:
-        settings = settings_of(given)
-        check_zones(sources_of(texts, settings), zone or known or "")
         values["sources"] = [str(Path(t).resolve()) if Path(t).exists() else t for t in texts]
-        kept = asdict(settings)
-        kept.pop("synthetic")
-        values["source_settings"] = kept
-    if values:
+        values["source_settings"] = _plain_settings(given)
+    if any(queue.setting(name) != value for name, value in values.items()):
+        if texts:
+            _check_sources(texts, zone or known or "", given)
         queue.set(**values)
+
+
+def _plain_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what was said of sources as plain values."""
+    from dataclasses import asdict
+
+    fill = given["fill"]
+    names = ("signal", "unit", "query", "time_zone")
+    return {**{n: given[n] for n in names}, "fill": None if fill is None else asdict(fill)}
+
+
+def _check_sources(texts: list[str], zone: str, given: dict[str, Any]) -> None:
+    """Raise UsageError or DataError where one is no source, or knows no such zone."""
+    from greensched.cli.carbon_options import check_zones, sources_of
+
+    check_zones(sources_of(texts, settings_of(given)), zone)
 
 
 def _print_start(job: Job, form: str) -> None:
@@ -156,7 +188,7 @@ def _print_start(job: Job, form: str) -> None:
         "systemd": f"systemd-run --user --on-calendar='{start:%Y-%m-%d %H:%M:%S}' {command}",
         "slurm": f"sbatch --begin={start:%Y-%m-%dT%H:%M:%S} --wrap={shlex.quote(command)}",
     }
-    _print_values(values, form)
+    print_values(values, form)
     if job.reason:
         say.tell(job.reason)
 
@@ -166,7 +198,7 @@ def _print_submitted(number: int, job: Job, form: str) -> None:
     from greensched.cli.batch_jobs import job_values, saving_text, when
 
     if form == "json":
-        _print_values({**job_values(job), "id": number}, form)
+        print_values({**job_values(job), "id": number}, form)
         return
     click.echo(f"job {number}: starts {when(job.planned_ms)}{saving_text(job)}")
     if job.reason:
@@ -175,7 +207,7 @@ def _print_submitted(number: int, job: Job, form: str) -> None:
         say.tell(f"takes an hour: {job.duration_from}")
 
 
-def _print_values(values: dict[str, Any], form: str) -> None:
+def print_values(values: dict[str, Any], form: str) -> None:
     """Print names and values."""
     from greensched.errors import escape_control
 

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from greensched.cli.batch import _print_values, clock_ms, opened
+from greensched.cli.batch import MS_PER_S, clock_ms, opened, print_values
 from greensched.cli.options import form, verbosity
 from greensched.errors import escape_control
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from greensched.batch.job import Job
 
 MG_PER_G: Final = 1_000
@@ -29,9 +27,9 @@ NAMED: Final = 48  # characters of a command in a table
 
 def when(time_ms: int) -> str:
     """Return an instant to the second, in UTC."""
-    from greensched.carbon import iso
+    from datetime import UTC, datetime
 
-    return iso(time_ms)
+    return f"{datetime.fromtimestamp(time_ms // MS_PER_S, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def saving_text(job: Job) -> str:
@@ -76,14 +74,15 @@ def job_values(job: Job) -> dict[str, Any]:
         "power_w": job.power_w,
         "energy_quality": job.quality,
         "settled": json.loads(job.settled) if job.settled else None,
+        "entry": job.entry or None,
     }
 
 
-def _command(argv: Sequence[str]) -> str:
-    """Return a command as a shell would take it, cut to what a table has room for."""
+def _command(argv: str) -> str:
+    """Return a command, given as JSON, as a shell would take it, cut to the room of a table."""
     import shlex
 
-    text = escape_control(shlex.join(argv))
+    text = escape_control(shlex.join(json.loads(argv)))
     return text if len(text) <= NAMED else text[: NAMED - 1] + "…"
 
 
@@ -102,15 +101,8 @@ def ls(every: bool, form: str) -> None:  # noqa: FBT001 click passes flags by na
         return
     columns = ["id", "state", "starts", "latest_start", "exit_code", "command"]
     rows: list[list[Any]] = [
-        [
-            number,
-            state,
-            when(start_ms),
-            when(latest_ms),
-            code,
-            _command(argv),
-        ]
-        for number, state, start_ms, latest_ms, code, argv in jobs
+        [number, state, start, latest, code, _command(argv)]
+        for number, state, start, latest, code, argv in jobs
     ]
     click.echo(printed(columns, rows, form), nl=False)
 
@@ -129,11 +121,11 @@ def show(number: int, form: str) -> None:
         values |= {"output": str(log_file(queue.folder, number, "out"))}
         values |= {"errors": str(log_file(queue.folder, number, "err"))}
     if form == "table":
-        values["command"] = _command(job.argv)
+        values["command"] = _command(json.dumps(job.argv))
         values["planned"] = ", ".join(f"{a} to {b}" for a, b in values["planned"])
         values["settled"] = _settled_text(job) if job.settled else None
         values = {k: v for k, v in values.items() if v not in (None, [], "")}
-    _print_values(values, form)
+    print_values(values, form)
 
 
 def _settled_text(job: Job) -> str:
@@ -141,7 +133,7 @@ def _settled_text(job: Job) -> str:
     found = json.loads(job.settled)
     intensity = found["intensity"]
     flags = f"{intensity['status']}{', synthetic' if intensity['synthetic'] else ''}"
-    key = found["ledger_key"] or "in no ledger: `greensched ledger init` makes one"
+    key = job.entry or "in no ledger: `greensched ledger init` makes one"
     return (
         f"saved {found['saved_mg'] / MG_PER_G:+.3f} g: {found['actual_mg'] / MG_PER_G:.3f} rather "
         f"than {found['counterfactual_mg'] / MG_PER_G:.3f} g ({flags}); {key}"
@@ -156,14 +148,10 @@ def plan(form: str) -> None:
     from greensched.cli.carbon import printed
 
     with opened() as queue:
-        jobs = queue.jobs(("waiting", "running", "paused"))
-    now_ms = clock_ms()
-    pieces = sorted(
-        (a, b, job) for job in jobs for a, b in job.pieces if b > now_ms or not job.started_ms
-    )
+        pieces = queue.agenda(("waiting", "running", "paused"), clock_ms())
     rows: list[list[Any]] = [
-        [when(a), when(b), job.id, job.cpu_m / 1_000, job.planned_g_per_kwh, _command(job.argv)]
-        for a, b, job in sorted(pieces, key=lambda p: (p[0], p[2].id))
+        [begin, end, number, cpu_m / 1_000, mean, _command(argv)]
+        for begin, end, number, cpu_m, mean, argv in pieces
     ]
     if form == "table" and not rows:
         click.echo("nothing is planned")
@@ -219,5 +207,5 @@ def _saved_row(job: Job) -> list[Any]:
         found["saved_mg"] / MG_PER_G,
         intensity["status"] + (", synthetic" if intensity["synthetic"] else ""),
         job.quality,
-        found["ledger_key"],
+        job.entry or None,
     ]

@@ -179,14 +179,11 @@ def printed(columns: list[str], rows: list[list[Any]], form: str) -> str:
     from greensched.errors import escape_control
     from greensched.report.words import DASH
 
-    cells = [columns, *([DASH if c is None else escape_control(str(c)) for c in r] for r in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
-    numeric = [all(not isinstance(row[i], str) for row in rows) for i in range(len(columns))]
-    lines = [
-        "  ".join(
-            c.rjust(w) if right else c.ljust(w)
-            for c, w, right in zip(row, widths, numeric, strict=True)
-        ).rstrip()
-        for row in cells
-    ]
+    padded = []
+    for name, *values in zip(columns, *rows, strict=True):
+        texts = [name, *(DASH if v is None else escape_control(str(v)) for v in values)]
+        width = max(map(len, texts))
+        is_text = any(isinstance(v, str) for v in values)
+        padded.append([t.ljust(width) if is_text else t.rjust(width) for t in texts])
+    lines = ["  ".join(cells).rstrip() for cells in zip(*padded, strict=True)]
     return "\n".join(lines) + "\n"

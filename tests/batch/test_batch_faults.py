@@ -25,7 +25,7 @@ def test_a_clock_moved_on_releases_the_overdue_first(place: Place) -> None:
     """After a clock, or a machine, that was off, what is overdue longest starts first."""
     with place.queue() as queue:
         queue.set(cpu_m=1_000)
-    place.intensity([(3_000, 3_001)])
+    place.intensity([(3_000, 3_002)])
     early = place.submit("echo early >> $0", max_delay_s=3_100)
     late = place.submit("echo late >> $0", max_delay_s=3_050)
     with place.queue() as queue:

@@ -104,11 +104,11 @@ def test_savings_become_an_entry_of_the_ledger(place: Place) -> None:
     job = place.work(place.submit("sleep 1", max_delay_s=8, duration_s=2))
     with place.queue() as queue:
         until(lambda: bool(settle_all(queue, now_ms()) or queue.job(job.id).is_final))
-        found = json.loads(queue.job(job.id).settled)
-    proof = prove_row(default_ledger(), None, found["ledger_key"])
+        found, entry = json.loads(queue.job(job.id).settled), queue.job(job.id).entry
+    proof = prove_row(default_ledger(), None, entry)
     assert proof.holds(verifier_key(made.verifier_key))
     record = json.loads(proof.record)
-    assert found["ledger_key"] == record["key"]
+    assert entry == record["key"]
     assert found["saved_mg"] == record["saved_mg"]
     assert found["counterfactual_mg"] == pytest.approx(4 * found["actual_mg"], abs=4)
     assert 0 < found["actual_mg"]

@@ -31,6 +31,7 @@ def greedy(
     wake: Wake | None = None,
     held: IntArray | None = None,
     hysteresis: float = 0.0,
+    room: Room | None = None,
 ) -> Schedule:
     """Return a schedule that never takes more than `cpu_m` [thousandths of a core].
 
@@ -38,8 +39,9 @@ def greedy(
     cheapest ticks with room; of equal ones the earliest. What finds no room by its latest start is
     late: it takes the first that comes. With `wake`, woken machines count. A contiguous job keeps
     the start that it `held` unless the best one emits less by more than the share `hysteresis`.
+    `room` is what others leave, all of `cpu_m` by default.
     """
-    room = Room(cpu_m, int(jobs.arrival[0]) if len(jobs) else 0)
+    room = room or Room(cpu_m, int(jobs.arrival[0]) if len(jobs) else 0)
     was = held if held is not None else np.full(len(jobs), NONE)
     rows: list[tuple[int, int, int]] = []
     columns = (jobs.arrival, jobs.latest, jobs.length, jobs.cpu_m, jobs.interruptible, was)

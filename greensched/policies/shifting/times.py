@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from greensched.units import MS_PER_MIN
 
 if TYPE_CHECKING:
@@ -25,7 +23,10 @@ def expected_ms(runs_ms: Sequence[int]) -> int | None:
     """Return the 95th percentile (linear, rounded up) of past runs, None where they are few."""
     if len(runs_ms) < RUNS_MIN:
         return None
-    return int(np.ceil(np.percentile(runs_ms, PERCENTILE)))
+    runs = sorted(runs_ms)
+    whole, rest = divmod((len(runs) - 1) * PERCENTILE, 100)
+    above = runs[whole + 1] - runs[whole] if rest else 0
+    return runs[whole] - (-above * rest // 100)
 
 
 def margin_ms(duration_ms: int) -> int:
