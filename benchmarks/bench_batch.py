@@ -149,8 +149,8 @@ def ten_thousand() -> Figures:
 
 def placed(queue: Queue) -> list[float]:
     """Return the times [s] of the passes in which a new worker places all jobs."""
-    planner, times_s = Planner(queue), []
-    planner.plan(now_ms())  # modules are loaded, the source is asked
+    times_s: list[float] = []
+    Planner(queue).plan(now_ms())  # modules are loaded, the source is asked
     planner = Planner(queue)
     while not times_s or planner.has_more:
         began = perf_counter()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BUSY_S: Final = 10.0
 TEXTS: Final = ("argv", "env", "pieces")  # kept as JSON
 FLAGS: Final = ("interruptible", "rerunnable", "cancel", "is_final")
+INTERRUPTIBLE, PIECES = (Slip._fields.index(n) for n in ("interruptible", "pieces"))
 DUE_MAX: Final = 1_000  # jobs that are started in one step
 
 
@@ -329,5 +330,7 @@ def _job(row: sqlite3.Row) -> Job:
 
 def _slip(row: sqlite3.Row) -> Slip:
     """Return a row as a slip."""
-    *front, interruptible, started_ms, pieces, mean, reason = row
-    return Slip(*front, bool(interruptible), started_ms, _pieces(pieces), mean, reason)
+    values = list(row)
+    values[INTERRUPTIBLE] = bool(values[INTERRUPTIBLE])
+    values[PIECES] = _pieces(values[PIECES])
+    return Slip._make(values)
