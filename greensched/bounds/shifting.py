@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from greensched.ticks import Schedule, TickIntensity, TickJobs, contiguous, merged
+from greensched.ticks import Schedule, TickIntensity, TickJobs, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,20 +22,29 @@ CELLS: Final = 2**20  # of a matrix [jobs, slots], so that it stays in the proce
 
 def least_emissions(jobs: TickJobs, intensity: TickIntensity) -> Schedule:
     """Return the schedule of least emissions, each job contiguous unless it is interruptible."""
-    if jobs.interruptible.all():
-        return cheapest_ticks(intensity, jobs.arrival, jobs.latest + jobs.length, jobs.length)
-    best = contiguous(jobs, best_starts(intensity, jobs.arrival, jobs.latest, jobs.length))
-    rows = np.flatnonzero(jobs.interruptible)
-    if not len(rows):
-        return best
-    pieces = cheapest_ticks(
-        intensity, jobs.arrival[rows], jobs.latest[rows] + jobs.length[rows], jobs.length[rows]
-    )
-    keep = ~jobs.interruptible
+    return least_within(intensity, jobs.arrival, jobs.latest, jobs.length, jobs.interruptible)
+
+
+def least_within(
+    intensity: TickIntensity,
+    first: IntArray,
+    latest: IntArray,
+    length: IntArray,
+    pauses: BoolArray,
+) -> Schedule:
+    """Return the same of jobs that may start from `first` to `latest`, in any order."""
+    if pauses.all():
+        return cheapest_ticks(intensity, first, latest + length, length)
+    rows = np.flatnonzero(~pauses)
+    start = best_starts(intensity, first[rows], latest[rows], length[rows])
+    if len(rows) == len(pauses):
+        return Schedule(job=rows, start=start, stop=start + length)
+    split = np.flatnonzero(pauses)
+    pieces = cheapest_ticks(intensity, first[split], latest[split] + length[split], length[split])
     return merged(
-        np.concatenate((best.job[keep], rows[pieces.job])),
-        np.concatenate((best.start[keep], pieces.start)),
-        np.concatenate((best.stop[keep], pieces.stop)),
+        np.concatenate((rows, split[pieces.job])),
+        np.concatenate((start, pieces.start)),
+        np.concatenate((start + length[rows], pieces.stop)),
     )
 
 
@@ -123,7 +132,6 @@ def slot_windows(
 def joined(parts: list[tuple[IntArray, IntArray, IntArray]]) -> Schedule:
     """Return the schedule of several lots of pieces."""
     if not parts:
-        none = np.empty(0, np.int64)
-        return Schedule(job=none, start=none, stop=none)
+        return Schedule.none()
     job, start, stop = (np.concatenate(column) for column in zip(*parts, strict=True))
     return merged(job, start, stop)

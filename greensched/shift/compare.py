@@ -117,7 +117,7 @@ class Study:
         if not fits.any():
             what = f"all jobs want more than {self.cap / CPU_M_PER_CORE:g} cores"
             raise DataError(Finding(where="--capacity", what=what, remedy="give more cores"))
-        self.small = case.jobs if fits.all() else select(case.jobs, fits)
+        self.small = case.jobs if fits.all() else case.jobs.taken(fits)
         self.base, self.base_capped = (
             self.ran(policy, oracle=True, under_cap=k) for k in (False, True)
         )
@@ -223,12 +223,6 @@ class Study:
             else carbon_g(ran.schedule, jobs, other.held_until(series.length), core_w),
             more=more,
         )
-
-
-def select(jobs: TickJobs, keep: BoolArray) -> TickJobs:
-    """Return some of the jobs."""
-    names = ("arrival", "length", "latest", "expected", "cpu_m", "interruptible")
-    return replace(jobs, **{name: getattr(jobs, name)[keep] for name in names})
 
 
 def _patience(policy: Any, jobs: TickJobs, wait: IntArray, signal: TickIntensity) -> IntArray:

@@ -38,6 +38,11 @@ class TickJobs:
         """Return the same jobs, all of which may pause, or none."""
         return replace(self, interruptible=np.full(len(self), pauses))
 
+    def taken(self, keep: BoolArray | IntArray) -> TickJobs:
+        """Return some of the jobs, in their order."""
+        names = ("arrival", "length", "latest", "expected", "cpu_m", "interruptible")
+        return replace(self, **{name: getattr(self, name)[keep] for name in names})
+
     def __len__(self) -> int:
         """Return the number of jobs."""
         return len(self.arrival)
@@ -53,6 +58,12 @@ class Schedule:
     job: IntArray
     start: IntArray
     stop: IntArray
+
+    @classmethod
+    def none(cls) -> Schedule:
+        """Return the schedule of nothing."""
+        empty = np.empty(0, np.int64)
+        return cls(job=empty, start=empty, stop=empty)
 
     def begins(self) -> IntArray:
         """Return the first tick of each job."""
@@ -83,8 +94,10 @@ def contiguous(jobs: TickJobs, start: IntArray) -> Schedule:
 
 def merged(job: IntArray, start: IntArray, stop: IntArray) -> Schedule:
     """Return the schedule of pieces in any order, those that touch each other joined."""
+    if not len(job):
+        return Schedule.none()
     order = np.lexsort((start, job))
     job, start, stop = job[order], start[order], stop[order]
     joins = np.concatenate(([False], (job[1:] == job[:-1]) & (start[1:] == stop[:-1])))
-    last = np.append(~joins[1:], True) if len(job) else joins
+    last = np.append(~joins[1:], True)
     return Schedule(job=job[~joins], start=start[~joins], stop=stop[last])

@@ -7,15 +7,17 @@ Temporal and Spatial Workload Shifting in the Cloud, EuroSys 2024, section 4, do
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from greensched.bounds.shifting import best_starts
+from greensched.bounds.shifting import least_within
 from greensched.errors import Finding, UsageError
-from greensched.policies.shifting.greedy import best_free_start
+from greensched.model import NONE
+from greensched.policies.shifting.greedy import best_free_start, cheapest_free
 from greensched.policies.shifting.room import Room
+from greensched.ticks import Schedule, merged
 from greensched.units import CPU_M_PER_CORE, G_PER_KG, MS_PER_H
 
 if TYPE_CHECKING:
@@ -60,11 +62,12 @@ class Places:
         mean = (here[self.home, np.arange(len(jobs))] + here[site]) / 2.0
         return np.where(self.home == site, 0.0, self.data_gib * self.kwh_per_gib * mean)
 
-    def running_g(self, jobs: TickJobs, site: int, start: IntArray) -> FloatArray:
-        """Return what each job emits [g] when it runs at `site` from `start` on."""
-        series = self.series[site]
-        emitted = series.emitted(start, start + jobs.length) / series.scale
-        found: FloatArray = emitted * self.core_kwh(site) * jobs.cpu_m / CPU_M_PER_CORE
+    def running_g(self, jobs: TickJobs, site: int, schedule: Schedule) -> FloatArray:
+        """Return what each job emits [g] at `site`; the last value is held beyond the data."""
+        series = self.series[site].held_until(int(schedule.stop.max(initial=0)))
+        emitted = series.emitted(schedule.start, schedule.stop).astype(float)
+        sums = np.bincount(schedule.job, weights=emitted, minlength=len(jobs))
+        found: FloatArray = sums / series.scale * self.core_kwh(site) * jobs.cpu_m / CPU_M_PER_CORE
         return found
 
     def core_kwh(self, site: int) -> float:
@@ -74,44 +77,98 @@ class Places:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Site and start of each job, and what it emits [g] there, moving included."""
+    """Where each job runs, and when."""
 
     site: IntArray
-    start: IntArray
-    emitted_g: FloatArray
+    schedule: Schedule
+
+    @property
+    def start(self) -> IntArray:
+        """Return the first tick of each job."""
+        return self.schedule.begins()
+
+    def at(self, site: int) -> Schedule:
+        """Return the pieces of the jobs at one site."""
+        here = self.site[self.schedule.job] == site
+        return Schedule(
+            job=self.schedule.job[here],
+            start=self.schedule.start[here],
+            stop=self.schedule.stop[here],
+        )
 
 
 def placed(jobs: TickJobs, places: Places) -> Placement:
-    """Return the site and start of least emissions for each job, without pauses.
+    """Return the site and time of least emissions for each job, what moving takes included.
 
     Of equal ones the home, then the first site. Data must have come by the latest start. Under
     caps jobs choose in order of arrival; one that finds no room in time stays at home, late.
     """
     if places.cpu_m is not None:
         return _placed_under_caps(jobs, places)
-    home = _at_home(jobs, places)
-    site, start, emitted_g = places.home.copy(), home.start.copy(), home.emitted_g.copy()
-    for s, series in enumerate(places.series):
+    best = at_home(jobs, places)
+    least_g = emitted_g(jobs, places, best)
+    for s in range(len(places.series)):
         first = jobs.arrival + places.delay(s)
-        rows = np.flatnonzero(places.allowed[:, s] & (places.home != s) & (first <= jobs.latest))
-        begin = jobs.latest.copy()
-        begin[rows] = best_starts(series, first[rows], jobs.latest[rows], jobs.length[rows])
-        there_g = places.running_g(jobs, s, begin) + places.transfer_g(jobs, s)
-        better = np.zeros(len(jobs), np.bool_)
-        better[rows] = there_g[rows] < emitted_g[rows]
-        site[better], start[better], emitted_g[better] = s, begin[better], there_g[better]
-    return Placement(site=site, start=start, emitted_g=emitted_g)
+        may_move = places.allowed[:, s] & (places.home != s) & (first <= jobs.latest)
+        there = _best_at(jobs, places, s, np.flatnonzero(may_move), first)
+        there_g = places.running_g(jobs, s, there) + places.transfer_g(jobs, s)
+        better = may_move & (there_g < least_g)
+        best = _replaced(best, s, better, there)
+        least_g = np.where(better, there_g, least_g)
+    return best
 
 
-def _at_home(jobs: TickJobs, places: Places) -> Placement:
-    """Return each job's best start at home."""
-    start = jobs.arrival.copy()
-    emitted_g = np.zeros(len(jobs))
-    for s, series in enumerate(places.series):
+def at_home(jobs: TickJobs, places: Places) -> Placement:
+    """Return each job's best time at home."""
+    found = Placement(site=np.full(len(jobs), NONE), schedule=Schedule.none())
+    for s in range(len(places.series)):
         mine = places.home == s
-        start[mine] = best_starts(series, jobs.arrival[mine], jobs.latest[mine], jobs.length[mine])
-        emitted_g[mine] = places.running_g(jobs, s, start)[mine]
-    return Placement(site=places.home.copy(), start=start, emitted_g=emitted_g)
+        there = _best_at(jobs, places, s, np.flatnonzero(mine), jobs.arrival)
+        found = _replaced(found, s, mine, there)
+    return found
+
+
+def _best_at(
+    jobs: TickJobs, places: Places, site: int, rows: IntArray, first: IntArray
+) -> Schedule:
+    """Return the least emissions of some jobs at a site, from the tick `first` of each on."""
+    found = least_within(
+        places.series[site],
+        first[rows],
+        jobs.latest[rows],
+        jobs.length[rows],
+        jobs.interruptible[rows],
+    )
+    return replace(found, job=rows[found.job])
+
+
+def _replaced(old: Placement, site: int, moves: BoolArray, there: Schedule) -> Placement:
+    """Return a placement in which some jobs run `there` at `site` instead."""
+    stays, goes = ~moves[old.schedule.job], moves[there.job]
+    return Placement(
+        site=np.where(moves, site, old.site),
+        schedule=merged(
+            *(
+                np.concatenate((getattr(old.schedule, name)[stays], getattr(there, name)[goes]))
+                for name in ("job", "start", "stop")
+            )
+        ),
+    )
+
+
+def emitted_g(jobs: TickJobs, places: Places, placement: Placement) -> FloatArray:
+    """Return what each job emits [g] where it runs, moving its data included."""
+    total: FloatArray = moved_g(jobs, places, placement)
+    for s in range(len(places.series)):
+        total = total + places.running_g(jobs, s, placement.at(s))
+    return total
+
+
+def moved_g(jobs: TickJobs, places: Places, placement: Placement) -> FloatArray:
+    """Return what moving each job's data to where it runs emits [g]."""
+    moving = np.stack([places.transfer_g(jobs, s) for s in range(len(places.series))])
+    found: FloatArray = moving[placement.site, np.arange(len(jobs))]
+    return found
 
 
 def _placed_under_caps(jobs: TickJobs, places: Places) -> Placement:
@@ -121,35 +178,45 @@ def _placed_under_caps(jobs: TickJobs, places: Places) -> Placement:
     rooms = [Room(cap, int(jobs.arrival.min(initial=0))) for cap in places.cpu_m]
     delays = np.stack([places.delay(s) for s in sites])
     moving_g = np.stack([places.transfer_g(jobs, s) for s in sites])
-    site, start = places.home.copy(), jobs.arrival.copy()
-    emitted_g = np.zeros(len(jobs))
+    site = places.home.copy()
+    rows: list[tuple[int, int, int]] = []
     for j in range(len(jobs)):
-        job, home = _row(jobs, j), int(places.home[j])
-        arrival, latest, length, need = job
+        home, need = int(site[j]), int(jobs.cpu_m[j])
+        best: list[tuple[int, int]] = []
         least = np.inf
         for s in (home, *(s for s in sites if s != home and places.allowed[j, s])):
-            first = arrival + int(delays[s, j])
-            if s != home and (first > latest or need > rooms[s].cpu_m):
+            first = int(jobs.arrival[j] + delays[s, j])
+            if s != home and (first > jobs.latest[j] or need > rooms[s].cpu_m):
                 continue
-            rooms[s].forget(arrival)
-            begin = best_free_start(rooms[s], places.series[s], (first, latest), length, need)
-            there_g = _one_g(places, s, begin, length, need) + moving_g[s, j]
-            if s == home or (begin <= latest and there_g < least):
-                site[j], start[j], emitted_g[j] = s, begin, there_g
-                least = there_g if begin <= latest else np.inf
-        rooms[site[j]].take(int(start[j]), int(start[j]) + length, need)
-    return Placement(site=site, start=start, emitted_g=emitted_g)
+            rooms[s].forget(int(jobs.arrival[j]))
+            pieces, in_time = _free_pieces(rooms[s], places.series[s], jobs, j, first)
+            there_g = _pieces_g(places, s, pieces, need) + moving_g[s, j]
+            if s == home or (in_time and there_g < least):
+                site[j], best, least = s, pieces, there_g if in_time else np.inf
+        for start, stop in best:
+            rooms[site[j]].take(start, stop, need)
+            rows.append((j, start, stop))
+    return Placement(site=site, schedule=merged(*np.array(rows, np.int64).reshape(-1, 3).T))
 
 
-def _row(jobs: TickJobs, j: int) -> tuple[int, int, int, int]:
-    """Return arrival, latest start, length and cores of one job."""
-    return int(jobs.arrival[j]), int(jobs.latest[j]), int(jobs.length[j]), int(jobs.cpu_m[j])
+def _free_pieces(
+    room: Room, series: TickIntensity, jobs: TickJobs, j: int, first: int
+) -> tuple[list[tuple[int, int]], bool]:
+    """Return the best pieces of one job in a site's room, and whether they end in time."""
+    latest, length, need = int(jobs.latest[j]), int(jobs.length[j]), int(jobs.cpu_m[j])
+    if jobs.interruptible[j]:
+        pieces = cheapest_free(room, series, (first, latest + length), length, need)
+    else:
+        start = best_free_start(room, series, (first, latest), length, need)
+        pieces = [(start, start + length)]
+    return pieces, pieces[-1][1] <= latest + length
 
 
-def _one_g(places: Places, site: int, start: int, length: int, need: int) -> float:
-    """Return what one job emits [g] at a site; the last value is held beyond the data."""
-    series = places.series[site].held_until(start + length)
-    emitted = series.emitted(np.array([start]), np.array([start + length]))[0] / series.scale
+def _pieces_g(places: Places, site: int, pieces: list[tuple[int, int]], need: int) -> float:
+    """Return what the pieces of one job emit [g] at a site."""
+    start, stop = np.array(pieces, np.int64).T
+    series = places.series[site].held_until(pieces[-1][1])
+    emitted = int(series.emitted(start, stop).sum()) / series.scale
     return float(emitted * places.core_kwh(site) * need / CPU_M_PER_CORE)
 
 
@@ -166,15 +233,12 @@ class Leakage:
     moving_g: float
 
 
-def leakage(jobs: TickJobs, places: Places, placement: Placement) -> Leakage:
-    """Return each site's emissions when all stay at home, best in time, and as they are placed."""
-    sites = len(places.series)
-    home = _at_home(jobs, places)
-    before: FloatArray = np.zeros(sites)
-    after: FloatArray = np.zeros(sites)
-    np.add.at(before, home.site, home.emitted_g)
-    moving = np.stack([places.transfer_g(jobs, s) for s in range(sites)])
-    moved = moving[placement.site, np.arange(len(jobs))]
-    own = placement.emitted_g - moved
-    np.add.at(after, placement.site, own)
-    return Leakage(before_g=before, after_g=after, moving_g=float(moved.sum()))
+def leakage(jobs: TickJobs, places: Places, before: Placement, after: Placement) -> Leakage:
+    """Return each site's emissions under one placement, such as all at home, and under another."""
+    sites = range(len(places.series))
+    before_g, after_g = (
+        np.array([places.running_g(jobs, s, one.at(s)).sum() for s in sites])
+        for one in (before, after)
+    )
+    moving_g = float(moved_g(jobs, places, after).sum())
+    return Leakage(before_g=before_g, after_g=after_g, moving_g=moving_g)
