@@ -10,12 +10,14 @@ import click
 from greensched.cli import say
 from greensched.cli.options import form, overrides, stack, verbosity
 from greensched.cli.shift_series import Asked, series_options
-from greensched.cli.shift_terms import read_terms
+from greensched.cli.shift_sites import read_sites, site_options
+from greensched.cli.shift_terms import all_told, read_terms
 from greensched.errors import Finding, UsageError
 
 if TYPE_CHECKING:
     from greensched.carbon import CarbonIntensity
-    from greensched.shift import Case, Terms
+    from greensched.shift import Case, Moving, Space, Terms
+    from greensched.ticks import TickIntensity
 
 FORMS = ("table", "json", "csv", "md")
 INTERRUPTED = 130
@@ -105,6 +107,7 @@ policy_options = stack(
 @policy_options
 @term_options
 @more_options
+@site_options
 @job_options
 @form(*FORMS)
 @verbosity
@@ -114,10 +117,9 @@ def shift(jobs: Path, form: str, **given: Any) -> None:
     No machines are simulated: every core that works takes the same power. Each policy stands
     beside its bound, and knows the future unless --forecast says otherwise.
     """
-    terms = read_terms(given)
-    names = _names(given)
-    case, told = _case(jobs, given, terms)
-    found = _compared(case, names)
+    names, terms, sites = all_told(given, _names, read_terms, read_sites)
+    case, space, told = _case(jobs, given, terms, sites)
+    found = _compared(case, names, space)
     from greensched.report import shifting as shown
 
     if form == "json":
@@ -151,7 +153,7 @@ def _names(given: dict[str, Any]) -> list[str]:
     return asked
 
 
-def _series(given: dict[str, Any], zero_ms: int, span_ms: int) -> dict[str, CarbonIntensity]:
+def _asked(given: dict[str, Any], zero_ms: int, span_ms: int) -> dict[str, Asked]:
     """Return the series that policies see, and by which is accounted."""
     from greensched.providers.points import Settings
 
@@ -163,48 +165,59 @@ def _series(given: dict[str, Any], zero_ms: int, span_ms: int) -> dict[str, Carb
             settings=Settings(**said | ({"signal": "marginal"} if name == "marginal" else {})),
             from_ms=zero_ms,
             until_ms=zero_ms + span_ms,
-        ).read(given["zone"])
+        )
         for name in ("intensity", "forecast", "marginal")
         if given[name]
     }
 
 
-def _case(path: Path, given: dict[str, Any], terms: Terms) -> tuple[Case, list[str]]:
-    """Return the study, and what to tell of it."""
+def _case(
+    path: Path, given: dict[str, Any], terms: Terms, sites: tuple[dict[str, int], Moving]
+) -> tuple[Case, Space | None, list[str]]:
+    """Return the study, other sites if any, and what to tell of it."""
     from greensched.cli.shift_terms import begin
     from greensched.cli.traces import opened_trace
     from greensched.model import NONE
+    from greensched.report.shifting import heading
     from greensched.report.words import plural
-    from greensched.shift import case, last_ms
+    from greensched.shift import Site, Space, case, last_ms
     from greensched.ticks import on_ticks
 
     trace = opened_trace([path], {name: given[name] for name in READER_OPTIONS})
     if trace.jobs is None or not len(trace.jobs):
         raise UsageError(Finding(where=str(path), what="holds no jobs"))
     zero_ms, offset_ms = begin(given["from"] or trace.zero_utc, given["time_zone"])
-    series = _series(given, zero_ms, last_ms(trace.jobs, terms))
-    grids = {
-        name: on_ticks(one, zero_ms=zero_ms, tick_ms=terms.tick_ms, offset_ms=offset_ms)
-        for name, one in series.items()
-    }
+    asked = _asked(given, zero_ms, last_ms(trace.jobs, terms))
+
+    def grid(one: CarbonIntensity) -> TickIntensity:
+        return on_ticks(one, zero_ms=zero_ms, tick_ms=terms.tick_ms, offset_ms=offset_ms)
+
+    series = {name: one.read(given["zone"]) for name, one in asked.items()}
+    grids = {name: grid(one) for name, one in series.items()}
+    zones, moving = sites
+    others = []
+    for zone, cpu_m in zones.items():
+        actual = grid(asked["intensity"].read(zone))
+        signal = grid(asked["forecast"].read(zone)) if "forecast" in asked else actual
+        others.append(Site(zone=zone, intensity=actual, signal=signal, cpu_m=cpu_m))
     made = case(
         trace.jobs,
         grids["intensity"],
         terms,
         signal=grids.get("forecast"),
         marginal=grids.get("marginal"),
+        others=[one for site in others for one in (site.intensity, site.signal)],
     )
-    from greensched.report.shifting import heading
-
     told = [*heading(path.name, made, series["intensity"], forecast=given["forecast"] or "")]
     deadlines = int((trace.jobs.deadline_ms != NONE).sum())
     if deadlines:
         told.append(f"deadlines of {plural(deadlines, 'job')} not looked at: queues say who waits")
     told += [finding for one in series.values() for finding in one.findings]
-    return made, told + list(trace.findings)
+    space = Space(home=given["zone"], others=tuple(others), moving=moving) if others else None
+    return made, space, told + list(trace.findings)
 
 
-def _compared(case: Case, names: list[str]) -> list[dict[str, Any]]:
+def _compared(case: Case, names: list[str], space: Space | None) -> list[dict[str, Any]]:
     """Return the rows, progress on stderr; interrupted, exit with 130."""
     from greensched.cli.progress import Progress
     from greensched.shift import rows
@@ -212,7 +225,7 @@ def _compared(case: Case, names: list[str]) -> list[dict[str, Any]]:
     progress = Progress()
     try:
         with progress:
-            return rows(case, names, told=progress)
+            return rows(case, names, space=space, told=progress)
     except KeyboardInterrupt:
         click.echo(f"interrupted during '{progress.what}'; nothing was written", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None

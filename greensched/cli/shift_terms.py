@@ -62,6 +62,20 @@ def read_terms(given: dict[str, Any]) -> Terms:
     return Terms(**values)
 
 
+def all_told(given: dict[str, Any], *readers: Callable[[dict[str, Any]], Any]) -> list[Any]:
+    """Return what each reader makes of the options; raises one UsageError with all mistakes."""
+    made: list[Any] = []
+    findings: list[Finding | str] = []
+    for reader in readers:
+        try:
+            made.append(reader(given))
+        except UsageError as error:
+            findings += error.findings
+    if findings:
+        raise UsageError(*findings)
+    return made
+
+
 def _read(
     option: str, value: Any, make: Callable[[Any], Any], findings: list[Finding | str]
 ) -> Any:

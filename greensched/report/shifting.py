@@ -86,7 +86,39 @@ def shifting_text(rows: Sequence[Mapping[str, Any]]) -> str:
     made = []
     for title, heads, cells in blocks(rows):
         made += [title, *aligned(heads, cells), ""]
-    return "\n".join([*made[:-1], *_flagged(rows)]) + "\n"
+    return "\n".join([*made[:-1], *_flagged(rows), *_space_text(rows)]) + "\n"
+
+
+def in_space(
+    rows: Sequence[Mapping[str, Any]],
+) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    """Yield title, heads and cells of the sites of a plan in space, without caps and with them."""
+    for row in (row for row in rows if "sites" in row):
+        for run, where in ((row, "without caps"), (row["capacity"], "under each site's cap")):
+            moving = number(run["moving_g"] / G_PER_KG, 2)
+            title = (
+                f"{row['policy']} {where}: {plural(run['moved'], 'job')} moved, moving emits "
+                f"{moving} kg; change is against no-wait at home"
+            )
+            cells = [
+                [
+                    escape_control(site["zone"]),
+                    number(site["jobs"], 0),
+                    number(site["carbon_g"] / G_PER_KG, 2),
+                    f"{site['change_g'] / G_PER_KG:+,.2f}",
+                    number(site["peak_cores"], 0),
+                ]
+                for site in run["sites"]
+            ]
+            yield title, ["site", "jobs", "kgCO2e", "change", "peak cores"], cells
+
+
+def _space_text(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of the sites."""
+    for title, heads, cells in in_space(rows):
+        yield ""
+        yield title
+        yield from aligned(heads, cells)
 
 
 def _flagged(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -119,7 +151,8 @@ def aligned(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
 
 def shifting_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the tables as Markdown."""
-    parts = [f"{plain(title)}\n\n{markdown(heads, cells)}" for title, heads, cells in blocks(rows)]
+    shown = (*blocks(rows), *in_space(rows))
+    parts = [f"{plain(title)}\n\n{markdown(heads, cells)}" for title, heads, cells in shown]
     return "\n\n".join([*parts, *map(plain, _flagged(rows))]) + "\n"
 
 
@@ -130,13 +163,25 @@ def markdown(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
 
 
 def shifting_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the rows as CSV, numbers as they are; under the cap with `capacity_` before."""
+    """Return the rows as CSV, numbers as they are; under the cap with `capacity_` before.
+
+    A column that a policy does not have is empty in its row.
+    """
     flat = [
-        {k: v for k, v in row.items() if k != "capacity"}
-        | {f"capacity_{k}": v for k, v in row["capacity"].items()}
+        _flat({k: v for k, v in row.items() if k != "capacity"})
+        | {f"capacity_{k}": v for k, v in _flat(row["capacity"]).items()}
         for row in rows
     ]
-    return csv_text(list(flat[0]), [list(row.values()) for row in flat])
+    columns = list(dict.fromkeys(key for row in flat for key in row))
+    return csv_text(columns, [[row.get(key) for key in columns] for row in flat])
+
+
+def _flat(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the figures with those of sites as columns of their own."""
+    found = {key: value for key, value in run.items() if key != "sites"}
+    for site in run.get("sites", ()):
+        found |= {f"{site['zone']}_{k}": v for k, v in site.items() if k != "zone"}
+    return found
 
 
 def reproduced(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:

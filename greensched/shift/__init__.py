@@ -5,6 +5,18 @@ rows(case, names)            -> [dict]   one row a policy, in the keys of docs/r
 """
 
 from greensched.shift.compare import registered, rows
+from greensched.shift.space import Moving, Site, Space
 from greensched.shift.study import Case, Queue, Terms, case, last_ms
 
-__all__ = ["Case", "Queue", "Terms", "case", "last_ms", "registered", "rows"]
+__all__ = [
+    "Case",
+    "Moving",
+    "Queue",
+    "Site",
+    "Space",
+    "Terms",
+    "case",
+    "last_ms",
+    "registered",
+    "rows",
+]

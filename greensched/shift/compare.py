@@ -30,6 +30,8 @@ from greensched.shift.account import (
 from greensched.shift.outcome import Outcome, figures
 from greensched.shift.replay import beside_reserved, capped
 from greensched.shift.scaling import scaling_row
+from greensched.shift.space import KIND as SITES
+from greensched.shift.space import space_row
 from greensched.shift.study import CALENDAR_MS
 from greensched.units import CPU_M_PER_CORE, MS_PER_H
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from greensched.model import BoolArray, IntArray
+    from greensched.shift.space import Space
     from greensched.shift.study import Case, Terms
     from greensched.ticks import Schedule, TickIntensity, TickJobs
 
@@ -63,12 +66,17 @@ class _Ran:
 
 
 def rows(
-    case: Case, names: Sequence[str], *, told: Callable[[str, float], None] | None = None
+    case: Case,
+    names: Sequence[str],
+    *,
+    space: Space | None = None,
+    told: Callable[[str, float], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Return one row for each policy of `names`, in the keys of `docs/reference/outputs.md`.
 
-    Behind them stand jobs that scale, where the terms say what workers do. `told` hears (policy,
-    share done). Raises UsageError for an unknown name, and for what is too large.
+    Behind them stand jobs that scale, where the terms say what workers do, and the plan over all
+    sites of `space`. `told` hears (policy, share done). Raises UsageError for an unknown name or
+    queue, and for what is too large.
     """
     policies = [(name, _policy(name, case.terms)) for name in names]
     tell = told or (lambda _name, _share: None)
@@ -78,6 +86,8 @@ def rows(
     }
     if case.terms.throughput:
         makers[SCALER] = partial(scaling_row, study, case.terms.throughput)
+    if space is not None:
+        makers[SITES] = partial(space_row, study, space)
     found = []
     for i, (name, make) in enumerate(makers.items()):
         tell(name, i / len(makers))

@@ -13,6 +13,8 @@ from greensched.ticks import TickIntensity, TickJobs
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from greensched.model import IntArray, Jobs
 
 CALENDAR_MS: Final = 7 * MS_PER_DAY  # beyond a job's end no calendar's deadline lies later
@@ -60,13 +62,14 @@ class Case:
     """The jobs that count, in ticks, and what was left out.
 
     `patience` is how many ticks each job may wait, of which `jobs.latest` takes what the data
-    allows. `signal` is what policies see, `intensity` what is reported: the same unless a forecast
-    is given. Both, and `marginal`, are on one grid.
+    allows; `queue` is the place of its queue. `signal` is what policies see, `intensity` what is
+    reported: the same unless a forecast is given. Both, and `marginal`, are on one grid.
     """
 
     terms: Terms
     jobs: TickJobs
     patience: IntArray
+    queue: IntArray
     intensity: TickIntensity
     signal: TickIntensity
     marginal: TickIntensity | None = None
@@ -82,24 +85,27 @@ def case(
     *,
     signal: TickIntensity | None = None,
     marginal: TickIntensity | None = None,
+    others: Sequence[TickIntensity] = (),
 ) -> Case:
     """Return the study of `jobs` (times from trace zero, which is tick 0).
 
     Arrivals and lengths are cut down to whole ticks, a positive length below one tick counts as
     one, jobs of length 0 leave; the mean of a queue's lengths is that of the uncut ones, cut.
-    Raises UsageError where a length is of no queue, and DataError where no job is left.
+    `others` are series that jobs may use too, and that have to reach as far. Raises UsageError
+    where a length is of no queue, and DataError where no job is left.
     """
-    longest_wait_ms, mean_ms = _queued(jobs.duration_ms, terms.queues)
+    queue = _queued(jobs.duration_ms, terms.queues)
+    longest_wait_ms = np.array([q.longest_wait_ms for q in terms.queues], np.int64)[queue]
     arrival = jobs.submit_ms // terms.tick_ms
     length = np.maximum(jobs.duration_ms // terms.tick_ms, 1)
     expected = length
     if terms.expected == "queue-mean":
-        expected = np.maximum(mean_ms // terms.tick_ms, 1)
+        expected = np.maximum(_means_ms(jobs.duration_ms, queue) // terms.tick_ms, 1)
     counts = jobs.submit_ms >= 0
     if terms.horizon_ms != NONE:
         counts &= jobs.submit_ms < terms.horizon_ms
     instant = counts & (jobs.duration_ms == 0)
-    end = min(s.length for s in (intensity, signal, marginal) if s is not None)
+    end = min(s.length for s in (intensity, signal, marginal, *others) if s is not None)
     fits = counts & ~instant & (arrival + length <= end)
     if not fits.any():
         raise DataError(_nothing_left(int((~counts).sum()), int(instant.sum()), len(jobs)))
@@ -118,6 +124,7 @@ def case(
         terms=terms,
         jobs=kept,
         patience=wait[fits],
+        queue=queue[fits],
         intensity=intensity,
         signal=signal or intensity,
         marginal=marginal,
@@ -146,19 +153,25 @@ def _nothing_left(outside_span: int, instant: int, jobs: int) -> Finding:
     )
 
 
-def _queued(length_ms: IntArray, queues: tuple[Queue, ...]) -> tuple[IntArray, IntArray]:
-    """Return each job's longest wait [ms] and the mean length [ms, cut] of its queue."""
-    wait_ms, mean_ms = np.zeros_like(length_ms), np.zeros_like(length_ms)
-    waiting = np.ones(len(length_ms), np.bool_)
-    for queue in queues:
-        mine = waiting if queue.below_ms == NONE else waiting & (length_ms < queue.below_ms)
-        if mine.any():
-            wait_ms[mine] = queue.longest_wait_ms
-            mean_ms[mine] = int(length_ms[mine].sum()) // int(mine.sum())
-        waiting = waiting & ~mine
-    if waiting.any():
-        shown = ", ".join(f"{ms / MS_PER_H:g} h" for ms in np.sort(length_ms[waiting])[:SHOWN_MAX])
-        what = f"no queue takes {int(waiting.sum()):,} of the jobs; lengths from {shown}"
+def _queued(length_ms: IntArray, queues: tuple[Queue, ...]) -> IntArray:
+    """Return the place of each job's queue, the first that takes its length."""
+    place = np.full(len(length_ms), NONE, np.int64)
+    for i, queue in enumerate(queues):
+        fits = queue.below_ms == NONE or length_ms < queue.below_ms
+        place[(place == NONE) & fits] = i
+    lost = np.sort(length_ms[place == NONE])
+    if len(lost):
+        shown = ", ".join(f"{ms / MS_PER_H:g} h" for ms in lost[:SHOWN_MAX])
+        what = f"no queue takes {len(lost):,} of the jobs; lengths from {shown}"
         remedy = "add a queue without a bound, such as long::24h"
         raise UsageError(Finding(where="--queue", what=what, remedy=remedy))
-    return wait_ms, mean_ms
+    return place
+
+
+def _means_ms(length_ms: IntArray, queue: IntArray) -> IntArray:
+    """Return the mean length [ms, cut] of each job's queue."""
+    counts = np.bincount(queue)
+    sums = np.zeros(len(counts), np.int64)
+    np.add.at(sums, queue, length_ms)
+    means: IntArray = (sums // np.maximum(counts, 1))[queue]
+    return means
