@@ -95,34 +95,18 @@ def case(
     where a length is of no queue, and DataError where no job is left.
     """
     queue = _queued(jobs.duration_ms, terms.queues)
-    longest_wait_ms = np.array([q.longest_wait_ms for q in terms.queues], np.int64)[queue]
-    arrival = jobs.submit_ms // terms.tick_ms
-    length = np.maximum(jobs.duration_ms // terms.tick_ms, 1)
-    expected = length
-    if terms.expected == "queue-mean":
-        expected = np.maximum(_means_ms(jobs.duration_ms, queue) // terms.tick_ms, 1)
     counts = jobs.submit_ms >= 0
     if terms.horizon_ms != NONE:
         counts &= jobs.submit_ms < terms.horizon_ms
     instant = counts & (jobs.duration_ms == 0)
     end = min(s.length for s in (intensity, signal, marginal, *others) if s is not None)
-    fits = counts & ~instant & (arrival + length <= end)
+    ticked, wait = _in_ticks(jobs, terms, queue, end)
+    fits = counts & ~instant & (ticked.arrival + ticked.length <= end)
     if not fits.any():
         raise DataError(_nothing_left(int((~counts).sum()), int(instant.sum()), len(jobs)))
-    wait = longest_wait_ms // terms.tick_ms
-    latest = np.minimum(arrival + wait, end - length)
-    cpu_m = jobs.cpu_m.astype(np.int64) * jobs.tasks
-    kept = TickJobs(
-        arrival=arrival[fits],
-        length=length[fits],
-        latest=latest[fits],
-        expected=expected[fits],
-        cpu_m=cpu_m[fits],
-        interruptible=np.full(int(fits.sum()), terms.interruptible),
-    )
     return Case(
         terms=terms,
-        jobs=kept,
+        jobs=ticked.taken(fits),
         patience=wait[fits],
         queue=queue[fits],
         intensity=intensity,
@@ -132,6 +116,26 @@ def case(
         outside_data=int((counts & ~instant & ~fits).sum()),
         instant=int(instant.sum()),
     )
+
+
+def _in_ticks(jobs: Jobs, terms: Terms, queue: IntArray, end: int) -> tuple[TickJobs, IntArray]:
+    """Return all jobs in ticks, and how many each may wait, of data that ends before `end`."""
+    longest_wait_ms = np.array([q.longest_wait_ms for q in terms.queues], np.int64)[queue]
+    wait = longest_wait_ms // terms.tick_ms
+    arrival = jobs.submit_ms // terms.tick_ms
+    length = np.maximum(jobs.duration_ms // terms.tick_ms, 1)
+    expected = length
+    if terms.expected == "queue-mean":
+        expected = np.maximum(_means_ms(jobs.duration_ms, queue) // terms.tick_ms, 1)
+    ticked = TickJobs(
+        arrival=arrival,
+        length=length,
+        latest=np.maximum(np.minimum(arrival + wait, end - length), arrival),
+        expected=expected,
+        cpu_m=jobs.cpu_m.astype(np.int64) * jobs.tasks,
+        interruptible=np.full(len(jobs), terms.interruptible),
+    )
+    return ticked, wait
 
 
 def last_ms(jobs: Jobs, terms: Terms) -> int:
