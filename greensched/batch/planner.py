@@ -84,6 +84,7 @@ class Planner:
     ) -> Sequence[Slip]:
         """Return jobs as they are planned now, or those of which the plan is another."""
         from greensched.batch import planning
+        from greensched.ticks.seconds import on_seconds
 
         if outlook is None:
             return ()
@@ -91,7 +92,7 @@ class Planner:
         if not outlook.covers(now_ms, now_ms + MS_PER_S):
             return planning.blind(slips, active_ms, now_ms)
         series = outlook.series(str(self._queue.setting("zone")))
-        forecast = planning.on_seconds(series, now_ms // MS_PER_S * MS_PER_S)
+        forecast = on_seconds(series, now_ms // MS_PER_S * MS_PER_S)
         every = planning.Jobs.of(slips, active_ms)
         jobs = every.moving()
         is_new, self._outlook = outlook.id != self._outlook, outlook.id

@@ -8,8 +8,6 @@ reason to move, a limited number of jobs, beside all others where they are.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
-from math import gcd
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,18 +18,16 @@ from greensched.model import WaitingView
 from greensched.policies.shifting.control import Planned, Shifting
 from greensched.policies.shifting.greedy import greedy
 from greensched.policies.shifting.room import Room
-from greensched.ticks import TickIntensity
-from greensched.units import MS_PER_MIN, MS_PER_S
+from greensched.ticks.seconds import TICK_MS, integral
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from greensched.batch.job import Piece, Slip
     from greensched.carbon import CarbonIntensity
-    from greensched.model import BoolArray, FloatArray, IntArray
-    from greensched.ticks import Schedule, TickJobs
+    from greensched.model import BoolArray, IntArray
+    from greensched.ticks import Schedule, TickIntensity, TickJobs
 
-TICK_MS: Final = MS_PER_S
 HYSTERESIS: Final = 0.02  # a start that is announced moves for more than this share
 STANDS: Final = "no new forecast: planned by the last one"
 
@@ -161,7 +157,7 @@ def told_of(slips: Sequence[Slip], series: CarbonIntensity, now_ms: int) -> list
     ends = np.array([p for s in slips for p in s.pieces], np.int64).reshape(-1, 2)
     start = np.maximum(ends[:, 0], int(series.edges_ms[0]))
     spans = np.maximum(ends[:, 1] - start, 0)
-    sums = np.diff(_integral(series, np.stack((start, start + spans), axis=1)), axis=1)[:, 0]
+    sums = np.diff(integral(series, np.stack((start, start + spans), axis=1)), axis=1)[:, 0]
     sums[start + spans > series.edges_ms[-1]] = np.nan
     total = np.bincount(owner, weights=sums, minlength=len(slips))
     length = np.bincount(owner, weights=spans, minlength=len(slips))
@@ -177,40 +173,6 @@ def told_of(slips: Sequence[Slip], series: CarbonIntensity, now_ms: int) -> list
 
 def _is_overdue(slip: Slip, now_ms: int) -> bool:
     return slip.state == WAITING and slip.latest_start_ms < now_ms
-
-
-def _integral(series: CarbonIntensity, at_ms: IntArray) -> FloatArray:
-    """Return the integral of a series from its begin to each instant [g/kWh by ms]."""
-    parts = np.diff(series.edges_ms) * series.values_g_per_kwh
-    upto = np.append(0.0, np.cumsum(parts))
-    found: FloatArray = np.interp(at_ms, series.edges_ms, upto)
-    return found
-
-
-def on_seconds(series: CarbonIntensity, zero_ms: int) -> TickIntensity:
-    """Return a series from `zero_ms` on, in ticks of a second; slots as wide as its steps allow.
-
-    Where steps do not lie on a common grid of seconds, slots of a minute have the mean.
-    """
-    edges = series.edges_ms.tolist()
-    inner = [b - a for a, b in pairwise(edges[1:-1])]  # the first step and the last may be cut
-    slot_ms = gcd(*inner) or max(b - a for a, b in pairwise(edges))
-    anchor = edges[1] if len(edges) > 2 else zero_ms  # noqa: PLR2004 - one step has no edge within
-    if slot_ms < TICK_MS or slot_ms % TICK_MS or (anchor - zero_ms) % TICK_MS:
-        slot_ms, anchor = MS_PER_MIN, zero_ms
-    slot_ms = max(TICK_MS, slot_ms // TICK_MS * TICK_MS)
-    lead_ms = (zero_ms - anchor) % slot_ms
-    starts = np.arange(zero_ms - lead_ms, edges[-1], slot_ms)
-    begin, end = np.maximum(starts, edges[0]), np.minimum(starts + slot_ms, edges[-1])
-    values = np.diff(_integral(series, np.append(begin, end[-1]))) / (end - begin)
-    return TickIntensity(
-        values_g_per_kwh=values,
-        width=slot_ms // TICK_MS,
-        lead=lead_ms // TICK_MS,
-        length=max(1, (edges[-1] - zero_ms) // TICK_MS),
-        tick_ms=TICK_MS,
-        zero_ms=zero_ms,
-    )
 
 
 def _ticks(at_ms: IntArray, forecast: TickIntensity) -> IntArray:

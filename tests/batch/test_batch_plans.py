@@ -14,13 +14,13 @@ from greensched.batch import worker as workers
 from greensched.batch.job import FINISHED, OVERDUE, WAITING
 from greensched.batch.outlook import FRESH_MS, Outlook, kept_outlook, outlook_of
 from greensched.batch.planner import Planner
-from greensched.batch.planning import on_seconds
 from greensched.batch.schema import FORMAT
 from greensched.batch.submission import PAST_RUNS, Wish, job_of, tighten
 from greensched.batch.worker import Worker
 from greensched.bounds.window import best_window
 from greensched.carbon import CarbonIntensity
 from greensched.policies.shifting.times import expected_ms
+from greensched.ticks.seconds import on_seconds
 from tests.batch.cases import MS, Place, now_ms, working
 
 if TYPE_CHECKING:

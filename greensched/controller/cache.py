@@ -1,0 +1,108 @@
+"""What was seen of the cluster: Jobs, policies and records, and which of them changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from greensched.controller.api import DEFERRALS, JOBS, POLICIES
+from greensched.controller.reflector import Changed, Listed
+
+if TYPE_CHECKING:
+    from greensched.controller.deferral import Deferral
+    from greensched.controller.job import Job
+    from greensched.controller.policy import Policy
+
+
+@dataclass(slots=True)
+class Cache:
+    """By UID: of a record that of its Job. `dirty` are Jobs to be looked at again.
+
+    `departed` are Jobs that were deleted or lost their label, which nobody has asked about yet.
+    """
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    policies: dict[str, Policy] = field(default_factory=dict)
+    records: dict[str, Deferral] = field(default_factory=dict)
+    dirty: set[str] = field(default_factory=set)
+    departed: set[str] = field(default_factory=set)
+    listed: set[str] = field(default_factory=set)  # plurals that were listed at least once
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether all kinds were listed: before, too little is known to decide anything."""
+        return self.listed >= {JOBS.plural, POLICIES.plural, DEFERRALS.plural}
+
+    def take(self, news: Listed | Changed) -> None:
+        """Take in what a reflector tells."""
+        if isinstance(news, Listed):
+            self._take_list(news)
+        elif news.kind == JOBS:
+            self._take_job(news)
+        elif news.kind == POLICIES:
+            if news.is_gone:
+                self.policies.pop(news.uid, None)
+            else:
+                self.policies[news.uid] = news.value
+            self.dirty |= self.jobs.keys()
+        else:
+            self._take_record(news.value, is_gone=news.is_gone)
+
+    def put_job(self, job: Job) -> None:
+        """Keep a Job as an answer showed it, unless a later one was seen."""
+        known = self.jobs.get(job.uid)
+        if known is None or not _is_older(job.version, known.version):
+            self.departed.discard(job.uid)
+            if known is None or known.version != job.version:
+                self.jobs[job.uid] = job
+                self.dirty.add(job.uid)
+
+    def put_record(self, record: Deferral) -> None:
+        """Keep a record as an answer showed it."""
+        self._take_record(record, is_gone=False)
+
+    def forget(self, uid: str) -> None:
+        """Drop a Job that is gone."""
+        self.jobs.pop(uid, None)
+        self.departed.discard(uid)
+        self.dirty.discard(uid)
+
+    def _take_list(self, news: Listed) -> None:
+        self.listed.add(news.kind.plural)
+        if news.kind == JOBS:
+            missing = self.jobs.keys() - news.objects.keys()
+            self.departed |= missing
+            for job in news.objects.values():
+                self.put_job(job)
+        elif news.kind == POLICIES:
+            self.policies = dict(news.objects)
+            self.dirty |= self.jobs.keys()
+        else:
+            there = {record.uid: record for record in news.objects.values()}
+            self.records = there
+            # A record whose Job is not listed: deleted, or its label removed, while none watched.
+            self.departed |= {uid for uid in there if uid not in self.jobs}
+            self.dirty |= self.jobs.keys()
+
+    def _take_job(self, news: Changed) -> None:
+        if news.is_gone:
+            known = self.jobs.get(news.uid)
+            if known is None or not _is_older(news.value.version, known.version):
+                self.departed.add(news.uid)
+        else:
+            self.put_job(news.value)
+
+    def _take_record(self, record: Deferral, *, is_gone: bool) -> None:
+        known = self.records.get(record.uid)
+        if known is not None and _is_older(record.version, known.version):
+            return
+        if is_gone:
+            self.records.pop(record.uid, None)
+        else:
+            self.records[record.uid] = record
+        self.dirty.add(record.uid)
+
+
+def _is_older(version: str, known: str) -> bool:
+    """Tell whether a version came before another; what cannot be compared did not."""
+    return version.isdecimal() and known.isdecimal() and int(version) < int(known)

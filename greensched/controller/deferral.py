@@ -1,0 +1,121 @@
+"""`Deferral`: what is remembered of a Job until it is settled, in a resource keyed by its UID.
+
+It outlives the Job, which may be gone before actual intensity is known. Once it is settled it
+gets the Job as its owner, and the cluster's garbage collector removes both together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from greensched.controller.api import DEFERRALS
+from greensched.controller.energy import Power
+
+if TYPE_CHECKING:
+    from greensched.controller.api import Json
+    from greensched.controller.job import Job
+
+WAITING: Final = "Waiting"
+RELEASED: Final = "Released"
+OVERRIDDEN: Final = "Overridden"  # somebody let it run before we did
+HELD: Final = "Held"  # somebody suspended it after we let it run
+ENDED: Final = "Ended"
+GONE: Final = "Gone"  # deleted before it ran
+OPEN: Final = (WAITING, RELEASED, OVERRIDDEN, HELD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferral:
+    """Of one Job; instants are [ms since 1970 UTC].
+
+    `runs` are [start, end, whether its work was kept]. `now_g_per_kwh` and `planned_g_per_kwh` are
+    what the forecast said of a run at creation and of the plan, None where nothing was known.
+    `settled` is the settlement, `is_final` whether nothing of it can change any more.
+    """
+
+    namespace: str
+    job: str
+    uid: str
+    version: str = ""
+    policy: str = ""
+    zone: str = ""
+    created_ms: int
+    phase: str = WAITING
+    dry_run: bool = False
+    released_ms: int | None = None
+    ended_ms: int | None = None
+    has_failed: bool = False
+    runs: tuple[tuple[int, int, bool], ...] = ()
+    now_g_per_kwh: float | None = None
+    planned_g_per_kwh: float | None = None
+    power: Power | None = None
+    settled: Json | None = None
+    is_final: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the resource's name, which no other Job's has."""
+        return name_of(self.uid)
+
+
+def name_of(uid: str) -> str:
+    """Return the name of a Job's Deferral."""
+    return f"job-{uid}"
+
+
+def body_of(one: Deferral) -> Json:
+    """Return the JSON of a Deferral; one that is final belongs to its Job from now on."""
+    values = asdict(one)
+    meta: Json = {"name": one.name, "namespace": one.namespace}
+    if one.version:
+        meta["resourceVersion"] = one.version
+    if one.is_final:
+        meta["ownerReferences"] = [
+            {"apiVersion": "batch/v1", "kind": "Job", "name": one.job, "uid": one.uid}
+        ]
+    values["runs"] = [list(run) for run in one.runs]
+    spec = {key: values[name] for name, key in _KEYS.items() if values[name] is not None}
+    return {
+        "apiVersion": DEFERRALS.api_version,
+        "kind": DEFERRALS.name,
+        "metadata": meta,
+        "spec": spec,
+    }
+
+
+def read_deferral(raw: Json) -> Deferral:
+    """Return a Deferral of the API's JSON."""
+    meta = raw["metadata"]
+    spec = raw["spec"]
+    known: dict[str, Any] = {name: spec[key] for name, key in _KEYS.items() if key in spec}
+    if "power" in known:
+        known["power"] = Power(**known["power"])
+    known["runs"] = tuple((a, b, kept) for a, b, kept in known.get("runs", ()))
+    return Deferral(
+        namespace=meta["namespace"], version=meta.get("resourceVersion") or "", **known
+    )
+
+
+def new_deferral(job: Job, policy: str, zone: str) -> Deferral:
+    """Return the first record of a Job."""
+    return Deferral(
+        namespace=job.namespace,
+        job=job.name,
+        uid=job.uid,
+        policy=policy,
+        zone=zone,
+        created_ms=job.created_ms,
+    )
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+_KEYS: Final = {  # of `spec`, by field
+    name: _camel(name)
+    for name in Deferral.__dataclass_fields__
+    if name not in ("namespace", "version")
+}

@@ -1,0 +1,354 @@
+"""The loop: takes in what was watched, asks what becomes of each Job, and does it.
+
+One turn after the other, each from what is known now (level-triggered): whatever was missed,
+refused or half done is found again. Time, cluster and intensity are given.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from greensched.controller import patches, words
+from greensched.controller.api import DEFERRALS, JOBS, POLICIES
+from greensched.controller.cache import Cache
+from greensched.controller.deferral import ENDED, Deferral, new_deferral, read_deferral
+from greensched.controller.job import read_job
+from greensched.controller.learning import Learning
+from greensched.controller.names import SELECTOR, STATUS
+from greensched.controller.policy import conflicts, policy_of, read_policy, status_of
+from greensched.controller.reconcile import Assessed, Standing, assess
+from greensched.controller.records import departed, recorded
+from greensched.controller.reflector import Reflector
+from greensched.controller.snapshot import Candidate, Intention, intentions
+from greensched.controller.terms import resumed_by_ms
+from greensched.controller.writes import Writes
+from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN, MS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from greensched.carbon import CarbonIntensity
+    from greensched.controller.api import Cluster
+    from greensched.controller.job import Job
+    from greensched.controller.policy import Policy, Spec
+    from greensched.controller.reflector import Changed, Listed
+    from greensched.controller.terms import Terms
+
+log = logging.getLogger("greensched")
+REPLAN_MS: Final = 15 * MS_PER_MIN  # a plan is made anew, with a new forecast
+AHEAD_MS: Final = 7 * MS_PER_DAY  # beyond it no forecast is asked for
+PLANNING_SHARE: Final = 0.05  # of the time, at most, is spent on planning
+MANY: Final = 100  # so many are planned in no time
+
+
+class Foresight(Protocol):
+    """What is known of intensity."""
+
+    def ask(
+        self, provider: str, zone: str, from_ms: int, until_ms: int, now_ms: int
+    ) -> tuple[CarbonIntensity | None, str]:
+        """Return what is known from `from_ms` on, None where nothing is, and what was told."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clocks:
+    """Our wall clock [ms since 1970 UTC], and one that is never set [s]."""
+
+    wall_ms: Callable[[], int]
+    steady_s: Callable[[], float]
+
+
+class Controller:
+    """Defers the Jobs of one cluster: after news, and when it said, it takes a `turn`."""
+
+    idle_ms = MS_PER_MIN  # between turns, at most: clocks may be set
+
+    def __init__(
+        self, cluster: Cluster, foresight: Foresight, clocks: Clocks, instance: str = ""
+    ) -> None:
+        """Begin with nothing known: all state is in the cluster."""
+        self.cluster, self.foresight, self.clocks = cluster, foresight, clocks
+        self.cache = Cache()
+        self.writes = Writes(cluster, self.cache, instance)
+        self.learning = Learning(cluster)
+        self.standing: dict[str, Assessed] = {}
+        self.intended: dict[str, Intention] = {}
+        self._due_ms: dict[str, int] = {}  # when a Job is to be looked at again
+        self._unrecorded: set[str] = set()
+        self._planned_ms: int | None = None
+        self._changed = False  # since the last plan
+        self._may_plan_s = 0.0
+        self.told: dict[str, str] = {}  # what sources said, by policy
+
+    def reflectors(
+        self, sink: Callable[[Listed | Changed], None] | None = None, namespace: str = ""
+    ) -> tuple[Reflector, ...]:
+        """Return who tells `sink` (by default the cache at once) of Jobs, policies and records."""
+        kinds = (
+            (POLICIES, read_policy, "", ""),
+            (DEFERRALS, read_deferral, namespace, ""),
+            (JOBS, read_job, namespace, SELECTOR),
+        )
+        return tuple(
+            Reflector(
+                self.cluster,
+                kind,
+                read,
+                sink or self.cache.take,
+                self.now_ms,
+                namespace=space,
+                label=label,
+            )
+            for kind, read, space, label in kinds
+        )
+
+    def now_ms(self) -> int:
+        """Return the API server's time: whose clock is wrong does not matter then."""
+        return self.clocks.wall_ms() + self.cluster.skew_ms
+
+    def turn(self) -> int:
+        """Do what is to be done now; return when to look again [ms].
+
+        Raises ApiError where the server refuses for now; the rest is done another time.
+        """
+        now_ms = self.now_ms()
+        if not self.cache.is_whole:
+            return now_ms + MS_PER_S
+        self._assess(now_ms)
+        self._release(now_ms)
+        self._follow_departed(now_ms)
+        self._record()
+        self._plan(now_ms)
+        self._apply(now_ms)
+        self._record()
+        self._tell_policies(now_ms)
+        return self._next_ms(now_ms)
+
+    # -- what stands where ---------------------------------------------------------------------
+
+    def _assess(self, now_ms: int) -> None:
+        """Look at Jobs that changed, and at those whose time has come."""
+        due = {uid for uid, at_ms in self._due_ms.items() if at_ms <= now_ms}
+        for uid in self.cache.dirty | due:
+            job = self.cache.jobs.get(uid)
+            if job is not None:
+                self._look(job, now_ms)
+        self.cache.dirty.clear()
+
+    def _look(self, job: Job, now_ms: int) -> None:
+        policy, why = policy_of(self.cache.policies.values(), job.namespace)
+        record = self.cache.records.get(job.uid)
+        found = assess(
+            job,
+            phase="" if record is None else record.phase,
+            policy=policy,
+            no_policy=why,
+            defaults=self.learning.defaults(job, policy),
+            now_ms=now_ms,
+        )
+        before = self.standing.get(job.uid)
+        self._changed |= before is None or (before.standing, before.terms) != (
+            found.standing,
+            found.terms,
+        )
+        self.standing[job.uid] = found
+        self._unrecorded.add(job.uid)
+        self._due_ms.pop(job.uid, None)
+        if found.until_ms is not None:
+            self._due_ms[job.uid] = found.until_ms
+        elif found.standing is Standing.WAITING and found.terms is not None:
+            planned_ms = patches.planned_ms(job)
+            ends = [found.terms.latest_start_ms]
+            ends += [] if planned_ms is None else [max(now_ms, planned_ms)]
+            self._due_ms[job.uid] = min(ends)
+        if found.standing in (Standing.FOREIGN, Standing.OVERRIDDEN, Standing.HELD):
+            self.writes.tell(job, found.standing.value.capitalize(), found.why, now_ms)
+
+    # -- what is done --------------------------------------------------------------------------
+
+    def _release(self, now_ms: int) -> None:
+        """Let run what must not wait: what is overdue first, then what cannot be deferred."""
+        ready = [
+            (a.terms.latest_start_ms if a.terms else now_ms, uid, a.why)
+            for uid, a in self.standing.items()
+            if a.standing is Standing.RELEASE
+        ]
+        for _, uid, why in sorted(ready):
+            self._let_run(self.cache.jobs[uid], f"runs now: {why}", now_ms)
+
+    def _let_run(self, job: Job, sentence: str, now_ms: int) -> None:
+        if self.writes.patch(job, patches.released(job, now_ms, sentence)):
+            self._look(self.cache.jobs[job.uid], now_ms)
+            self.writes.tell(job, "Released", sentence, now_ms)
+
+    def _follow_departed(self, now_ms: int) -> None:
+        """Ask about Jobs that are no longer selected: deleted, or without their label."""
+        for uid in sorted(self.cache.departed):
+            job, record = self.cache.jobs.get(uid), self.cache.records.get(uid)
+            is_open = record is not None and not record.is_final
+            one = record if is_open else job
+            if one is not None and (is_open or patches.planned_ms(self.cache.jobs[uid])):
+                name = one.job if isinstance(one, Deferral) else one.name
+                if self.writes.refresh(one.namespace, name, uid):
+                    self.cache.departed.discard(uid)
+                    self._look(self.cache.jobs[uid], now_ms)
+                    continue
+            if record is not None and is_open:
+                self.writes.record(departed(record, now_ms))
+            self._forget(uid)
+
+    def _forget(self, uid: str) -> None:
+        self.cache.forget(uid)
+        self.writes.forget(uid)
+        self._due_ms.pop(uid, None)
+        self._changed |= self.standing.pop(uid, None) is not None
+
+    def _record(self) -> None:
+        """Bring the records of Jobs that were looked at up to date, and learn from what ended."""
+        for uid in sorted(self._unrecorded):
+            found, job = self.standing.get(uid), self.cache.jobs.get(uid)
+            if found is not None and job is not None:
+                self._record_one(job, found)
+            self._unrecorded.discard(uid)
+
+    def _record_one(self, job: Job, found: Assessed) -> None:
+        record = self.cache.records.get(job.uid)
+        policy, _ = policy_of(self.cache.policies.values(), job.namespace)
+        if found.standing in (Standing.FOREIGN, Standing.IGNORED):
+            return
+        if record is None:
+            never_ours = found.standing in (Standing.OVERRIDDEN, Standing.ENDED)
+            if policy is None or policy.spec is None or never_ours:
+                return
+            record = new_deferral(job, policy.name, policy.spec.zone)
+        wanted = recorded(record, job, found, policy.spec if policy else None)
+        intention = self.intended.get(job.uid)
+        if intention is not None and wanted.phase != record.phase:
+            wanted = replace(
+                wanted,
+                now_g_per_kwh=wanted.now_g_per_kwh or intention.now_g_per_kwh,
+                planned_g_per_kwh=intention.planned_g_per_kwh,
+            )
+        if wanted.phase == ENDED and record.phase != ENDED and policy is not None:
+            self.learning.learn(job, wanted, policy)
+        if wanted != record or not record.version:
+            self.writes.record(wanted)
+
+    # -- the plan ------------------------------------------------------------------------------
+
+    def _plan(self, now_ms: int) -> None:
+        """Plan anew where something changed or the forecast is old, unless that took long."""
+        is_old = self._planned_ms is None or now_ms - self._planned_ms >= REPLAN_MS
+        began_s = self.clocks.steady_s()
+        if not (is_old or self._changed) or began_s < self._may_plan_s:
+            return
+        groups: dict[str, list[Candidate]] = {}
+        for uid, found in self.standing.items():
+            if found.terms is not None and found.standing in (Standing.WAITING, Standing.RUNNING):
+                job = self.cache.jobs[uid]
+                policy, _ = policy_of(self.cache.policies.values(), job.namespace)
+                if policy is not None:
+                    groups.setdefault(policy.uid, []).append(_candidate(job, found.terms))
+        self.intended = {}
+        for uid, group in groups.items():
+            if any(c.released_ms is None or c.may_pause for c in group):
+                self.intended |= self._planned(self.cache.policies[uid], group, now_ms)
+        self._planned_ms, self._changed = now_ms, False
+        spent_s = self.clocks.steady_s() - began_s
+        if sum(map(len, groups.values())) > MANY:
+            self._may_plan_s = self.clocks.steady_s() + spent_s / PLANNING_SHARE
+
+    def _planned(
+        self, policy: Policy, group: list[Candidate], now_ms: int
+    ) -> dict[str, Intention]:
+        spec = policy.spec
+        assert spec is not None
+        last_ms = max(c.terms.latest_start_ms + c.terms.left_ms for c in group)
+        until_ms = min(max(last_ms, now_ms + MS_PER_H), now_ms + AHEAD_MS)
+        series, told = self.foresight.ask(spec.provider, spec.zone, now_ms, until_ms, now_ms)
+        self.told[policy.uid] = told
+        return intentions(group, series, now_ms, spec.capacity.cpu if spec.capacity else None)
+
+    def _apply(self, now_ms: int) -> None:
+        """Let run what is due, pause what is to go on later, announce what moved."""
+        for uid, found in list(self.standing.items()):
+            job, intention = self.cache.jobs[uid], self.intended.get(uid)
+            policy, _ = policy_of(self.cache.policies.values(), job.namespace)
+            if found.terms is None or policy is None or policy.spec is None:
+                continue
+            if found.standing is Standing.WAITING:
+                self._apply_waiting(job, found.terms, policy, intention, now_ms)
+            elif intention is not None and _candidate(job, found.terms).may_pause:
+                self._pause(job, found.terms, policy.spec, intention, now_ms)
+
+    def _apply_waiting(
+        self, job: Job, terms: Terms, policy: Policy, intention: Intention | None, now_ms: int
+    ) -> None:
+        announced_ms = patches.planned_ms(job)
+        if intention is None:
+            if announced_ms is not None and announced_ms <= now_ms:
+                self._let_run(job, "runs as planned", now_ms)
+            return
+        if not intention.pieces:
+            self._let_run(job, f"runs now: {words.unknown(self.told[policy.uid])}", now_ms)
+            return
+        start_ms = intention.pieces[0][0]
+        if start_ms <= now_ms:
+            self._let_run(job, words.runs(intention, is_planned=announced_ms is not None), now_ms)
+        elif patches.is_announced(job, terms, start_ms):
+            self.writes.tell(job, "Deferred", job.notes.get(STATUS, ""), now_ms)
+        else:
+            assert policy.spec is not None
+            sentence = words.waits(job, policy.spec, intention, terms, now_ms)
+            if self.writes.patch(job, patches.announced(job, terms, start_ms, sentence)):
+                self._look(self.cache.jobs[job.uid], now_ms)
+                self.writes.tell(job, "Deferred", sentence, now_ms)
+
+    def _pause(
+        self, job: Job, terms: Terms, spec: Spec, intention: Intention, now_ms: int
+    ) -> None:
+        """Pause a Job that is to go on later, if it then still ends in time."""
+        since_ms, interval_ms = patches.released_ms(job), terms.checkpoint_ms
+        later = [a for a, _ in intention.pieces if a > now_ms]
+        runs_now = any(a <= now_ms < b for a, b in intention.pieces)
+        if spec.paused or runs_now or not later or since_ms is None or interval_ms is None:
+            return
+        if now_ms - since_ms < interval_ms:
+            return  # nothing of this run would be kept
+        sentence = words.pauses(intention, later[0], now_ms)
+        body = patches.paused(job, now_ms, later[0], sentence)
+        resumes_by_ms = resumed_by_ms(terms, patches.runs_with(job, now_ms), interval_ms)
+        if later[0] <= resumes_by_ms and self.writes.patch(job, body):
+            self._look(self.cache.jobs[job.uid], now_ms)
+            self.writes.tell(job, "Paused", sentence, now_ms)
+
+    def _tell_policies(self, now_ms: int) -> None:
+        """Write conditions and what was learnt into the status of policies, where that changed."""
+        overlaps = conflicts(self.cache.policies.values())
+        for policy in list(self.cache.policies.values()):
+            learnt = self.learning.learnt(policy)
+            status = status_of(policy, overlaps.get(policy.name, ""), learnt, now_ms)
+            if status is not None:
+                self.writes.policy_status(policy, status)
+
+    def _next_ms(self, now_ms: int) -> int:
+        """Return when something is due, at the latest after a while."""
+        soon = self.cache.dirty or self.cache.departed
+        if soon or any(a.standing is Standing.RELEASE for a in self.standing.values()):
+            return now_ms + MS_PER_S  # something was refused or came in between
+        planned_ms = now_ms if self._planned_ms is None else self._planned_ms
+        ends = [now_ms + self.idle_ms, max(planned_ms + REPLAN_MS, now_ms + MS_PER_S)]
+        ends += [max(at_ms, now_ms + MS_PER_S) for at_ms in self._due_ms.values()]
+        return min(ends)
+
+
+def _candidate(job: Job, terms: Terms) -> Candidate:
+    return Candidate(
+        job=job,
+        terms=terms,
+        released_ms=None if job.is_suspended else patches.released_ms(job),
+        planned_ms=patches.planned_ms(job),
+    )

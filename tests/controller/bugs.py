@@ -1,0 +1,91 @@
+"""Bugs that others had, each planted in a subclass: the simulation has to find every one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from greensched.carbon import CarbonIntensity
+from greensched.controller.writes import Writes
+from greensched.units import MS_PER_H
+from tests.controller.simulate import Patient
+
+if TYPE_CHECKING:
+    from greensched.controller.api import Cluster, Json
+    from greensched.controller.job import Job
+    from greensched.controller.main import Clocks, Foresight
+
+
+class _BlindWrites(Writes):
+    """Writes without saying which version was seen."""
+
+    def patch(self, job: Job, body: Json) -> bool:
+        """Patch whatever is there by now."""
+        del body["metadata"]["resourceVersion"]
+        return super().patch(job, body)
+
+
+class WithoutPrecondition(Patient):
+    """Lets a Job run although somebody changed it meanwhile."""
+
+    def __init__(
+        self, cluster: Cluster, foresight: Foresight, clocks: Clocks, instance: str = ""
+    ) -> None:
+        """Write blindly."""
+        super().__init__(cluster, foresight, clocks, instance)
+        self.writes = _BlindWrites(cluster, self.cache, instance)
+
+
+class _ForgetfulWrites(Writes):
+    """Keeps what it decided to itself."""
+
+    def patch(self, job: Job, body: Json) -> bool:
+        """Patch a Job, without the record of why."""
+        notes = body["metadata"]["annotations"]
+        for name in [n for n in notes if n.endswith(("released-at", "latest-start", "terms"))]:
+            del notes[name]
+        return super().patch(job, body)
+
+
+class OnlyInMemory(Patient):
+    """Remembers what it did in its own memory alone."""
+
+    def __init__(
+        self, cluster: Cluster, foresight: Foresight, clocks: Clocks, instance: str = ""
+    ) -> None:
+        """Write forgetfully."""
+        super().__init__(cluster, foresight, clocks, instance)
+        self.writes = _ForgetfulWrites(cluster, self.cache, instance)
+
+
+class _ZeroForesight:
+    """Takes an hour of which nothing is known for a clean one."""
+
+    def __init__(self, inner: Foresight) -> None:
+        self._inner = inner
+
+    def ask(
+        self, provider: str, zone: str, from_ms: int, until_ms: int, now_ms: int
+    ) -> tuple[CarbonIntensity | None, str]:
+        """Return what is known, and next to 0 where nothing is."""
+        series, told = self._inner.ask(provider, zone, from_ms, until_ms, now_ms)
+        starts = np.arange(from_ms // MS_PER_H * MS_PER_H, until_ms + MS_PER_H, MS_PER_H)
+        known = [None if series is None else series.at(max(int(s), from_ms)) for s in starts[:-1]]
+        values = np.array([1e-6 if g is None else g for g in known])
+        return CarbonIntensity(zone=zone, edges_ms=starts, values_g_per_kwh=values), told
+
+
+class MissingIsZero(Patient):
+    """Reads a missing intensity as 0."""
+
+    def __init__(
+        self, cluster: Cluster, foresight: Foresight, clocks: Clocks, instance: str = ""
+    ) -> None:
+        """Ask optimistically."""
+        super().__init__(cluster, _ZeroForesight(foresight), clocks, instance)
+
+
+BUGS: dict[str, type[Patient]] = {
+    one.__name__: one for one in (WithoutPrecondition, OnlyInMemory, MissingIsZero)
+}
