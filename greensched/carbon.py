@@ -147,6 +147,15 @@ class CarbonIntensity:
         return first, int(np.searchsorted(self.edges_ms, end_ms, side="left"))
 
 
+def hourly_means(series: CarbonIntensity, start_ms: int, end_ms: int) -> FloatArray:
+    """Return the mean [g/kWh] of each hour from `start_ms` to `end_ms`, whole hours apart."""
+    edges_ms, values = series.window(start_ms, end_ms - start_ms)
+    upto = np.concatenate([[0.0], np.cumsum(values * np.diff(edges_ms))])
+    marks = np.arange(0, end_ms - start_ms + 1, MS_PER_H)
+    means: FloatArray = np.diff(np.interp(marks, edges_ms, upto)) / MS_PER_H
+    return means
+
+
 def iso(time_ms: int) -> str:
     """Return `time_ms` as ISO 8601 UTC to the second, or words where it has no calendar date."""
     if abs(time_ms) > FOREVER_MS // 2**10:

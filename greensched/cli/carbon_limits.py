@@ -130,7 +130,7 @@ def limits(
 
 def _hourly(series: CarbonIntensity) -> FloatArray:
     """Return the means of whole hours; raises DataError for a step longer than an hour."""
-    from greensched.forecast.intensity import hourly_means
+    from greensched.carbon import hourly_means
 
     step_ms = int(series.edges_ms[1] - series.edges_ms[0])
     if step_ms == HOUR_MS:
@@ -146,7 +146,7 @@ def _hourly(series: CarbonIntensity) -> FloatArray:
 
 def _together(series: Mapping[str, CarbonIntensity]) -> dict[str, FloatArray]:
     """Return the hours that all zones have, by zone; empty where there are none."""
-    from greensched.forecast.intensity import hourly_means
+    from greensched.carbon import hourly_means
 
     first_ms = max(-(-int(s.edges_ms[0]) // HOUR_MS) * HOUR_MS for s in series.values())
     last_ms = min(int(s.edges_ms[-1]) // HOUR_MS * HOUR_MS for s in series.values())

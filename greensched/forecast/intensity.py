@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from greensched.carbon import FORECAST, CarbonIntensity
+from greensched.carbon import FORECAST, CarbonIntensity, hourly_means
 from greensched.errors import DataError, Finding
 from greensched.forecast.bands import rank
 from greensched.forecast.calendar import DAYS_PER_WEEK, Calendar
@@ -133,15 +133,6 @@ def _hours(history: CarbonIntensity) -> tuple[int, IntArray]:
         return start_ms, np.zeros((1, 0), np.int64)
     means = hourly_means(history, start_ms, end_ms)
     return start_ms, np.rint(means * _MG_PER_G).astype(np.int64)[np.newaxis]
-
-
-def hourly_means(series: CarbonIntensity, start_ms: int, end_ms: int) -> FloatArray:
-    """Return the mean [g/kWh] of each hour from `start_ms` to `end_ms`, whole hours apart."""
-    edges_ms, values = series.window(start_ms, end_ms - start_ms)
-    upto = np.concatenate([[0.0], np.cumsum(values * np.diff(edges_ms))])
-    marks = np.arange(0, end_ms - start_ms + 1, MS_PER_H)
-    means: FloatArray = np.diff(np.interp(marks, edges_ms, upto)) / MS_PER_H
-    return means
 
 
 def _calibrated_hours(hours: int) -> int:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from greensched.carbon import FORECAST, CarbonIntensity, Labels
+from greensched.carbon import FORECAST, CarbonIntensity, Labels, hourly_means
 from greensched.errors import DataError
 from greensched.forecast import Calendar
 from greensched.forecast.error_model import ErrorModel
-from greensched.forecast.intensity import foresee, hourly_means
+from greensched.forecast.intensity import foresee
 from greensched.providers.file_all import read_all
 
 if TYPE_CHECKING:

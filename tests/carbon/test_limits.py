@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +16,7 @@ from greensched.bounds.window import best_window, cleanest_windows
 from greensched.carbon import CarbonIntensity
 from greensched.errors import DataError
 from greensched.providers.file_all import read_all
+from tests.conftest import ROOT
 from tests.effort import examples
 
 if TYPE_CHECKING:
@@ -140,3 +143,18 @@ def test_real_limits(data_folder: Path) -> None:
         (limits["GB"][1].saving_g_per_kwh, limits["GB"][1].saving_interruptible_g_per_kwh),
         rel=1e-9,
     )
+
+
+def test_no_compiler_is_loaded(tmp_path: Path) -> None:
+    """The command takes seconds, so nothing that it does not need is imported with it."""
+    rows = "".join(f"2023-01-01T{h:02}:00Z,{100 + h}\n" for h in range(24))
+    (tmp_path / "DE.csv").write_text(f"timestamp,carbon_intensity\n{rows}")
+    code = (
+        "import sys\nfrom greensched.cli.main import main\n"
+        f"main(['carbon', 'limits', {str(tmp_path)!r}, '--length', '1h'], standalone_mode=False)\n"
+        "print(*sorted({'numba', 'pandas', 'pint', 'highspy'} & set(sys.modules)), 'are loaded')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert "are loaded" == done.stdout.splitlines()[-1].strip()
