@@ -294,9 +294,10 @@ def _filled(
                 Finding(
                     where=f"{where} {iso(int(grid_ms[a]))}",
                     what=f"no value for {int(grid_ms[b] - grid_ms[a]) / MS_PER_H:g} h",
-                    remedy="fill: hold or fill: interpolate, with a longest gap"
+                    remedy="fill it, by hold or interpolate: --fill hold, in a scenario fill: hold"
                     if fill is None
-                    else f"longer than the longest gap allowed, or at an end (fill: {fill.kind})",
+                    else f"longer than the longest gap allowed, or at an end ({fill.kind}, up to "
+                    f"{fill.longest_ms / MS_PER_H:g} h); --fill {fill.kind}:24h allows a day",
                 )
                 for a, b in refused[:FINDINGS_MAX]
             ),

@@ -152,3 +152,16 @@ def test_import_refuses(file: Path, tmp_path: Path) -> None:
         told = call("carbon", "import", *words)
         assert (2, True) == (told.exit_code, match in told.stderr), told.stderr
     assert not (tmp_path / "x.csv").exists()
+
+
+def test_a_file_that_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
+    """Where nothing is known since a file has a fault, that is told, not taken for an unknown."""
+    rows = "".join(f"2023-06-01T{h:02}:00,{100 + h}\n" for h in range(24))
+    (tmp_path / "GB.csv").write_text(f"timestamp,carbon_intensity\n{rows}")
+    given = ("--zone", "GB", "--intensity", tmp_path / "GB.csv", "--from", "2023-06-01T00:00Z")
+    for command in (("show",), ("plan", "--duration", "1h", "--within", "9h")):
+        told = call("carbon", *command, *given)
+        assert (3, True) == (told.exit_code, "name the time zone: --time-zone UTC" in told.stderr)
+        assert 0 == call("carbon", *command, *given, "--time-zone", "UTC").exit_code
+        other = call("carbon", *command, *given, "--intensity", "constant:400")
+        assert (0, True) == (other.exit_code, "400" in other.stdout)

@@ -176,4 +176,9 @@ class Asked:
         if any(source.live for source in sources):
             say.tell(f"asking {', '.join(source.name for source in sources)}", at=say.VERBOSE)
         with Web.open() as web:
-            return ask(sources, query, web, Cache(folder=kept))
+            found = ask(sources, query, web, Cache(folder=kept))
+            if found.series is None:
+                # A feed that fails is no mistake of the user's; a file that cannot be read is.
+                for source in (source for source in sources if not source.live):
+                    source.forecast(query, web)
+        return found

@@ -129,7 +129,7 @@ def _parse(where: str, table: _Table, time_zone: str | None) -> tuple[IntArray, 
         except _NaiveTimeError as error:
             naive += 1
             if naive == 1:
-                remedy = "name the time zone, such as time_zone: UTC"
+                remedy = "name the time zone: --time-zone UTC, in a scenario time_zone: UTC"
                 found.append(
                     Finding(where=f"{where} row {number:,}", what=str(error), remedy=remedy)
                 )
