@@ -112,7 +112,7 @@ def test_smallest_number_with_short_waits(load: float, each: int) -> None:
         return wait_tail(cores, offered, 50.0, 10.0) <= SHARE and offered <= 0.99 * cores
 
     per_core = max(1, 1_000 // each)
-    assert short(n + 2 * per_core)
+    assert short(n) or n * each <= 1_000
     assert not short(n - 2 * per_core - 1)
 
 
@@ -123,6 +123,17 @@ def test_ahead_of_the_load() -> None:
     assert before[5] < 20
     assert before[-1] >= 20_000 / 1_000 / 0.85
     assert 10 >= wanted(None, 5_000.0, 10, minutes=15)[-1]
+
+
+@pytest.mark.parametrize(
+    ("share", "looks"), [(1.0, [6, 6]), (0.25, [24, 19, 15, 12, 10]), (0.5, [18, 12, 9, 7, 6])]
+)
+def test_down_in_gray_steps(share: float, looks: list[int]) -> None:
+    """Of the 24 replicas that may go of 30, a share goes at each look, of what then may go."""
+    # 2 cores on 6 replicas wait shortly; a look each five minutes, no other limit on the step
+    policy = ElasticPredictive(gray_share=share, down_share=1.0)
+    kept = wanted(Told({0: 2_000.0}), 2_000.0, 30, minutes=5 * len(looks) + 1, policy=policy)
+    assert [30, *looks] == kept[::5]
 
 
 def test_kept_for_what_comes_soon() -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from greensched.engine.kernels.layout import World
+    from greensched.engine.preview import Preview
     from greensched.model import FloatArray, Int32Array, IntArray, Setting
 
 
@@ -87,6 +88,7 @@ class RunResult:
     machines_on_peak_ms: int
     counts: dict[str, int]
     move_energy_j: float
+    previews: tuple[Preview, ...] = ()  # of policies that only say what they would do
 
 
 def _column(out: NDArray[Any], name: str) -> NDArray[Any]:

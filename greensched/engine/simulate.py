@@ -39,6 +39,7 @@ from greensched.engine.kernels.layout import (
 )
 from greensched.engine.kernels.memory import JOB_DTYPES, WORLD_DTYPES, book
 from greensched.engine.outages import Event, events
+from greensched.engine.preview import Shadow
 from greensched.engine.result import RunResult, collect
 from greensched.engine.snapshot import Roster, Sight, indices
 from greensched.engine.truth import Truth
@@ -89,6 +90,7 @@ class Simulation:
         self._use(world)
         self._control(C_OPEN)
         self._roster = Roster()
+        self._shadows: list[Shadow] = []
         self._progress = progress
         self._env = simpy.Environment()
         self.end_ms = 0
@@ -184,6 +186,8 @@ class Simulation:
         oracles = [getattr(policy, "oracle", False) for policy in group]
         packs = [getattr(policy, "packs", False) for policy in group]
         sensitivity = _sensitivity(self.setting)
+        shadows = [Shadow(p.kind) if getattr(p, "preview", False) else None for p in group]
+        self._shadows += [shadow for shadow in shadows if shadow is not None]
         while True:
             self._advance(int(self._env.now))
             snapshot = sight.look(self.world, self._book)
@@ -195,8 +199,13 @@ class Simulation:
                 if packs[i] and self._hosting is not None:
                     view = self._hosting.view(self.world, snapshot.now_ms, ahead=oracles[i])
                     seen = replace(seen, databases=view)
-                actions, memories[i] = policy.decide(seen, memories[i])
-                decided += actions
+                shadow = shadows[i]
+                if shadow is None:
+                    actions, memories[i] = policy.decide(seen, memories[i])
+                    decided += actions
+                else:
+                    actions, memories[i] = policy.decide(shadow.seen(seen), memories[i])
+                    shadow.obey(actions)
             for action in decided:
                 self._apply(action)
             if decided:
@@ -321,7 +330,8 @@ class Simulation:
 
     def result(self) -> RunResult:
         """Return what was measured until now."""
-        return collect(self.setting, self.world, self._book, self._jobs, self.end_ms)
+        found = collect(self.setting, self.world, self._book, self._jobs, self.end_ms)
+        return replace(found, previews=tuple(shadow.result() for shadow in self._shadows))
 
 
 def _largest_first(services: Services, mach: NDArray[Any]) -> IntArray:

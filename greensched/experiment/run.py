@@ -80,7 +80,7 @@ def run(
         baseline=outcomes["baseline"],
         static_peak=outcomes["static_peak"],
         outcome=outcomes["scenario"],
-        findings=_findings(world, static, late_ms),
+        findings=(*_findings(world, static, late_ms), *_previewed(outcomes["scenario"].run)),
         bounds=run_bounds(world, outcomes["scenario"], ground.factors) if bounds else None,
         attribution=parts,
         interference=interference(world, outcomes["scenario"].run, ground.reference_ms),
@@ -96,6 +96,16 @@ def _findings(world: Shared, static: Partition, late_ms: int) -> tuple[str, ...]
         *_remarks(world, late_ms),
     )
     return tuple(dict.fromkeys(found))
+
+
+def _previewed(run: RunResult) -> tuple[str, ...]:
+    """Say what policies would have done that were only previewed."""
+    return tuple(
+        f"{one.kind} previewed, nothing was done: on average {one.replicas:,.1f} replicas in place"
+        f" of {one.replicas_there:,.1f}, {one.cores_less:,.1f} cores less reserved, short of CPU"
+        f" for {one.short_min:,.1f} service-min"
+        for one in run.previews
+    )
 
 
 def _accounted(runs: _Runs, fleet: Partition) -> tuple[dict[str, Outcome], Ground]:

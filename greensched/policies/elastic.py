@@ -76,6 +76,7 @@ class ElasticReactive:
     idle_ms: int = 600_000  # as the baseline: no saving comes from it
     retry_ms: int = 1_800_000  # between two attempts to empty one machine
     patience_ms: int = 600_000
+    preview: bool = False  # say what it would do, and do nothing
 
     def __post_init__(self) -> None:
         """Refuse settings outside of their range (`UsageError`)."""

@@ -74,14 +74,15 @@ class ElasticPredictive(ElasticReactive):
     wait_share: float = 0.01
     coverage_min: float = 0.9
     plan_period_ms: int = 300_000  # between two looks at the forecast
+    gray_share: float = 0.25  # of what may go at one of them
 
     def __post_init__(self) -> None:
         """Refuse settings outside of their range (`UsageError`)."""
         ElasticReactive.__post_init__(self)
         check(
             self,
-            shares=("quantile", "max_utilisation", "wait_share", "coverage_min"),
-            positive=("max_utilisation", "wait_share", "wait_ms", "plan_period_ms"),
+            shares=("quantile", "max_utilisation", "wait_share", "coverage_min", "gray_share"),
+            positive=("max_utilisation", "wait_share", "wait_ms", "plan_period_ms", "gray_share"),
             natural=("lead_ms", "hold_ms"),
         )
 
@@ -183,9 +184,15 @@ class ElasticPredictive(ElasticReactive):
             trusted=frozen(recent.trusted(self.coverage_min)),
             planned_ms=now,
             up=frozen(up),
-            down=frozen(down),
+            down=frozen(self._gray(hpa.present(view), down)),
             counts=frozen(self._counted(view, memory.counts)),
         )
+
+    def _gray(self, present: IntArray, down: IntArray) -> IntArray:
+        """Return what is kept until the next look, where only a part of what may go goes."""
+        goes = np.ceil(self.gray_share * np.maximum(present - down, 0)).astype(np.int64)
+        kept: IntArray = np.maximum(down, present - goes)
+        return kept
 
     def _counted(self, view: ServiceView, before: IntArray) -> IntArray:
         """Return the replicas at the plans of the last `down_window_ms`, those of now included."""

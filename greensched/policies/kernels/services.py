@@ -162,6 +162,13 @@ def _between(x: float, xs: FloatArray, ys: FloatArray) -> float:
     return ys[low] + (x - xs[low]) * (ys[high] - ys[low]) / (xs[high] - xs[low])
 
 
+@inner
+def _held(room: float, cores: FloatArray, most: FloatArray) -> float:
+    """Return the load that replicas of `room` cores hold: as the whole cores among them do."""
+    whole = max(1.0, math.floor(room + ROUNDING))
+    return min(room, whole) * _between(whole, cores, most)
+
+
 @entry
 def cover(
     load_cpu_m: FloatArray,
@@ -183,9 +190,9 @@ def cover(
         reaches = reaches and load <= held[k, last]
         each = max(replica_cpu_m[s], 1) / 1000.0
         count = math.ceil(_between(load, held[k], cores) / each - ROUNDING)
-        # Between two numbers of the table the line is a little too low.
-        room = count * each
-        if load > room * _between(room, cores, most[k]):
+        # Between two numbers of the table the line is a little too low, and a part of a core
+        # serves no request by itself.
+        while reaches and load > _held(count * each, cores, most[k]):
             count += 1
         needed[s] = int(count)
     return reaches
