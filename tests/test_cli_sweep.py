@@ -157,6 +157,22 @@ def test_an_interrupted_sweep_is_resumed(folder: Path) -> None:
     ).read_bytes()
 
 
+def test_interrupted_before_the_first_point_nothing_is_promised(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C before a point is finished leaves no folder, and says that nothing was kept."""
+
+    def interrupted(scenario: object, point: int, values: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("greensched.experiment.sweep.row_of", interrupted)
+    out = folder / "early"
+    told = call("sweep", folder / "small.yaml", *GRID, "--out", out)
+    assert 130 == told.exit_code
+    assert "nothing to go on with" in told.stderr
+    assert not out.exists()
+
+
 def test_another_sweep_is_not_resumed(folder: Path, tmp_path: Path) -> None:
     """Rows of another grid or scenario are refused with what differs; other files are kept."""
     out = tmp_path / "r"

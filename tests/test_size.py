@@ -182,6 +182,15 @@ def test_types_are_given_up_last_listed_first(tmp_path: Path) -> None:
     assert types[1]["machines"] < 2
 
 
+def test_what_is_assumed_is_told_once(tmp_path: Path) -> None:
+    """An objective for batch that static-peak and the sizes assume alike is one finding."""
+    path = write_scenario(tmp_path)
+    text = path.read_text(encoding="utf-8").replace(", deadline_miss: 0.5", "")
+    path.write_text(text, encoding="utf-8")
+    findings = size(gs.load(path)).document["findings"]
+    assert 1 == sum("no objective for batch" in text for text in findings)
+
+
 def answered(
     starts: tuple[Size, ...], truth: dict[Ask, Verdict], ahead: int
 ) -> tuple[Found, Known]:

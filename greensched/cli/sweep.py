@@ -168,11 +168,14 @@ def _carried_out(
                 keep=place.keep,
             )
     except KeyboardInterrupt:
-        click.echo(
-            f"interrupted at {100 * progress.share:.0f} % of the points; what was done is kept in "
-            f"{place.folder}/parts/, and --resume goes on",
-            err=True,
-        )
+        parts = place.folder / "parts"
+        text = "interrupted before a point was finished: there is nothing to go on with"
+        if parts.is_dir():
+            text = (
+                f"interrupted at {100 * progress.share:.0f} % of the points; what was done is kept"
+                f" in {parts}/, and --resume goes on"
+            )
+        click.echo(text, err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
 
 

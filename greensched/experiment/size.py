@@ -200,7 +200,7 @@ def _planned(scenario: Scenario, known: Result | None, progress: Progress | None
         pools=pools,
         floor=_floor(world, pools, limits),
         replicas=static.replicas,
-        findings=(*static.findings, *findings),
+        findings=tuple(dict.fromkeys((*static.findings, *findings))),
     )
 
 
