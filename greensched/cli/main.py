@@ -38,6 +38,10 @@ COMMANDS: Final = {
     "explain": ("greensched.cli.explain:explain", "Follow a figure of a result to its rows."),
     "report": ("greensched.cli.reporting:report", "Render a result again."),
     "batch": ("greensched.cli.batch:batch", "Run jobs of this machine when the grid is clean."),
+    "controller": (
+        "greensched.cli.controller:controller",
+        "Defer Kubernetes Jobs to clean hours.",
+    ),
     "ledger": ("greensched.cli.ledger:ledger", "Keep entries where every later change is seen."),
     "trace": ("greensched.cli.traces:trace", "Import, inspect and generate traces."),
     "carbon": ("greensched.cli.carbon:carbon", "Intensity: fetch, show, plan, limits."),

@@ -21,6 +21,7 @@ from greensched.controller.policy import conflicts, policy_of, read_policy, stat
 from greensched.controller.reconcile import Assessed, Standing, assess
 from greensched.controller.records import departed, recorded
 from greensched.controller.reflector import Reflector
+from greensched.controller.settler import Settler
 from greensched.controller.snapshot import Candidate, Intention, intentions
 from greensched.controller.terms import resumed_by_ms
 from greensched.controller.writes import Writes
@@ -28,6 +29,7 @@ from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN, MS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from greensched.carbon import CarbonIntensity
     from greensched.controller.api import Cluster
@@ -67,21 +69,29 @@ class Controller:
     idle_ms = MS_PER_MIN  # between turns, at most: clocks may be set
 
     def __init__(
-        self, cluster: Cluster, foresight: Foresight, clocks: Clocks, instance: str = ""
+        self,
+        cluster: Cluster,
+        foresight: Foresight,
+        clocks: Clocks,
+        instance: str = "",
+        ledger: Path | None = None,
     ) -> None:
         """Begin with nothing known: all state is in the cluster."""
         self.cluster, self.foresight, self.clocks = cluster, foresight, clocks
         self.cache = Cache()
         self.writes = Writes(cluster, self.cache, instance)
         self.learning = Learning(cluster)
+        self.settler = Settler(foresight, self.writes, ledger)
         self.standing: dict[str, Assessed] = {}
         self.intended: dict[str, Intention] = {}
         self._due_ms: dict[str, int] = {}  # when a Job is to be looked at again
         self._unrecorded: set[str] = set()
-        self._planned_ms: int | None = None
+        self.planned_ms: int | None = None
         self._changed = False  # since the last plan
         self._may_plan_s = 0.0
-        self.told: dict[str, str] = {}  # what sources said, by policy
+        self.plan_s = 0.0  # how long the last plan took
+        self.known_until_ms: dict[str, int] = {}  # until when intensity is, by policy's name
+        self.told: dict[str, str] = {}  # what sources said, by policy's UID
 
     def reflectors(
         self, sink: Callable[[Listed | Changed], None] | None = None, namespace: str = ""
@@ -125,6 +135,7 @@ class Controller:
         self._apply(now_ms)
         self._record()
         self._tell_policies(now_ms)
+        self._settle(now_ms)
         return self._next_ms(now_ms)
 
     # -- what stands where ---------------------------------------------------------------------
@@ -241,7 +252,7 @@ class Controller:
 
     def _plan(self, now_ms: int) -> None:
         """Plan anew where something changed or the forecast is old, unless that took long."""
-        is_old = self._planned_ms is None or now_ms - self._planned_ms >= REPLAN_MS
+        is_old = self.planned_ms is None or now_ms - self.planned_ms >= REPLAN_MS
         began_s = self.clocks.steady_s()
         if not (is_old or self._changed) or began_s < self._may_plan_s:
             return
@@ -256,8 +267,8 @@ class Controller:
         for uid, group in groups.items():
             if any(c.released_ms is None or c.may_pause for c in group):
                 self.intended |= self._planned(self.cache.policies[uid], group, now_ms)
-        self._planned_ms, self._changed = now_ms, False
-        spent_s = self.clocks.steady_s() - began_s
+        self.planned_ms, self._changed = now_ms, False
+        self.plan_s = spent_s = self.clocks.steady_s() - began_s
         if sum(map(len, groups.values())) > MANY:
             self._may_plan_s = self.clocks.steady_s() + spent_s / PLANNING_SHARE
 
@@ -270,6 +281,7 @@ class Controller:
         until_ms = min(max(last_ms, now_ms + MS_PER_H), now_ms + AHEAD_MS)
         series, told = self.foresight.ask(spec.provider, spec.zone, now_ms, until_ms, now_ms)
         self.told[policy.uid] = told
+        self.known_until_ms[policy.name] = now_ms if series is None else int(series.edges_ms[-1])
         return intentions(group, series, now_ms, spec.capacity.cpu if spec.capacity else None)
 
     def _apply(self, now_ms: int) -> None:
@@ -334,12 +346,22 @@ class Controller:
             if status is not None:
                 self.writes.policy_status(policy, status)
 
+    def _settle(self, now_ms: int) -> None:
+        """Settle what ended, as actual intensity comes."""
+        providers = {
+            p.name: p.spec.provider for p in self.cache.policies.values() if p.spec is not None
+        }
+        for one in self.settler.turn(list(self.cache.records.values()), providers, now_ms):
+            job = self.cache.jobs.get(one.uid)
+            if job is not None and one.settled is not None:
+                self.writes.tell(job, "Settled", words.settled(one.settled), now_ms)
+
     def _next_ms(self, now_ms: int) -> int:
         """Return when something is due, at the latest after a while."""
         soon = self.cache.dirty or self.cache.departed
         if soon or any(a.standing is Standing.RELEASE for a in self.standing.values()):
             return now_ms + MS_PER_S  # something was refused or came in between
-        planned_ms = now_ms if self._planned_ms is None else self._planned_ms
+        planned_ms = now_ms if self.planned_ms is None else self.planned_ms
         ends = [now_ms + self.idle_ms, max(planned_ms + REPLAN_MS, now_ms + MS_PER_S)]
         ends += [max(at_ms, now_ms + MS_PER_S) for at_ms in self._due_ms.values()]
         return min(ends)

@@ -34,14 +34,14 @@ class Outcome:
     failed: tuple[tuple[Job, ApiError], ...]
 
 
-def release_overdue(cluster: Cluster, now_ms: int, namespace: str = "") -> Outcome:
+def release_overdue(cluster: Cluster, wall_ms: Callable[[], int], namespace: str = "") -> Outcome:
     """Let run every Job that must not wait any longer."""
-    return _released(cluster, now_ms, namespace, _is_overdue)
+    return _released(cluster, wall_ms, namespace, _is_overdue)
 
 
-def release_all(cluster: Cluster, now_ms: int, namespace: str = "") -> Outcome:
+def release_all(cluster: Cluster, wall_ms: Callable[[], int], namespace: str = "") -> Outcome:
     """Let run every Job that we keep from running, those of `hold-until` too."""
-    return _released(cluster, now_ms, namespace, _is_kept)
+    return _released(cluster, wall_ms, namespace, _is_kept)
 
 
 def _is_overdue(found: Assessed) -> str:
@@ -54,11 +54,12 @@ def _is_kept(found: Assessed) -> str:
 
 
 def _released(
-    cluster: Cluster, now_ms: int, namespace: str, why: Callable[[Assessed], str]
+    cluster: Cluster, wall_ms: Callable[[], int], namespace: str, why: Callable[[Assessed], str]
 ) -> Outcome:
     """Let run the Jobs of which `why` has a reason; go on where one is refused."""
     policies = [read_policy(r) for page in pages(cluster, POLICIES) for r in page["items"]]
     learning = Learning(cluster)
+    now_ms = wall_ms() + cluster.skew_ms  # the server's time, of which its answers told
     done: list[tuple[Job, str]] = []
     failed: list[tuple[Job, ApiError]] = []
     for job, phase in _jobs(cluster, namespace):

@@ -69,9 +69,9 @@ def assess(
     was_ours = bool(phase) or LATEST_START in job.notes or STATUS in job.notes
     if not job.is_labelled and not was_ours:
         return Assessed(standing=Standing.IGNORED)
-    foreign = _foreign(job)
-    if foreign:
-        return Assessed(standing=Standing.FOREIGN, why=foreign)
+    others = foreign(job)
+    if others:
+        return Assessed(standing=Standing.FOREIGN, why=others)
     human = _human(job, phase, was_ours=was_ours)
     if human is not None:
         return human
@@ -130,7 +130,7 @@ def _suspended(  # noqa: PLR0911 - one case after the other, the strongest first
     return Assessed(standing=Standing.WAITING, terms=terms)
 
 
-def _foreign(job: Job) -> str:
+def foreign(job: Job) -> str:
     """Return who else suspends a Job, empty where nobody does."""
     if job.managed_by != OWN_CONTROLLER:
         return FOREIGN_MANAGER.format(job.managed_by)

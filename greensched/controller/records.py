@@ -48,7 +48,7 @@ def recorded(before: Deferral, job: Job, assessed: Assessed, spec: Spec | None) 
         ended_ms=job.ended_ms,
         has_failed=job.has_failed,
     )
-    if spec is not None and before.power is None and phase in (RELEASED, ENDED):
+    if spec is not None and before.power is None:
         after = replace(after, power=assumed_power(job, spec.energy))
     if phase == ENDED and (before.phase == OVERRIDDEN or not after.runs):
         return replace(after, phase=before.phase, is_final=True)  # nothing of ours to settle

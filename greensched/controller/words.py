@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from greensched.controller.energy import assumed_power
-from greensched.units import J_PER_KWH, MS_PER_DAY, MS_PER_S
+from greensched.units import G_PER_KG, J_PER_KWH, MG_PER_KG, MS_PER_DAY, MS_PER_S
 
 if TYPE_CHECKING:
+    from greensched.controller.api import Json
     from greensched.controller.job import Job
     from greensched.controller.policy import Spec
     from greensched.controller.snapshot import Intention
     from greensched.controller.terms import Terms
 
-G_PER_KG: Final = 1_000
 SMALL_KG: Final = 0.1  # below it grams are read more easily
 LARGE_KG: Final = 100
 
@@ -63,6 +63,13 @@ def pauses(intention: Intention, until_ms: int, now_ms: int) -> str:
     rate = intention.planned_g_per_kwh
     at = "" if rate is None else f": {rate:.0f} g/kWh over what is left"
     return f"paused until {clock(until_ms, now_ms)}{at}"
+
+
+def settled(values: Json) -> str:
+    """Return what a settled Job saved, or cost."""
+    saved = values["saved_mg"] / MG_PER_KG
+    what = f"saved {mass(saved)}" if saved >= 0 else f"cost {mass(-saved)} more"
+    return f"settled by {values['intensity']['status']} intensity: {what} CO2e"
 
 
 def mass(kilograms: float) -> str:

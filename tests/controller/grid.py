@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import httpx
@@ -12,9 +12,10 @@ import numpy as np
 from greensched.carbon import ACTUAL, FORECAST, Labels
 from greensched.controller.foresight import Sources
 from greensched.errors import Finding, OutsideError
+from greensched.forecast.intensity import HISTORY_H
 from greensched.providers.points import nothing, points_of
 from greensched.providers.web import Web
-from greensched.units import MS_PER_H
+from greensched.units import H_PER_DAY, MS_PER_H
 
 if TYPE_CHECKING:
     from random import Random
@@ -67,11 +68,10 @@ class Drawn:
 
     def actual(self, query: Query, web: Web) -> Points:  # noqa: ARG002 as every provider
         """Return hours that have passed; too few to make a forecast of, when that is asked."""
-        is_history = query.until_ms >= query.now_ms
-        from_ms = query.now_ms - 3 * MS_PER_H if is_history else query.from_ms
-        return self._points(
-            query, max(query.from_ms, from_ms), min(query.until_ms, query.now_ms), ACTUAL
-        )
+        span_ms = query.now_ms - query.from_ms
+        if span_ms in (HISTORY_H * MS_PER_H, H_PER_DAY * MS_PER_H):
+            query = replace(query, from_ms=query.now_ms - 3 * MS_PER_H)
+        return self._points(query, query.from_ms, min(query.until_ms, query.now_ms), ACTUAL)
 
     def forecast(self, query: Query, web: Web) -> Points:  # noqa: ARG002
         """Return hours that come, wrong by a few percent that change with the hour of asking."""

@@ -225,7 +225,7 @@ class World:
         for _ in range(3):  # its Job is tried again
             cluster = FakeCluster(self.store, self.clock, f"{OURS}-overdue", self.faults)
             try:
-                done = release_overdue(cluster, self.clock.time_ms)
+                done = release_overdue(cluster, cluster.wall_ms)
             except (ApiError, CrashError) as error:
                 self.say(f"release-overdue: {error}")
                 continue
@@ -353,6 +353,10 @@ class World:
             ended = bool((job.get("status") or {}).get("conditions"))
             if one.starts and not one.held and not ended:
                 raise ViolationError(f"{key[2]} never ended")
+        for key, record in self.store.objects.items():
+            spec = record.get("spec") or {}
+            if key[0] == "deferrals" and spec["phase"] == "Ended" and not spec["isFinal"]:
+                raise ViolationError(f"the record of {spec['job']} is never closed")
         version = self.store.version
         for k, replica in enumerate(self.replicas):
             assert replica is not None

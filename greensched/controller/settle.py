@@ -1,0 +1,131 @@
+"""What waiting saved: settled with actual intensity, negative too, each an entry of the ledger.
+
+The rules are those of `accounting.settlement`, which the batch runner follows too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from greensched.accounting.settlement import (
+    Segment,
+    counterfactual,
+    is_actual,
+    settle,
+    settled_by_means,
+)
+from greensched.controller.deferral import ENDED
+from greensched.units import MS_PER_DAY, MS_PER_H
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from greensched.accounting.settlement import Settlement
+    from greensched.carbon import CarbonIntensity
+    from greensched.controller.api import Json
+    from greensched.controller.deferral import Deferral
+
+PATIENCE_MS: Final = 72 * MS_PER_H  # after it the forecast stands in, flagged, until actuals come
+GIVEN_UP_MS: Final = 30 * MS_PER_DAY  # after it actuals are asked for no more
+BY_ACTUALS: Final = "actual"
+BY_FORECAST: Final = "forecast"
+
+
+def is_open(one: Deferral) -> bool:
+    """Tell whether a record has still to be settled."""
+    return one.phase == ENDED and not one.is_final and bool(one.runs) and one.power is not None
+
+
+def segments_of(one: Deferral) -> list[Segment]:
+    """Return when a Job ran, and which of its work was kept."""
+    return [Segment(start_ms=a, end_ms=b, useful=kept) for a, b, kept in one.runs]
+
+
+def span_of(one: Deferral) -> tuple[int, int]:
+    """Return the time [ms] over which intensity has to be known."""
+    every = [*segments_of(one), counterfactual(segments_of(one), one.created_ms)]
+    return min(s.start_ms for s in every), max(s.end_ms for s in every)
+
+
+def settled(one: Deferral, series: CarbonIntensity | None, now_ms: int) -> Deferral | None:
+    """Return a record settled as well as can be by now, None where nothing is new."""
+    assert one.power is not None
+    ended_ms = span_of(one)[1]
+    segments = segments_of(one)
+    every = [*segments, counterfactual(segments, one.created_ms)]
+    watts = (one.power.low_w, one.power.mid_w, one.power.high_w)
+    if series is not None and now_ms >= ended_ms:
+        found = [settle(segments, one.created_ms, w, series) for w in watts]
+        if all(found) and all(is_actual(series, s) for s in every):
+            labels = series.labels
+            said = {
+                "source": labels.source,
+                "signal": labels.signal,
+                "basis": labels.basis,
+                "vintage": labels.vintage,
+                "synthetic": labels.synthetic,
+            }
+            values = _plain([f for f in found if f], {"status": BY_ACTUALS, **said})
+            return replace(one, settled=values, is_final=True)
+    if now_ms - ended_ms >= GIVEN_UP_MS:
+        return replace(one, is_final=True)
+    now_g, planned_g = one.now_g_per_kwh, one.planned_g_per_kwh
+    if one.settled or now_ms - ended_ms < PATIENCE_MS or now_g is None or planned_g is None:
+        return None
+    means = [planned_g] * len(segments)
+    stood_in = [settled_by_means(segments, every[-1], w, means, now_g) for w in watts]
+    said = {"source": "the forecast of its plan", "signal": "average", "basis": "unstated"}
+    intensity = {"status": BY_FORECAST, **said, "vintage": "", "synthetic": False}
+    return replace(one, settled=_plain(stood_in, intensity))
+
+
+def _plain(found: list[Settlement], intensity: Json) -> Json:
+    """Return low, mid and high as plain values; the middle is the figure."""
+    low, mid, high = found
+    return {
+        "energy_mwh_milli": mid.energy_mwh_milli,
+        "useful_mwh_milli": mid.useful_mwh_milli,
+        "actual_mg": mid.actual_mg,
+        "counterfactual_mg": mid.counterfactual_mg,
+        "saved_mg": mid.saved_mg,
+        "saved_range_mg": sorted((low.saved_mg, high.saved_mg)),
+        "intensity": intensity,
+    }
+
+
+def entry(one: Deferral, before: Json | None) -> Json:
+    """Return the ledger's entry of a settled record; it supersedes what was settled `before`."""
+    assert one.settled is not None
+    assert one.power is not None
+    key = f"k8s/{one.uid}"
+    found: dict[str, Any] = {
+        "type": "settlement",
+        "key": f"{key}/actual" if before else key,
+        "namespace": one.namespace,
+        "job": one.job,
+        "policy": one.policy,
+        "zone": one.zone,
+        "created_utc_ms": one.created_ms,
+        "runs": [list(run) for run in one.runs],
+        "failed": one.has_failed,
+        "power_mw": round(one.power.mid_w * 1_000),
+        "energy_quality": one.power.quality,
+        "capacity": "ignored",
+        **one.settled,
+    }
+    return {**found, "supersedes": key} if before else found
+
+
+def totals(records: Iterable[Deferral]) -> dict[str, tuple[int, int, int]]:
+    """Return, by namespace, Jobs settled, what they saved [mg] and what they took [mWh]."""
+    found: dict[str, tuple[int, int, int]] = {}
+    for one in records:
+        if one.settled:
+            jobs, saved_mg, spent = found.get(one.namespace, (0, 0, 0))
+            found[one.namespace] = (
+                jobs + 1,
+                saved_mg + one.settled["saved_mg"],
+                spent + one.settled["energy_mwh_milli"],
+            )
+    return found
