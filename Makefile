@@ -18,10 +18,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow soak check lint types layers tidy format bench lock clean
+.PHONY: help demo test slow soak laws-deep mutate check lint types layers tidy format bench lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 demo: $(STAMP)  ## replay the bundled week and print the table
 	@$(BIN)/greensched demo
@@ -34,6 +34,12 @@ slow: $(STAMP)  ## run the tests that take longer than that
 
 soak: $(STAMP)  ## repeat for long what tests do a few times
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m soak $(PYTEST_ARGS)
+
+laws-deep: $(STAMP)  ## 50,000 examples of each pure law, ten minutes of each simulated one
+	@$(PY) -m tests.laws.deep
+
+mutate: $(STAMP)  ## faults in accounting/ and ledger/ that tests must see; writes docs/mutation.md
+	@$(PY) -m tests.mutation --jobs $(WORKERS)
 
 check: lint types layers tidy  ## style, types, layers and tidiness (-k: all findings at once)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from greensched.experiment.attribute import attribute
     from greensched.experiment.comparison import compare
     from greensched.experiment.run import run
+    from greensched.experiment.sensitivity import sensitivity
     from greensched.experiment.size import size
     from greensched.experiment.sweep import sweep
     from greensched.scenario import load
@@ -27,11 +28,12 @@ _HOMES: dict[str, str] = {
     "run": "greensched.experiment",
     "compare": "greensched.experiment",
     "attribute": "greensched.experiment.attribute",
+    "sensitivity": "greensched.experiment.sensitivity",
     "size": "greensched.experiment.size",
     "sweep": "greensched.experiment.sweep",
 }
 
-__all__ = ["__version__", "attribute", "compare", "load", "run", "size", "sweep"]
+__all__ = ["__version__", "attribute", "compare", "load", "run", "sensitivity", "size", "sweep"]
 
 
 def __getattr__(name: str) -> object:

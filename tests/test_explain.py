@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from greensched.errors import DataError, UsageError
-from greensched.report.explain import as_text, explain, keys
+from greensched.report.explain import Source, as_text, explain, keys
 from greensched.report.outputs import read_result
 from greensched.report.tables import write_parquet
 from tests.report_cases import write_scenario
@@ -45,8 +45,9 @@ def stored(folder: Path) -> Stored:
 def test_every_number_is_computed_again(stored: Stored) -> None:
     """Each number of summary.json equals what its rows give; what has none is a short list."""
     different, unknown = [], []
+    source = Source(stored)
     for key, value in keys(stored.summary).items():
-        found = explain(stored, key)
+        found = explain(source, key)
         assert found.figure.formula or found.figure.notes, key
         if found.agrees is False:
             different.append(key)

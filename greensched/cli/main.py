@@ -26,6 +26,10 @@ COMMANDS: Final = {
     "run": ("greensched.cli.running:run", "Run a scenario against its baseline."),
     "compare": ("greensched.cli.reporting:compare", "Show two results side by side."),
     "attribute": ("greensched.cli.attribute:attribute", "Tell which technology saves what."),
+    "sensitivity": (
+        "greensched.cli.sensitivity:sensitivity",
+        "Tell how sure a scenario's figures are.",
+    ),
     "size": ("greensched.cli.size:size", "Tell how many machines a scenario needs."),
     "sweep": ("greensched.cli.sweep:sweep", "Run a scenario over grids of values."),
     "shift": ("greensched.cli.shift:shift", "Tell what shifting jobs in time would save."),

@@ -16,6 +16,7 @@ from greensched.experiment.executor import Executor, Here, Processes
 from greensched.experiment.outcome import Outcome
 from greensched.experiment.result import Result
 from greensched.experiment.run import run
+from greensched.experiment.sensitivity import Sensitivity, Spreads, sensitivity
 from greensched.experiment.size import Reserve, size
 from greensched.experiment.size_document import Sizing
 
@@ -29,9 +30,12 @@ __all__ = [
     "Question",
     "Reserve",
     "Result",
+    "Sensitivity",
     "Sizing",
+    "Spreads",
     "attribute",
     "compare",
     "run",
+    "sensitivity",
     "size",
 ]

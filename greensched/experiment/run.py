@@ -48,19 +48,21 @@ def run(
     bounds: bool = True,
     progress: Callable[[str, float], None] | None = None,
     executor: Executor | None = None,
+    world: Shared | None = None,
 ) -> Result:
     """Return the scenario against its baseline, with static-peak beside it.
 
     With `attribution` (`Question()`) also all combinations of its switches are run; with `bounds`
     the result tells what no policy could beat.
     `progress(what, share)` is called as runs advance in this process; `executor` says where the
-    runs are carried out, here one after the other if it is None. Raises ScenarioError and
+    runs are carried out, here one after the other if it is None; `world` is what all runs share,
+    made of the scenario unless it is given. Raises ScenarioError and
     DataError for what cannot be run, UsageError for a question that has no answer.
     """
     sets = None
     if attribution is not None:
         sets = sets_of(scenario.policies, attribution, scenario.seed)
-    world, kind = shared(scenario), scenario.baseline.kind
+    world, kind = world or shared(scenario), scenario.baseline.kind
     static = static_peak(world, progress)
     base = registry.load("baseline", kind)
     fleet = as_recorded(world) if kind == "as-recorded" else static

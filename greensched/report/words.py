@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from greensched.units import KG_PER_T, S_PER_H, S_PER_MIN
@@ -17,6 +18,7 @@ LADDERS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
     "s": ((S_PER_H, "h"), (S_PER_MIN, "min"), (1, "s")),
     "percent": ((0.01, "%"),),
 }
+_EXACT: Final = 6  # decimals of what has no range
 _DIGITS: Final = ((1000, 0), (100, 1), (0.1, 2))  # smaller values get three
 
 
@@ -36,6 +38,24 @@ def digits_for(values: Iterable[float | None]) -> int:
     """Return how many decimals values of this size are shown with."""
     top = largest(values)
     return next((digits for bound, digits in _DIGITS if top >= bound), 3 if top else 2)
+
+
+def digits_within(low: float, high: float) -> int:
+    """Return how many decimals a value between `low` and `high` is worth; below 0: tens, ...
+
+    The last digit that is shown is the second of their difference's: between 1.8 and 4.1 tenths,
+    between 12,400 and 15,900 hundreds.
+    """
+    span = abs(high - low)
+    return _EXACT if span == 0 else 1 - math.floor(math.log10(span))
+
+
+def ranged(value: float | None, low: float, high: float, most: int = _EXACT) -> str:
+    """Return a value with no more digits than what it lies between allows, and at most `most`."""
+    if value is None:
+        return DASH
+    digits = min(digits_within(low, high), most)
+    return number(round(value, digits), max(digits, 0))
 
 
 def number(value: float | None, digits: int = 0) -> str:

@@ -27,8 +27,15 @@ TESTS = (
     "tests/properties/test_laws_attribution.py",
     "tests/properties/test_laws_books.py",
     "tests/properties/test_laws_ledger.py",
+    "tests/properties/test_laws_lmdi.py",
     "tests/books",
-    "tests/ledger",
+    "tests/ledger/test_ledger_append.py",
+    "tests/ledger/test_ledger_note.py",
+    "tests/ledger/test_ledger_places.py",
+    "tests/ledger/test_ledger_proofs.py",
+    "tests/ledger/test_ledger_record.py",
+    "tests/ledger/test_ledger_tree.py",
+    "tests/ledger/test_ledger_damage.py",
     "tests/readers/test_reader_books.py",
     "tests/test_accounting.py",
     "tests/test_accounting_attribution.py",
@@ -40,7 +47,6 @@ TESTS = (
     "tests/test_disclosure.py",
     "tests/test_inverse.py",
     "tests/test_cli_ledger.py",
-    "tests/batch/test_batch_life.py",
 )
 
 

@@ -246,6 +246,18 @@ def test_parts_sum_to_the_exact_total(usage: Usage) -> None:
     assert int(entries.energy_it_mwh.sum()) == int(entries.scope2_location_mg.sum())
 
 
+@given(pair=accounts())
+def test_i23_a_machine_is_on_once(pair: tuple[Usage, Factors]) -> None:
+    """Machine time on, lent time in it once, and in the other roles is all machine time."""
+    usage, factors = pair
+    sums = total(account(usage, factors))
+    rests = [group.role in {"sleeping", "off", "surplus", "out"} for group in usage.groups]
+    resting_ms = int(usage.machine_ms[:, rests].sum())
+    assert int(usage.machine_ms.sum()) == sums.machine_on_ms + resting_ms
+    busiest = usage.machine_ms.sum(axis=1) / np.diff(usage.edges_ms)
+    assert sums.machines_on_peak <= math.ceil(busiest.max())
+
+
 @given(accounts())
 def test_rows_sum_to_totals(pair: tuple[Usage, Factors]) -> None:
     """The long table's columns sum to the totals to the last unit, zeros left out."""

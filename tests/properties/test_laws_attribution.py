@@ -43,7 +43,7 @@ def _parts(values: Values) -> dict[str, int]:
 
 
 @given(values=games())
-def test_law_attribution_efficiency(values: Values) -> None:
+def test_i19_efficiency(values: Values) -> None:
     """Shapley values sum to the saving of all switches, exactly and in whole units."""
     everything = frozenset(_switches(values))
     total = values[everything] - values[frozenset()]
@@ -52,7 +52,7 @@ def test_law_attribution_efficiency(values: Values) -> None:
 
 
 @given(values=games(least=1))
-def test_law_attribution_rounding(values: Values) -> None:
+def test_i19_rounding(values: Values) -> None:
     """A whole part is its exact value rounded up or down."""
     exact = shapley_values(values)
     for name, part in _parts(values).items():
@@ -60,7 +60,7 @@ def test_law_attribution_rounding(values: Values) -> None:
 
 
 @given(values=games(least=2))
-def test_law_attribution_symmetry(values: Values) -> None:
+def test_i19_symmetry(values: Values) -> None:
     """Two switches that add the same to every set get the same, to one unit when whole."""
     swap = {"a": "b", "b": "a"}
 
@@ -74,7 +74,7 @@ def test_law_attribution_symmetry(values: Values) -> None:
 
 
 @given(values=games(most=4), added=AMOUNTS)
-def test_law_attribution_null_player(values: Values, added: int) -> None:
+def test_i19_null_player(values: Values, added: int) -> None:
     """A switch that always adds the same gets that, interacts with none and changes no other."""
     more = {part | {"z"}: value + added for part, value in values.items()} | values
     exact = shapley_values(values)
@@ -85,7 +85,7 @@ def test_law_attribution_null_player(values: Values, added: int) -> None:
 
 
 @given(pair=st.integers(0, 4).flatmap(lambda n: st.tuples(games(n, n), games(n, n))))
-def test_law_attribution_additivity(pair: tuple[Values, Values]) -> None:
+def test_i19_additivity(pair: tuple[Values, Values]) -> None:
     """The values of the sum of two quantities are the sums of their values."""
     one, other = pair
     both = {part: one[part] + other[part] for part in one}
@@ -96,14 +96,14 @@ def test_law_attribution_additivity(pair: tuple[Values, Values]) -> None:
 
 
 @given(values=games(least=1), data=st.data())
-def test_law_attribution_order(values: Values, data: st.DataObject) -> None:
+def test_i19_order(values: Values, data: st.DataObject) -> None:
     """The order in which sets are given changes nothing."""
     shuffled = dict(data.draw(st.permutations(list(values.items()))))
     assert attribute(values) == attribute(shuffled)
 
 
 @given(values=games(least=1), data=st.data())
-def test_law_attribution_names(values: Values, data: st.DataObject) -> None:
+def test_i19_names(values: Values, data: st.DataObject) -> None:
     """New names move the exact values with them, and names in the same order all of it."""
     names = _switches(values)
     new = dict(zip(names, data.draw(st.permutations(names)), strict=True))
@@ -115,7 +115,7 @@ def test_law_attribution_names(values: Values, data: st.DataObject) -> None:
 
 
 @given(values=games(least=1, most=4), scale=st.integers(1, 1000), shift=AMOUNTS)
-def test_law_attribution_units(values: Values, scale: int, shift: int) -> None:
+def test_i19_units(values: Values, scale: int, shift: int) -> None:
     """Other units scale the exact values, and a constant in all runs changes nothing."""
     moved = {part: scale * value + shift for part, value in values.items()}
     expected = {name: scale * value for name, value in shapley_values(values).items()}
@@ -123,7 +123,7 @@ def test_law_attribution_units(values: Values, scale: int, shift: int) -> None:
 
 
 @given(values=games(least=2))
-def test_law_attribution_interaction(values: Values) -> None:
+def test_i19_interaction(values: Values) -> None:
     """An interaction is what a switch is worth with the other always on less always off."""
     on = {part - {"b"}: value for part, value in values.items() if "b" in part}
     off = {part: value for part, value in values.items() if "b" not in part}
@@ -132,7 +132,7 @@ def test_law_attribution_interaction(values: Values) -> None:
 
 
 @given(values=games(least=2, most=4))
-def test_law_attribution_sampled(values: Values) -> None:
+def test_i19_sampled(values: Values) -> None:
     """Sampling every order once gives the exact parts, and any sample sums to the total."""
     names = _switches(values)
     orders = list(permutations(names))
@@ -143,7 +143,7 @@ def test_law_attribution_sampled(values: Values) -> None:
 
 
 @given(st.lists(st.fractions(-1000, 1000, max_denominator=60), max_size=8))
-def test_law_rounding_of_parts(given_parts: list[Fraction]) -> None:
+def test_i19_rounded_parts_sum(given_parts: list[Fraction]) -> None:
     """Parts with a whole sum keep it, and none moves by a unit or more."""
     parts = {str(k): part for k, part in enumerate(given_parts)}
     if parts:

@@ -34,7 +34,7 @@ def struck(seed: int, names: tuple[str, ...]) -> Setting:
 @switches
 @settings(max_examples=examples(10))
 @given(seed=SEEDS)
-def test_work_is_conserved(names: tuple[str, ...], seed: int) -> None:
+def test_i01_work_is_conserved_under_outages(names: tuple[str, ...], seed: int) -> None:
     """All jobs end, however often machines fail, and each took its work and what it repeated."""
     told = struck(seed, names)
     run, jobs = simulate(told), told.jobs
@@ -69,7 +69,7 @@ class Looked(Checked):
 
 @settings(max_examples=examples(60))
 @given(full_worlds(), SEEDS)
-def test_nothing_runs_on_a_machine_that_is_out(told: Setting, seed: int) -> None:
+def test_i02_nothing_runs_on_a_machine_that_is_out(told: Setting, seed: int) -> None:
     """A machine that is out holds nothing, uses nothing and draws what it draws when off."""
     Looked(with_outages(told, seed)).finish()
 
@@ -84,7 +84,7 @@ def test_policies_meet_machines_that_are_out(names: tuple[str, ...]) -> None:
 
 @settings(max_examples=examples(15))
 @given(seed=SEEDS)
-def test_paired_runs_see_the_same_outages(seed: int) -> None:
+def test_i27_paired_runs_see_the_same_outages(seed: int) -> None:
     """Whatever the policies, as many machines fail, are out as long, and at once."""
     drawn = outages_of(11, tide(seed, ()).window_ms, seed)
     failures = replace(drawn, leave_ms=drawn.from_ms)  # what rests is out once it is announced
@@ -105,7 +105,7 @@ def _out_ms(run: RunResult) -> int:
 
 @settings(max_examples=examples(10))
 @given(seed=SEEDS)
-def test_runs_repeat_to_the_byte(seed: int) -> None:
+def test_i26_runs_with_outages_repeat_to_the_byte(seed: int) -> None:
     """The same setting gives the same bytes, outages included."""
     told = struck(seed, SWITCHES[4])
     assert parts(simulate(told)) == parts(simulate(told))

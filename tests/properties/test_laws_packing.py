@@ -73,7 +73,7 @@ def test_what_is_placed_is_feasible_on_any_machines(made: tuple[Databases, Room]
 
 
 @given(made=cases())
-def test_no_plan_is_below_the_bound(made: tuple[Databases, Room]) -> None:
+def test_i16_no_plan_is_below_the_bound(made: tuple[Databases, Room]) -> None:
     """The lower bound is at least each resource's, and at most what any plan takes."""
     case = free_case(*made)
     assert max(bounds(case).values()) <= lower_bound(case)
@@ -178,7 +178,9 @@ def test_more_machines_never_raise_what_is_taken(made: tuple[Databases, Room], m
 
 @settings(max_examples=examples(40))
 @given(made=cases(most=3, replicas_max=2, equal=False), more=st.integers(1, 2))
-def test_more_machines_never_raise_the_optimum(made: tuple[Databases, Room], more: int) -> None:
+def test_i18_more_machines_never_raise_the_optimum(
+    made: tuple[Databases, Room], more: int
+) -> None:
     """With machines of any kind added, neither the optimum nor the bound can rise."""
     databases, room = made
     assume(int(databases.replicas.sum()) <= 5)

@@ -99,7 +99,7 @@ def rows(actions: Any, kind: Any, **having: Any) -> list[int]:
 @every_policy
 @few
 @given(run=snapshot_runs())
-def test_same_answer(name: str, run: tuple[Snapshot, ...]) -> None:
+def test_i26_same_answer(name: str, run: tuple[Snapshot, ...]) -> None:
     """The same snapshot and memory give the same answer, bit for bit, by any instance."""
     first = [(image(a), image(m)) for _, a, m in replay(build(name), run)]
     again = [(image(a), image(m)) for _, a, m in replay(build(name), run)]
@@ -142,7 +142,7 @@ def test_answers_are_read_only(name: str, run: tuple[Snapshot, ...]) -> None:
 @every_policy
 @few
 @given(run=snapshot_runs())
-def test_memory_round_trips(name: str, run: tuple[Snapshot, ...]) -> None:
+def test_i28_memory_round_trips(name: str, run: tuple[Snapshot, ...]) -> None:
     """A memory written as JSON and read again is the same, and decides the same."""
     policy = build(name)
     memory = policy.first_memory()
@@ -159,7 +159,7 @@ def test_memory_round_trips(name: str, run: tuple[Snapshot, ...]) -> None:
 @every_policy
 @few
 @given(run=snapshot_runs())
-def test_min_and_max(name: str, run: tuple[Snapshot, ...]) -> None:
+def test_i24_min_and_max(name: str, run: tuple[Snapshot, ...]) -> None:
     """Every wanted number of replicas lies within the service's minimum and maximum."""
     for snapshot, actions, _ in replay(build(name), run):
         view = snapshot.services

@@ -11,12 +11,14 @@ Each module has the figures of one kind, as functions of what is stored:
 from greensched.report.explain.figure import FactorUse, Figure, Rows
 from greensched.report.explain.keys import Explanation, explain, keys
 from greensched.report.explain.printed import as_document, as_text
+from greensched.report.explain.source import Source
 
 __all__ = [
     "Explanation",
     "FactorUse",
     "Figure",
     "Rows",
+    "Source",
     "as_document",
     "as_text",
     "explain",

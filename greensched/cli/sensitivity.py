@@ -1,0 +1,108 @@
+"""`sensitivity`: how far a scenario's figures go with its inputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from greensched.cli.options import form, scenario_options, verbosity, workers_option
+from greensched.cli.running import INTERRUPTED, Asked
+
+SHARE = click.FloatRange(0.0, 0.9)
+
+
+@click.command()
+@click.argument("scenario", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--pue-overhead",
+    "pue_overhead_share",
+    type=SHARE,
+    default=0.2,
+    show_default=True,
+    help="Share of PUE - 1, either way.",
+)
+@click.option(
+    "--idle",
+    "idle_share",
+    type=SHARE,
+    default=0.15,
+    show_default=True,
+    help="Share of idle power, either way.",
+)
+@click.option(
+    "--intensity",
+    "intensity_share",
+    type=SHARE,
+    default=0.1,
+    show_default=True,
+    help="Share of every hour's intensity, either way, as another year of the grid.",
+)
+@click.option(
+    "--forecast-error",
+    "forecast_share",
+    type=SHARE,
+    default=0.1,
+    show_default=True,
+    help="Error that is added to forecasts at long leads.",
+)
+@click.option(
+    "--seeds", type=click.IntRange(0, 100), default=3, show_default=True, help="Runs of others."
+)
+@form("table", "json", "csv")
+@scenario_options
+@workers_option
+@verbosity
+def sensitivity(
+    scenario: Path,
+    pue_overhead_share: float,
+    idle_share: float,
+    intensity_share: float,
+    forecast_share: float,
+    seeds: int,
+    form: str,
+    workers: int,
+    **asked: Any,
+) -> None:
+    """Tell how sure the figures of SCENARIO are: ranges, and which input moves the saving most.
+
+    PUE, intensity and embodied carbon are priced anew, low and high; idle power, errors of the
+    forecast and other seeds are run. Figures have no more digits than their range allows.
+    """
+    from greensched.experiment.sensitivity import Spreads
+
+    spreads = Spreads(
+        pue_overhead_share=pue_overhead_share,
+        idle_share=idle_share,
+        intensity_share=intensity_share,
+        forecast_share=forecast_share,
+        seeds=seeds,
+    )
+    found = _found(Asked(path=scenario, **asked), spreads, workers)
+    if form == "json":
+        from greensched.report.outputs import json_text
+
+        click.echo(json_text(found.document), nl=False)
+        return
+    from greensched.report.sensitivity import sensitivity_csv, sensitivity_text
+
+    click.echo(sensitivity_csv(found) if form == "csv" else sensitivity_text(found), nl=False)
+
+
+def _found(asked: Asked, spreads: Any, workers: int) -> Any:
+    """Return the sensitivity, its runs in `workers` processes, progress on stderr."""
+    from greensched.cli.interrupt import noted_interrupts
+    from greensched.cli.progress import Progress
+    from greensched.experiment import Processes
+    from greensched.experiment import sensitivity as told
+
+    progress = Progress()
+    scenario = asked.load()
+    try:
+        with noted_interrupts() as noted, progress, Processes(workers) as executor:
+            progress.check = noted.check
+            return told(scenario, spreads, progress=progress, executor=executor)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted {progress.text}; nothing was written", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None

@@ -1,0 +1,133 @@
+"""`python -m tests.laws.deep`: every law on far more examples than `make test` has time for.
+
+A pure law gets 50,000 examples, one that simulates ten minutes of them, drawn at random. What was
+found is kept in `.laws-deep.json`, law by law, so that an interrupted run goes on where it was;
+`--again` begins anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STATE = ROOT / ".laws-deep.json"
+SIMULATED = ("engine", "outages", "databases", "policies", "scenarios", "resume")
+EXAMPLES = 50_000
+MINUTES = 10.0
+
+
+class Deep:
+    """The plugin: gives laws their examples, and keeps what became of each."""
+
+    def __init__(self, *, examples: int, minutes: float, state: dict[str, Any]) -> None:
+        """Keep what is asked."""
+        self.examples, self.seconds, self.state = examples, 60.0 * minutes, state
+        self.counts: dict[str, list[int]] = {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep the laws that are left, each with its examples."""
+        left = []
+        for item in items:
+            law = getattr(item, "obj", None)
+            if getattr(law, "is_hypothesis_test", False) and item.nodeid not in self.state:
+                self._deepen(item, law)
+                left.append(item)
+        items[:] = left
+
+    def _deepen(self, item: Any, law: Any) -> None:
+        from hypothesis import HealthCheck, settings
+
+        count = self.counts[item.nodeid] = [0]
+        inner = law.hypothesis.inner_test
+
+        @functools.wraps(inner)
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            count[0] += 1
+            return inner(*args, **kwargs)
+
+        law.hypothesis.inner_test = counted
+        is_long = _simulates(item.nodeid)
+        law._hypothesis_internal_use_settings = settings(
+            max_examples=5 if is_long else self.examples,
+            deadline=None,
+            derandomize=False,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        if is_long:
+            item.obj = self._repeated(law)
+
+    def _repeated(self, law: Any) -> Any:
+        """Return a law that is tried anew, on other examples, until its time is over."""
+
+        @functools.wraps(law)
+        def tried(*args: Any, **kwargs: Any) -> None:
+            end = time.monotonic() + self.seconds
+            while time.monotonic() < end:
+                law(*args, **kwargs)
+
+        return tried
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what a law's examples found."""
+        if report.when != "call":
+            return
+        self.state[report.nodeid] = {
+            "outcome": report.outcome,
+            "examples": self.counts[report.nodeid][0],
+            "seconds": round(report.duration),
+            "text": report.longreprtext[-4_000:] if report.failed else "",
+        }
+        temporary = STATE.with_suffix(".part")
+        temporary.write_text(json.dumps(self.state, indent=1, sort_keys=True))
+        temporary.replace(STATE)
+
+
+def _simulates(name: str) -> bool:
+    file = name.partition("::")[0]
+    return any(part in file for part in SIMULATED)
+
+
+def main() -> int:
+    """Run what is left, and say what was found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.laws.deep", description=__doc__)
+    parser.add_argument("--examples", type=int, default=EXAMPLES, help="of each pure law")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="of each simulated one")
+    parser.add_argument("--again", action="store_true", help="forget what was found before")
+    parser.add_argument("paths", nargs="*", default=["tests/properties"])
+    asked = parser.parse_args()
+    known = STATE.exists() and not asked.again
+    state: dict[str, Any] = json.loads(STATE.read_text()) if known else {}
+    os.environ.pop("HYPOTHESIS_PROFILE", None)
+    plugin = Deep(examples=asked.examples, minutes=asked.minutes, state=state)
+    options = ["-v", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "slow or not slow"]
+    paths = sorted((str(p) for path in asked.paths for p in _files(ROOT / path)), key=_simulates)
+    pytest.main([*options, *paths], plugins=[plugin])
+    return told(state)
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.glob("test_*.py")) if path.is_dir() else [path]
+
+
+def told(state: dict[str, Any]) -> int:
+    """Say what was found; return 1 where a law does not hold."""
+    failed = {name: one for name, one in state.items() if one["outcome"] != "passed"}
+    sum(one["examples"] for one in state.values())
+    sum(one["seconds"] for one in state.values()) / 3_600
+    for _name, _one in failed.items():
+        pass
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
