@@ -1,1 +1,1 @@
-"""Mutation of `accounting/` and `ledger/`: small faults put in one at a time (decision 0026)."""
+"""Mutation of `accounting/` and `ledger/`: small faults put in one at a time (decision 0029)."""

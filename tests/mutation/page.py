@@ -32,7 +32,7 @@ def page(every: Sequence[Mutant], state: Mapping[str, Any]) -> str:
     lines = [
         "# Mutation of accounting and ledger",
         "",
-        "Made by `make mutate` ([why and how](decisions/0026-mutation.md)). A mutant is one small",
+        "Made by `make mutate` ([why and how](decisions/0029-mutation.md)). A mutant is one small",
         "fault in the source; it is dead when a test fails with it in place. *Equivalent*: it",
         "changes nothing that can be seen, for the reason below. Score: dead / (all - these).",
         "",

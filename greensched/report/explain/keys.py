@@ -45,8 +45,8 @@ class Explanation:
 def explain(stored: Stored | Source, key: str) -> Explanation:
     """Return the explanation of the figure at `key`, a path in `summary.json`.
 
-    A path may leave `scenario.` out; a `Source` reads each table once. Raises UsageError for a path
-    that leads to no figure, DataError where a table is missing or is not what the run wrote.
+    A path may leave `scenario.` out; a `Source` reads each table once. Raises UsageError for one
+    that leads nowhere, DataError where a table is missing or is not what the run wrote.
     """
     source = stored if isinstance(stored, Source) else Source(stored)
     path, value = _found(stored.summary, key)
