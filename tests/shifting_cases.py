@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HOUR = 3  # ticks of a slot in these cases
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 of the local clock
 WINDOW_MS = 24 * MS_PER_H
 
 
@@ -202,6 +204,44 @@ def best(job: Job, values: list[float], step: int) -> list[int]:
     return _run(min(window, key=lambda s: (total(values[s : s + job.length]), s)), job)
 
 
+def _calendar(
+    job: Job, values: list[float], deadline: Callable[[datetime], datetime]
+) -> list[int]:
+    """Return the ticks of a calendar policy, ticks being hours from 1970-01-01T00:00 on."""
+    ends = EPOCH + timedelta(hours=job.arrival + job.length)
+    last = int((deadline(ends) - EPOCH) / timedelta(hours=1))  # the tick that holds the deadline
+    stop = max(min(last + 1, len(values)), job.arrival + job.length)
+    return best(replace(job, latest=stop - job.length), values, 1)
+
+
+def nine(day: datetime) -> datetime:
+    """Return 09:00 of a day."""
+    return day.replace(hour=9, minute=0)
+
+
+def next_workday(job: Job, values: list[float], _step: int) -> list[int]:
+    """Return the ticks of next-workday."""
+
+    def deadline(ends: datetime) -> datetime:
+        if ends.isoweekday() == 6:
+            return nine(ends + timedelta(days=2))
+        if ends.isoweekday() == 7 or ends > ends.replace(hour=17, minute=0):
+            return nine(ends + timedelta(days=1))
+        return max(ends, nine(ends))
+
+    return _calendar(job, values, deadline)
+
+
+def semi_weekly(job: Job, values: list[float], _step: int) -> list[int]:
+    """Return the ticks of semi-weekly."""
+
+    def deadline(ends: datetime) -> datetime:
+        days = (nine(ends + timedelta(days=k)) for k in range(9))
+        return next(day for day in days if day >= ends and day.isoweekday() in (1, 4))
+
+    return _calendar(job, values, deadline)
+
+
 TWINS: dict[str, Callable[[Job, list[float], int], list[int]]] = {
     "no-wait": no_wait,
     "lowest-slot": lowest_slot,
@@ -210,6 +250,8 @@ TWINS: dict[str, Callable[[Job, list[float], int], list[int]]] = {
     "wait-awhile": wait_awhile,
     "ecovisor": ecovisor,
     "plan": best,
+    "next-workday": next_workday,
+    "semi-weekly": semi_weekly,
 }
 
 

@@ -177,6 +177,15 @@ def test_longest_gap_to_fill(files: Path) -> None:
     assert 0 == shift(files, "--policy", "plan", "--fill", "hold:8h").exit_code
 
 
+def test_checkpoints(files: Path) -> None:
+    """--checkpoint makes pauses dear: wait-awhile emits more, plan never more than that."""
+    given = ("--interruptible", "--compare", "wait-awhile,plan", "-o", "json")
+    free = json.loads(shift(files, *given).stdout)
+    paid = json.loads(shift(files, *given, "--checkpoint", "20 min").stdout)
+    assert free[0]["carbon_g"] == free[1]["carbon_g"] < paid[1]["carbon_g"] < paid[0]["carbon_g"]
+    assert "--checkpoint 5" in shift(files, "--checkpoint", "5").stderr
+
+
 def test_jobs_that_scale(files: Path) -> None:
     """--throughput adds a row of jobs that run wider in clean hours, under a cap too."""
     given = ("--policy", "wait-awhile", "--throughput", "1,2,2.9", "--price-on-demand", "2")

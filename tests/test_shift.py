@@ -349,6 +349,17 @@ def test_nothing_to_nothing_is_no_ratio() -> None:
     assert (1.0, None) == (row["normalised"], row["share_captured"])
 
 
+def test_going_on_after_a_pause_is_accounted() -> None:
+    """Half an hour of work at each resumption: wait-awhile emits 1 + 1 + 0.5, plan stays whole."""
+    given: dict[str, Any] = {"values": (9.0, 1.0, 1.2, 1.0) * 6, "interruptible": True}
+    half: dict[str, Any] = {"checkpoint_ms": 30 * MS_PER_MIN}
+    free = rows(study((0, 2, 1), **given), ["wait-awhile", "plan"])
+    paid = rows(study((0, 2, 1), **given, **half), ["wait-awhile", "plan", "no-wait"])
+    assert pytest.approx([2e-3, 2e-3]) == [row["carbon_g"] for row in free]
+    assert pytest.approx([2.5e-3, 2.2e-3, 10e-3]) == [row["carbon_g"] for row in paid]
+    assert pytest.approx([2e-3, 2e-3]) == [row["bound_g"] for row in paid[:2]]
+
+
 def test_a_price_of_nothing_costs_nothing() -> None:
     """A price of 0 is a price: cost is 0, not unknown."""
     (row,) = rows(study((0, 2, 1), price_per_core_h=0.0), ["no-wait"])

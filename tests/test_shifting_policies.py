@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from greensched.errors import UsageError
+from greensched.policies.shifting.calendar import NextWorkday, SemiWeekly
 from greensched.policies.shifting.greedy import greedy
 from greensched.policies.shifting.plan import Plan
 from greensched.policies.shifting.starts import CarbonTime, LowestSlot, LowestWindow, NoWait
@@ -38,6 +39,41 @@ VALUES = (5.0, 2.0, 9.0, 3.0, 3.0, 8.0, 1.0, 9.0, 9.0, 9.0)
 def test_policies_differ_as_they_should(policy: Any, ticks: list[int]) -> None:
     """Each published policy runs a job of two hours in the hours of its definition."""
     assert ticks == ticks_of(policy.plan(jobs_of((0, 2, 6)), intensity_of(*VALUES)), 0)
+
+
+@pytest.mark.parametrize(
+    ("ends", "workday", "half_week"),
+    [
+        ("2020-01-02 12:00", "2020-01-02 12:00", "2020-01-06 09:00"),  # a Thursday
+        ("2020-01-02 17:00", "2020-01-02 17:00", "2020-01-06 09:00"),  # at closing time
+        ("2020-01-02 17:01", "2020-01-03 09:00", "2020-01-06 09:00"),
+        ("2020-01-02 09:00", "2020-01-02 09:00", "2020-01-02 09:00"),  # at opening time
+        ("2020-01-02 08:59", "2020-01-02 09:00", "2020-01-02 09:00"),
+        ("2020-01-02 09:01", "2020-01-02 09:01", "2020-01-06 09:00"),
+        ("2020-01-03 18:00", "2020-01-04 09:00", "2020-01-06 09:00"),  # Friday evening
+        ("2020-01-04 12:00", "2020-01-06 09:00", "2020-01-06 09:00"),  # Saturday
+        ("2020-01-05 08:00", "2020-01-06 09:00", "2020-01-06 09:00"),  # Sunday
+        ("2020-01-06 08:59", "2020-01-06 09:00", "2020-01-06 09:00"),  # Monday
+        ("2020-01-06 09:00", "2020-01-06 09:00", "2020-01-06 09:00"),
+        ("2020-01-06 09:01", "2020-01-06 09:01", "2020-01-09 09:00"),
+        ("2020-02-28 18:00", "2020-02-29 09:00", "2020-03-02 09:00"),  # over a leap day
+        ("2019-12-31 23:00", "2020-01-01 09:00", "2020-01-02 09:00"),  # over a year's end
+    ],
+)
+def test_deadlines_of_the_calendar(ends: str, workday: str, half_week: str) -> None:
+    """Deadlines are those of the definitions, at and beside each hour at which they change."""
+    end_ms = np.array([np.datetime64(ends, "ms").astype(np.int64)])
+    for policy, deadline in ((NextWorkday(), workday), (SemiWeekly(), half_week)):
+        found = policy.deadline_ms(end_ms).astype("datetime64[ms]")
+        assert np.datetime64(deadline, "ms") == found[0]
+
+
+def test_the_tick_of_the_deadline_is_in_the_window() -> None:
+    """A job that would end on a Thursday at 05:00 may use the hour from 09:00 on, no later one."""
+    series = intensity_of(*[9.0] * 9, 5.0, 1.0, 1.0)
+    jobs = jobs_of((4, 1, 0))
+    assert [9] == ticks_of(NextWorkday().plan(jobs, series), 0)
+    assert [9] == NextWorkday().window(jobs, series).latest.tolist()
 
 
 def test_carbon_time_weighs_waiting() -> None:

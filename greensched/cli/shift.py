@@ -82,6 +82,12 @@ term_options = stack(
 )
 more_options = stack(
     click.option(
+        "--checkpoint",
+        metavar="DURATION",
+        help="Of work, each time a job goes on after a pause: emitted by all, minded by plan.  "
+        "[none]",
+    ),
+    click.option(
         "--throughput",
         metavar="1,T2,..",
         help="What 1, 2, .. workers of a job do, against one: adds carbon-scaler, which runs jobs "

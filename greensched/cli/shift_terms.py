@@ -51,6 +51,7 @@ def read_terms(given: dict[str, Any]) -> Terms:
         ("price_on_demand", "price_per_core_h", _price),
         ("reserved_discount", "reserved_discount", _share),
         ("capacity", "capacity_cpu_m", lambda cores: _above(cpu_m(cores), 1)),
+        ("checkpoint", "checkpoint_ms", duration_ms),
         ("throughput", "throughput", _throughput),
     ):
         if given[option] is not None:

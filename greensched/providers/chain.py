@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 LAST_GOOD_MS: Final = 72 * MS_PER_H  # since a forecast was made, it may help
 GAP_MS: Final = 6 * MS_PER_H  # in measured values that a forecast is made of
+TOLD_MAX: Final = 3  # findings of one source and kind: a broken answer has one a point
 UNKNOWN: Final = "unknown: run now"
 
 
@@ -183,7 +184,9 @@ class _Asking:
         try:
             points, is_new = self._asked(source, kind, query)
         except GreenschedError as error:
-            return None, [f"{kind}: {finding}" for finding in error.findings]
+            told = [f"{kind}: {finding}" for finding in error.findings[:TOLD_MAX]]
+            more = len(error.findings) - len(told)
+            return None, told + [f"{kind}: {more:,} more findings"] * (more > 0)
         first = self.layers[0].labels.signal if self.layers else points.labels.signal
         if points.labels.signal != first:
             return None, [f"{kind}: {points.labels.signal}, left out: the others are {first}"]

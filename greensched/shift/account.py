@@ -30,6 +30,16 @@ def carbon_g(schedule: Schedule, jobs: TickJobs, intensity: TickIntensity, core_
     return math.fsum(values * by_value) * core_tick_kwh(intensity, core_w)
 
 
+def checkpoints_g(
+    schedule: Schedule, jobs: TickJobs, intensity: TickIntensity, core_w: float, ticks: float
+) -> float:
+    """Return what resuming emits [g CO2e]: `ticks` of work a time, at the tick it goes on."""
+    resumes = np.append(False, schedule.job[1:] == schedule.job[:-1])[: len(schedule.job)]
+    value = intensity.values_g_per_kwh[intensity.slot(schedule.start[resumes])]
+    used = jobs.cpu_m[schedule.job[resumes]] * ticks
+    return math.fsum(value * used) * core_tick_kwh(intensity, core_w)
+
+
 def core_tick_kwh(intensity: TickIntensity, core_w: float) -> float:
     """Return the energy [kWh] of a thousandth of a core for a tick."""
     return core_w / W_PER_KW / CPU_M_PER_CORE * intensity.tick_ms / MS_PER_H

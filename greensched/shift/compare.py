@@ -21,6 +21,7 @@ from greensched.policies.shifting.carbon_scaler import KIND as SCALER
 from greensched.shift.account import (
     P95,
     carbon_g,
+    checkpoints_g,
     core_tick_kwh,
     peak_cpu_m,
     running,
@@ -105,7 +106,11 @@ def registered() -> Iterator[str]:
 def _policy(name: str, terms: Terms) -> Any:
     """Return the policy of that name, with the settings that the study has for it."""
     kind = registry.load("shifting policy", name)
-    settings = {"step_ms": terms.step_ms, "solver": terms.solver}
+    settings = {
+        "step_ms": terms.step_ms,
+        "solver": terms.solver,
+        "checkpoint_ms": terms.checkpoint_ms,
+    }
     known = kind.__dataclass_fields__
     return kind(**{key: value for key, value in settings.items() if key in known})
 
@@ -210,10 +215,8 @@ class Study:
         waited = waits(ran.schedule, jobs)
         beyond = waited > jobs.latest - jobs.arrival  # late, or past the data's end
         reached = replace(jobs, latest=np.maximum(jobs.latest, jobs.arrival + waited))
-        emitted_g, bound_g = (
-            carbon_g(schedule, jobs, series, core_w)
-            for schedule in (ran.schedule, least_emissions(reached, series))
-        )
+        emitted_g = self._emitted_g(ran, series)
+        bound_g = carbon_g(least_emissions(reached, series), jobs, series, core_w)
         more: dict[str, Any] = {}
         if planned_under_cap or (planned_under_cap is not None and not beyond.any()):
             divided_g = self._least_divided_g(reached, series)
@@ -230,9 +233,15 @@ class Study:
             cost=self.cost(ran.schedule, jobs.cpu_m, ran.reserved),
             marginal_g=None
             if other is None
-            else carbon_g(ran.schedule, jobs, other.held_until(series.length), core_w),
+            else self._emitted_g(ran, other.held_until(series.length)),
             more=more,
         )
+
+    def _emitted_g(self, ran: _Ran, series: TickIntensity) -> float:
+        """Return what a run emits [g], with what going on after pauses takes."""
+        terms = self.case.terms
+        given = (ran.schedule, ran.jobs, series, terms.core_w)
+        return carbon_g(*given) + checkpoints_g(*given, terms.checkpoint_ms / series.tick_ms)
 
 
 def _patience(policy: Any, jobs: TickJobs, wait: IntArray, signal: TickIntensity) -> IntArray:

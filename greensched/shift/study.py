@@ -54,6 +54,7 @@ class Terms:
     reserved_discount: float = 0.0
     capacity_cpu_m: int = NONE
     solver: Literal["greedy", "exact"] = "greedy"  # of `plan`, under a cap
+    checkpoint_ms: int = 0  # of work, each time a job goes on after a pause
     throughput: tuple[float, ...] = ()  # of 1, 2, .. workers of a job that scales, against one
 
 
