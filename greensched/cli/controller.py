@@ -104,10 +104,6 @@ def _sources(texts: Sequence[str], given: dict[str, Any], folder: Path | None) -
     return Sources(named, folder or cache_folder())
 
 
-def _identity() -> str:
-    return os.environ.get("POD_NAME") or f"{os.uname().nodename}-{os.getpid()}"
-
-
 run_options = stack(
     click.option(
         "--source",
@@ -129,8 +125,18 @@ run_options = stack(
     ),
     click.option(
         "--ledger",
-        type=click.Path(path_type=Path, dir_okay=False, exists=True),
-        help="Where settled savings are entered.  [default: nowhere]",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Where settled savings are entered; made if it is not there.  [default: nowhere]",
+    ),
+    click.option(
+        "--dry-run", is_flag=True, help="Let every Job run at once; settle what would have been."
+    ),
+    click.option(
+        "--identity",
+        default=lambda: os.environ.get("POD_NAME") or f"{os.uname().nodename}-{os.getpid()}",
+        show_default="$POD_NAME, else this machine and process",
+        metavar="NAME",
+        help="Of this replica.",
     ),
     click.option(
         "--lease-namespace",
@@ -153,8 +159,8 @@ def run(
     kubeconfig: Path | None,
     context: str | None,
     namespace: str,
-    lease_namespace: str,
-    metrics_port: int | None,
+    identity: str,
+    dry_run: bool,  # noqa: FBT001 click passes flags by name
     **given: Any,
 ) -> None:
     """Defer Jobs as CarbonPolicies say, until stopped (Ctrl-C, SIGTERM).
@@ -171,22 +177,16 @@ def run(
 
     sources = _sources(given["sources"], given, given["cache"])
     cluster = connected(kubeconfig, context)
-    _check_ledger(given["ledger"])
+    ledger = _ledger(given["ledger"], identity, dry_run=dry_run)
     clocks = Clocks(wall_ms=clock_ms, steady_s=time.monotonic)
-    lease = Lease(cluster, clocks, lease_namespace, _identity())
-    guarded = Guarded(cluster, lease.holds)
-    worker = Controller(guarded, sources, clocks, _identity(), given["ledger"])
+    lease = Lease(cluster, clocks, given["lease_namespace"], identity)
     metrics = Metrics()
-    if metrics_port is not None:
-        metrics.serve(metrics_port)
+    guarded = Guarded(cluster, lease.holds, metrics)
+    worker = Controller(guarded, sources, clocks, identity, ledger, dry_run=dry_run)
+    if given["metrics_port"] is not None:
+        metrics.serve(given["metrics_port"])
     stop = threading.Event()
-    process = Process(
-        worker,
-        lease,
-        stop,
-        namespace,
-        lambda told: metrics.show(told, is_leader=lease.holds()),
-    )
+    process = Process(worker, lease, stop, metrics, namespace)
 
     def stopped(_signal: int, _frame: Any) -> None:
         stop.set()
@@ -194,20 +194,30 @@ def run(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stopped)
-    say.tell(f"working as {_identity()}; Ctrl-C ends this, and no Job")
+    what = "a dry run: every Job runs at once" if dry_run else "Jobs are deferred"
+    say.tell(f"working as {identity} ({what}); Ctrl-C ends this, and no Job")
     process.run()
 
 
-def _check_ledger(ledger: Path | None) -> None:
-    """Raise where a ledger cannot be written, or is of runs that were only simulated."""
-    if ledger is None:
-        return
-    from greensched.ledger import Ledger
+def _ledger(place: Path | None, identity: str, *, dry_run: bool) -> Path | None:
+    """Return the ledger of this replica, made if need be; that of dry runs is one of its own.
 
-    with Ledger(ledger) as opened:
-        if opened.kind != "operated":
-            what = f"holds {opened.kind} entries; Jobs that ran do not belong there"
-            raise UsageError(Finding(where=str(ledger), what=what))
+    Raises where it cannot be written.
+    """
+    if place is None:
+        return None
+    from greensched.ledger import Ledger, init_ledger
+
+    kind = "simulated" if dry_run else "operated"
+    place = place.with_name(f"{place.name}-dry-run") if dry_run else place
+    if not place.exists():
+        made = init_ledger(place, f"greensched-controller/{identity}", kind)
+        say.tell(f"a ledger is made: {place}, its public key {made.verifier_key}")
+    with Ledger(place) as opened:
+        if opened.kind != kind:
+            what = f"holds {opened.kind} entries; here they are {kind}"
+            raise UsageError(Finding(where=str(place), what=what, remedy="name another"))
+    return place
 
 
 @click.command(name="release-overdue")

@@ -31,6 +31,7 @@ class Deferral:
 
     `runs` are [start, end, whether its work was kept]. `now_g_per_kwh` and `planned_g_per_kwh` are
     what the forecast said of a run at creation and of the plan, None where nothing was known.
+    In a `dry_run` runs are where the plan would have had them.
     `settled` is the settlement, `is_final` whether nothing of it can change any more.
     """
 
@@ -97,7 +98,7 @@ def read_deferral(raw: Json) -> Deferral:
     )
 
 
-def new_deferral(job: Job, policy: str, zone: str) -> Deferral:
+def new_deferral(job: Job, policy: str, zone: str, *, dry_run: bool = False) -> Deferral:
     """Return the first record of a Job."""
     return Deferral(
         namespace=job.namespace,
@@ -106,6 +107,7 @@ def new_deferral(job: Job, policy: str, zone: str) -> Deferral:
         policy=policy,
         zone=zone,
         created_ms=job.created_ms,
+        dry_run=dry_run,
     )
 
 

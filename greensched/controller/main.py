@@ -75,9 +75,12 @@ class Controller:
         clocks: Clocks,
         instance: str = "",
         ledger: Path | None = None,
+        *,
+        dry_run: bool = False,
     ) -> None:
         """Begin with nothing known: all state is in the cluster."""
         self.cluster, self.foresight, self.clocks = cluster, foresight, clocks
+        self.dry_run = dry_run  # every Job runs at once, and what would have been is settled
         self.cache = Cache()
         self.writes = Writes(cluster, self.cache, instance)
         self.learning = Learning(cluster)
@@ -90,7 +93,7 @@ class Controller:
         self._changed = False  # since the last plan
         self._may_plan_s = 0.0
         self.plan_s = 0.0  # how long the last plan took
-        self.known_until_ms: dict[str, int] = {}  # until when intensity is, by policy's name
+        self.known_ms: dict[tuple[str, str], int] = {}  # when a source last knew what is to come
         self.told: dict[str, str] = {}  # what sources said, by policy's UID
 
     def reflectors(
@@ -190,8 +193,11 @@ class Controller:
         for _, uid, why in sorted(ready):
             self._let_run(self.cache.jobs[uid], f"runs now: {why}", now_ms)
 
-    def _let_run(self, job: Job, sentence: str, now_ms: int) -> None:
-        if self.writes.patch(job, patches.released(job, now_ms, sentence)):
+    def _let_run(
+        self, job: Job, sentence: str, now_ms: int, planned_ms: int | None = None
+    ) -> None:
+        """Let a Job run; `planned_ms` is when it would have, in a dry run."""
+        if self.writes.patch(job, patches.released(job, now_ms, sentence, planned_ms)):
             self._look(self.cache.jobs[job.uid], now_ms)
             self.writes.tell(job, "Released", sentence, now_ms)
 
@@ -234,7 +240,7 @@ class Controller:
             never_ours = found.standing in (Standing.OVERRIDDEN, Standing.ENDED)
             if policy is None or policy.spec is None or never_ours:
                 return
-            record = new_deferral(job, policy.name, policy.spec.zone)
+            record = new_deferral(job, policy.name, policy.spec.zone, dry_run=self.dry_run)
         wanted = recorded(record, job, found, policy.spec if policy else None)
         intention = self.intended.get(job.uid)
         if intention is not None and wanted.phase != record.phase:
@@ -281,7 +287,8 @@ class Controller:
         until_ms = min(max(last_ms, now_ms + MS_PER_H), now_ms + AHEAD_MS)
         series, told = self.foresight.ask(spec.provider, spec.zone, now_ms, until_ms, now_ms)
         self.told[policy.uid] = told
-        self.known_until_ms[policy.name] = now_ms if series is None else int(series.edges_ms[-1])
+        if series is not None or (spec.provider, spec.zone) not in self.known_ms:
+            self.known_ms[spec.provider, spec.zone] = 0 if series is None else now_ms
         return intentions(group, series, now_ms, spec.capacity.cpu if spec.capacity else None)
 
     def _apply(self, now_ms: int) -> None:
@@ -293,7 +300,7 @@ class Controller:
                 continue
             if found.standing is Standing.WAITING:
                 self._apply_waiting(job, found.terms, policy, intention, now_ms)
-            elif intention is not None and _candidate(job, found.terms).may_pause:
+            elif intention is not None and self._may_pause(job, found.terms):
                 self._pause(job, found.terms, policy.spec, intention, now_ms)
 
     def _apply_waiting(
@@ -310,6 +317,10 @@ class Controller:
         start_ms = intention.pieces[0][0]
         if start_ms <= now_ms:
             self._let_run(job, words.runs(intention, is_planned=announced_ms is not None), now_ms)
+        elif self.dry_run:
+            assert policy.spec is not None
+            sentence = words.waits(job, policy.spec, intention, terms, now_ms)
+            self._let_run(job, f"dry run, so it runs now; else it {sentence}", now_ms, start_ms)
         elif patches.is_announced(job, terms, start_ms):
             self.writes.tell(job, "Deferred", job.notes.get(STATUS, ""), now_ms)
         else:
@@ -318,6 +329,9 @@ class Controller:
             if self.writes.patch(job, patches.announced(job, terms, start_ms, sentence)):
                 self._look(self.cache.jobs[job.uid], now_ms)
                 self.writes.tell(job, "Deferred", sentence, now_ms)
+
+    def _may_pause(self, job: Job, terms: Terms) -> bool:
+        return not self.dry_run and _candidate(job, terms).may_pause
 
     def _pause(
         self, job: Job, terms: Terms, spec: Spec, intention: Intention, now_ms: int

@@ -47,9 +47,12 @@ def announced(job: Job, terms: Terms, planned_ms: int, sentence: str) -> Json:
     return _patch(job, notes)
 
 
-def released(job: Job, now_ms: int, sentence: str) -> Json:
-    """Return the patch that lets a Job run."""
-    return _patch(job, {RELEASED_AT: utc(now_ms), STATUS: sentence}, suspend=False)
+def released(job: Job, now_ms: int, sentence: str, planned_ms: int | None = None) -> Json:
+    """Return the patch that lets a Job run; in a dry run it notes when it would have run."""
+    notes: dict[str, str | None] = {RELEASED_AT: utc(now_ms), STATUS: sentence}
+    if planned_ms is not None:
+        notes[PLANNED_START] = utc(planned_ms)
+    return _patch(job, notes, suspend=False)
 
 
 def paused(job: Job, now_ms: int, planned_ms: int, sentence: str) -> Json:

@@ -7,6 +7,7 @@ import queue
 import random
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from greensched.controller.api import ApiError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from greensched.controller.api import Cluster, Json, Kind
     from greensched.controller.lease import Lease
     from greensched.controller.main import Controller
+    from greensched.controller.metrics import Metrics
     from greensched.controller.reflector import Changed, Listed, Reflector
 
 log = logging.getLogger("greensched")
@@ -31,9 +33,9 @@ TURN_MAX_S: Final = 60.0
 class Guarded:
     """A `Cluster` to which is written only while `may_write`; reading is free."""
 
-    def __init__(self, cluster: Cluster, may_write: Callable[[], bool]) -> None:
-        """Guard a cluster."""
-        self._cluster, self._may_write = cluster, may_write
+    def __init__(self, cluster: Cluster, may_write: Callable[[], bool], metrics: Metrics) -> None:
+        """Guard a cluster; refusals are counted."""
+        self._cluster, self._may_write, self._metrics = cluster, may_write, metrics
 
     @property
     def skew_ms(self) -> int:
@@ -56,39 +58,48 @@ class Guarded:
 
     def create(self, kind: Kind, namespace: str, body: Json) -> Json:
         """Make an object, or raise ApiError."""
-        self._check()
-        return self._cluster.create(kind, namespace, body)
+        with self._writing():
+            return self._cluster.create(kind, namespace, body)
 
     def patch_job(self, namespace: str, name: str, body: Json) -> Json:
         """Patch a Job, or raise ApiError."""
-        self._check()
-        return self._cluster.patch_job(namespace, name, body)
+        with self._writing():
+            found = self._cluster.patch_job(namespace, name, body)
+        suspend = body.get("spec", {}).get("suspend")
+        self._metrics.acted({None: "announce", True: "pause", False: "release"}[suspend])
+        return found
 
     def replace(
         self, kind: Kind, namespace: str, name: str, body: Json, *, part: str = ""
     ) -> Json:
         """Replace an object, or raise ApiError."""
-        self._check()
-        return self._cluster.replace(kind, namespace, name, body, part=part)
+        with self._writing():
+            return self._cluster.replace(kind, namespace, name, body, part=part)
 
-    def _check(self) -> None:
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         if not self._may_write():
             raise ApiError("lease", 0, "it may be another's by now, so nothing is written")
+        try:
+            yield
+        except ApiError as error:
+            self._metrics.refused(error.status)
+            raise
 
 
 class Process:
-    """Runs a controller until `stop` is set; `after` hears of every turn that was taken."""
+    """Runs a controller until `stop` is set; metrics are shown after every turn."""
 
     def __init__(
         self,
         controller: Controller,
         lease: Lease,
         stop: threading.Event,
+        metrics: Metrics,
         namespace: str = "",
-        after: Callable[[Controller], object] = id,
     ) -> None:
         """Prepare threads; none is started."""
-        self._controller, self._lease, self._stop, self._after = controller, lease, stop, after
+        self._controller, self._lease, self._stop, self._metrics = controller, lease, stop, metrics
         self._news: queue.SimpleQueue[Listed | Changed | None] = queue.SimpleQueue()
         reflectors = controller.reflectors(self._news.put, namespace)
         self._threads = [
@@ -103,6 +114,7 @@ class Process:
         wait_s = 0.0
         while not self._stop.is_set():
             self._gather(wait_s)
+            self._metrics.lead(is_leader=self._lease.holds())
             wait_s = self._turn() if self._lease.holds() else RETRY_S
         try:
             self._lease.release()
@@ -115,14 +127,14 @@ class Process:
 
     def _turn(self) -> float:
         """Take one turn; return how long to wait [s]."""
-        controller = self._controller
+        controller, began_s = self._controller, time.monotonic()
         try:
             next_ms = controller.turn()
         except ApiError as error:
             log.warning("%s", error)
             return min(PATIENCE_MAX_S, error.after_s or PATIENCE_S)
         finally:
-            self._after(controller)
+            self._metrics.show(controller, time.monotonic() - began_s)
         return min(TURN_MAX_S, max(0.0, (next_ms - controller.now_ms()) / MS_PER_S))
 
     def _gather(self, wait_s: float) -> None:
@@ -152,6 +164,7 @@ class Process:
                 wait_s = PATIENCE_S
             except ApiError as error:
                 log.warning("%s", error)
+                self._metrics.refused(error.status)
                 if time.monotonic() - began_s > PATIENCE_MAX_S:
                     wait_s = PATIENCE_S  # it had worked for a while
                 jitter = random.uniform(0.8, 1.2)  # noqa: S311 - no secret

@@ -16,7 +16,7 @@ from greensched.controller.deferral import (
 )
 from greensched.controller.energy import assumed_power
 from greensched.controller.names import CHECKPOINT_INTERVAL
-from greensched.controller.patches import released_ms
+from greensched.controller.patches import planned_ms, released_ms
 from greensched.controller.reconcile import Assessed, Standing
 from greensched.controller.terms import runs_of, span_ms
 
@@ -44,7 +44,7 @@ def recorded(before: Deferral, job: Job, assessed: Assessed, spec: Spec | None) 
         before,
         phase=phase,
         released_ms=since_ms,
-        runs=_runs(job, since_ms),
+        runs=_shadow(job, since_ms) if before.dry_run else _runs(job, since_ms),
         ended_ms=job.ended_ms,
         has_failed=job.has_failed,
     )
@@ -94,3 +94,12 @@ def _runs(job: Job, since_ms: int | None) -> tuple[Kept, ...]:
         if job.ended_ms > start:
             found.append((start, job.ended_ms, True))
     return tuple(found)
+
+
+def _shadow(job: Job, since_ms: int | None) -> tuple[Kept, ...]:
+    """Return the run of a Job where the plan of a dry run would have had it, once it ended."""
+    runs = _runs(job, since_ms)
+    planned = planned_ms(job)
+    if not runs or planned is None:
+        return runs
+    return ((planned, planned + sum(b - a for a, b, _ in runs), True),)

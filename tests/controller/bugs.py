@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from greensched.carbon import CarbonIntensity
+from greensched.controller.names import TERMS
 from greensched.controller.writes import Writes
 from greensched.units import MS_PER_H
 from tests.controller.simulate import Patient
@@ -37,26 +39,20 @@ class WithoutPrecondition(Patient):
         self.writes = _BlindWrites(cluster, self.cache, instance)
 
 
-class _ForgetfulWrites(Writes):
-    """Keeps what it decided to itself."""
-
-    def patch(self, job: Job, body: Json) -> bool:
-        """Patch a Job, without the record of why."""
-        notes = body["metadata"]["annotations"]
-        for name in [n for n in notes if n.endswith(("released-at", "latest-start", "terms"))]:
-            del notes[name]
-        return super().patch(job, body)
-
-
 class OnlyInMemory(Patient):
-    """Remembers what it did in its own memory alone."""
+    """Counts the delay from when it first saw a Job, which it remembers in its memory alone."""
 
     def __init__(
         self, cluster: Cluster, foresight: Foresight, clocks: Clocks, instance: str = ""
     ) -> None:
-        """Write forgetfully."""
+        """Have seen nothing."""
         super().__init__(cluster, foresight, clocks, instance)
-        self.writes = _ForgetfulWrites(cluster, self.cache, instance)
+        self._first_ms: dict[str, int] = {}
+
+    def _look(self, job: Job, now_ms: int) -> None:
+        first_ms = self._first_ms.setdefault(job.uid, now_ms)
+        notes = {n: v for n, v in job.notes.items() if n != TERMS}
+        super()._look(replace(job, created_ms=first_ms, notes=notes), now_ms)
 
 
 class _ZeroForesight:

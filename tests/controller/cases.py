@@ -10,7 +10,7 @@ from tests.controller.runner import ACTUAL
 START_MS = 1_773_097_200_000  # 2026-03-09T23:00Z
 
 
-def job_body(name: str, *, actual_s: int = 3_600, suspend: bool = True, **notes: str) -> Any:
+def job_body(name: str, *, actual_s: int = 3_600, suspend: bool = True, **notes: Any) -> Any:
     """Return a Job that waits; `notes` are annotations, `_` for `-`."""
     annotations = {f"{PREFIX}{k.replace('_', '-')}": v for k, v in notes.items()}
     container = {

@@ -35,6 +35,7 @@ class Grid:
     outages: tuple[tuple[int, int], ...] = ()  # no answer
     zeros: tuple[tuple[int, int], ...] = ()  # answers of 0 for every hour
     gaps: frozenset[int] = frozenset()  # hours that are null
+    noise: float = 0.03  # of forecasts, relative
     known: set[int] = field(default_factory=set, compare=False, hash=False)  # hours ever told
 
 
@@ -99,7 +100,9 @@ class Drawn:
         issued = (now_ms - grid.zero_ms) // MS_PER_H
         rows = []
         for h in range(first, last):
-            wrong = 0.03 * math.sin(h * 12.9898 + issued * 78.233) if status == FORECAST else 0.0
+            wrong = (
+                grid.noise * math.sin(h * 12.9898 + issued * 78.233) if status == FORECAST else 0.0
+            )
             value = grid.values[h] * (1 + wrong)
             value = math.nan if h in grid.gaps else 0.0 if is_zero else value
             start_ms = grid.zero_ms + h * MS_PER_H

@@ -1,0 +1,145 @@
+"""What waiting saved: worked out by hand, entered once, corrected once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from greensched.carbon import ACTUAL, FORECAST, CarbonIntensity, Labels
+from greensched.controller.deferral import ENDED, Deferral, body_of, read_deferral
+from greensched.controller.energy import Power
+from greensched.controller.settle import GIVEN_UP_MS, PATIENCE_MS, entry, settled, totals
+from greensched.ledger import Ledger, init_ledger, verifier_key, verify
+from greensched.units import MS_PER_H
+from tests.controller.cases import START_MS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+H = MS_PER_H
+
+
+def ended(*runs: tuple[int, int, bool], created_ms: int = START_MS) -> Deferral:
+    """Return a record of a Job that took 1,000 W in these hours from the start."""
+    return Deferral(
+        namespace="jobs",
+        job="one",
+        uid="u",
+        version="1",
+        policy="default",
+        zone="DE",
+        created_ms=created_ms,
+        phase=ENDED,
+        ended_ms=START_MS + runs[-1][1] * H,
+        runs=tuple((START_MS + a * H, START_MS + b * H, kept) for a, b, kept in runs),
+        now_g_per_kwh=400.0,
+        planned_g_per_kwh=100.0,
+        power=Power(low_w=500.0, mid_w=1_000.0, high_w=2_000.0, quality="assumed"),
+    )
+
+
+def grid(*values: float, status: int = ACTUAL) -> CarbonIntensity:
+    """Return intensity by hour from the start."""
+    return CarbonIntensity(
+        zone="DE",
+        edges_ms=START_MS + H * np.arange(len(values) + 1),
+        values_g_per_kwh=np.array(values),
+        status=np.full(len(values), status, np.int8),
+        labels=Labels(source="meters"),
+    )
+
+
+def test_a_saving_by_hand() -> None:
+    """1 kWh at 100 instead of 400 g/kWh saves 300 g, from 150 to 600 by the range of power."""
+    found = settled(ended((2, 3, True)), grid(400, 300, 100), START_MS + 3 * H)
+    assert found is not None
+    assert found.settled is not None
+    assert 300_000 == found.settled["saved_mg"]
+    assert [150_000, 600_000] == found.settled["saved_range_mg"]
+    assert (100_000, 400_000) == (found.settled["actual_mg"], found.settled["counterfactual_mg"])
+    assert found.is_final
+
+
+def test_what_cost_is_kept_and_lost_work_is_charged() -> None:
+    """An hour lost to a pause counts in the actual alone, and the saving is below 0."""
+    one = ended((0, 1, True), (1, 2, False), (3, 4, True))
+    found = settled(one, grid(100, 100, 100, 300), START_MS + 4 * H)
+    assert found is not None
+    assert found.settled is not None
+    assert 200_000 - (100_000 + 100_000 + 300_000) == found.settled["saved_mg"]
+    assert 3_000_000 == found.settled["energy_mwh_milli"]
+
+
+def test_nothing_is_settled_before_actuals_cover_both() -> None:
+    """A series that ends too early, or was only foretold, settles nothing for 72 hours."""
+    one, now_ms = ended((2, 3, True)), START_MS + 3 * H
+    assert settled(one, grid(400, 300), now_ms) is None
+    assert settled(one, grid(400, 300, 100, status=FORECAST), now_ms) is None
+    assert settled(one, None, now_ms + PATIENCE_MS - 1) is None
+
+
+def test_the_forecast_stands_in_and_is_corrected() -> None:
+    """After 72 hours the plan's forecast settles, flagged; actuals supersede it later."""
+    now_ms = START_MS + 3 * H + PATIENCE_MS
+    first = settled(ended((2, 3, True)), None, now_ms)
+    assert first is not None
+    assert first.settled is not None
+    assert ("forecast", 300_000) == (
+        first.settled["intensity"]["status"],
+        first.settled["saved_mg"],
+    )
+    assert not first.is_final
+    assert settled(first, None, now_ms + H) is None
+    second = settled(first, grid(300, 300, 100), now_ms + 2 * H)
+    assert second is not None
+    record = entry(second, first.settled)
+    assert ("k8s/u/actual", "k8s/u", 200_000) == (
+        record["key"],
+        record["supersedes"],
+        record["saved_mg"],
+    )
+    given_up = settled(first, None, START_MS + 3 * H + GIVEN_UP_MS)
+    assert given_up is not None
+    assert given_up.is_final
+
+
+def test_totals_are_counterfactual_minus_actual() -> None:
+    """The sum over Jobs is the sum of what would have been less the sum of what was."""
+    series = grid(400, 300, 100, 500, 250)
+    now_ms = START_MS + 5 * H
+    every = [settled(ended((a, a + 1, True)), series, now_ms) for a in range(5)]
+    plain = [one.settled for one in every if one is not None and one.settled is not None]
+    assert 5 == len(plain)
+    jobs, saved_mg, spent = totals([one for one in every if one is not None])["jobs"]
+    expected = sum(p["counterfactual_mg"] for p in plain) - sum(p["actual_mg"] for p in plain)
+    assert (5, expected, 5_000_000) == (jobs, saved_mg, spent)
+    assert min(p["saved_mg"] for p in plain) < 0
+
+
+def test_a_record_survives_its_json() -> None:
+    """What is written into the cluster is read back as it was; when final the Job owns it."""
+    one = settled(ended((2, 3, True)), grid(400, 300, 100), START_MS + 3 * H)
+    assert one is not None
+    body = body_of(one)
+    assert "u" == body["metadata"]["ownerReferences"][0]["uid"]
+    assert one == read_deferral(body)
+    assert "ownerReferences" not in body_of(replace(one, is_final=False))["metadata"]
+
+
+def test_entries_are_what_a_ledger_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A settlement and its correction can be appended, and the ledger verifies."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    place = tmp_path / "books" / "ledger"
+    made = init_ledger(place, "example.org/cluster", "operated")
+    first = settled(ended((2, 3, True)), None, START_MS + 3 * H + PATIENCE_MS)
+    assert first is not None
+    second = settled(first, grid(300, 300, 100), START_MS + 90 * H)
+    assert second is not None
+    with Ledger(place) as ledger:
+        ledger.append([entry(first, None)])
+        ledger.append([entry(second, first.settled)])
+    assert 3 == verify(place, verifier_key(made.verifier_key)).checkpoint.checkpoint.size
