@@ -24,6 +24,8 @@ POLICIES: Final = {
     "elastic-oracle": "greensched.policies.elastic_predictive:ElasticOracle",
     "elastic-predictive": "greensched.policies.elastic_predictive:ElasticPredictive",
     "elastic-reactive": "greensched.policies.elastic:ElasticReactive",
+    "shifting": "greensched.policies.shifting.switch:CarbonShifting",
+    "shifting-oracle": "greensched.policies.shifting.switch:CarbonShiftingOracle",
     "tidal": "greensched.policies.tidal_forecast:TidalForecast",
     "tidal-oracle": "greensched.policies.tidal_forecast:TidalOracle",
     "tidal-timetable": "greensched.policies.tidal:TidalTimetable",

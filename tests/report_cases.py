@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from greensched.experiment.backlog import UNDONE
+from greensched.experiment.levels import NOBODY_HELD
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +112,7 @@ def outcome(machines: float, energy_kwh: float, *, factor: float = 1.0) -> dict[
             "wait_p95_ok": None,
             "evictions": 312,
             "wasted_core_h": 18.4,
-            **dict.fromkeys(UNDONE, 0.0),
+            **NOBODY_HELD | dict.fromkeys(UNDONE, 0.0),
             "work_core_h": 7777.0,
             "energy_kwh": 2000.0,
         },
@@ -133,7 +134,7 @@ SERVICE = (
 )
 BATCH = (
     *("completed", "unfinished", "deadline_miss_share", "wait_mean_s", "wait_p95_s"),
-    *("evictions", "wasted_core_h", *UNDONE, "energy_kwh"),
+    *("held", "pauses", "evictions", "wasted_core_h", *UNDONE, "energy_kwh"),
 )
 
 DATABASES = ("shortage_share", "violation_min", "machines_on_mean", "energy_kwh")

@@ -140,6 +140,10 @@ def test_a_pause_must_pay_its_checkpoint() -> None:
     assert [0, 2] == ticks_of(Plan().plan(jobs, series), 0)
     assert [0, 2] == ticks_of(Plan(checkpoint_ms=7 * MS_PER_H).plan(jobs, series), 0)
     assert [0, 1] == ticks_of(Plan(checkpoint_ms=9 * MS_PER_H).plan(jobs, series), 0)
+    for cost, ticks in ((7.9, [0, 2]), (8.1, [0, 1])):  # the job's own
+        own = replace(jobs, checkpoint=np.array([cost]))
+        assert ticks == ticks_of(Plan().plan(own, series), 0)
+        assert ticks == ticks_of(Plan(checkpoint_ms=MS_PER_H).plan(own, series), 0)
 
 
 def test_a_machine_that_must_wake_counts() -> None:

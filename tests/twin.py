@@ -1,8 +1,7 @@
 """A second model of the world, for tests: plain objects, a SimPy clock, nothing incremental.
 
-Everything is worked out anew from lists at each event: free capacity, the order in which
-machines are tried, power, rates. It says what docs/reference/engine.md says, and shares with the
-engine only the values of `greensched.model` and a power model's `watts`. Slow on purpose.
+Everything is worked out anew from lists at each event, slow on purpose. It says what
+docs/reference/engine.md says, and shares with the engine only `greensched.model` and `watts`.
 """
 
 from __future__ import annotations
@@ -218,6 +217,10 @@ class Job:
     end_ms: int = NONE
     wasted_ms: int = 0
     evictions: int = 0
+    latest_ms: int = NONE  # when it joins the queue at the latest, if it may be held
+    held: bool = False
+    held_ms: int = 0
+    pauses: int = 0
     energy_j: float = 0.0
 
 
@@ -319,8 +322,7 @@ class Clock:
         self.timer_count = 0
         self.energy_j: dict[tuple[str, str], float] = {}
         self.machine_ms: dict[tuple[str, str], int] = {}
-        self.look_again = False  # at waiting jobs
-        self.look_for_replicas = False  # for room for pending ones
+        self.look_again = self.look_for_replicas = False  # at waiting jobs, for room
         self.since_ms = 0
 
     @property

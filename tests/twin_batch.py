@@ -215,7 +215,9 @@ class Batch(Clock):
     # ---- who is next ---------------------------------------------------------------------
 
     def arrive(self, job: Job) -> None:
-        """Start a job that arrives, or let it wait."""
+        """Start a job that arrives, or let it wait; or hold it."""
+        if self.hold_back(job):
+            return
         self.wait(job, 0)
         lane = self.lanes[job.gpu_m > 0]
         if not lane.jobs:
@@ -350,7 +352,11 @@ class Batch(Clock):
                 return n
         return None
 
-    # ---- what the service side does --------------------------------------------------------
+    # ---- what others do ----------------------------------------------------------------------
+
+    def hold_back(self, job: Job) -> bool:
+        """Hold a job that arrives, if a policy asks for it."""
+        raise NotImplementedError
 
     def rest_if_empty(self, m: Machine) -> None:
         """Let a drained machine rest."""

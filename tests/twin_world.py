@@ -26,7 +26,8 @@ from greensched.model import (
 )
 from tests import twin_build as build
 from tests.twin import STEP_MS, Machine
-from tests.twin_outages import Outages, plan
+from tests.twin_outages import plan
+from tests.twin_shifting import Shifting, is_shift, latest_ms
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     import simpy
 
 
-class World(Outages):
+class World(Shifting):
     """One run of a setting; `run()` brings it to its end."""
 
     def __init__(self, setting: Setting) -> None:
@@ -44,6 +45,8 @@ class World(Outages):
         self.machines = build.machines(setting)
         self.services = build.services(setting)
         self.jobs = build.jobs(setting)
+        for job in self.jobs:
+            job.latest_ms = latest_ms(setting, job)
         self.on_peak = sum(m.state == ON for m in self.machines)
         for m in self.machines:
             self.file(m)
@@ -232,11 +235,14 @@ class World(Outages):
             end_ms += STEP_MS
             self.env.run(until=end_ms + 1)
         self.end_ms = end_ms
+        for job in self.jobs:
+            if job.held and job.start_ms == NONE:
+                job.held_ms = end_ms - job.submit_ms
         return self
 
     def open_jobs(self) -> int:
         """Return how many jobs wait or run."""
-        running = sum(bool(j.tasks) for j in self.jobs)
+        running = sum(bool(j.tasks) or j.held for j in self.jobs)
         return running + sum(len(lane.jobs) for lane in self.lanes)
 
     def life(self) -> Generator[simpy.Event, None, None]:
@@ -248,8 +254,11 @@ class World(Outages):
             self.strike()
             told = script.pop(self.now, ())
             for action in told:
-                self.act(action)
-            self.look_again |= bool(told)
+                if not is_shift(action):
+                    self.act(action)
+                    self.look_again = True
+            self.plan_ahead(told)
+            self.shift()
             self.events()
             self.place_or_start()
             while to_come and to_come[0].submit_ms == self.now:
@@ -259,6 +268,7 @@ class World(Outages):
             end_ms = self.setting.window_ms + beyond_ms  # the end may be here
             more = [end_ms, *script, *(j.submit_ms for j in to_come[:1])]
             more += [at_ms for at_ms, _ in self.plan]
+            more += [one[0] for one in self.due] + [self.wake_ms] * (self.wake_ms < float("inf"))
             yield from self.sleep_until(self.next_ms(*more))
 
     def events(self) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from greensched.accounting.usage import ROLES, Group, Usage
 from greensched.engine.kernels.control import control
 from greensched.engine.kernels.layout import C_SETTLE
+from greensched.engine.shifting import chosen_waits_ms
 from greensched.errors import InternalError
 from greensched.model import NONE
 
@@ -56,6 +57,8 @@ class JobOutcome:
     wasted_ms: IntArray  # task-milliseconds done and lost
     left_ms: IntArray  # task-milliseconds to do
     evictions: Int32Array
+    held_ms: IntArray  # that a policy kept it from joining the queue
+    pauses: Int32Array  # times that a policy took it off its machines
     machine: Int32Array  # of the task that ended last
     energy_j: FloatArray
 
@@ -144,12 +147,14 @@ def _left_ms(
     left = np.where(world.out["end_ms"] == NONE, table.duration_ms * table.tasks, 0)
     ended = np.where(running > 0, table.tasks - running, 0)  # mates of running tasks
     left -= running_ms + ended * table.duration_ms
-    waiting = _waiting(world)
-    left[waiting["job"]] -= waiting["done_ms"] * waiting["tasks"]
+    held = np.flatnonzero(world.held["kept_ms"] > 0)
+    left[held] -= world.held["kept_ms"][held] * table.tasks[held]
+    rows = waiting(world)
+    left[rows["job"]] -= rows["done_ms"] * rows["tasks"]
     return left
 
 
-def _waiting(world: World) -> NDArray[Any]:
+def waiting(world: World) -> NDArray[Any]:
     """Return the records of jobs that wait."""
     rows: list[int] = []
     for heap, lane in zip(world.queue, world.lane, strict=True):
@@ -203,6 +208,41 @@ def _outages(world: World) -> OutageOutcome:
     )
 
 
+def _jobs(setting: Setting, world: World, left_ms: IntArray, running_j: FloatArray) -> JobOutcome:
+    """Return what jobs got; `running_j` is the energy of the tasks that run."""
+    out, held = world.out, world.held
+    submit_ms = left_ms[:0] if setting.jobs is None else setting.jobs.submit_ms
+    never = np.broadcast_to(np.int32(0), len(out))
+    return JobOutcome(
+        start_ms=_column(out, "start_ms"),
+        end_ms=_column(out, "end_ms"),
+        wasted_ms=_column(out, "wasted_ms"),
+        left_ms=left_ms,
+        evictions=_column(out, "evictions"),
+        held_ms=chosen_waits_ms(world, submit_ms, int(world.w["now_ms"][0])),
+        pauses=_column(held, "pauses") if len(held) else never,
+        machine=_column(out, "machine"),
+        energy_j=out["energy_j"] + running_j,
+    )
+
+
+def _balance(world: World, usage: Usage, tasks: NDArray[np.int64]) -> None:
+    """See that every machine is in one role, and every job that came in one place.
+
+    `tasks` are those of each job that run. Raises InternalError where one is not.
+    """
+    w: Any = world.w[0]
+    total_ms = len(world.mach) * int(w["now_ms"])
+    if int(usage.machine_ms.sum()) != total_ms:
+        message = f"machine time {usage.machine_ms.sum()} ms is not the fleet's {total_ms} ms"
+        raise InternalError(message)
+    places = {name: int(w[f"n_{name}"]) for name in ("completed", "waiting", "held")}
+    places["running"] = int((tasks > 0).sum())
+    if sum(places.values()) != int(w["cursor"]):
+        message = f"jobs {places} are not the {w['cursor']} that came"
+        raise InternalError(message)
+
+
 def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) -> RunResult:
     """Return the result of a run that stands at `end_ms`."""
     w: Any = world.w[0]
@@ -219,25 +259,13 @@ def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) 
         table=running,
     )
     usage = _usage(setting, world, end_ms)
-    total_ms = len(world.mach) * end_ms
-    if int(usage.machine_ms.sum()) != total_ms:
-        message = f"machine time {usage.machine_ms.sum()} ms is not the fleet's {total_ms} ms"
-        raise InternalError(message)
-    out = world.out
+    _balance(world, usage, tasks)
     return RunResult(
         name=setting.name,
         end_ms=end_ms,
         usage=usage,
         services=_services(setting, world),
-        jobs=JobOutcome(
-            start_ms=_column(out, "start_ms"),
-            end_ms=_column(out, "end_ms"),
-            wasted_ms=_column(out, "wasted_ms"),
-            left_ms=_left_ms(setting, world, done_ms, tasks),
-            evictions=_column(out, "evictions"),
-            machine=_column(out, "machine"),
-            energy_j=out["energy_j"] + running,
-        ),
+        jobs=_jobs(setting, world, _left_ms(setting, world, done_ms, tasks), running),
         databases=_databases(setting, world),
         outages=_outages(world),
         machines_on_peak=int(w["n_on_peak"]),

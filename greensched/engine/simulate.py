@@ -31,6 +31,7 @@ from greensched.engine.kernels.layout import (
     C_RETRY,
     C_RING,
     C_SCALE,
+    C_SHIFT,
     DONE,
     GROW,
     INF,
@@ -41,6 +42,7 @@ from greensched.engine.kernels.memory import JOB_DTYPES, WORLD_DTYPES, book
 from greensched.engine.outages import Event, events
 from greensched.engine.preview import Shadow
 from greensched.engine.result import RunResult, collect
+from greensched.engine.shifting import Shifts
 from greensched.engine.snapshot import Roster, Sight, indices
 from greensched.engine.truth import Truth
 from greensched.engine.world import build, grown, more_intervals
@@ -53,13 +55,17 @@ from greensched.model import (
     Action,
     BatchLimit,
     Compress,
+    Hold,
     Lend,
     Move,
     Policy,
     Power,
     Recall,
+    Release,
+    Resume,
     Scale,
     Setting,
+    Suspend,
 )
 from greensched.units import MS_PER_DAY, MS_PER_MIN
 
@@ -75,6 +81,7 @@ DRAIN_LIMIT_WINDOWS = 4  # a drain is cut after so many windows more
 PULSES = 200  # how often a run without policies comes up for air
 NOBODY = np.empty(0, np.int64)
 NOTHING = np.empty(0, np.float64)
+SHIFTS = (Hold, Release, Suspend, Resume)
 _TARGETS = {"on": ON, "sleep": SLEEPING, "off": OFF}
 
 
@@ -96,6 +103,7 @@ class Simulation:
         self.end_ms = 0
         self._place_first()
         self._hosting = self._host()
+        self._shifts = Shifts(setting, self._table) if len(self._table.latest_ms) else None
         # Processes know the run weakly: else the clock and the run hold each other, and its arrays
         # stay until the collector of cycles comes by.
         me = weakref.proxy(self)
@@ -185,6 +193,7 @@ class Simulation:
         sight = Sight(self.setting, self.world, self._roster)
         oracles = [getattr(policy, "oracle", False) for policy in group]
         packs = [getattr(policy, "packs", False) for policy in group]
+        shifts = [getattr(policy, "shifts", False) for policy in group]
         sensitivity = _sensitivity(self.setting)
         shadows = [Shadow(p.kind) if getattr(p, "preview", False) else None for p in group]
         self._shadows += [shadow for shadow in shadows if shadow is not None]
@@ -199,6 +208,10 @@ class Simulation:
                 if packs[i] and self._hosting is not None:
                     view = self._hosting.view(self.world, snapshot.now_ms, ahead=oracles[i])
                     seen = replace(seen, databases=view)
+                if shifts[i] and self._shifts is not None:
+                    seen = self._shifts.shown(
+                        self.world, self._book, self._jobs, seen, truth=oracles[i]
+                    )
                 shadow = shadows[i]
                 if shadow is None:
                     actions, memories[i] = policy.decide(seen, memories[i])
@@ -208,8 +221,10 @@ class Simulation:
                     shadow.obey(actions)
             for action in decided:
                 self._apply(action)
-            if decided:
+            if not all(isinstance(action, SHIFTS) for action in decided):
                 self._control(C_RETRY)
+            if any(shifts) and self._shifts is not None:
+                self._env.process(Simulation._shift(self, self._shifts, period_ms))
             yield self._env.timeout(period_ms)
 
     def _control(
@@ -255,6 +270,8 @@ class Simulation:
                 self._control(C_MOVE)
                 self._hosting.compress(self.world, action)
                 self._control(C_MOVE)
+            case Hold() | Release() | Suspend() | Resume() if self._shifts is not None:
+                self._shifts.note(action)  # carried out when it is due
             case _:
                 message = f"the engine cannot carry out {type(action).__name__} yet"
                 raise InternalError(message)
@@ -296,6 +313,15 @@ class Simulation:
         joules = hosting.copied_mib(replica) * float(self.world.w["move_j_per_mib"][0])
         self._control(C_MOVE, indices([replica]), indices([hosting.end(replica)]), share=joules)
 
+    def _shift(self, shifts: Shifts, period_ms: int) -> Generator[simpy.Event, None, None]:
+        """Release and suspend jobs as decided until the next wake, the overdue at once."""
+        next_ms = int(self._env.now) + period_ms
+        for at_ms, suspended, released in shifts.until(self.world, next_ms):
+            yield self._env.timeout(at_ms - int(self._env.now))
+            self._advance(at_ms)
+            self._use(grown(self.world))
+            self._control(C_SHIFT, suspended, released)
+
     def finish(self) -> Simulation:
         """Run the window and, unless cut, until all admitted work has finished."""
         window_ms = self.setting.window_ms
@@ -321,7 +347,7 @@ class Simulation:
     def _open_jobs(self) -> int:
         """Return how many jobs wait or run."""
         w: Any = self.world.w[0]
-        return int(w["n_waiting"]) + int(w["n_running"])
+        return int(w["n_waiting"]) + int(w["n_running"]) + int(w["n_held"])
 
     def databases_seen(self, *, ahead: bool = False) -> DatabaseView:
         """Return what a policy sees of the databases now; there have to be some."""

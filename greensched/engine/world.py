@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from greensched.engine.databases import database_arrays
+from greensched.engine.estimates import sizes
 from greensched.engine.kernels import layout, memory
 from greensched.engine.records import records
+from greensched.engine.shifting import latest_starts, no_holds
 from greensched.errors import Finding, ScenarioError
 from greensched.model import (
     NONE,
@@ -18,7 +20,6 @@ from greensched.model import (
     STANDBY_SHARE,
     Discipline,
     JobClass,
-    Jobs,
     Services,
     Setting,
     Weigher,
@@ -199,28 +200,17 @@ def _scalars(setting: Setting, mach: NDArray[Any], tree_size: int, tour_size: in
     return w
 
 
-def _sizes(jobs: Jobs) -> NDArray[np.int32]:
-    """Return each job's row of learnt durations: jobs of equal class and size share one."""
-    size = np.zeros(len(jobs), np.int64)
-    for column in (jobs.job_class, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m):
-        if bool((column == column[0]).all()):
-            continue  # most traces vary in few columns, and sorting is what costs
-        codes = np.unique(column, return_inverse=True)[1]
-        size = size * (int(codes.max()) + 1) + codes
-        size = np.unique(size, return_inverse=True)[1]
-    return size.astype(np.int32)
-
-
-def job_table(jobs: Jobs | None, *, estimates: bool) -> layout.JobTable:
-    """Return the jobs' columns; `estimates`: learn those that are not given."""
+def job_table(setting: Setting) -> layout.JobTable:
+    """Return the jobs' columns; durations that are not given are learnt where the queue asks."""
+    jobs, estimates = setting.jobs, setting.discipline in ("easy-backfill", "shortest-first")
     if jobs is None:
         long, short = np.empty(0, np.int64), np.empty(0, np.int32)
         return layout.JobTable(
-            long, long, short, short, short, short, long, short, short, long, long, short
+            long, long, short, short, short, short, long, short, short, long, long, short, long
         )
     size = np.empty(0, np.int32)
     if estimates and len(jobs) and bool((jobs.estimate_ms == NONE).any()):
-        size = _sizes(jobs)
+        size = sizes(jobs)
     columns = (
         jobs.submit_ms,
         jobs.duration_ms,
@@ -234,6 +224,7 @@ def job_table(jobs: Jobs | None, *, estimates: bool) -> layout.JobTable:
         jobs.use_offsets,
         jobs.use_until_ms,
         jobs.use_cpu_m,
+        latest_starts(setting),
     )
     # memory-mapped columns stay mapped; a plain view gives all callers one type
     return layout.JobTable(
@@ -287,9 +278,7 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
     tree_size = size if setting.weigher in ("first-fit", "spread") else 0
     svc, load = _services(setting)
     groups, told = len(setting.fleet) * layout.ROLES, (load.shape[1] + 1, len(svc))
-    table = job_table(
-        setting.jobs, estimates=setting.discipline in ("easy-backfill", "shortest-first")
-    )
+    table = job_table(setting)
     out = records(layout.OUTCOME, len(table.submit_ms))
     out["start_ms"], out["end_ms"], out["machine"] = NONE, NONE, NONE
     w = _scalars(setting, mach, tree_size, size)
@@ -325,6 +314,7 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         press_curve=np.array(setting.interference.curve, np.float64).T.copy(),
         out=out,
         learnt=np.zeros((int(table.size.max()) + 1 if len(table.size) else 0, 2), np.int64),
+        held=no_holds(len(table.latest_ms)),
         **database_arrays(setting, w),
     )
     return world, table
@@ -346,7 +336,8 @@ def grown(world: layout.World, need_replicas: int = 0) -> layout.World:
     running, tasks_max = int(w["n_running"]), int(w["tasks_max"])
     replicas = int(w["n_alive"]) + int(w["n_pending"]) + need_replicas
     heaps = int(w["heaps_end"]) + 2 * int(world.mach["heap_room"].max())
-    wait = _grow(world.wait, int(w["n_waiting"]) + running, "next", world.w, "wait_free")
+    waiting = int(w["n_waiting"]) + int(w["n_held"]) + running
+    wait = _grow(world.wait, waiting, "next", world.w, "wait_free")
     larger = {
         "slot": _grow(world.slot, running + tasks_max, "next_free", world.w, "slot_free"),
         "wait": wait,

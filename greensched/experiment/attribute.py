@@ -21,7 +21,7 @@ from greensched.experiment.combinations import (
     Sets,
     same_demand,
 )
-from greensched.units import MS_PER_S
+from greensched.units import MG_PER_KG, MS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -183,8 +183,11 @@ def attributed(
     """
     values = {on: saved(baselines[one.end_ms], one.totals, window_ms) for on, one in found.items()}
     attributions, totals, parts = {}, {}, {}
-    energy = _one(sets, {on: v["energy_facility_mwh"] for on, v in values.items()})
-    reasons = {p.name: _why(p.name, energy, found) for p in energy.technologies}
+    energy, emitted = (
+        _one(sets, {on: v[name] for on, v in values.items()})
+        for name in ("energy_facility_mwh", "scope2_location_mg")
+    )
+    reasons = {p.name: _why(p.name, energy, emitted, found) for p in energy.technologies}
     losing = any(values[frozenset()].values())
     for name in QUANTITIES:
         own = {on: v[name] for on, v in values.items()}
@@ -236,11 +239,20 @@ def _kwh(mwh: int) -> str:
     return f"{mwh / MWH_PER_KWH:,.1f} kWh"
 
 
-def _why(name: str, energy: Attribution, found: Mapping[Switches, Combination]) -> str:
+def _why(
+    name: str,
+    energy: Attribution,
+    emitted: Attribution,
+    found: Mapping[Switches, Combination],
+) -> str:
     """Return why a switch saves no energy, empty where it saves some."""
-    part = next(p for p in energy.technologies if p.name == name)
+    part, in_hours = (
+        next(p for p in one.technologies if p.name == name) for one in (energy, emitted)
+    )
     if part.shapley > 0:
         return ""
+    if in_hours.shapley > 0:
+        return f"saves {in_hours.shapley / MG_PER_KG:,.1f} kgCO2e by cleaner hours, and no energy"
     nothing, alone = found[frozenset()], found[frozenset({name})]
     cycles, moves = (alone.counts[k] - nothing.counts[k] for k in ("power_cycles", "moves"))
     lost = alone.batch.get("wasted_core_h", 0.0) - nothing.batch.get("wasted_core_h", 0.0)

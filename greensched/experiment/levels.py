@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -13,9 +13,11 @@ from greensched.model import NONE
 from greensched.units import CPU_M_PER_CORE, MS_PER_H, MS_PER_MIN, MS_PER_S, S_PER_H
 
 if TYPE_CHECKING:
-    from greensched.engine.result import RunResult
+    from greensched.engine.result import JobOutcome, RunResult
     from greensched.experiment.world import Shared
-    from greensched.model import FloatArray, IntArray, Services
+    from greensched.model import FloatArray, IntArray, Jobs, Services
+
+NOBODY_HELD: Final = {"held": 0, "held_mean_s": None, "held_p95_s": None, "pauses": 0}
 
 
 def step_lengths_ms(services: Services, end_ms: int) -> IntArray:
@@ -149,6 +151,30 @@ def _ok(value: float | None, limit: float | None) -> bool | None:
     return value <= limit
 
 
+def queue_waits_ms(run: RunResult, jobs: Jobs) -> IntArray:
+    """Return how long [ms] each job was in the queue before its first start, or until the end.
+
+    What a policy kept it from the queue before that, waiting for cleaner hours, is no such wait.
+    """
+    begun_ms = np.where(run.jobs.start_ms == NONE, run.end_ms, run.jobs.start_ms)
+    waits: IntArray = begun_ms - jobs.submit_ms - run.jobs.held_ms
+    return waits
+
+
+def _held(jobs: JobOutcome) -> dict[str, int | float | None]:
+    """Return how many jobs a policy held at arrival, how long, and how often it paused any."""
+    waits_s = jobs.held_ms[jobs.held_ms > 0] / MS_PER_S
+    pauses = int(jobs.pauses.sum())
+    if not len(waits_s):
+        return {**NOBODY_HELD, "pauses": pauses}
+    return {
+        "held": len(waits_s),
+        "held_mean_s": float(waits_s.mean()),
+        "held_p95_s": float(np.percentile(waits_s, 95)),
+        "pauses": pauses,
+    }
+
+
 def batch_level(shared: Shared, run: RunResult) -> dict[str, Any]:
     """Return the batch account of a run; a job that never started waits until the end."""
     slo, jobs = shared.scenario.slo, shared.workload.jobs
@@ -167,13 +193,14 @@ def batch_level(shared: Shared, run: RunResult) -> dict[str, Any]:
             "wait_mean_s": None,
             "wait_p95_s": None,
             "wait_p95_ok": None,
+            **NOBODY_HELD,
             "evictions": 0,
             "wasted_core_h": 0.0,
             "work_core_h": 0.0,
             **counted,
         }
     out = run.jobs
-    waits_s = (np.where(out.start_ms == NONE, run.end_ms, out.start_ms) - jobs.submit_ms) / 1000
+    waits_s = queue_waits_ms(run, jobs) / MS_PER_S
     done = out.end_ms != NONE
     due = jobs.deadline_ms != NONE
     missed = due & (~done | (out.end_ms > jobs.deadline_ms))
@@ -191,6 +218,7 @@ def batch_level(shared: Shared, run: RunResult) -> dict[str, Any]:
         "wait_mean_s": float(waits_s.mean()),
         "wait_p95_s": p95_s,
         "wait_p95_ok": _ok(p95_s, counted["wait_p95_limit_s"]),
+        **_held(out),
         "evictions": int(out.evictions.sum()),
         "wasted_core_h": float((out.wasted_ms * cores).sum() / MS_PER_H),
         "work_core_h": float(work_ms / MS_PER_H),

@@ -106,6 +106,8 @@ def job_columns(one: Outcome, suffix: str) -> dict[str, Any]:
     """Return a run's columns of the table of jobs, named with `suffix` before their unit."""
     out = one.run.jobs
     return {
+        f"held{suffix}_s": out.held_ms / MS_PER_S,
+        f"pauses{suffix}": out.pauses,
         f"evictions{suffix}": out.evictions,
         f"wasted{suffix}_s": out.wasted_ms / MS_PER_S,
         f"left{suffix}_s": out.left_ms / MS_PER_S,

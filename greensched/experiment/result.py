@@ -42,6 +42,8 @@ _DIFFERENCES = {
         "deadline_miss_share",
         "wait_mean_s",
         "wait_p95_s",
+        "held",
+        "pauses",
         "evictions",
         "wasted_core_h",
         "backlog_core_h",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from greensched import registry
 from greensched.accounting import Baseline, Totals, account, baseline_of, total
 from greensched.engine.simulate import Simulation
-from greensched.experiment import forecasts
+from greensched.experiment import carbon_forecast, forecasts
 from greensched.experiment.attribute import Attributed, attributed
 from greensched.experiment.combinations import Question, Sets, sets_of
 from greensched.experiment.evaluate import Ground, evaluate
@@ -95,6 +95,7 @@ def _findings(world: Shared, static: Partition, late_ms: int) -> tuple[str, ...]
         *world.workload.findings,
         *static.findings,
         *forecasts.findings(world.scenario, world.workload, world.forecast),
+        *carbon_forecast.findings(world.carbon, world.workload.jobs),
         *_remarks(world, late_ms),
     )
     return tuple(dict.fromkeys(found))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from greensched import registry
+from greensched.engine.shifting import longest_hold_ms
 from greensched.engine.simulate import Simulation
 from greensched.experiment.executor import Executor, Here
 from greensched.experiment.levels import responses_ms
@@ -239,12 +240,13 @@ def _limits(world: Shared, reference: RunResult) -> tuple[Limits, list[str]]:
         wait_ms = WAIT_P95_ASSUMED_MS
         findings.append("no objective for batch: a 95th-percentile wait of 15 min assumed")
     allowed_ms = WAIT_P95_ASSUMED_MS if wait_ms is None else wait_ms
+    held_ms = longest_hold_ms(world.scenario.policies) or 0  # what comes last may be kept so long
     return Limits(
         latency_factor=slo.latency_factor_p99,
         shortage_share=shortage,
         deadline_miss=slo.deadline_miss,
         wait_p95_ms=wait_ms,
-        end_ms=reference.end_ms + allowed_ms,
+        end_ms=reference.end_ms + allowed_ms + held_ms,
         reference_ms=responses_ms(world, reference),
     ), findings
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from greensched.experiment.levels import queue_waits_ms
 from greensched.model import NONE, ROLE_CODES
 from greensched.units import MS_PER_H, MS_PER_S
 
@@ -162,8 +163,7 @@ def broken_at_end(
     assert jobs is not None
     ended = np.where(out.end_ms == NONE, run.end_ms, out.end_ms)
     if objective == "batch_wait_p95":
-        waited = np.where(out.start_ms == NONE, run.end_ms, out.start_ms) - jobs.submit_ms
-        rows = np.flatnonzero(waited > (limits.wait_p95_ms or 0))
+        rows = np.flatnonzero(queue_waits_ms(run, jobs) > (limits.wait_p95_ms or 0))
     elif objective == "deadline_miss":
         rows = np.flatnonzero((jobs.deadline_ms != NONE) & (ended > jobs.deadline_ms))
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from greensched.engine.shifting import chosen_waits_ms
 from greensched.engine.simulate import Simulation
 from greensched.experiment.levels import (
     batch_level,
@@ -202,7 +203,9 @@ class _Guard:
         start, end = world.out["start_ms"][:arrived], world.out["end_ms"][:arrived]
         late = missed = np.empty(0, np.int64)
         if self._task.limits.wait_p95_ms is not None:
-            waited = np.where(start == NONE, now_ms, start) - jobs.submit_ms[:arrived]
+            submit = jobs.submit_ms[:arrived]
+            waited = np.where(start == NONE, now_ms, start) - submit
+            waited -= chosen_waits_ms(world, submit, now_ms)
             late = np.flatnonzero(waited > self._task.limits.wait_p95_ms)
         if self._missed is not None:
             due = jobs.deadline_ms[:arrived]

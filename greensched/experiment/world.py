@@ -9,6 +9,7 @@ import numpy as np
 
 from greensched.accounting import Factors, SiteFactors, machine_factors, site_factors
 from greensched.errors import ScenarioError
+from greensched.experiment.carbon_forecast import CarbonForecast, carbon_forecast_of
 from greensched.experiment.forecasts import forecast_of
 from greensched.experiment.latency import check_names
 from greensched.model import Policy, Setting
@@ -40,6 +41,7 @@ class Shared:
     edges_ms: IntArray
     forecast: Forecast | None = None  # of the services; None: no policy uses one
     outages: Outages | None = None  # of the fleet's machines, as they will come
+    carbon: CarbonForecast | None = None  # None: no policy uses one
 
     @property
     def machines(self) -> int:
@@ -79,6 +81,7 @@ class Shared:
             places=places,
             interference=scenario.spec.interference.value,
             outages=self.outages,
+            carbon=self.carbon,
         )
 
     def factors(self, end_ms: int) -> Factors:
@@ -131,6 +134,7 @@ def shared(scenario: Scenario) -> Shared:
         intensity=used,
         edges_ms=_grid(scenario, used),
         forecast=forecast_of(scenario, workload, _last_ms(scenario)),
+        carbon=carbon_forecast_of(scenario, used, fleet),
     )
 
 

@@ -79,12 +79,13 @@ def foresee(
     until_ms: int,
     *,
     calendar: Calendar | None = None,
-    coverage_share: float = COVERAGE,
+    coverage_share: float | None = COVERAGE,
 ) -> IntensityForecast:
     """Return the forecast by the hour from the end of `history` to `until_ms` [ms, UTC].
 
     Of history the last 6 weeks count, in whole hours; 14 days give the hour of the week, 2 days
-    the hour of the day. Raises DataError where it is shorter.
+    the hour of the day. Raises DataError where it is shorter. Without `coverage_share` no band is
+    calibrated and no skill told, in half of the time.
     """
     calendar = calendar or Calendar()
     start_ms, load = _hours(history)
@@ -99,12 +100,11 @@ def foresee(
     steps = np.arange(len(edges) - 1)
     weekly = whole.expected_at(whole.begin, (edges[:-1] + MS_PER_H // 2).tolist())[:, 0]
     expected = (weekly + _yesterday(load[0], np.array([hours]), steps)[0]) / 2.0
-    kept = _calibrated_hours(hours)
-    early = fit(
-        load[:, :-kept], start_ms=start_ms, step_ms=MS_PER_H, calendar=calendar, until_ms=end_ms
-    )
-    tries = _tries(early, load, kept) if early.predicts else None
-    low, high = _band(tries, expected, steps, coverage_share) if tries else (expected, expected)
+    tries, low, high = None, expected, expected
+    if coverage_share is not None:
+        tries = _calibrating(load, start_ms, end_ms, calendar)
+    if tries is not None and coverage_share is not None:
+        low, high = _band(tries, expected, steps, coverage_share)
     values = np.maximum(expected / _MG_PER_G, LEAST_G_PER_KWH)
     source = f"{whole.method} forecast of {history.labels.source}"
     return IntensityForecast(
@@ -122,6 +122,15 @@ def foresee(
         reason=whole.reason,
         skill=_skill(tries, load[0]) if tries else (),
     )
+
+
+def _calibrating(load: IntArray, start_ms: int, end_ms: int, calendar: Calendar) -> _Tries | None:
+    """Return the forecasts of the later half of what is known, made from the earlier half."""
+    kept = _calibrated_hours(load.shape[1])
+    early = fit(
+        load[:, :-kept], start_ms=start_ms, step_ms=MS_PER_H, calendar=calendar, until_ms=end_ms
+    )
+    return _tries(early, load, kept) if early.predicts else None
 
 
 def _hours(history: CarbonIntensity) -> tuple[int, IntArray]:

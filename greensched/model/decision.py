@@ -186,6 +186,8 @@ class Snapshot:
     forecast: Forecaster | None = None  # fitted on history; None: nobody asked for one
     databases: DatabaseView | None = None  # for who packs them; None: there are none
     sensitivity: FloatArray | None = None  # of services to batch beside them; None: not told
+    waiting: WaitingView | None = None  # for who shifts; None: no job may wait
+    carbon: Any = None  # for who shifts: a ticks.TickIntensity from now on; None: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +289,7 @@ class WaitingView:
     interruptible: BoolArray
     started: BoolArray
     running: BoolArray  # started, and not suspended
+    checkpoint_ms: IntArray | None = None  # work that each pause costs; None: none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,8 +317,32 @@ class Resume:
     at_ms: IntArray
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Keep deferrable jobs that arrive before this policy's next wake from starting until then.
+
+    Those whose latest start comes before it are not held.
+    """
+
+
 Shift: TypeAlias = Release | Suspend | Resume
-Action: TypeAlias = Scale | Power | Lend | Recall | BatchLimit | Move | Compress
+Action: TypeAlias = Scale | Power | Lend | Recall | BatchLimit | Move | Compress | Hold | Shift
+
+
+class CarbonForecaster(Protocol):
+    """Tells the carbon intensity to come, as known at an instant."""
+
+    @property
+    def tick_ms(self) -> int:
+        """Return the tick in which it tells it."""
+        ...
+
+    def issued(self, now_ms: int, *, truth: bool) -> Any:
+        """Return a ticks.TickIntensity whose tick 0 is at `now_ms`; None where nothing is known.
+
+        `truth`: what will come true, for oracles alone.
+        """
+        ...
 
 
 class Memory(Protocol):

@@ -9,7 +9,7 @@ from greensched.model.interference import NO_INTERFERENCE, Interference
 
 if TYPE_CHECKING:
     from greensched.model.codes import Int8Array, IntArray
-    from greensched.model.decision import Forecaster, Policy
+    from greensched.model.decision import CarbonForecaster, Forecaster, Policy
     from greensched.model.entities import Databases, Jobs, MachineType, Services, Site
     from greensched.model.outages import Outages
 
@@ -47,3 +47,4 @@ class Setting:
     places: IntArray | None = None  # machine of each database's replicas at the start; NONE: none
     interference: Interference = NO_INTERFERENCE
     outages: Outages | None = None  # of all machines, known to nobody before they happen
+    carbon: CarbonForecaster | None = None  # for policies that shift jobs

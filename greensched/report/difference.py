@@ -106,6 +106,28 @@ ROWS: Final = (
         measure="s",
         objective="batch.wait_p95",
     ),
+    Row(
+        group="batch",
+        key="batch.held",
+        label="held for cleaner hours, jobs",
+        measure="count",
+        optional=True,
+    ),
+    Row(
+        group="batch",
+        key="batch.held_mean_s",
+        label="held, mean, {unit}",
+        measure="s",
+        optional=True,
+    ),
+    Row(
+        group="batch",
+        key="batch.held_p95_s",
+        label="held, p95, {unit}",
+        measure="s",
+        optional=True,
+    ),
+    Row(group="batch", key="batch.pauses", label="pauses", measure="count", optional=True),
     Row(group="batch", key="batch.unfinished", label="jobs unfinished", measure="count"),
     Row(
         group="batch",

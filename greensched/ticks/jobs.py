@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from greensched.model import BoolArray, IntArray
+    from greensched.model import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,8 @@ class TickJobs:
     A job arrives at `arrival`, runs for `length`, and starts no later than `latest`: that it ends
     within the data when it starts then is up to who makes the columns. `expected` is what a policy
     may take for its length before it has run; where only an estimate is known, both columns hold
-    it. `cpu_m` [thousandths of a core] are held while it runs.
+    it. `cpu_m` [thousandths of a core] are held while it runs. A pause costs `checkpoint` [ticks]
+    of work, in parts of a tick where need be.
     """
 
     arrival: IntArray
@@ -27,6 +28,7 @@ class TickJobs:
     expected: IntArray
     cpu_m: IntArray
     interruptible: BoolArray
+    checkpoint: FloatArray | None = None  # None: pauses cost nothing
 
     def __post_init__(self) -> None:
         """Hold what every policy relies on."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from greensched.engine import result
 from greensched.engine.kernels import layout
 from greensched.engine.simulate import Simulation
 from greensched.model import BOOTING, LENT, NONE, OFF, OUT, OWN, SLEEPING
@@ -93,6 +94,17 @@ def _index(world: World) -> None:
         assert blocks.tolist() == world.block[pool].tolist()
 
 
+def _held(world: World) -> None:
+    """Check that what is held neither waits nor runs, and has not ended."""
+    held = np.flatnonzero(world.held["kept_ms"] != NONE)
+    assert len(held) == world.w["n_held"][0]
+    running = [_chain(world.slot, m["job_head"], "machine_next") for m in world.mach]
+    slots = np.array([s for chain in running for s in chain], np.int64)
+    waiting = result.waiting(world)["job"]
+    assert not np.isin(held, np.concatenate([world.slot["job"][slots], waiting])).any()
+    assert (world.out["end_ms"][held] == NONE).all()
+
+
 def check_world(world: World) -> None:
     """Assert all that must hold of a world between two events."""
     for m in range(len(world.mach)):
@@ -114,6 +126,7 @@ def check_world(world: World) -> None:
     assert world.svc["n_pending"].sum() == w["n_pending"]
     assert world.mach["n_jobs"].sum() == w["n_running"]
     assert world.lane["n"].sum() == w["n_waiting"]
+    _held(world)
     on = ~np.isin(world.mach["state"], (OFF, SLEEPING, OUT))
     assert on.sum() == w["n_on"]
     assert (world.mach["state"] == OUT).sum() == w["n_out"]

@@ -18,6 +18,7 @@ from greensched.model import Setting  # noqa: TC001  (hypothesis reads annotatio
 from tests.effort import examples
 from tests.engine.crowded_worlds import crowded
 from tests.engine.random_worlds import batch_worlds, full_worlds
+from tests.engine.shifted_worlds import shifted_worlds
 from tests.twin_world import World
 
 REL, ABS = 1e-9, 1e-9
@@ -28,7 +29,7 @@ def agree(setting: Setting) -> None:
     """Assert that the engine and the twin tell the same of one setting."""
     twin, run = World(setting).run(), simulate(setting)
     assert twin.end_ms == run.end_ms
-    for name in ("start_ms", "end_ms", "wasted_ms", "evictions"):
+    for name in ("start_ms", "end_ms", "wasted_ms", "evictions", "held_ms", "pauses"):
         assert [getattr(j, name) for j in twin.jobs] == getattr(run.jobs, name).tolist(), name
     assert twin.machine_ms == {
         (g.machine_type, g.role): int(ms)
@@ -82,6 +83,13 @@ def test_twin_agrees_on_services_beside_batch(setting: Setting) -> None:
     agree(setting)
 
 
+@settings(max_examples=200)
+@given(shifted_worlds())
+def test_twin_agrees_where_jobs_are_held_and_paused(setting: Setting) -> None:
+    """Engine and twin agree where a policy holds jobs, pauses them and lets them go."""
+    agree(setting)
+
+
 @pytest.mark.parametrize("hundred", range(4))
 def test_twin_agrees_where_much_happens_at_once(hundred: int) -> None:
     """Engine and twin agree on worlds crowded with gangs, devices, priorities and actions."""
@@ -102,6 +110,7 @@ def test_twin_is_no_copy() -> None:
     import tests.twin_outages
     import tests.twin_services
     import tests.twin_shares
+    import tests.twin_shifting
     import tests.twin_world
 
     for module in (
@@ -112,6 +121,7 @@ def test_twin_is_no_copy() -> None:
         tests.twin_shares,
         tests.twin_outages,
         tests.twin_services,
+        tests.twin_shifting,
         tests.twin_world,
     ):
         assert not [

@@ -33,6 +33,7 @@ from greensched.model import (
 from greensched.model.pools import with_sums
 from greensched.units import MS_PER_DAY, MS_PER_MIN
 from tests.properties.databases import make_databases, read_only
+from tests.properties.waiting import make_waiting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -148,6 +149,7 @@ def make_snapshot(
     replicas, *room = _replicas(rng, world, state, lending)
     services = _services(rng, world, replicas, lending)
     machines = _machines(rng, world, now_ms, state, lending, replicas, *room)
+    waiting, carbon = make_waiting(rng, now_ms)
     return Snapshot(
         now_ms=now_ms,
         period_ms=period_ms,
@@ -159,6 +161,8 @@ def make_snapshot(
         queue=_queue(rng, now_ms),
         forecast=known_forecast(len(world.startup_ms)) if forecast else None,
         databases=make_databases(rng, world.role, state),
+        waiting=waiting,
+        carbon=carbon,
     )
 
 

@@ -22,13 +22,17 @@ from greensched.model import (
     ROLE_CODES,
     SLEEPING,
     BatchLimit,
+    Hold,
     Lend,
     MachineView,
     Power,
     Recall,
+    Release,
     ReplicaView,
+    Resume,
     Scale,
     Snapshot,
+    Suspend,
 )
 from greensched.policies.memory import from_json, to_json
 from greensched.units import MS_PER_MIN
@@ -42,6 +46,7 @@ from tests.properties.strategies import (
     snapshot_runs,
     snapshots,
 )
+from tests.properties.waiting import with_waiting
 from tests.snapshots import EMPTY_QUEUE, waiting
 
 # One name of each policy: a second name of the same class proves nothing more.
@@ -231,16 +236,45 @@ def test_never_beyond_capacity(name: str, run: tuple[Snapshot, ...]) -> None:
 @given(run=snapshot_runs())
 def test_no_deadline_endangered(name: str, run: tuple[Snapshot, ...]) -> None:
     """No job is stopped that doing nothing would have let run on its own machine."""
-    # A snapshot names no job, so none may be held, suspended or moved; machines for batch are
-    # not emptied (what runs there runs to its end) while jobs wait, and never evict.
+    # Only jobs that may pause are suspended; machines for batch are not emptied (what runs there
+    # runs to its end) while jobs wait, and never evict.
     for snapshot, actions, _ in replay(build(name), run):
-        m = snapshot.machines
-        assert not [a for a in actions if hasattr(a, "jobs")]
+        m, waiting = snapshot.machines, snapshot.waiting
+        for suspended in (a.jobs for a in actions if isinstance(a, Suspend)):
+            assert waiting is not None
+            may = waiting.job[waiting.interruptible]
+            assert set(suspended.tolist()) <= set(may.tolist())
         for row in rows(actions, Power, to="sleep") + rows(actions, Power, to="off"):
             if m.role[row] == ROLE_CODES["batch"]:
                 assert snapshot.queue.jobs == 0
         evicting = rows(actions, BatchLimit, evict=True)
         assert all(m.role[row] != ROLE_CODES["batch"] for row in evicting)
+
+
+@every_policy
+@few
+@given(run=snapshot_runs())
+def test_no_job_is_kept_beyond_its_latest_start(name: str, run: tuple[Snapshot, ...]) -> None:
+    """Who may not pause and would be late at the next wake goes in time, and not in the past."""
+    policy = build(name)
+    for snapshot, actions, _ in replay(policy, run):
+        shifts = [a for a in actions if isinstance(a, Release | Resume | Suspend)]
+        assert all((a.at_ms >= snapshot.now_ms).all() for a in shifts)
+        waiting = snapshot.waiting
+        if waiting is None or not any(isinstance(a, Hold) for a in actions):
+            continue
+        goes = {j: t for a in shifts if not isinstance(a, Suspend) for j, t in pairs(a)}
+        urgent = ~waiting.running & ~waiting.interruptible
+        urgent &= waiting.latest_start_ms < snapshot.now_ms + policy.period_ms
+        for job, latest_ms in zip(
+            waiting.job[urgent].tolist(), waiting.latest_start_ms[urgent].tolist(), strict=True
+        ):
+            assert goes[job] <= max(snapshot.now_ms, latest_ms)
+
+
+def pairs(action: Any) -> Any:
+    """Return the jobs of an action and when it is due for each."""
+    return zip(action.jobs.tolist(), action.at_ms.tolist(), strict=True)
 
 
 @every_policy
@@ -264,7 +298,7 @@ def test_snapshot_holds_no_future() -> None:
     expected = {
         "now_ms", "period_ms", "time_of_day_ms", "steady_since_ms",
         "machines", "services", "replicas", "queue", "forecast", "databases",
-        "sensitivity",
+        "sensitivity", "waiting", "carbon",
     }  # fmt: skip
     assert expected == {f.name for f in fields(Snapshot)}
 
@@ -301,7 +335,7 @@ def closed_loop(policy: Any, demand: Any, *, forecast: bool) -> list[Any]:
     memory, decisions = policy.first_memory(), []
     for k, load in enumerate(demand):
         snapshot = toy_snapshot(base, world, k, load, (state, lending, wanted))
-        snapshot = databases.seen(snapshot, demand[:k])
+        snapshot = with_waiting(databases.seen(snapshot, demand[:k]))
         actions, memory = policy.decide(snapshot, memory)
         decisions.append(image(actions))
         wanted = wanted.copy()

@@ -36,6 +36,7 @@ from greensched.engine.kernels.memory import (
     edges_of,
     heap_key_of,
     heap_slot_of,
+    held_of,
     lane_of,
     learnt_of,
     mach_of,
@@ -62,6 +63,7 @@ from greensched.engine.kernels.replicas import (
     load_step,
     service_sync,
 )
+from greensched.engine.kernels.shifting import hold_back
 from greensched.model import DRAINING, RECALL
 
 if TYPE_CHECKING:
@@ -113,7 +115,9 @@ def _machine_event(world: Pages, jobs: Pages, m: int) -> None:
 
 @inner
 def _arrive(world: Pages, jobs: Pages, j: int) -> None:
-    """Let job j start at once where its discipline lets it, or wait."""
+    """Let job j start at once where its discipline lets it, or wait; or hold it for a policy."""
+    if len(held_of(world)) > 0 and hold_back(world, jobs, j):
+        return
     w, lane, wait = w_of(world), lane_of(world), wait_of(world)
     e = wait_new(w, wait, jobs, cls_of(world), learnt_of(world), j, ZERO)
     i = wait[e].lane

@@ -263,11 +263,13 @@ def _kept_ms(world: Pages, jobs: Pages, j: int, saved_ms: int, done_ms: int) -> 
 
 
 @inner
-def evict(world: Pages, jobs: Pages, s: int) -> None:
-    """Evict slot s and its mates; the job waits again with what its checkpoints kept."""
-    w, slot, wait, out = w_of(world), slot_of(world), wait_of(world), out_of(world)
+def take_off(world: Pages, jobs: Pages, s: int) -> tuple[int, int]:
+    """Take slot s and its mates off their machines.
+
+    Returns how far [ms] the last of them was, and how far [task-ms] all tasks of the job.
+    """
+    w, slot, out = w_of(world), slot_of(world), out_of(world)
     j = slot[s].job
-    saved_ms = slot[s].kept_ms  # it was started from a checkpoint, which is still there
     done_min, done_sum, tasks = INF, 0, 0
     t = s
     while True:
@@ -288,6 +290,16 @@ def evict(world: Pages, jobs: Pages, s: int) -> None:
         if t == s:
             break
     done_sum += (tasks_of(jobs)[j] - tasks) * duration_ms_of(jobs)[j]  # mates that had ended
+    return done_min, done_sum
+
+
+@inner
+def evict(world: Pages, jobs: Pages, s: int) -> None:
+    """Evict slot s and its mates; the job waits again with what its checkpoints kept."""
+    w, slot, wait, out = w_of(world), slot_of(world), wait_of(world), out_of(world)
+    j = slot[s].job
+    saved_ms = slot[s].kept_ms  # it was started from a checkpoint, which is still there
+    done_min, done_sum = take_off(world, jobs, s)
     kept = _kept_ms(world, jobs, j, saved_ms, done_min)
     out[j].wasted_ms += done_sum - kept * tasks_of(jobs)[j]
     out[j].evictions += 1

@@ -44,6 +44,8 @@ from greensched.engine.kernels.layout import (
     C_RETURN,
     C_RING,
     C_SCALE,
+    C_SEE_JOBS,
+    C_SHIFT,
     NO,
     ONE,
     T_BOOT,
@@ -68,6 +70,7 @@ from greensched.engine.kernels.meter import note_empty, refresh, sync
 from greensched.engine.kernels.outages import come_back, fail, leave
 from greensched.engine.kernels.queue import forget_failures
 from greensched.engine.kernels.replicas import change_online, finish_move, settle_replica
+from greensched.engine.kernels.shifting import release, see_jobs, suspend
 from greensched.model import BOOTING, LENT, ON
 
 if TYPE_CHECKING:
@@ -203,5 +206,10 @@ def control(
         fail(world, jobs, who)
     elif op == C_RETURN:
         come_back(world, who)
+    elif op == C_SEE_JOBS:
+        see_jobs(world, who, first)
+    elif op == C_SHIFT:
+        suspend(world, jobs, who)
+        release(world, jobs, first)
     else:
         _settle_tenants(world, table, who, first)

@@ -88,7 +88,9 @@ DONE, GROW, RING, PLACE = _codes(4)
     C_LEAVE,
     C_FAIL,
     C_RETURN,
-) = range(15)
+    C_SEE_JOBS,
+    C_SHIFT,
+) = range(17)
 
 
 def _dtype(text: str) -> np.dtype[Any]:
@@ -108,6 +110,7 @@ i8: load_start_ms load_step_ms wants_dispatch tour_size discipline weigher n_pow
 i8: n_alive wants_replicas n_replica_changes freed_machine heaps_end tasks_max steady_since_ms
 i8: db_step db_next_ms db_start_ms db_step_ms
 i8: n_outages n_out n_out_peak n_out_peak_ms n_replicas_lost n_jobs_lost lost_work graceful
+i8: n_held holds shift_next_ms
 f8: standby_share move_energy_j move_j_per_mib move_ms_per_mib quantum gpu_quantum
 f8: batch_sensitivity
 """)
@@ -183,6 +186,11 @@ f8: energy_j
 i4: evictions machine
 """)
 
+HELD = _dtype("""
+i8: kept_ms released_ms
+i4: pauses
+""")
+
 
 class World(NamedTuple):
     """All arrays of one run; shapes in brackets (M machines, S services, K intervals).
@@ -221,6 +229,7 @@ class World(NamedTuple):
     press_curve: NDArray[np.float64]  # [2, points] pressure, slow-down
     out: NDArray[Any]  # OUTCOME [jobs]
     learnt: NDArray[np.int64]  # [sizes, 2] count and sum of finished jobs' durations [ms]
+    held: NDArray[Any]  # HELD [jobs]; empty where nobody shifts
     dbs: NDArray[Any]  # DATABASE [D]
     copy: NDArray[Any]  # COPY [R], in rows of their database
     db_cpu_m: NDArray[np.int64]  # [D, steps] of one replica
@@ -242,3 +251,4 @@ class JobTable(NamedTuple):
     use_offsets: NDArray[np.int64]
     use_until_ms: NDArray[np.int64]
     use_cpu_m: NDArray[np.int32]
+    latest_ms: NDArray[np.int64]  # latest start, -1: may not wait; empty where nobody shifts

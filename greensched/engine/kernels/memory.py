@@ -58,6 +58,7 @@ WORLD_DTYPES: dict[str, Any] = {
     "press_curve": np.float64,
     "out": form.OUTCOME,
     "learnt": np.int64,
+    "held": form.HELD,
     "dbs": form.DATABASE,
     "copy": form.COPY,
     "db_cpu_m": np.int64,
@@ -96,6 +97,7 @@ JOB_DTYPES: dict[str, Any] = {
     "use_offsets": np.int64,
     "use_until_ms": np.int64,
     "use_cpu_m": np.int32,
+    "latest_ms": np.int64,
 }
 
 
@@ -187,6 +189,7 @@ _of = {
     press_curve_of,
     out_of,
     learnt_of,
+    held_of,
     dbs_of,
     copy_of,
     db_cpu_m_of,
@@ -209,4 +212,5 @@ _job = {
     use_offsets_of,
     use_until_ms_of,
     use_cpu_m_of,
+    latest_ms_of,
 ) = _job.values()

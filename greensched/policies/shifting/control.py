@@ -98,19 +98,17 @@ class Shifting:
         found: list[Shift] = []
         if begins.any():
             jobs, at_ms = promised.job[begins], np.maximum(promised.start_ms[begins], now_ms)
-            found.append(Release(jobs=jobs, at_ms=at_ms, site=np.full(len(jobs), NONE)))
+            site = np.full(len(jobs), NONE)
+            found.append(Release(jobs=frozen(jobs), at_ms=frozen(at_ms), site=frozen(site)))
         stops, stops_ms = promised.job[ends], promised.stop_ms[ends]
         idle = _without_piece_now(now_ms, waiting, promised)
         if len(stops) or len(idle):
-            found.append(
-                Suspend(
-                    jobs=np.concatenate((idle, stops)),
-                    at_ms=np.concatenate((np.full(len(idle), now_ms), stops_ms)),
-                )
-            )
+            jobs = np.concatenate((idle, stops))
+            at_ms = np.concatenate((np.full(len(idle), now_ms), stops_ms))
+            found.append(Suspend(jobs=frozen(jobs), at_ms=frozen(at_ms)))
         if resumes.any():
             at_ms = np.maximum(promised.start_ms[resumes], now_ms)
-            found.append(Resume(jobs=promised.job[resumes], at_ms=at_ms))
+            found.append(Resume(jobs=frozen(promised.job[resumes]), at_ms=frozen(at_ms)))
         return tuple(found)
 
 
@@ -122,6 +120,7 @@ def _columns(
     fixed = waiting.running[rows] & ~waiting.interruptible[rows]
     latest = np.maximum((waiting.latest_start_ms[rows] - now_ms) // forecast.tick_ms, 0)
     latest = np.minimum(latest, np.maximum(forecast.length - length, 0))
+    cost_ms = waiting.checkpoint_ms
     return TickJobs(
         arrival=np.zeros(len(rows), np.int64),
         length=np.minimum(length, forecast.length),  # beyond the forecast nothing is known
@@ -129,6 +128,7 @@ def _columns(
         expected=length,
         cpu_m=waiting.cpu_m[rows],
         interruptible=waiting.interruptible[rows],
+        checkpoint=cost_ms if cost_ms is None else cost_ms[rows] / forecast.tick_ms,
     )
 
 

@@ -27,9 +27,10 @@ class Plan:
     `greedy` lets one job after the other, in order of arrival, take the cleanest room that is
     left; `exact` solves a linear program (without pauses a MILP, for small cases) and rounds it.
     Without a cap both are the bound itself. Where jobs may pause, one does only if that saves more
-    than `checkpoint_ms` of work for each pause emits. With `wake`, power of machines that would
-    have to be woken counts (greedy only). A new plan moves a job that waits only where that saves
-    more than the share `hysteresis` of what its old start emits.
+    than `checkpoint_ms` of work, or what its own checkpoints cost if that is more, for each pause
+    emits. With `wake`, power of machines that would have to be woken counts (greedy only). A new
+    plan moves a job that waits only where that saves more than the share `hysteresis` of what its
+    old start emits.
     """
 
     kind: ClassVar[str] = "plan"
@@ -60,10 +61,11 @@ class Plan:
 
         Where cores are too few, what finds no room in its window starts late, as soon as it can.
         """
-        if self.checkpoint_ms:
-            jobs = pausing(jobs, intensity, -(-self.checkpoint_ms // intensity.tick_ms))
-        if self.cpu_m == NONE and self.wake is None and held is None:
-            return least_emissions(jobs, intensity)
+        if self.checkpoint_ms or jobs.checkpoint is not None:
+            jobs = pausing(jobs, intensity, self.checkpoint_ms / intensity.tick_ms)
+        if self.cpu_m == NONE and self.wake is None:
+            best = least_emissions(jobs, intensity)
+            return best if held is None else _kept(jobs, intensity, best, held, self.hysteresis)
         cpu_m = int(jobs.cpu_m.sum()) if self.cpu_m == NONE else self.cpu_m
         if self.solver == "exact":
             return exact(jobs, intensity, cpu_m)
@@ -72,19 +74,41 @@ class Plan:
         )
 
 
-def pausing(jobs: TickJobs, intensity: TickIntensity, checkpoint: int) -> TickJobs:
+def _kept(
+    jobs: TickJobs,
+    intensity: TickIntensity,
+    best: Schedule,
+    held: IntArray,
+    hysteresis: float,
+) -> Schedule:
+    """Return `best` with the starts that are `held` where that costs no more than `hysteresis`."""
+    old = held[best.job]
+    own = ~jobs.interruptible[best.job]
+    own &= (old >= jobs.arrival[best.job]) & (old <= jobs.latest[best.job])
+    old = np.where(own, old, best.start)
+    length = best.stop - best.start
+    emitted = intensity.emitted(old, old + length) * (1.0 - hysteresis)
+    start = np.where(emitted <= intensity.emitted(best.start, best.stop), old, best.start)
+    return replace(best, start=start, stop=start + length)
+
+
+def pausing(jobs: TickJobs, intensity: TickIntensity, checkpoint: float) -> TickJobs:
     """Return `jobs`, interruptible where the cheapest ticks beat the best start by enough.
 
-    Enough is `checkpoint` ticks for each pause, at the intensity of the tick on which it goes on.
+    Enough is `checkpoint` ticks for each pause, or the job's own where those are more, at the
+    intensity of the tick on which it goes on.
     """
     rows = np.flatnonzero(jobs.interruptible)
     first, last, length = jobs.arrival[rows], jobs.latest[rows], jobs.length[rows]
     start = best_starts(intensity, first, last, length)
     pieces = cheapest_ticks(intensity, first, last + length, length)
     resumes = np.concatenate(([False], pieces.job[1:] == pieces.job[:-1]))
-    overhead = np.where(resumes, checkpoint * intensity.units[intensity.slot(pieces.start)], 0)
-    emitted = intensity.emitted(pieces.start, pieces.stop) + overhead
-    paused = np.zeros(len(rows), np.int64)
+    cost = np.full(len(jobs), checkpoint)
+    if jobs.checkpoint is not None:
+        cost = np.maximum(cost, jobs.checkpoint)
+    again = cost[rows][pieces.job] * intensity.units[intensity.slot(pieces.start)]
+    emitted = intensity.emitted(pieces.start, pieces.stop) + np.where(resumes, again, 0.0)
+    paused = np.zeros(len(rows))
     np.add.at(paused, pieces.job, emitted)
     interruptible = jobs.interruptible.copy()
     interruptible[rows] = paused < intensity.emitted(start, start + length)

@@ -80,11 +80,11 @@ def _missed(source: Source, run: str) -> Figure:
     )
 
 
-def _waits_s(source: Source, run: str) -> tuple[pd.DataFrame, Any, tuple[str, str]]:
+def _waits_s(source: Source, run: str) -> tuple[pd.DataFrame, Any, tuple[str, ...]]:
     table, suffix = source.jobs(run)
-    start = f"start{suffix}_s"
+    start, held = f"start{suffix}_s", f"held{suffix}_s"
     begun = table[start].fillna(source.end_ms(run) / MS_PER_S)
-    return table, begun - table["submit_s"], ("submit_s", start)
+    return table, begun - table["submit_s"] - table[held], ("submit_s", held, start)
 
 
 def _wait(source: Source, run: str, *, mean: bool) -> Figure:
@@ -97,22 +97,50 @@ def _wait(source: Source, run: str, *, mean: bool) -> Figure:
     return Figure(
         value=value,
         unit="s",
-        formula=f"{what} over jobs of first start (or the run's end) - submission",
+        formula=f"{what} over jobs of first start (or the run's end) - submission - held",
         with_values=total if mean else f"{shown(value)} s of {len(table):,} waits",
         rows=(_rows(table, "all jobs", columns),),
     )
 
 
-def _evictions(source: Source, run: str) -> Figure:
+def _held(source: Source, run: str, *, how: str) -> Figure:
+    """Return how many jobs a switch held at arrival, or for how long."""
+    table, suffix = source.jobs(run)
+    if not len(table):
+        return _no_jobs(0 if how == "count" else None)
+    column = f"held{suffix}_s"
+    rows = table[table[column] > 0]
+    listed = (_rows(rows, f"{column} > 0", (column,)),)
+    words = f"jobs of {column}, those above 0"
+    with_values = f"{len(rows):,} of {len(table):,} jobs"
+    if how == "count":
+        formula = f"number of {words}"
+        return Figure(
+            value=len(rows), unit="count", formula=formula, with_values=with_values, rows=listed
+        )
+    if not len(rows):
+        return Figure(value=None, notes=("no job was held",))
+    value = rows[column].mean() if how == "mean" else np.percentile(rows[column], P95)
+    what = "mean" if how == "mean" else "95th percentile"
+    return Figure(
+        value=float(value),
+        unit="s",
+        formula=f"{what} over {words}",
+        with_values=with_values,
+        rows=listed,
+    )
+
+
+def _counts(source: Source, run: str, *, what: str) -> Figure:
     table, suffix = source.jobs(run)
     if not len(table):
         return _no_jobs(0)
-    column = f"evictions{suffix}"
+    column = f"{what}{suffix}"
     rows = table[table[column] > 0]
     return Figure(
         value=int(rows[column].sum()),
         unit="count",
-        formula="sum over jobs of their evictions",
+        formula=f"sum over jobs of their {what}",
         with_values=f"{int(rows[column].sum()):,} of {len(rows):,} jobs",
         rows=(_rows(rows, f"{column} > 0", (column,)),),
     )
@@ -208,7 +236,11 @@ BATCH: Final[dict[str, Callable[[Source, str], Figure]]] = {
     "deadline_miss_share": _missed,
     "wait_mean_s": partial(_wait, mean=True),
     "wait_p95_s": partial(_wait, mean=False),
-    "evictions": _evictions,
+    "held": partial(_held, how="count"),
+    "held_mean_s": partial(_held, how="mean"),
+    "held_p95_s": partial(_held, how="p95"),
+    "pauses": partial(_counts, what="pauses"),
+    "evictions": partial(_counts, what="evictions"),
     "wasted_core_h": partial(_core_h, column="wasted", what="done and lost"),
     "backlog_core_h": partial(_core_h, column="left", what="left undone"),
     "backlog_energy_kwh": partial(_backlog, emitted=False),

@@ -1,0 +1,177 @@
+"""Carbon intensity as policies of shifting may know it: forecast from what has been, by the hour.
+
+A run's machines may be at several sites, and who starts a job does not say at which: what is
+forecast is the mean of the sites by their cores.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from greensched.carbon import CarbonIntensity
+from greensched.errors import DataError
+from greensched.forecast import Calendar
+from greensched.forecast.intensity import foresee, hourly_means
+from greensched.ticks import TickIntensity, on_ticks
+from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
+
+if TYPE_CHECKING:
+    from greensched.model import Jobs, MachineType
+    from greensched.scenario import Scenario
+
+TICK_MAX_MS: Final = 5 * MS_PER_MIN
+HORIZON_MS: Final = 7 * MS_PER_DAY
+ISSUED_MS: Final = 6 * MS_PER_H  # a forecast holds so long until the next is made
+DECIMALS: Final = 3  # of a forecast [g/kWh]: what is flat but for rounding is flat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarbonForecast:
+    """`series` as known at each instant of a run that begins at `start_utc_ms` [ms since 1970].
+
+    Of the time before the run `history_ms` may be known. Forecasts are issued every `ISSUED_MS`;
+    `early` are the first ones.
+    """
+
+    series: CarbonIntensity
+    start_utc_ms: int
+    offset_ms: int
+    history_ms: int
+    tick_ms: int
+    time_zone: str
+    early: tuple[CarbonIntensity | None, ...] = ()
+
+    def issued(self, now_ms: int, *, truth: bool) -> TickIntensity | None:
+        """Return the intensity from `now_ms` [ms of the run] on, None where nothing is known.
+
+        Of a forecast all hours are foretold from those before its issue, as `forecast.intensity`
+        does; with less than two days known there is none. A constant is known for ever.
+        """
+        if truth or len(self.series.values_g_per_kwh) == 1:
+            return self._ticks(self.series, now_ms)
+        row = now_ms // ISSUED_MS
+        found = self.early[row] if row < len(self.early) else self.foretold(row * ISSUED_MS)
+        return None if found is None else self._ticks(found, now_ms)
+
+    def foretold(self, now_ms: int) -> CarbonIntensity | None:
+        """Return the forecast made at `now_ms` [ms of the run]; None with too little known."""
+        now_utc_ms = self.start_utc_ms + now_ms
+        first, last = np.searchsorted(
+            self.series.edges_ms, (self.start_utc_ms - self.history_ms, now_utc_ms), side="right"
+        )
+        if last <= first:
+            return None
+        known = replace(
+            self.series,
+            edges_ms=self.series.edges_ms[max(first - 1, 0) : last],
+            values_g_per_kwh=self.series.values_g_per_kwh[max(first - 1, 0) : last - 1],
+        )
+        calendar = Calendar(time_zone=self.time_zone)
+        try:
+            found = foresee(
+                known,
+                now_utc_ms + HORIZON_MS + ISSUED_MS,
+                calendar=calendar,
+                coverage_share=None,
+            ).expected
+        except DataError:
+            return None
+        return replace(found, values_g_per_kwh=np.round(found.values_g_per_kwh, DECIMALS))
+
+    def _ticks(self, series: CarbonIntensity, now_ms: int) -> TickIntensity:
+        """Return `series` from `now_ms` on, its last value held to the horizon."""
+        last_ms = int(series.edges_ms[-1])
+        zero_ms = min(self.start_utc_ms + now_ms, last_ms - self.tick_ms)
+        found = on_ticks(series, zero_ms=zero_ms, tick_ms=self.tick_ms, offset_ms=self.offset_ms)
+        return found.held_until(HORIZON_MS // self.tick_ms)
+
+
+def carbon_forecast_of(
+    scenario: Scenario,
+    intensity: dict[str, CarbonIntensity],
+    fleet: tuple[MachineType, ...],
+) -> CarbonForecast | None:
+    """Return what policies of shifting may know; None where none is on."""
+    periods = [p.period_ms for p in scenario.policies if getattr(p, "shifts", False)]
+    if not periods:
+        return None
+    cores = {name: sum(k.count * k.cpu_m for k in fleet if k.site == name) for name in intensity}
+    series = mixed([(one, cores[name]) for name, one in intensity.items()])
+    start_ms = scenario.start_utc_ms
+    grid = [TICK_MAX_MS, start_ms % MS_PER_H, *periods]
+    if len(series.values_g_per_kwh) > 1:
+        grid += [int(series.edges_ms[1] - series.edges_ms[0]), start_ms - int(series.edges_ms[0])]
+    made = CarbonForecast(
+        series=series,
+        start_utc_ms=start_ms,
+        offset_ms=scenario.start_offset_ms,
+        history_ms=round(scenario.spec.history.days * MS_PER_DAY),
+        tick_ms=math.gcd(*grid),
+        time_zone=scenario.spec.window.start.isoformat()[-6:],
+    )
+    if all(getattr(p, "oracle", False) for p in scenario.policies if getattr(p, "shifts", False)):
+        return made
+    issues = range(0, scenario.window_ms, ISSUED_MS)
+    return replace(made, early=tuple(made.foretold(at_ms) for at_ms in issues))
+
+
+def mixed(parts: list[tuple[CarbonIntensity, int]]) -> CarbonIntensity:
+    """Return the mean of series by weight, in equal steps, over the time that all cover."""
+    first_ms = max(int(one.edges_ms[0]) for one, _ in parts)
+    last_ms = min(int(one.edges_ms[-1]) for one, _ in parts)
+    edges = np.unique(np.concatenate([one.edges_ms for one, _ in parts]))
+    edges = edges[(edges >= first_ms) & (edges <= last_ms)]
+    steps_ms = np.diff(edges).tolist()
+    if len(steps_ms) > 1:  # a single one may last for ever
+        edges = np.arange(first_ms, last_ms + 1, math.gcd(*steps_ms))
+    total = sum(weight for _, weight in parts)
+    values = np.zeros(len(edges) - 1)
+    for one, weight in parts:
+        at = np.searchsorted(one.edges_ms, edges[:-1], side="right") - 1
+        values += one.values_g_per_kwh[at] * (weight / total)
+    return CarbonIntensity(
+        zone=" + ".join(dict.fromkeys(one.zone for one, _ in parts)),
+        edges_ms=edges,
+        values_g_per_kwh=values,
+        labels=parts[0][0].labels,
+    )
+
+
+def findings(forecast: CarbonForecast | None, jobs: Jobs | None) -> tuple[str, ...]:
+    """Say what was known of the intensity to come and how far off it was, or why nothing."""
+    if forecast is None:
+        return ()
+    waits = jobs is not None and any(c.deferrable for c in jobs.classes)
+    found = () if waits else ("shifting does nothing: no class of jobs is deferrable",)
+    if len(forecast.series.values_g_per_kwh) == 1:
+        return (*found, "shifting does nothing: intensity is one constant")
+    if not forecast.early:
+        return (*found, "shifting knows the intensity to come: an oracle, for comparison only")
+    told = [one for one in forecast.early if one is not None]
+    if len(told) < len(forecast.early):
+        hours = (len(forecast.early) - len(told)) * ISSUED_MS / MS_PER_H
+        found = (*found, f"no forecast of intensity for {hours:g} h: nobody waited then")
+    return (*found, *_errors(forecast, told))
+
+
+def _errors(forecast: CarbonForecast, told: list[CarbonIntensity]) -> tuple[str, ...]:
+    """Say how far forecasts were off over their first day, beside the day before seen again."""
+    series, off, rival, came = forecast.series, 0.0, 0.0, 0.0
+    for one in told:
+        from_ms, until_ms = (int(one.edges_ms[0]) + k * MS_PER_DAY for k in (0, 1))
+        if int(series.edges_ms[0]) > from_ms - MS_PER_DAY or int(series.edges_ms[-1]) < until_ms:
+            continue
+        true = hourly_means(series, from_ms, until_ms)
+        before = hourly_means(series, from_ms - MS_PER_DAY, until_ms - MS_PER_DAY)
+        off += float(np.abs(hourly_means(one, from_ms, until_ms) - true).sum())
+        rival += float(np.abs(before - true).sum())
+        came += float(true.sum())
+    if not came:
+        return ()
+    text = f"intensity forecast every {ISSUED_MS // MS_PER_H} h from its past: the first day"
+    again = f"(the day before again: {rival / came:.1%})"
+    return (f"{text} {off / came:.1%} off {again}",)
