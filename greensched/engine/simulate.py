@@ -149,6 +149,12 @@ class Simulation:
         if free <= replicas + 8 or timers <= replicas + 8 + len(self.world.mach):
             self._use(grown(self.world, replicas + len(self.world.mach)))
 
+    def _make_room(self) -> None:
+        """Make sure that all jobs that run or are held may wait."""
+        larger = grown(self.world)
+        if larger is not self.world:
+            self._use(larger)
+
     def _advance(self, until_ms: int, *, closing: bool = False) -> None:
         """Run the data plane up to `until_ms`."""
         if until_ms >= self.world.edges[-1]:
@@ -177,7 +183,7 @@ class Simulation:
             if clock is not None:
                 yield clock
             self._advance(event.at_ms)
-            self._use(grown(self.world))  # jobs that are set back wait
+            self._make_room()  # jobs that are set back wait
             self._room(int(self.world.w["n_alive"][0]) + len(event.machines))
             if self._hosting is not None and event.operation == C_FAIL:
                 cut = self._hosting.cut(self.world, event.machines)
@@ -279,7 +285,7 @@ class Simulation:
     def _limit(self, action: BatchLimit) -> None:
         """Carry a limit out; evicted jobs need room to wait."""
         if action.evict:
-            self._use(grown(self.world))
+            self._make_room()
         longest_ms = INF if action.job_ms_max == NONE else action.job_ms_max
         self._control(
             C_LIMIT,
@@ -319,7 +325,7 @@ class Simulation:
         for at_ms, suspended, released in shifts.until(self.world, next_ms):
             yield self._env.timeout(at_ms - int(self._env.now))
             self._advance(at_ms)
-            self._use(grown(self.world))
+            self._make_room()
             self._control(C_SHIFT, suspended, released)
 
     def finish(self) -> Simulation:

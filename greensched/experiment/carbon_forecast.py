@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from greensched.model import Jobs, MachineType
     from greensched.scenario import Scenario
 
-TICK_MAX_MS: Final = 5 * MS_PER_MIN
+TICK_MAX_MS: Final = 15 * MS_PER_MIN
 HORIZON_MS: Final = 7 * MS_PER_DAY
 ISSUED_MS: Final = 6 * MS_PER_H  # a forecast holds so long until the next is made
+DRAIN_MS: Final = 3 * MS_PER_DAY  # after the window, for which forecasts are made at once
 DECIMALS: Final = 3  # of a forecast [g/kWh]: what is flat but for rounding is flat
 
 
@@ -39,6 +40,7 @@ class CarbonForecast:
 
     series: CarbonIntensity
     start_utc_ms: int
+    window_ms: int
     offset_ms: int
     history_ms: int
     tick_ms: int
@@ -108,6 +110,7 @@ def carbon_forecast_of(
     made = CarbonForecast(
         series=series,
         start_utc_ms=start_ms,
+        window_ms=scenario.window_ms,
         offset_ms=scenario.start_offset_ms,
         history_ms=round(scenario.spec.history.days * MS_PER_DAY),
         tick_ms=math.gcd(*grid),
@@ -115,7 +118,7 @@ def carbon_forecast_of(
     )
     if all(getattr(p, "oracle", False) for p in scenario.policies if getattr(p, "shifts", False)):
         return made
-    issues = range(0, scenario.window_ms, ISSUED_MS)
+    issues = range(0, scenario.window_ms + DRAIN_MS, ISSUED_MS)
     return replace(made, early=tuple(made.foretold(at_ms) for at_ms in issues))
 
 
@@ -149,11 +152,12 @@ def findings(forecast: CarbonForecast | None, jobs: Jobs | None) -> tuple[str, .
     found = () if waits else ("shifting does nothing: no class of jobs is deferrable",)
     if len(forecast.series.values_g_per_kwh) == 1:
         return (*found, "shifting does nothing: intensity is one constant")
-    if not forecast.early:
+    issued = forecast.early[: -(-forecast.window_ms // ISSUED_MS)]
+    if not issued:
         return (*found, "shifting knows the intensity to come: an oracle, for comparison only")
-    told = [one for one in forecast.early if one is not None]
-    if len(told) < len(forecast.early):
-        hours = (len(forecast.early) - len(told)) * ISSUED_MS / MS_PER_H
+    told = [one for one in issued if one is not None]
+    if len(told) < len(issued):
+        hours = (len(issued) - len(told)) * ISSUED_MS / MS_PER_H
         found = (*found, f"no forecast of intensity for {hours:g} h: nobody waited then")
     return (*found, *_errors(forecast, told))
 

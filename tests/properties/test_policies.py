@@ -22,14 +22,11 @@ from greensched.model import (
     ROLE_CODES,
     SLEEPING,
     BatchLimit,
-    Hold,
     Lend,
     MachineView,
     Power,
     Recall,
-    Release,
     ReplicaView,
-    Resume,
     Scale,
     Snapshot,
     Suspend,
@@ -249,32 +246,6 @@ def test_no_deadline_endangered(name: str, run: tuple[Snapshot, ...]) -> None:
                 assert snapshot.queue.jobs == 0
         evicting = rows(actions, BatchLimit, evict=True)
         assert all(m.role[row] != ROLE_CODES["batch"] for row in evicting)
-
-
-@every_policy
-@few
-@given(run=snapshot_runs())
-def test_no_job_is_kept_beyond_its_latest_start(name: str, run: tuple[Snapshot, ...]) -> None:
-    """Who may not pause and would be late at the next wake goes in time, and not in the past."""
-    policy = build(name)
-    for snapshot, actions, _ in replay(policy, run):
-        shifts = [a for a in actions if isinstance(a, Release | Resume | Suspend)]
-        assert all((a.at_ms >= snapshot.now_ms).all() for a in shifts)
-        waiting = snapshot.waiting
-        if waiting is None or not any(isinstance(a, Hold) for a in actions):
-            continue
-        goes = {j: t for a in shifts if not isinstance(a, Suspend) for j, t in pairs(a)}
-        urgent = ~waiting.running & ~waiting.interruptible
-        urgent &= waiting.latest_start_ms < snapshot.now_ms + policy.period_ms
-        for job, latest_ms in zip(
-            waiting.job[urgent].tolist(), waiting.latest_start_ms[urgent].tolist(), strict=True
-        ):
-            assert goes[job] <= max(snapshot.now_ms, latest_ms)
-
-
-def pairs(action: Any) -> Any:
-    """Return the jobs of an action and when it is due for each."""
-    return zip(action.jobs.tolist(), action.at_ms.tolist(), strict=True)
 
 
 @every_policy

@@ -143,10 +143,10 @@ def _held(now_ms: int, job: IntArray, memory: Planned, tick_ms: int) -> IntArray
 
 
 def _without_piece_now(now_ms: int, waiting: WaitingView, promised: Planned) -> IntArray:
-    """Return running jobs that have no piece now and one later: a new plan pauses them."""
+    """Return running jobs that have no piece now and one later: a new plan pauses those it may."""
     now: BoolArray = (promised.start_ms <= now_ms) & (promised.stop_ms > now_ms)
     later = promised.start_ms > now_ms
-    running = waiting.job[waiting.running]
+    running = waiting.job[waiting.running & waiting.interruptible]
     has_now, has_later = (np.isin(running, promised.job[k]) for k in (now, later))
     idle: IntArray = running[~has_now & has_later]
     return idle
