@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from greensched.carbon import CarbonIntensity
+from greensched.carbon import CarbonIntensity, hourly_means
 from greensched.errors import DataError
 from greensched.forecast import Calendar
-from greensched.forecast.intensity import foresee, hourly_means
+from greensched.forecast.intensity import foresee
 from greensched.ticks import TickIntensity, on_ticks
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 

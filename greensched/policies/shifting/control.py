@@ -43,6 +43,11 @@ class Shifting:
         """Refuse a period that is none."""
         check(self, positive=("period_ms",))
 
+    @property
+    def _plans_anew(self) -> bool:
+        """Say whether the policy plans all jobs at every wake, in sight of earlier promises."""
+        return hasattr(self.policy, "hysteresis")
+
     def first_memory(self) -> Planned:
         """Return the memory before the first wake."""
         none = frozen(np.empty(0, np.int64))
@@ -56,7 +61,7 @@ class Shifting:
         `forecast` has its tick 0 at `now_ms`, which counts from the same instant as the times of
         the view. What is due already, or overdue, starts now.
         """
-        plans_anew = hasattr(self.policy, "hysteresis")
+        plans_anew = self._plans_anew
         known = np.isin(waiting.job, memory.job)
         rows = np.flatnonzero(np.ones_like(known) if plans_anew else ~known & ~waiting.running)
         kept = np.isin(memory.job, waiting.job) & ~np.isin(memory.job, waiting.job[rows])
@@ -102,6 +107,8 @@ class Shifting:
             found.append(Release(jobs=frozen(jobs), at_ms=frozen(at_ms), site=frozen(site)))
         stops, stops_ms = promised.job[ends], promised.stop_ms[ends]
         idle = _without_piece_now(now_ms, waiting, promised)
+        if self._plans_anew:  # under a cap it may find no room for what runs on anyway
+            idle = idle[np.isin(idle, waiting.job[waiting.interruptible])]
         if len(stops) or len(idle):
             jobs = np.concatenate((idle, stops))
             at_ms = np.concatenate((np.full(len(idle), now_ms), stops_ms))
@@ -143,10 +150,10 @@ def _held(now_ms: int, job: IntArray, memory: Planned, tick_ms: int) -> IntArray
 
 
 def _without_piece_now(now_ms: int, waiting: WaitingView, promised: Planned) -> IntArray:
-    """Return running jobs that have no piece now and one later: a new plan pauses those it may."""
+    """Return running jobs that have no piece now and one later: a new plan pauses them."""
     now: BoolArray = (promised.start_ms <= now_ms) & (promised.stop_ms > now_ms)
     later = promised.start_ms > now_ms
-    running = waiting.job[waiting.running & waiting.interruptible]
+    running = waiting.job[waiting.running]
     has_now, has_later = (np.isin(running, promised.job[k]) for k in (now, later))
     idle: IntArray = running[~has_now & has_later]
     return idle
