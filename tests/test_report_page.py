@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FILES = {
     *("summary.json", "manifest.json", "report.html"),
-    *("series.parquet", "jobs.parquet", "entries.parquet"),
+    *("series.parquet", "jobs.parquet", "entries.parquet", "parts.parquet", "factors.parquet"),
 }
 
 
@@ -141,10 +141,13 @@ def _result(made: dict[str, Any], jobs: Any = None) -> Any:
     work = SimpleNamespace(checksums=(("jobs.csv", "d" * 64),))
     return SimpleNamespace(
         bounds=None,
+        sizing=None,
         summary=made,
         series=series(),
         jobs=jobs,
         entries=pd.DataFrame({"run": ["baseline"], "energy_it_mwh": [5]}),
+        parts=pd.DataFrame({"run": ["baseline"], "value": [1.0]}),
+        factors=pd.DataFrame({"quantity": ["pue"], "value": [1.2]}),
         scenario=scenario,
         shared=SimpleNamespace(workload=work),
     )

@@ -122,10 +122,11 @@ def _files(path: Path) -> list[Path]:
 def told(state: dict[str, Any]) -> int:
     """Say what was found; return 1 where a law does not hold."""
     failed = {name: one for name, one in state.items() if one["outcome"] != "passed"}
-    sum(one["examples"] for one in state.values())
-    sum(one["seconds"] for one in state.values()) / 3_600
-    for _name, _one in failed.items():
-        pass
+    examples = sum(one["examples"] for one in state.values())
+    hours = sum(one["seconds"] for one in state.values()) / 3_600
+    print(f"{len(state):,} laws, {examples:,} examples, {hours:.1f} h; {len(failed)} do not hold")
+    for name, one in failed.items():
+        print(f"\n{name} after {one['examples']:,} examples\n{one['text']}")
     return 1 if failed else 0
 
 
