@@ -85,6 +85,8 @@ def test_flat_intensity_saves_exactly_nothing(files: Path) -> None:
     told = shift(files, "-o", "json", intensity="500 g/kWh")
     assert told.stdout == shift(files, "-o", "json", intensity="constant:500").stdout
     rows = json.loads(told.stdout)
+    table = shift(files, "--policy", "plan", intensity="constant:500")
+    assert "shifting not assessable: an annual factor only" in table.stderr
     assert {1.0} == {row["normalised"] for row in rows}
     assert {None} == {row["share_captured"] for row in rows}
 

@@ -122,3 +122,19 @@ def test_a_constant_that_never_ends_fits_any_trace() -> None:
     made = case(trace_jobs((0, 1, 3), (0.3, 9, 7)), series, Terms())
     found = rows(made, ["no-wait", "ecovisor", "wait-awhile", "plan"])
     assert {1.0} == {row["normalised"] for row in found}
+
+
+def test_waits_of_all_jobs_are_summed_up() -> None:
+    """Waits of 0, 1 and 3 h: 4/3 h on average, 2.8 h at the 95th percentile (linear)."""
+    (row,) = rows(study((0, 1, 2), (0, 2, 2), (0, 1, 2), capacity_cpu_m=2_000), ["no-wait"])
+    assert pytest.approx((4 / 3, 2.8)) == (
+        row["capacity"]["mean_wait_h"],
+        row["capacity"]["p95_wait_h"],
+    )
+
+
+def test_who_saves_nothing_has_no_sign() -> None:
+    """no-wait saves nothing by either signal, which are not two signs."""
+    plain = study((0, 1, 1), values=(4.0, 1.0, 2.0) * 8)
+    (row,) = rows(replace(plain, marginal=plain.intensity), ["no-wait"])
+    assert (1.0, False) == (row["marginal_normalised"], row["signs_differ"])

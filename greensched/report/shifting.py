@@ -36,6 +36,11 @@ def heading(name: str, case: Case, series: CarbonIntensity, *, forecast: str) ->
         f"{terms.tick_ms / MS_PER_S:g} s; "
         + (f"forecast {forecast}" if forecast else "the future is known to all policies")
     )
+    if series.is_constant:
+        from greensched.providers.constant import NOT_ASSESSABLE
+
+        annual = len(series.values_g_per_kwh) == 1
+        yield NOT_ASSESSABLE if annual else "flat: no time is cleaner than another"
     if case.outside_span:
         yield f"left out: {plural(case.outside_span, 'job')} outside the horizon"
     if case.outside_data:
