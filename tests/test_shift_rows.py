@@ -138,3 +138,12 @@ def test_who_saves_nothing_has_no_sign() -> None:
     plain = study((0, 1, 1), values=(4.0, 1.0, 2.0) * 8)
     (row,) = rows(replace(plain, marginal=plain.intensity), ["no-wait"])
     assert (1.0, False) == (row["marginal_normalised"], row["signs_differ"])
+
+
+def test_jobs_that_scale_are_late_after_their_window() -> None:
+    """Of five on the cores of one the fifth ends after arrival + wait + length, no other."""
+    values = (9.0, 9.0, 1.0, 1.0) * 6
+    made = study(*[(0, 1, 2)] * 5, values=values, throughput=(1.0, 1.5), capacity_cpu_m=2_000)
+    row = rows(made, [])[0]
+    assert ("carbon-scaler", 0, 1) == (row["policy"], row["late"], row["capacity"]["late"])
+    assert 2.0 == row["mean_wait_h"]

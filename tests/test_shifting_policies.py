@@ -171,3 +171,11 @@ def test_settings_that_cannot_be_are_refused_together() -> None:
     with pytest.raises(UsageError) as told:
         Plan(cpu_m=0, hysteresis=2.0, wake=wake, solver="exact")
     assert {"cpu_m", "hysteresis", "wake"} == {f.where for f in told.value.findings}
+
+
+def test_a_pause_that_gains_nothing_is_not_made() -> None:
+    """1 + 1 and a checkpoint of 1 are as much as 1 + 2 without a pause, so there is none."""
+    series = intensity_of(3.0, 1.0, 2.0, 1.0)
+    jobs = jobs_of((0, 2, 2), pauses=True)
+    assert [1, 2] == ticks_of(Plan(checkpoint_ms=MS_PER_H).plan(jobs, series), 0)
+    assert [1, 3] == ticks_of(Plan().plan(jobs, series), 0)
