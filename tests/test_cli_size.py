@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from greensched.report.outputs import read_result
 from greensched.report.schema import summary_schema
-from greensched.report.sizing import sizing_schema
+from greensched.report.sizing import block_markdown, sizing_schema, text_lines
 from tests.conftest import ROOT
 from tests.report_cases import write_scenario
 from tests.test_cli import call
@@ -123,6 +123,18 @@ def test_other_forms(folder: Path) -> None:
     told = call("size", folder / "small.yaml", "-o", "md", "-q").stdout
     assert "| next purchase | autoscaled | static-peak | scenario |" in told
     assert f"| machines needed | {found['baseline_machines']} |" in told
+
+
+def test_static_peak_stands_once_where_it_is_the_baseline(folder: Path) -> None:
+    """Of two equal columns one is left out, in text and in Markdown."""
+    document = printed(folder)
+    alike = document | {"baseline_kind": "static-peak"}
+    for given, kinds in ((alike, ["static-peak"]), (document, ["autoscaled", "static-peak"])):
+        head, row, *_ = text_lines(given)
+        assert [*kinds, "scenario", "Δ", kinds[0]] == head.split()[2:-2]
+        assert str(document["machines"]) == row.split()[2 + len(kinds)]
+        marked = block_markdown(given).splitlines()
+        assert {5 + len(kinds) + 1} == {line.count("|") for line in marked}
 
 
 def test_combinations_and_reserve(folder: Path) -> None:

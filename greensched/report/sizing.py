@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SCHEMA_FILE: Final = "sizing.schema.json"
 LABEL_WIDTH: Final = 29
 WIDTHS: Final = (12, 13, 12, 14, 8, 9)  # of the columns behind the label
+STATIC_PEAK, STATIC_PEAK_COLUMN = "static-peak", 2
 
 
 def sizing_schema() -> dict[str, Any]:
@@ -41,7 +42,14 @@ def purchase(summary: Mapping[str, Any]) -> dict[str, Any] | None:
 def titles(given: Mapping[str, Any]) -> list[str]:
     """Return the heads of the block's columns."""
     kind = given["baseline_kind"]
-    return ["next purchase", kind, "static-peak", "scenario", f"Δ {kind}", "%", "bound"]
+    head = ["next purchase", kind, STATIC_PEAK, "scenario", f"Δ {kind}", "%", "bound"]
+    return _once(given, head)
+
+
+def _once(given: Mapping[str, Any], cells: Sequence[Any]) -> list[Any]:
+    """Return the cells of a row, static-peak's left out where it is the baseline already."""
+    repeated = given["baseline_kind"] == STATIC_PEAK
+    return [cell for i, cell in enumerate(cells) if not (repeated and i == STATIC_PEAK_COLUMN)]
 
 
 def rows(given: Mapping[str, Any]) -> list[list[str]]:
@@ -50,7 +58,8 @@ def rows(given: Mapping[str, Any]) -> list[list[str]]:
     by_type = given.get("by_type", [])
     if len(by_type) > 1:
         made += [[f"  {one['machine_type']}", *_numbers(one)] for one in by_type]
-    return [*made, *_embodied(given["embodied_not_bought_kg"])]
+    made += _embodied(given["embodied_not_bought_kg"])
+    return [_once(given, row) for row in made]
 
 
 def _numbers(given: Mapping[str, Any]) -> list[str]:
@@ -78,9 +87,10 @@ def _embodied(given: Mapping[str, float] | None) -> list[list[str]]:
 def text_lines(given: Mapping[str, Any]) -> list[str]:
     """Return the block as lines of text, the head first."""
     made = []
+    _, *widths = _once(given, (LABEL_WIDTH, *WIDTHS))
     for label, *cells in (titles(given), *rows(given)):
         line = label.ljust(LABEL_WIDTH)
-        for cell, width in zip(cells, WIDTHS, strict=True):
+        for cell, width in zip(cells, widths, strict=True):
             line += cell.rjust(width) if len(cell) < width else f" {cell}"
         made.append(line.rstrip())
     return made
