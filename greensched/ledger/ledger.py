@@ -197,6 +197,7 @@ class Ledger:
     def _opening(self) -> record.Record:
         """Return row 0; raises DataError where it is not as `init` writes it."""
         try:
+            store.check_length(self._connection)
             return record.read_opening(store.get_row(self._connection, store.FIRST))
         except ValueError as error:
             raise DataError(_damaged(self.path, str(error))) from None

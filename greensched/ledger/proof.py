@@ -6,12 +6,14 @@ besides the public key.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from greensched.errors import DataError, Finding, UsageError
 from greensched.ledger import store
 from greensched.ledger.checkpoint import SignedCheckpoint, is_of, read_checkpoint
+from greensched.ledger.groups import KeptTree, has_groups
 from greensched.ledger.note import VerifierKey, decoded, encoded
 from greensched.ledger.tree import (
     consistency_proof,
@@ -19,12 +21,17 @@ from greensched.ledger.tree import (
     is_consistent,
     is_included,
     leaf_hash,
+    roots_in,
     tree_root,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from sqlite3 import Connection
+
+    from greensched.ledger.checkpoint import Checkpoint
+    from greensched.ledger.tree import RootOf
 
 ROW_PROOF: Final = "c2sp.org/tlog-proof@v1"
 _OLD: Final = "old "  # a consistency proof begins as a request to a C2SP witness does
@@ -125,36 +132,72 @@ def prove_row(ledger: Path, row: int | None = None, key: str | None = None) -> R
         if row is None or data is None:
             what = f"has no row {row:,}" if row is not None else f"has no row with key '{key}'"
             raise UsageError(Finding(where=str(ledger), what=what))
-        leaves, checkpoint = _tree(ledger, connection)
-    return RowProof(row=row, record=data, path=inclusion_proof(leaves, row), checkpoint=checkpoint)
+        checkpoint = _signed(ledger, connection)
+        now, leaf = checkpoint.checkpoint, leaf_hash(data)
+
+        def made(root: RootOf) -> tuple[bytes, ...] | None:
+            path = inclusion_proof(root, now.size, row)
+            return path if is_included(leaf, row, now.size, path, now.root) else None
+
+        path = _path(ledger, connection, now, made)
+    assert path is not None  # of all rows there is one
+    return RowProof(row=row, record=data, path=path, checkpoint=checkpoint)
 
 
 def prove_growth(ledger: Path, old: SignedCheckpoint) -> GrowthProof:
     """Return the proof that a ledger grew from a checkpoint; raises DataError where it did not."""
+    before = old.checkpoint
     with store.told(ledger), store.reading(ledger) as connection:
-        leaves, checkpoint = _tree(ledger, connection)
-    before, now = old.checkpoint, checkpoint.checkpoint
-    if before.origin != now.origin or not 0 < before.size <= now.size:
-        what = f"is {now.origin} with {now.size:,} rows, and not a later state of"
-        what += f" {before.origin} with {before.size:,}"
-        raise DataError(Finding(where=str(ledger), what=what))
-    path = consistency_proof(leaves, before.size)
-    if not is_consistent(before.size, before.root, now.size, now.root, path):
+        checkpoint = _signed(ledger, connection)
+        now = checkpoint.checkpoint
+        if before.origin != now.origin or not 0 < before.size <= now.size:
+            what = f"is {now.origin} with {now.size:,} rows, and not a later state of"
+            what += f" {before.origin} with {before.size:,}"
+            raise DataError(Finding(where=str(ledger), what=what))
+
+        def made(root: RootOf) -> tuple[bytes, ...] | None:
+            path = consistency_proof(root, now.size, before.size)
+            is_so = is_consistent(before.size, before.root, now.size, now.root, path)
+            return path if is_so else None
+
+        path = _path(ledger, connection, now, made)
+    if path is None:
         what = f"did not grow from that checkpoint: its first {before.size:,} rows were others"
         raise DataError(Finding(where=str(ledger), what=what))
     return GrowthProof(old_size=before.size, path=path, checkpoint=checkpoint)
 
 
-def _tree(ledger: Path, connection: Connection) -> tuple[list[bytes], SignedCheckpoint]:
-    """Return all leaf hashes and the checkpoint above them; raises DataError for damage."""
+def _signed(ledger: Path, connection: Connection) -> SignedCheckpoint:
+    """Return the checkpoint of the head; raises DataError where it is damaged."""
     try:
-        checkpoint = store.get_head(connection).checkpoint
+        store.check_length(connection)
+        return store.get_head(connection).checkpoint
+    except ValueError as error:
+        raise DataError(_damaged(ledger, str(error))) from None
+
+
+def _path(
+    ledger: Path,
+    connection: Connection,
+    now: Checkpoint,
+    made: Callable[[RootOf], tuple[bytes, ...] | None],
+) -> tuple[bytes, ...] | None:
+    """Return the path that is `made` of what is kept of the tree, or else of all rows.
+
+    Raises DataError where the rows are not those of the checkpoint.
+    """
+    if has_groups(connection):
+        with suppress(ValueError):
+            path = made(KeptTree(connection, now.size).root)
+            if path is not None:
+                return path
+    try:
         leaves = store.leaves_of(connection)
     except ValueError as error:
         raise DataError(_damaged(ledger, str(error))) from None
-    if tree_root(leaves) != checkpoint.checkpoint.root:
+    if (len(leaves), tree_root(leaves)) != (now.size, now.root):
         raise DataError(_damaged(ledger, "its rows do not give the root that was signed"))
-    return leaves, checkpoint
+    return made(roots_in(leaves))
 
 
 def _damaged(ledger: Path, what: str) -> Finding:

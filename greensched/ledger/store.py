@@ -10,19 +10,20 @@ import os
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from greensched.errors import DataError, Finding, UsageError
 from greensched.ledger.checkpoint import SignedCheckpoint, read_checkpoint
 from greensched.ledger.files import beside, sync_folder
-from greensched.ledger.record import FORMAT
+from greensched.ledger.groups import TABLE, add_groups
 from greensched.ledger.tree import HASH_BYTES, Frontier, leaf_hash, leaf_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
+FORMAT: Final = 2  # of the file: 1 was without roots of groups
 APPLICATION_ID: Final = int.from_bytes(b"GSLG", "big")
 BUSY_S: Final = 10.0
 FIRST: Final = 0  # the opening's row
@@ -46,6 +47,7 @@ SCHEMA: Final = (
   checkpoint TEXT NOT NULL
 )""",
 )
+SCHEMAS: Final = {1: SCHEMA, FORMAT: (*SCHEMA, TABLE)}
 _HEADER_BYTES: Final = 100
 _MAGIC: Final = b"SQLite format 3\x00"
 _WAL_VERSIONS: Final = b"\x02\x02"  # of reading and writing, in a file written ahead
@@ -80,7 +82,7 @@ def create(ledger: Path, opening: bytes, head: Head) -> None:
         connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.execute("PRAGMA journal_mode = WAL")
         with transaction(connection):
-            for statement in SCHEMA:
+            for statement in SCHEMAS[FORMAT]:
                 connection.execute(statement)
             add_rows(connection, FIRST, [opening])
             put_head(connection, head)
@@ -128,7 +130,7 @@ def _reader(ledger: Path, *, lenient: bool) -> sqlite3.Connection:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as error:
         connection.close()
-        written_ahead = ledger.with_name(f"{ledger.name}-wal")
+        written_ahead = beside_wal(ledger)
         if primary(error) not in UNREADABLE:
             raise
         if written_ahead.exists() and written_ahead.stat().st_size:
@@ -211,9 +213,9 @@ def check_header(ledger: Path) -> None:
         what = f"is a database of something else than greensched; {NONE_GOOD}"
         raise DataError(Finding(where=where, what=what))
     version = int.from_bytes(header[60:64], "big")
-    if version != FORMAT:
+    if version not in SCHEMAS:
         age = "newer" if version > FORMAT else "older"
-        what = f"has format {version}, {age} than the format {FORMAT} that is read here"
+        what = f"has format {version}, {age} than the formats 1 to {FORMAT} that are read here"
         remedy = f"use the greensched that wrote it, or one that reads format {version}"
         raise DataError(Finding(where=where, what=f"{what}; nothing was touched", remedy=remedy))
     if header[18:20] != _WAL_VERSIONS:
@@ -224,9 +226,30 @@ def check_header(ledger: Path) -> None:
 def _check_schema(connection: sqlite3.Connection) -> None:
     """Raise ValueError unless tables and indexes are exactly those that `create` makes."""
     found = [sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master")]
+    schema = SCHEMAS[connection.execute("PRAGMA user_version").fetchone()[0]]
     # of tables and indexes, and of none made by SQLite itself
-    if len(found) != len(SCHEMA) or set(found) != {sql.encode() for sql in SCHEMA}:
+    if len(found) != len(schema) or set(found) != {sql.encode() for sql in schema}:
         raise ValueError("its tables are not a ledger's")
+
+
+def check_length(connection: sqlite3.Connection) -> None:
+    """Raise ValueError where a file ends within its last page, which nothing else may read."""
+    _, _, name = connection.execute("PRAGMA database_list").fetchone()
+    ledger = Path(os.fsdecode(name))
+    ahead = beside_wal(ledger)
+    if ahead.exists() and ahead.stat().st_size:
+        return  # what is missing may be written there
+    pages, page_bytes = (
+        connection.execute(f"PRAGMA {pragma}").fetchone()[0]
+        for pragma in ("page_count", "page_size")
+    )
+    if ledger.stat().st_size < pages * page_bytes:
+        raise ValueError("it is cut off within its last page")
+
+
+def beside_wal(ledger: Path) -> Path:
+    """Return what is written ahead of a ledger."""
+    return ledger.with_name(f"{ledger.name}-wal")
 
 
 def is_good(data: object, stored: object) -> bool:
@@ -266,6 +289,7 @@ def add_rows(connection: sqlite3.Connection, first: int, rows: Sequence[bytes]) 
     leaves = leaf_hashes(rows)
     numbered: Any = ((first + i, data.decode(), leaves[i]) for i, data in enumerate(rows))
     connection.executemany("INSERT INTO rows (row, record, leaf_hash) VALUES (?, ?, ?)", numbered)
+    add_groups(connection, first, leaves)
     return leaves
 
 

@@ -7,7 +7,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    # The root of the subtree of the leaves from one on, before another.
+    RootOf = Callable[[int, int], bytes]
 
 HASH_BYTES: Final = 32
 EMPTY_ROOT: Final = sha256(b"").digest()
@@ -88,34 +91,52 @@ def tree_root(leaves: Sequence[bytes]) -> bytes:
     return _levels(leaves) if leaves else EMPTY_ROOT
 
 
-def inclusion_proof(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
-    """Return the path from leaf `index` to the root, its sibling first (RFC 9162, 2.1.3.1)."""
-    assert 0 <= index < len(leaves)
-    path, nodes = [], leaves
-    while len(nodes) > 1:
-        sibling = index ^ 1
-        if sibling < len(nodes):
-            path.append(nodes[sibling])
-        nodes, index = _parents(nodes), index >> 1
-    return tuple(path)
+def roots_in(leaves: Sequence[bytes]) -> RootOf:
+    """Return what tells the root of any subtree of the tree whose leaves have these hashes."""
+    return lambda begin, end: tree_root(leaves[begin:end])
 
 
-def consistency_proof(leaves: Sequence[bytes], old_size: int) -> tuple[bytes, ...]:
-    """Return the proof that the tree began as its first `old_size` leaves (2.1.4.1)."""
-    assert 0 < old_size <= len(leaves)
-    return tuple(_subproof(leaves, old_size, whole=True))
+def inclusion_proof(root: RootOf, size: int, index: int) -> tuple[bytes, ...]:
+    """Return the path from leaf `index` to the root of a tree, its sibling first (2.1.3.1).
+
+    `root(begin, end)` is asked for the roots of the subtrees beside the path.
+    """
+    assert 0 <= index < size
+    path, begin, end = [], 0, size
+    while end - begin > 1:
+        middle = begin + _split(end - begin)
+        if index < middle:
+            path.append(root(middle, end))
+            end = middle
+        else:
+            path.append(root(begin, middle))
+            begin = middle
+    return tuple(reversed(path))
 
 
-def _subproof(leaves: Sequence[bytes], old_size: int, *, whole: bool) -> list[bytes]:
+def consistency_proof(root: RootOf, size: int, old_size: int) -> tuple[bytes, ...]:
+    """Return the proof that a tree began as its first `old_size` leaves (2.1.4.1)."""
+    assert 0 < old_size <= size
+    return tuple(_subproof(root, (0, size), old_size, whole=True))
+
+
+def _subproof(root: RootOf, leaves: tuple[int, int], old_size: int, *, whole: bool) -> list[bytes]:
     """Return SUBPROOF of the standard; `whole` where the old tree is the one that was asked."""
-    if old_size == len(leaves):
-        return [] if whole else [_levels(leaves)]
-    half = 1 << (len(leaves) - 1).bit_length() - 1
+    begin, end = leaves
+    if begin + old_size == end:
+        return [] if whole else [root(begin, end)]
+    half = _split(end - begin)
+    middle = begin + half
     if old_size <= half:
-        left = _subproof(leaves[:half], old_size, whole=whole)
-        return [*left, _levels(leaves[half:])]
-    right = _subproof(leaves[half:], old_size - half, whole=False)
-    return [*right, _levels(leaves[:half])]
+        left = _subproof(root, (begin, middle), old_size, whole=whole)
+        return [*left, root(middle, end)]
+    right = _subproof(root, (middle, end), old_size - half, whole=False)
+    return [*right, root(begin, middle)]
+
+
+def _split(size: int) -> int:
+    """Return the largest power of two below `size`."""
+    return 1 << (size - 1).bit_length() - 1
 
 
 def is_included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:

