@@ -84,7 +84,7 @@ def filled(made: Made) -> int:
     return total
 
 
-@benchmark("ledger-verify", limit_s=600, at_most={"verify_s": 5.0})
+@benchmark("ledger-verify", limit_s=600, at_most={"verify_s": 5.0, "prove_s": 0.1})
 def a_million() -> Figures:
     """Verify a ledger of 1,000,000 entries: each row, the root, the signature; prove one row."""
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +99,7 @@ def a_million() -> Figures:
             "verify_s": wall_s,
             "verify_cpu_s": cpu_s,
             "thorough_s": best_of(lambda: verify(made.ledger, key, thorough=True), repeats=1),
-            "prove_s": best_of(lambda: prove_row(made.ledger, ROWS // 2), repeats=1),
+            "prove_s": best_of(lambda: prove_row(made.ledger, ROWS // 2)),
         }
 
 
@@ -142,5 +142,7 @@ def one_more() -> Figures:
             "append_p99_ms": p99_ms,
             "disk_p50_ms": disk_p50_ms,
             "disk_p99_ms": disk_p99_ms,
+            "append_to_disk_p50": p50_ms / disk_p50_ms,
+            "append_to_disk_p99": p99_ms / disk_p99_ms,
             "rows_per_s": len(many) / batch_s,
         }

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from greensched.batch.job import Job
 
 POLL_S: Final = 0.2
+LEAD_MS: Final = 500  # a supervisor is started so much earlier: it takes a while to be there
 AGAIN_S: Final = 1.0  # until a full disk is tried again
 
 
@@ -171,6 +172,8 @@ def main(folder: str, number: str, nonce: str, lock: str) -> int:
         job = queue.job(int(number))
         if job.nonce != nonce:
             return 1
+        wait_ms = min(job.planned_ms, job.latest_start_ms) - now_ms()
+        time.sleep(min(max(0, wait_ms), LEAD_MS) / MS_PER_S)
         child = Child(queue.folder, job)
         known_as, at_ms = identity(child.pid), now_ms()
         try:

@@ -21,6 +21,7 @@ from greensched.batch.planner import Planner
 from greensched.batch.recovery import Recovery
 from greensched.batch.settling import settle_all
 from greensched.batch.submission import capacity_m, tighten
+from greensched.batch.supervisor import LEAD_MS
 from greensched.errors import Finding, UsageError
 from greensched.units import MS_PER_MIN, MS_PER_S
 
@@ -70,7 +71,14 @@ class Worker:
             except sqlite3.Error as error:
                 log.warning("the queue cannot be written (%s); trying again", error)
                 self._seen = -1  # what was not done is to be done
-            time.sleep(POLL_S)
+            time.sleep(self._nap_s())
+
+    def _nap_s(self) -> float:
+        """Return how long to sleep: until the next start, but a poll at most."""
+        if self._due_ms is None:
+            return POLL_S
+        until_s = (self._due_ms - LEAD_MS) / MS_PER_S - time.time()
+        return min(POLL_S, until_s) if until_s > 0 else POLL_S
 
     def step(self, now_ms: int) -> None:
         """Do what is to be done at the instant `now_ms`; of most steps that is nothing."""
@@ -115,7 +123,8 @@ class Worker:
 
     def _start_due(self, now_ms: int) -> None:
         """Start what is due: overdue jobs first, then by plan, as far as cores are free."""
-        if self._due_ms is None or self._due_ms > now_ms:
+        soon_ms = now_ms + LEAD_MS
+        if self._due_ms is None or self._due_ms > soon_ms:
             return
         whole_m = capacity_m(self._queue)
         free_m = whole_m - sum(
@@ -125,12 +134,12 @@ class Worker:
         )
         if free_m <= 0:
             return
-        for job in self._queue.due(now_ms):
+        for job in self._queue.due(soon_ms):
             need_m = min(job.cpu_m, whole_m)
             if need_m <= free_m:
                 self._start(job)
                 free_m -= need_m
-            elif job.latest_start_ms <= now_ms:
+            elif job.latest_start_ms <= soon_ms:
                 break  # nothing overtakes what is overdue
         self._due_ms = self._queue.next_due_ms()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from greensched.cli.batch import MS_PER_S, clock_ms, opened, print_values
+from greensched.cli.batch import MS_PER_S, clock_ms, opened, print_values, tell_no_worker
 from greensched.cli.options import form, verbosity
 from greensched.errors import escape_control
 
@@ -22,6 +23,8 @@ REASONS: Final = {
     "running": "runs",
     "paused": "is paused until a cleaner hour",
 }
+# A list, as JSON, of words that need no quotes in a shell: most of ten thousand.
+PLAIN_WORDS: Final = re.compile(r'\["[\w@%+=:,./-]+"(?:, "[\w@%+=:,./-]+")*\]', re.ASCII)
 NAMED: Final = 48  # characters of a command in a table
 
 
@@ -80,9 +83,12 @@ def job_values(job: Job) -> dict[str, Any]:
 
 def _command(argv: str) -> str:
     """Return a command, given as JSON, as a shell would take it, cut to the room of a table."""
-    import shlex
+    if PLAIN_WORDS.fullmatch(argv):
+        text = argv[2:-2].replace('", "', " ")
+    else:
+        import shlex
 
-    text = escape_control(shlex.join(json.loads(argv)))
+        text = escape_control(shlex.join(json.loads(argv)))
     return text if len(text) <= NAMED else text[: NAMED - 1] + "…"
 
 
@@ -96,6 +102,8 @@ def ls(every: bool, form: str) -> None:  # noqa: FBT001 click passes flags by na
 
     with opened() as queue:
         jobs = queue.listing(() if every else STATES)
+        if queue.has(("waiting",)):
+            tell_no_worker(queue)
     if form == "table" and not jobs:
         click.echo("no jobs" if every else "no job waits or runs; --all lists those that ended")
         return
@@ -117,6 +125,8 @@ def show(number: int, form: str) -> None:
 
     with opened() as queue:
         job = queue.job(number)
+        if job.state == "waiting":
+            tell_no_worker(queue)
         values = job_values(job)
         values |= {"output": str(log_file(queue.folder, number, "out"))}
         values |= {"errors": str(log_file(queue.folder, number, "err"))}

@@ -181,7 +181,9 @@ def printed(columns: list[str], rows: list[list[Any]], form: str) -> str:
 
     padded = []
     for name, *values in zip(columns, *rows, strict=True):
-        texts = [name, *(DASH if v is None else escape_control(str(v)) for v in values)]
+        texts = [name, *(DASH if v is None else str(v) for v in values)]
+        if not "".join(texts).isprintable():
+            texts = [escape_control(t) for t in texts]
         width = max(map(len, texts))
         is_text = any(isinstance(v, str) for v in values)
         padded.append([t.ljust(width) if is_text else t.rjust(width) for t in texts])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shlex
 import subprocess
 import sys
 import time
@@ -16,6 +17,8 @@ import pytest
 from greensched.batch.job import CANCELLED, FINISHED, HELD, INTERRUPTED, PAUSED, WAITING
 from greensched.batch.process import GRACE_S, is_left
 from greensched.batch.worker import Worker
+from greensched.cli.batch_jobs import _command
+from greensched.errors import escape_control
 from tests.batch.cases import MS, Place, working
 from tests.conftest import ROOT
 from tests.test_cli import call
@@ -108,6 +111,23 @@ def test_lists(place: Place) -> None:
     planned = json.loads(call("batch", "plan", "-o", "json").stdout)
     assert [early, late] == [row["id"] for row in planned]
     assert planned[0]["starts"] < planned[1]["starts"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["/usr/bin/true"],
+        ["a", "b c"],
+        ["a", ""],
+        ["x\ny", "ü"],
+        ['"', "$HOME", "a\\b"],
+        ["a-b", "c=d"] * 40,
+    ],
+)
+def test_a_command_is_shown_as_a_shell_takes_it(words: list[str]) -> None:
+    """Words that need quotes have them, control characters are escaped, what is long is cut."""
+    text = escape_control(shlex.join(words))
+    assert (text if len(text) <= 48 else f"{text[:47]}…") == _command(json.dumps(words))
 
 
 def test_nothing_to_list(place: Place) -> None:
