@@ -5,7 +5,9 @@ The same `plan` that the simulation and the batch runner ask.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 HYSTERESIS: Final = 0.02  # a start that was announced moves for more than this share
 
 Piece = tuple[int, int]
+Mean = Callable[[int, int], float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +83,9 @@ def intentions(
     columns = (promised.job, promised.start_ms, promised.stop_ms)
     for row, start, stop in zip(*(c.tolist() for c in columns), strict=True):
         pieces[row].append((start, stop))
+    mean = cache(partial(_mean, series))  # many Jobs share their hours
     return {
-        c.job.uid: _intention(c, tuple(p), series, now_ms)
+        c.job.uid: _intention(c, tuple(p), mean, max(now_ms, int(series.edges_ms[0])))
         for c, p in zip(ordered, pieces, strict=True)
     }
 
@@ -93,20 +97,16 @@ def _blind(one: Candidate, now_ms: int) -> Intention:
     return Intention(pieces=((one.planned_ms, one.planned_ms + one.terms.left_ms),))
 
 
-def _intention(
-    one: Candidate, pieces: tuple[Piece, ...], series: CarbonIntensity, now_ms: int
-) -> Intention:
-    left_ms = sum(b - a for a, b in pieces)
-    means = [(_mean(series, a, b), b - a) for a, b in pieces]
+def _intention(one: Candidate, pieces: tuple[Piece, ...], mean: Mean, now_ms: int) -> Intention:
+    means = [(mean(a, b), b - a) for a, b in pieces]
     known = [(g, span) for g, span in means if g is not None]
-    mean = None
+    planned_g = None
     if len(known) == len(means):
-        mean = sum(g * span for g, span in known) / left_ms
-    start_ms = max(now_ms, int(series.edges_ms[0]))
+        planned_g = sum(g * span for g, span in known) / sum(span for _, span in known)
     return Intention(
         pieces=pieces,
-        now_g_per_kwh=_mean(series, start_ms, start_ms + one.terms.left_ms),
-        planned_g_per_kwh=mean,
+        now_g_per_kwh=mean(now_ms, now_ms + one.terms.left_ms),
+        planned_g_per_kwh=planned_g,
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from greensched.providers.points import Points, Query
 
 HOURS = 24 * 9
+MENDED_MS = 12 * MS_PER_H  # after it the source is whole, also for the hours that it had lost
 LABELS = Labels(signal="average", basis="lifecycle", source="drawn")
 
 
@@ -49,8 +50,9 @@ def drawn_grid(random: Random, zero_ms: int, *, faulty: bool) -> Grid:
     )
 
     def spans() -> tuple[tuple[int, int], ...]:
-        starts = [zero_ms + random.randrange(36) * MS_PER_H for _ in range(random.randrange(3))]
-        return tuple((s, s + random.randrange(1, 12) * MS_PER_H) for s in starts)
+        starts = [zero_ms + random.randrange(11) * MS_PER_H for _ in range(random.randrange(3))]
+        ends = zero_ms + MENDED_MS
+        return tuple((s, min(ends, s + random.randrange(1, 12) * MS_PER_H)) for s in starts)
 
     if not faulty:
         return Grid(zero_ms, values)
@@ -92,6 +94,7 @@ class Drawn:
         grid, now_ms = self.grid, query.now_ms
         if any(a <= now_ms < b for a, b in grid.outages):
             raise OutsideError(Finding(where=self.name, what="no answer"))
+        gaps = grid.gaps if now_ms < grid.zero_ms + MENDED_MS else ()
         is_zero = any(a <= now_ms < b for a, b in grid.zeros)
         first = max(0, (from_ms - grid.zero_ms) // MS_PER_H)
         last = min(HOURS, -(-(until_ms - grid.zero_ms) // MS_PER_H))
@@ -104,7 +107,7 @@ class Drawn:
                 grid.noise * math.sin(h * 12.9898 + issued * 78.233) if status == FORECAST else 0.0
             )
             value = grid.values[h] * (1 + wrong)
-            value = math.nan if h in grid.gaps else 0.0 if is_zero else value
+            value = math.nan if h in gaps else 0.0 if is_zero else value
             start_ms = grid.zero_ms + h * MS_PER_H
             rows.append((start_ms, start_ms + MS_PER_H, value, status))
         return points_of(query.zone, rows, LABELS)

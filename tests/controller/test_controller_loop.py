@@ -134,7 +134,7 @@ def test_an_interruptible_job_pauses_and_ends_in_time() -> None:
     """It runs in clean hours alone, each pause noted, its work since the checkpoint charged."""
     hours = tuple(100.0 if h in (23, 2, 5) else 500.0 for h in range(24))
     small = Small(hours)
-    words = {"duration": "3h", "max_delay": "8h", "checkpoint_interval": "10m"}
+    words: dict[str, Any] = {"duration": "3h", "max_delay": "8h", "checkpoint_interval": "10m"}
     small.make(JOBS, job_body("one", actual_s=10_800, interruptible="true", **words))
     small.go(16 * MS_PER_H)
     runs = small.notes("one")["runs"].split(",")

@@ -70,7 +70,7 @@ def test_latest_start_is_the_earlier_of_two() -> None:
 def test_an_announced_start_moves_earlier_only() -> None:
     """A new estimate never moves the latest start later; an edit of the user does."""
     said = "deadline=2026-03-10T08:00:00Z"
-    notes = {
+    notes: dict[str, Any] = {
         "deadline": "2026-03-10T08:00:00Z",
         "latest_start": "2026-03-10T05:00:00Z",
         "terms": said,
@@ -157,7 +157,7 @@ def test_a_job_waits_until_its_latest_start_to_the_millisecond() -> None:
         ({"released_at": CREATED}, "held"),
     ],
 )
-def test_what_people_ask_for(notes: dict[str, str], standing: str) -> None:
+def test_what_people_ask_for(notes: dict[str, Any], standing: str) -> None:
     """run-now and words that cannot be read let run, hold-until and a suspension hold."""
     assert standing == _standing(made(**notes))[0]
 
