@@ -146,6 +146,12 @@ run_options = stack(
         help="Where replicas agree on who acts.",
     ),
     click.option(
+        "--prometheus",
+        default="",
+        metavar="URL",
+        help="Where policies' queries for energy go.  [default: watts are assumed]",
+    ),
+    click.option(
         "--metrics-port", type=click.IntRange(0, 65_535), help="Show metrics there.  [none]"
     ),
 )
@@ -174,6 +180,7 @@ def run(
     from greensched.controller.main import Clocks, Controller
     from greensched.controller.metrics import Metrics
     from greensched.controller.process import Guarded, Process
+    from greensched.providers.web import base_url
 
     sources = _sources(given["sources"], given, given["cache"])
     cluster = connected(kubeconfig, context)
@@ -182,7 +189,15 @@ def run(
     lease = Lease(cluster, clocks, given["lease_namespace"], identity)
     metrics = Metrics()
     guarded = Guarded(cluster, lease.holds, metrics)
-    worker = Controller(guarded, sources, clocks, identity, ledger, dry_run=dry_run)
+    worker = Controller(
+        guarded,
+        sources,
+        clocks,
+        identity,
+        ledger,
+        dry_run=dry_run,
+        prometheus=given["prometheus"] and base_url(given["prometheus"], "", "--prometheus"),
+    )
     if given["metrics_port"] is not None:
         metrics.serve(given["metrics_port"])
     stop = threading.Event()

@@ -16,6 +16,7 @@ from greensched.controller.cache import Cache
 from greensched.controller.deferral import ENDED, Deferral, new_deferral, read_deferral
 from greensched.controller.job import read_job
 from greensched.controller.learning import Learning
+from greensched.controller.metering import Metering
 from greensched.controller.names import SELECTOR, STATUS
 from greensched.controller.policy import conflicts, policy_of, read_policy, status_of
 from greensched.controller.reconcile import Assessed, Standing, assess
@@ -77,6 +78,7 @@ class Controller:
         ledger: Path | None = None,
         *,
         dry_run: bool = False,
+        prometheus: str = "",
     ) -> None:
         """Begin with nothing known: all state is in the cluster."""
         self.cluster, self.foresight, self.clocks = cluster, foresight, clocks
@@ -84,6 +86,7 @@ class Controller:
         self.cache = Cache()
         self.writes = Writes(cluster, self.cache, instance)
         self.learning = Learning(cluster)
+        self.metering = Metering(cluster, prometheus)
         self.settler = Settler(foresight, self.writes, ledger)
         self.standing: dict[str, Assessed] = {}
         self.intended: dict[str, Intention] = {}
@@ -249,8 +252,10 @@ class Controller:
                 now_g_per_kwh=wanted.now_g_per_kwh or intention.now_g_per_kwh,
                 planned_g_per_kwh=intention.planned_g_per_kwh,
             )
-        if wanted.phase == ENDED and record.phase != ENDED and policy is not None:
+        has_ended = wanted.phase == ENDED and record.phase != ENDED
+        if has_ended and policy is not None and policy.spec is not None:
             self.learning.learn(job, wanted, policy)
+            wanted = self.metering.metered(wanted, job, policy.spec.energy)
         if wanted != record or not record.version:
             self.writes.record(wanted)
 
