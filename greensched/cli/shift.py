@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from greensched import registry
 from greensched.cli import say
 from greensched.cli.options import form, overrides, stack, verbosity
 from greensched.cli.shift_series import Asked, series_options
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from greensched.shift import Case, Moving, Space, Terms
     from greensched.ticks import TickIntensity
 
+EXAMPLE = (
+    "For example: greensched shift jobs.csv --time-unit h --intensity de.csv --zone DE --from "
+    "2023-01-01T00:00Z --queue short:2h:6h --queue long::24h --expected-length queue-mean"
+)
 FORMS = ("table", "json", "csv", "md")
 INTERRUPTED = 130
 READER_OPTIONS = ("reader", "mapped", "time_unit", "member", "on_bad", "allow_instant")
@@ -95,7 +100,13 @@ more_options = stack(
     ),
 )
 policy_options = stack(
-    click.option("--policy", "policies", multiple=True, metavar="NAME", help="May be repeated."),
+    click.option(
+        "--policy",
+        "policies",
+        multiple=True,
+        metavar="NAME",
+        help=f"One of {', '.join(registry.SHIFTING)}; may be repeated.",
+    ),
     click.option("--compare", metavar="all|NAME,NAME", help="Several at once.  [default: all]"),
     click.option(
         "--solver",
@@ -107,7 +118,7 @@ policy_options = stack(
 )
 
 
-@click.command()
+@click.command(epilog=EXAMPLE)
 @click.argument("jobs", type=click.Path(exists=True, path_type=Path))
 @series_options
 @policy_options
@@ -120,8 +131,9 @@ policy_options = stack(
 def shift(jobs: Path, form: str, **given: Any) -> None:
     """Tell what shifting JOBS in time would save, by policy, without and with a cap on cores.
 
-    No machines are simulated: every core that works takes the same power. Each policy stands
-    beside its bound, and knows the future unless --forecast says otherwise.
+    No machines are simulated: every core that works takes the same power. What a policy saves
+    against no-wait stands beside its bound, the most that its waits and pauses allow, and the
+    share of that which it captured; each knows the future unless --forecast says otherwise.
     """
     names, terms, sites = all_told(given, _names, read_terms, read_sites)
     case, space, told = _case(jobs, given, terms, sites)
@@ -141,7 +153,6 @@ def shift(jobs: Path, form: str, **given: Any) -> None:
 
 def _names(given: dict[str, Any]) -> list[str]:
     """Return the policies that are asked for; raises UsageError for unknown ones."""
-    from greensched import registry
     from greensched.shift import registered
 
     asked = list(given["policies"])
