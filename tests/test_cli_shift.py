@@ -179,6 +179,16 @@ def test_longest_gap_to_fill(files: Path) -> None:
     assert 0 == shift(files, "--policy", "plan", "--fill", "hold:8h").exit_code
 
 
+def test_cores_that_take_no_power(files: Path) -> None:
+    """At 0 W a core nothing is emitted and no ratio known: dashes, no mistake."""
+    given = ("--policy", "no-wait", "--policy", "plan", "--power-per-core", "0 W")
+    rows = json.loads(shift(files, *given, "-o", "json").stdout)
+    assert [(0.0, None, None)] * 2 == [
+        (row["carbon_g"], row["normalised"], row["share_captured"]) for row in rows
+    ]
+    assert "linear program" not in shift(files, *given).stdout
+
+
 def test_checkpoints(files: Path) -> None:
     """--checkpoint makes pauses dear: wait-awhile emits more, plan never more than that."""
     given = ("--interruptible", "--compare", "wait-awhile,plan", "-o", "json")
@@ -208,7 +218,7 @@ def test_jobs_that_scale(files: Path) -> None:
     [
         ("2,3", "must begin with 1"),
         ("1,0.5", "and never fall"),
-        ("1,x", "--throughput 1,x"),
+        ("1,x", "--throughput 1,x: must begin with 1"),
         (",".join(["1"] * 65), "has 65 workers, more than 64"),
     ],
 )

@@ -140,18 +140,24 @@ def _price(text: str) -> float:
 def _share(text: str) -> float:
     """Return `0.6` or `60 %` as a share."""
     percent = text.strip().endswith("%")
-    value = float(text.strip().removesuffix("%")) / (100 if percent else 1)
+    message = "is no share between 0 and 1, such as 0.6 or 60 %"
+    try:
+        value = float(text.strip().removesuffix("%")) / (100 if percent else 1)
+    except ValueError:
+        raise ValueError(message) from None
     if not 0.0 <= value <= 1.0:
-        message = "is no share between 0 and 1"
         raise ValueError(message)
     return value
 
 
 def _throughput(text: str) -> tuple[float, ...]:
     """Return `1,1.9,2.6`: what 1, 2, .. workers do, against one."""
-    found = tuple(float(part) for part in text.split(","))
+    message = "must begin with 1, for one worker, and never fall; such as 1,1.9,2.6"
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(message) from None
     if found[0] != 1.0 or not all(a <= b < math.inf for a, b in itertools.pairwise(found)):
-        message = "must begin with 1, for one worker, and never fall; such as 1,1.9,2.6"
         raise ValueError(message)
     if len(found) > WORKERS_MAX:
         message = f"has {len(found)} workers, more than {WORKERS_MAX}"

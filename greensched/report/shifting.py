@@ -135,7 +135,7 @@ def _flagged(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
     notes = [f"NOTE saves by one signal and not by the other: {', '.join(found)}"] if found else []
     for row in rows:
-        if "above_lp" in row["capacity"]:
+        if "above_lp" in row["capacity"] and row["capacity"]["carbon_g"]:
             gap = row["capacity"]["above_lp"]
             told = "too large a study to tell" if gap is None else f"{number(100 * gap, 2)} %"
             notes.append(f"{row['policy']} on few cores, above the linear program: {told}")
