@@ -18,10 +18,12 @@ from greensched.errors import Finding, OutsideError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from threading import Event
 
     from greensched.controller.cluster import OfficialCluster
     from greensched.controller.foresight import Sources
     from greensched.controller.overdue import Outcome
+    from greensched.controller.process import Process
 
 HERE = "greensched.cli.controller"
 VIEWS = "greensched.cli.controller_views"
@@ -203,15 +205,19 @@ def run(
     stop = threading.Event()
     process = Process(worker, lease, stop, metrics, namespace)
 
+    _stop_on_signals(stop, process)
+    what = "a dry run: every Job runs at once" if dry_run else "Jobs are deferred"
+    say.tell(f"working as {identity} ({what}); Ctrl-C ends this, and no Job")
+    process.run()
+
+
+def _stop_on_signals(stop: Event, process: Process) -> None:
     def stopped(_signal: int, _frame: Any) -> None:
         stop.set()
         process.wake()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stopped)
-    what = "a dry run: every Job runs at once" if dry_run else "Jobs are deferred"
-    say.tell(f"working as {identity} ({what}); Ctrl-C ends this, and no Job")
-    process.run()
 
 
 def _ledger(place: Path | None, identity: str, *, dry_run: bool) -> Path | None:

@@ -15,10 +15,12 @@ from greensched.errors import DataError, Finding, UsageError
 from greensched.units import MS_PER_DAY, MS_PER_H
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from greensched.controller.api import Json
     from greensched.controller.job import Job
+    from greensched.controller.scout import Found
 
 
 @click.command()
@@ -49,7 +51,6 @@ def scout(
     Each run for itself, without a cap, at assumed watts for each core requested. Nothing need be
     installed, and nothing is changed; the patches printed opt in one CronJob or Job each.
     """
-    from greensched.cli.carbon import printed
     from greensched.controller.scout import scouted
 
     ahead_ms = MS_PER_DAY + max_delay_ms + 6 * MS_PER_H
@@ -59,6 +60,13 @@ def scout(
         raise DataError(Finding(where=zone, what=f"nothing is known of the next hours: {told}"))
     cluster = connected(kubeconfig, context)
     found = scouted(cluster, answer.series, answer.query.now_ms, max_delay_ms, namespace)
+    _print_found(found, form)
+
+
+def _print_found(found: Sequence[Found], form: str) -> None:
+    """Print what was scouted; patches below the table."""
+    from greensched.cli.carbon import printed
+
     columns = ["kind", "namespace", "name", "runs", "run_h", "at_once_g", "saved_g", "left_alone"]
     rows: list[list[Any]] = [
         [
