@@ -11,8 +11,10 @@ from benchmarks import Figures, benchmark, best_of, best_times
 from greensched import registry
 from greensched.bounds.shifting import least_emissions
 from greensched.bounds.transport import Transport
+from greensched.policies.shifting.carbon_scaler import scaled_jobs
 from greensched.policies.shifting.exact import rounded
 from greensched.policies.shifting.greedy import greedy
+from greensched.policies.shifting.sites import Places, placed
 from greensched.shift.account import usual_cpu_m
 from greensched.ticks import TickIntensity, TickJobs, contiguous
 from greensched.units import MS_PER_H
@@ -53,15 +55,38 @@ def jobs(count: int, hours: int, width: int, *, pauses: bool, seed: int = 0) -> 
 
 @benchmark("shift-year", limit_s=120, at_most={"slowest_s": 1.0})
 def shift_year() -> Figures:
-    """Plan 100,000 jobs of a year of hours, in ticks of 5 s, under each policy without a cap."""
+    """Plan 100,000 jobs of a year of hours, in ticks of 5 s, under each policy without a cap.
+
+    Also jobs that scale on up to four workers, and three sites.
+    """
     year, table = series(YEAR_H, TICKS_PER_H), {}
     both = {p: jobs(YEAR_JOBS, YEAR_H, TICKS_PER_H, pauses=p) for p in (False, True)}
     for name in registry.names("shifting policy"):
         policy = registry.load("shifting policy", name)()
         table[name] = max(best_of(partial(policy.plan, both[p], year)) for p in both)
+    profile = np.array([1.0, 1.9, 2.7, 3.4])
+    table["carbon-scaler"] = best_of(lambda: scaled_jobs(both[True], year, profile))
+    three = sites(year)
+    table["plan-sites"] = max(best_of(partial(placed, both[p], three)) for p in both)
     table["bound"] = best_of(lambda: least_emissions(both[False], year))
     figures: Figures = {f"{name}_s": seconds for name, seconds in table.items()}
     return figures | {"slowest_s": max(table.values())}
+
+
+def sites(year: TickIntensity) -> Places:
+    """Return three sites, the home first, to which 1 GiB of each job's data has to move."""
+    values = year.values_g_per_kwh
+    others = (
+        replace(year, values_g_per_kwh=v) for v in (values[::-1].copy(), np.roll(values, 77))
+    )
+    return Places(
+        series=(year, *others),
+        home=np.zeros(YEAR_JOBS, np.int64),
+        allowed=np.ones((YEAR_JOBS, 3), np.bool_),
+        data_gib=np.ones(YEAR_JOBS),
+        kwh_per_gib=0.0001,
+        ticks_per_gib=2.0,
+    )
 
 
 @benchmark("shift-greedy", limit_s=120, at_most={"greedy_cpu_s": 1.0})
