@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from greensched.policies.shifting.sites import Places, placed
 from greensched.shift.account import usual_cpu_m
 from greensched.ticks import TickIntensity, TickJobs, contiguous
 from greensched.units import MS_PER_H
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 YEAR_H, WEEK_H = 8_760, 168
 TICKS_PER_H = 720  # of 5 s
@@ -53,24 +57,28 @@ def jobs(count: int, hours: int, width: int, *, pauses: bool, seed: int = 0) -> 
     )
 
 
-@benchmark("shift-year", limit_s=120, at_most={"slowest_s": 1.0})
+@benchmark("shift-year", limit_s=120, at_most={"slowest_cpu_s": 1.0})
 def shift_year() -> Figures:
     """Plan 100,000 jobs of a year of hours, in ticks of 5 s, under each policy without a cap.
 
-    Also jobs that scale on up to four workers, and three sites.
+    Also jobs that scale on up to four workers, and three sites. Seconds of one core's work.
     """
-    year, table = series(YEAR_H, TICKS_PER_H), {}
+    year = series(YEAR_H, TICKS_PER_H)
     both = {p: jobs(YEAR_JOBS, YEAR_H, TICKS_PER_H, pauses=p) for p in (False, True)}
+    profile, three = np.array([1.0, 1.9, 2.7, 3.4]), sites(year)
+    calls: dict[str, list[Callable[[], object]]] = {}
     for name in registry.names("shifting policy"):
         policy = registry.load("shifting policy", name)()
-        table[name] = max(best_of(partial(policy.plan, both[p], year)) for p in both)
-    profile = np.array([1.0, 1.9, 2.7, 3.4])
-    table["carbon-scaler"] = best_of(lambda: scaled_jobs(both[True], year, profile))
-    three = sites(year)
-    table["plan-sites"] = max(best_of(partial(placed, both[p], three)) for p in both)
-    table["bound"] = best_of(lambda: least_emissions(both[False], year))
-    figures: Figures = {f"{name}_s": seconds for name, seconds in table.items()}
-    return figures | {"slowest_s": max(table.values())}
+        calls[name] = [partial(policy.plan, mine, year) for mine in both.values()]
+    calls["carbon-scaler"] = [partial(scaled_jobs, both[True], year, profile)]
+    calls["plan-sites"] = [partial(placed, mine, three) for mine in both.values()]
+    calls["bound"] = [partial(least_emissions, both[False], year)]
+    times = {name: [best_times(call) for call in found] for name, found in calls.items()}
+    figures: Figures = {f"{n}_cpu_s": max(cpu for _, cpu in t) for n, t in times.items()}
+    return figures | {
+        "slowest_s": max(wall for t in times.values() for wall, _ in t),
+        "slowest_cpu_s": max(cpu for t in times.values() for _, cpu in t),
+    }
 
 
 def sites(year: TickIntensity) -> Places:
