@@ -14,6 +14,8 @@ import math
 from typing import Final
 
 P99_TAIL: Final = 0.01
+NOTHING: Final = 1e-18  # of a sum: what follows is less
+CLOSE: Final = 1e-9  # of a step of Newton's: the error after it is the square
 
 
 def erlang_b(servers: int, offered_load: float) -> float:
@@ -95,26 +97,29 @@ def response_tail(
 def response_p99_ms(servers: int, offered_load: float, service_time_ms: float) -> float:
     """Return the 99th percentile of the response [ms]; inf where `offered_load >= servers`.
 
-    Bisection of P(T > t) = 0.01 (see `response_tail`) to the last bits, between the response
-    without any wait and ln(200) (1 + 1 / (c - a)), where wait and service each exceed their
-    share with probability at most 0.005.
+    Newton's steps on log P(T > t) (see `response_tail`), which is nearly a straight line of slope
+    C exp(-(c - a) t) / P(T > t) - 1; kept between the response without any wait and ln(200) (1 +
+    1 / (c - a)), where wait and service each exceed their share with probability at most 0.005.
     """
     if offered_load >= servers:
         return math.inf
     low = -math.log(P99_TAIL)
     if offered_load <= 0.0:
         return low * service_time_ms
-    blocked = 1.0
-    for n in range(1, servers + 1):
-        blocked = offered_load * blocked / (n + offered_load * blocked)
+    # 1 / B is the sum of c! / (n! a^(c - n)) over n = 0 .. c: without a division a step
+    term, total, each = 1.0, 1.0, 1.0 / offered_load
+    for n in range(servers, 0, -1):
+        term *= n * each
+        total += term
+        if term < NOTHING * total:
+            break
+    blocked = 1.0 / total
     waits = blocked * servers / (servers - offered_load * (1.0 - blocked))
     spare = servers - offered_load
     gap = spare - 1.0
     high = -math.log(P99_TAIL / 2.0) * (1.0 + 1.0 / spare)
+    t = low
     for _ in range(200):
-        t = 0.5 * (low + high)
-        if high - low <= 1e-14 * high:
-            break
         if gap == 0.0:
             tail = math.exp(-t) * (1.0 + waits * t)
         elif gap * t > -1.0:
@@ -125,4 +130,10 @@ def response_p99_ms(servers: int, offered_load: float, service_time_ms: float) -
             low = t
         else:
             high = t
-    return 0.5 * (low + high) * service_time_ms
+        before = t
+        t += math.log(tail / P99_TAIL) / (1.0 - waits * math.exp(-spare * t) / tail)
+        if not low <= t <= high:
+            t = 0.5 * (low + high)
+        if abs(t - before) <= CLOSE * t:
+            break
+    return t * service_time_ms
