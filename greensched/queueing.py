@@ -132,8 +132,7 @@ def response_p99_ms(servers: int, offered_load: float, service_time_ms: float) -
             high = t
         before = t
         t += math.log(tail / P99_TAIL) / (1.0 - waits * math.exp(-spare * t) / tail)
-        if not low <= t <= high:
-            t = 0.5 * (low + high)
+        t = min(max(t, low), high)
         if abs(t - before) <= CLOSE * t:
             break
     return t * service_time_ms
