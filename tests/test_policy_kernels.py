@@ -15,9 +15,9 @@ from greensched.engine.kernels import warm
 from greensched.engine.simulate import simulate
 from greensched.experiment.world import shared
 from greensched.forecast import kernels as forecasts
-from greensched.policies.kernels import colocation, lending, machines, services, shifting
+from greensched.policies.kernels import colocation, lending, machines, resting, services, shifting
 warm.compile_control()
-parts = (forecasts, colocation, lending, machines, services, shifting)
+parts = (forecasts, colocation, lending, machines, resting, services, shifting)
 named = [one for part in parts for one in vars(part).items()]
 entries = [v for n, v in named if hasattr(v, "signatures") and not n.startswith("_")]
 counts = [len(v.signatures) for v in entries]

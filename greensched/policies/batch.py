@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from greensched.model import BOOTING, DRAINING, OFF, ON, OWN, SLEEPING
-from greensched.policies.machines import BATCH, NOTHING, ours, to_wake
+from greensched.policies.kernels import resting
+from greensched.policies.machines import BATCH, NOTHING, columns, to_wake
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, IntArray, MachineView, Snapshot
@@ -133,37 +134,23 @@ def average_task(snapshot: Snapshot) -> tuple[float, float]:
 
 
 def to_rest(
-    snapshot: Snapshot, idle: BoolArray, room_cpu_m: float = 0.0, room_memory_mib: float = 0.0
+    snapshot: Snapshot, idle_ms: int, room_cpu_m: float = 0.0, room_memory_mib: float = 0.0
 ) -> IntArray:
     """Return the dedicated machines to put to sleep, nothing while jobs wait.
 
-    Those that are `idle`; and where machines that are on anyway have `room` for jobs, the
-    emptiest that are at most `REST_BELOW` full: they take no new jobs, and sleep when theirs have
-    ended. That room and what stays free on the rest is at least `SPARE_SHARE` of what runs.
+    Those that have been empty for `idle_ms`; and where machines that are on anyway have `room` for
+    jobs, the emptiest that are at most `REST_BELOW` full: they take no new jobs, and sleep when
+    theirs have ended. That room and what stays free on the rest is at least `SPARE_SHARE` of what
+    runs.
     """
     m = snapshot.machines
     if snapshot.queue.jobs > 0:
         return NOTHING
-    dedicated = m.role == BATCH
-    leaves = idle & dedicated
-    drains = room_cpu_m > 0 and room_memory_mib > 0
-    if not drains and not leaves.any():
-        return NOTHING
-    dedicated &= (m.state == ON) & ours(m)
-    if drains:
-        light = (m.batch_cpu_m <= REST_BELOW * m.cpu_m) & (
-            m.batch_memory_mib <= REST_BELOW * m.memory_mib
-        )
-        leaves |= dedicated & light & (m.jobs > 0)
-    rows = np.flatnonzero(leaves)
-    rows = rows[np.argsort(m.batch_cpu_m[rows], kind="stable")]
-    count = len(rows)
-    for size, used, room in (
-        (m.cpu_m, m.batch_cpu_m, room_cpu_m),
-        (m.memory_mib, m.batch_memory_mib, room_memory_mib),
-    ):
-        free = size - used
-        left = max(0.0, room) + int(free @ dedicated) - np.cumsum(free[rows])
-        enough = left >= SPARE_SHARE * int(used.sum())
-        count = min(count, len(rows) if enough.all() else int(enough.argmin()))
-    return np.sort(rows[:count])
+    rows, scratch = np.empty((2, len(m.state)), np.int64)
+    count = resting.to_rest(
+        *(columns(m), m.surplus, snapshot.now_ms - idle_ms),
+        (float(room_cpu_m), float(room_memory_mib)),
+        *(SPARE_SHARE, REST_BELOW),
+        *(rows, scratch),
+    )
+    return rows[:count]

@@ -10,13 +10,12 @@ import numpy as np
 from greensched.errors import Finding
 from greensched.model import NONE, ON, BatchLimit
 from greensched.policies.batch import REST_BELOW, average_task, to_rest, wake_for_queue
-from greensched.policies.kernels.colocation import suspects
+from greensched.policies.kernels import colocation as kernels
 from greensched.policies.machines import (
-    ANY,
     BATCH,
     NOTHING,
     ONLINE,
-    idle_for,
+    columns,
     ours,
     power_actions,
 )
@@ -135,10 +134,11 @@ class ColocationNsigma:
         memory = self._measured(snapshot, memory)
         if memory.limited_ms != NONE and now - memory.limited_ms < self.limit_period_ms:
             return self._watched(snapshot, memory)
-        rows = np.flatnonzero(_shared(m))
+        rows = _shared(m)
         lows = _lows(memory.lows, memory.limited_ms, now, len(rows))
         cpu, memory_mib = self._limits(snapshot, memory)
-        cpu = self._given(snapshot, cpu * self._steady(m, rows, int(lows.min())))
+        self._leave_steady(m, rows, int(lows.min()), cpu)
+        cpu = self._given(snapshot, cpu)
         guard = _Guard.of(m, rows, self.max_cpu)
         starved_ms = self._starved(snapshot, memory.starved_ms, guard)
         actions = self._guarded(m, guard, cpu, memory_mib, starved_ms, due=True)
@@ -155,7 +155,7 @@ class ColocationNsigma:
         actions: tuple[Action, ...] = ()
         rows = self._suspect(m)
         if rows.size or memory.starved_ms.size:
-            rows = rows[_shared(m)[rows]]
+            rows = rows[np.isin(rows, _shared(m))]
             guard = _Guard.of(m, rows, self.max_cpu)
             starved_ms = self._starved(snapshot, memory.starved_ms, guard)
             actions = self._guarded(m, guard, cpu, memory_mib, starved_ms, due=False)
@@ -170,7 +170,7 @@ class ColocationNsigma:
         mib = (m.memory_mib, m.online_memory_mib, m.batch_memory_mib)
         use_cpu_m = (m.online_use_cpu_m, m.batch_use_cpu_m)
         limits = (self.max_cpu, self.max_memory, self.starved_below)
-        count = suspects((m.jobs, *cpu_m, *mib), *use_cpu_m, *limits, rows)
+        count = kernels.suspects((m.jobs, *cpu_m, *mib), *use_cpu_m, *limits, rows)
         return rows[:count]
 
     def _wakes(
@@ -203,8 +203,8 @@ class ColocationNsigma:
         light = (m.role == BATCH) & (m.state == ON) & (m.batch_cpu_m <= REST_BELOW * m.cpu_m)
         if not light.any():
             return ()
-        idle = idle_for(snapshot, self.sleep_idle_ms)
-        return power_actions(to_rest(snapshot, idle, *_room(snapshot, cpu, memory_mib)), "sleep")
+        room = _room(snapshot, cpu, memory_mib)
+        return power_actions(to_rest(snapshot, self.sleep_idle_ms, *room), "sleep")
 
     def _starved(self, snapshot: Snapshot, before: IntArray, guard: _Guard) -> IntArray:
         """Return for how long batch has been held below its satisfaction on each machine."""
@@ -232,7 +232,9 @@ class ColocationNsigma:
         sums = memory.sums.and_of(m, snapshot.period_ms)
         if sums.measured_ms < self.sample_ms:
             return replace(memory, sums=sums)
-        known = _shared(m) & (m.online_cpu_m > 0) & ~sums.stale
+        known = np.zeros(len(m.state), np.bool_)
+        known[_shared(m)] = True
+        known &= (m.online_cpu_m > 0) & ~sums.stale
         return self._sampled(snapshot, replace(memory, sums=sums), known)
 
     def _begun(self, memory: ColocationMemory, count: int) -> ColocationMemory:
@@ -252,14 +254,13 @@ class ColocationNsigma:
         count = len(snapshot.machines.state)
         return replace(memory, sums=Sums.none(count), ratios=ratios, samples=samples)
 
-    def _steady(self, m: MachineView, rows: IntArray, count: int) -> BoolArray:
-        """Return those of machines `rows` that batch may join: with jobs, then most reserved."""
-        rows = rows[m.online_cpu_m[rows] >= self.min_reserved * m.cpu_m[rows]]
-        if count < len(rows):
-            rows = rows[np.lexsort((-m.online_cpu_m[rows], m.jobs[rows] == 0))[:count]]
-        steady = np.zeros(len(m.state), np.bool_)
-        steady[rows] = True
-        return steady
+    def _leave_steady(self, m: MachineView, rows: IntArray, count: int, cpu: IntArray) -> None:
+        """Leave room on those of machines `rows` that batch may join: at most `count`.
+
+        Those with jobs first, then those with the most reserved.
+        """
+        chosen, keys, scratch = np.empty((3, len(cpu)), np.int64)
+        kernels.steady(columns(m), rows, count, self.min_reserved, cpu, chosen, keys, scratch)
 
     def _given(self, snapshot: Snapshot, cpu: IntArray) -> IntArray:
         """Return what batch is given of the CPU that it might have of each machine: all."""
@@ -268,20 +269,21 @@ class ColocationNsigma:
 
     def _peaks(
         self, snapshot: Snapshot, memory: ColocationMemory
-    ) -> tuple[FloatArray, FloatArray | IntArray]:
+    ) -> tuple[FloatArray, FloatArray]:
         """Return what services will use of each machine's CPU, and reserve of its memory."""
         m = snapshot.machines
         warm = memory.samples >= self.samples
         share = np.where(warm, n_sigma(memory.ratios, self.sigmas), 1.0)
-        return share * m.online_cpu_m, m.online_memory_mib
+        return share * m.online_cpu_m, m.online_memory_mib.astype(np.float64)
 
     def _limits(self, snapshot: Snapshot, memory: ColocationMemory) -> tuple[IntArray, IntArray]:
         """Return the CPU [millicores] and memory [MiB] that batch may reserve of each machine."""
         m = snapshot.machines
         peak_cpu_m, peak_memory_mib = self._peaks(snapshot, memory)
-        cpu = np.floor(self.reclaim_cpu_share * m.cpu_m - np.ceil(peak_cpu_m))
-        kept_mib = np.floor(self.reclaim_memory_share * m.memory_mib) - np.ceil(peak_memory_mib)
-        return np.maximum(cpu, 0).astype(np.int64), np.maximum(kept_mib, 0).astype(np.int64)
+        cpu, memory_mib = np.empty((2, len(m.state)), np.int64)
+        reclaimed = (self.reclaim_cpu_share, self.reclaim_memory_share)
+        kernels.room(columns(m), peak_cpu_m, peak_memory_mib, reclaimed, cpu, memory_mib)
+        return cpu, memory_mib
 
     def _guarded(
         self,
@@ -366,15 +368,14 @@ def _room(snapshot: Snapshot, cpu: IntArray, memory_mib: IntArray) -> tuple[floa
         (cpu - m.batch_cpu_m) // max(task_cpu_m, 1.0),
         (memory_mib - m.batch_memory_mib) // max(task_memory_mib, 1.0),
     )
-    places_sum = float(np.maximum(places, 0) @ _shared(m))
+    places_sum = float(np.maximum(places, 0)[_shared(m)].sum())
     return places_sum * task_cpu_m, places_sum * task_memory_mib
 
 
-def _shared(m: MachineView) -> BoolArray:
+def _shared(m: MachineView) -> IntArray:
     """Return the machines that serve and may take jobs as well: on, ours, with services."""
-    serves = (m.role == ONLINE) | ((m.role == ANY) & (m.replicas > 0))
-    shared: BoolArray = serves & (m.state == ON) & ours(m)
-    return shared
+    rows = np.empty(len(m.state), np.int64)
+    return rows[: kernels.shared(columns(m), m.surplus, rows)]
 
 
 def _lows(before: IntArray, last_ms: int, now_ms: int, count: int) -> IntArray:

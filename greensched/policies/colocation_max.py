@@ -12,8 +12,10 @@ from greensched.errors import UsageError
 from greensched.model import NONE
 from greensched.policies.batch import PACKING
 from greensched.policies.colocation import ColocationMemory, ColocationNsigma
+from greensched.policies.kernels import colocation as kernels
+from greensched.policies.machines import columns
 from greensched.policies.memory import frozen
-from greensched.policies.peaks import BINS, CPU, MEMORY, added, percentiles
+from greensched.policies.peaks import BINS, added, n_sigma, percentiles
 from greensched.policies.settings import check
 from greensched.units import MS_PER_DAY, MS_PER_H
 
@@ -125,17 +127,23 @@ class Colocation(ColocationNsigma):
 
     def _peaks(
         self, snapshot: Snapshot, memory: ColocationMemory
-    ) -> tuple[FloatArray, FloatArray | IntArray]:
+    ) -> tuple[FloatArray, FloatArray]:
         """Return what services will use of each machine's CPU, and reserve of its memory."""
         assert isinstance(memory, HistoryMemory)
         m = snapshot.machines
-        cpu_m, memory_mib = super(Colocation, self)._peaks(snapshot, memory)
         if memory.renewed_ms == NONE:
-            return cpu_m, memory_mib
-        warm = memory.seen * self.sample_ms >= self.cold_start_ms
-        shares = (1 + self.margin) * memory.shares
-        cpu_m = np.where(warm, np.maximum(cpu_m, shares[CPU] * m.cpu_m), m.online_cpu_m)
-        return cpu_m, np.maximum(memory_mib, warm * shares[MEMORY] * m.memory_mib)
+            return super(Colocation, self)._peaks(snapshot, memory)
+        peak_cpu_m, peak_mib = np.empty((2, len(m.state)))
+        kernels.larger_peaks(
+            n_sigma(memory.ratios, self.sigmas),
+            columns(m),
+            (memory.samples, memory.seen),
+            (self.samples, math.ceil(self.cold_start_ms / self.sample_ms)),
+            memory.shares,
+            1 + self.margin,
+            *(peak_cpu_m, peak_mib),
+        )
+        return peak_cpu_m, peak_mib
 
     def _given(self, snapshot: Snapshot, cpu: IntArray) -> IntArray:
         """Return what batch is given of the CPU that it might have: where services suffer least.
@@ -179,7 +187,7 @@ class ColocationOracle(Colocation):
 
     def _peaks(
         self, snapshot: Snapshot, memory: ColocationMemory
-    ) -> tuple[FloatArray, FloatArray | IntArray]:
+    ) -> tuple[FloatArray, FloatArray]:
         """Return what services will use of each machine's CPU, and reserve of its memory."""
         m, services, truth = snapshot.machines, snapshot.services, snapshot.forecast
         predicted = super(ColocationOracle, self)._peaks(snapshot, memory)

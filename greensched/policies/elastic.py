@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from greensched.model import DRAINING
 from greensched.policies import hpa
 from greensched.policies.batch import to_rest, wake_for_queue
 from greensched.policies.kernels import machines as kernels
+from greensched.policies.kernels import resting
 from greensched.policies.machines import (
     BATCH,
     NOTHING,
     ONLINE,
-    idle_for,
+    columns,
     power_actions,
     to_hold_pending,
     to_wake,
@@ -26,7 +26,6 @@ from greensched.policies.settings import check
 if TYPE_CHECKING:
     from greensched.model import (
         Action,
-        BoolArray,
         IntArray,
         Snapshot,
     )
@@ -148,12 +147,11 @@ class ElasticReactive:
         asked_ms = memory.asked_ms.copy()
         if len(asked_ms) != count:
             asked_ms = np.full(count, LONG_AGO_MS, np.int64)
-        idle = idle_for(snapshot, self.idle_ms)
         freed = NOTHING
         if free:
-            freed = self._freed(snapshot, fleet, idle, now - asked_ms >= self.retry_ms)
+            freed = self._freed(snapshot, fleet, asked_ms)
             asked_ms[freed] = now
-        sleep = np.concatenate([freed, to_rest(snapshot, idle)])
+        sleep = np.concatenate([freed, to_rest(snapshot, self.idle_ms)])
         return sleep, replace(memory, asked_ms=frozen(asked_ms), freed_ms=now)
 
     def _is_settled(self, snapshot: Snapshot, memory: ElasticMemory) -> bool:
@@ -165,31 +163,23 @@ class ElasticReactive:
         wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
         return wanted, replace(memory, hpa=windows)
 
-    def _freed(
-        self, snapshot: Snapshot, fleet: _Fleet, idle: BoolArray, rested: BoolArray
-    ) -> IntArray:
-        """Return the machines to empty and put to sleep, those with the least reserved first."""
-        m = snapshot.machines
-        empty = (m.replicas == 0) & (m.jobs == 0)
-        # Jobs would keep it on: it is not worth the moves. What uses a GPU cannot move at all.
-        holds = (m.replicas > 0) & (m.replicas <= self.moves_max) & (m.jobs == 0) & rested
-        holds &= m.gpu_free_m == m.gpu_m
-        if snapshot.queue.jobs > 0:
-            empty &= m.role == ONLINE
-        rows = np.flatnonzero((fleet.room_cpu_m >= 0) & ((empty & idle) | holds))
-        if not rows.size:
-            return NOTHING
-        load = (m.online_cpu_m + m.batch_cpu_m)[rows]
-        rows = rows[np.lexsort((rows, load, m.replicas[rows] > 0))]
-        moves = np.cumsum(m.replicas[rows])
-        # Beyond the budget nothing may move, and only so many may be under way.
-        drains = max(1, int(self.drains_share * int(fleet.total[kernels.SERVING])))
-        under_way = int(((m.state == DRAINING) & (m.role != BATCH)).sum())
-        empties = int((m.replicas[rows] == 0).sum())
-        within = int(moves.searchsorted(self.moves_max, side="right"))
-        rows = rows[: min(within, empties + max(0, drains - under_way))]
-        freed: IntArray = rows[: fleet.spare(snapshot, rows, self.headroom)]
-        return freed
+    def _freed(self, snapshot: Snapshot, fleet: _Fleet, asked_ms: IntArray) -> IntArray:
+        """Return the machines to empty and put to sleep, those with the least reserved first.
+
+        Those that are idle, and those without jobs whose replicas may move: jobs would keep it
+        on, and what uses a GPU cannot move at all. Beyond the budget nothing moves, and only so
+        many may be under way.
+        """
+        m, now = snapshot.machines, snapshot.now_ms
+        rows, keys, scratch = np.empty((3, len(m.state)), np.int64)
+        count = resting.to_free(
+            *(columns(m), m.surplus, fleet.room_cpu_m, frozen(asked_ms.copy())),
+            (now - self.idle_ms, now - self.retry_ms),
+            *(self.moves_max, max(1, int(self.drains_share * int(fleet.total[kernels.SERVING])))),
+            snapshot.queue.jobs,
+            *(rows, keys, scratch),
+        )
+        return rows[: fleet.spare(snapshot, rows[:count], self.headroom)] if count else NOTHING
 
     def _rule(self) -> hpa.HpaRule:
         return hpa.HpaRule(
@@ -215,11 +205,10 @@ class _Fleet:
     total: IntArray  # as `kernels.rooms` has it
     reserve_cpu_m: float
     reserve_memory_mib: float
-    coming: IntArray  # replicas of each service that this wake adds
 
     @classmethod
     def of(cls, snapshot: Snapshot, added: IntArray, policy: ElasticReactive) -> _Fleet:
-        m = snapshot.machines
+        m, view, coming = snapshot.machines, snapshot.services, frozen(np.maximum(added, 0))
         room_cpu_m, room_memory_mib = np.empty((2, len(m.state)), np.int64)
         total = np.empty(kernels.ROOMS, np.int64)
         kernels.rooms(
@@ -235,6 +224,7 @@ class _Fleet:
             m.batch_memory_mib,
             m.replicas,
             m.gpu_free_m,
+            (coming, view.replica_cpu_m, view.replica_memory_mib, view.replica_gpu_m),
             room_cpu_m,
             room_memory_mib,
             total,
@@ -247,26 +237,24 @@ class _Fleet:
             total=total,
             reserve_cpu_m=least * int(total[kernels.SERVING_CPU_M]),
             reserve_memory_mib=least * int(total[kernels.SERVING_MEMORY_MIB]),
-            coming=np.maximum(added, 0),
         )
 
     def to_wake(self, snapshot: Snapshot) -> IntArray:
         """Return the machines to wake: for the reserve, and for replicas without room."""
         view, total = snapshot.services, self.total.tolist()
-        plain = np.where(view.replica_gpu_m == 0, self.coming, 0)
         need_cpu_m = (
             self.reserve_cpu_m
-            + int(plain @ view.replica_cpu_m)
+            + total[kernels.COMING_CPU_M]
             - total[kernels.ROOM_CPU_M]
             - total[kernels.BOOTING_CPU_M]
         )
         need_memory_mib = (
             self.reserve_memory_mib
-            + int(plain @ view.replica_memory_mib)
+            + total[kernels.COMING_MEMORY_MIB]
             - total[kernels.ROOM_MEMORY_MIB]
             - total[kernels.BOOTING_MEMORY_MIB]
         )
-        gpu_m = int((self.coming - plain) @ view.replica_gpu_m) - total[kernels.ROOM_GPU_M]
+        gpu_m = total[kernels.COMING_GPU_M] - total[kernels.ROOM_GPU_M]
         if need_cpu_m <= 0 and need_memory_mib <= 0 and gpu_m <= 0 and not view.pending.any():
             return NOTHING
         m = snapshot.machines
@@ -297,9 +285,8 @@ class _Fleet:
             m.online_memory_mib,
             m.replicas,
             self.total,
-            RESERVE_TO_SLEEP * self.reserve_cpu_m + int(self.coming @ view.replica_cpu_m),
-            RESERVE_TO_SLEEP * self.reserve_memory_mib
-            + int(self.coming @ view.replica_memory_mib),
+            RESERVE_TO_SLEEP * self.reserve_cpu_m + int(self.total[kernels.ALL_CPU_M]),
+            RESERVE_TO_SLEEP * self.reserve_memory_mib + int(self.total[kernels.ALL_MEMORY_MIB]),
             headroom,
             replicas.machine,
             replicas.service,

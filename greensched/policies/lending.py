@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from greensched.model.pools import POOLS
+from greensched.policies.kernels import lending as kernels
 from greensched.policies.machines import BATCH, NOTHING
+from greensched.policies.memory import frozen
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, FloatArray, IntArray, Snapshot
@@ -31,30 +33,27 @@ class Strength(NamedTuple):
 
 
 class Tenants(NamedTuple):
-    """The replicas on some machines, ranked in the order of these machines."""
+    """The replicas on some machines, by service and then in the order of these machines."""
 
     order: IntArray  # [machines] numbers in the fleet
     at: IntArray  # [replicas] place of its machine in `order`
     service: IntArray  # [replicas] rising
-    rank: IntArray  # [replicas] how many of its service come before it
     cpu_m: FloatArray  # [POOLS, machines] reserved by them
 
     @classmethod
     def of(cls, snapshot: Snapshot, order: IntArray) -> Tenants:
         """Return the replicas on the machines of `order`."""
         replicas, view = snapshot.replicas, snapshot.services
-        place = np.full(len(snapshot.machines.state), -1, np.int64)
-        place[order] = np.arange(len(order))
-        at = place[replicas.machine]
-        rows = np.flatnonzero(at >= 0)
-        rows = rows[np.argsort(replicas.service[rows] * len(place) + at[rows])]
-        at, service = at[rows], replicas.service[rows].astype(np.int64, copy=False)
-        each, takes = view.replica_cpu_m[service], view.replica_gpu_m[service] > 0
-        cpu_m = np.zeros((POOLS, len(order)))
-        for pool in set(takes.tolist()):
-            own = each * (takes == pool)
-            cpu_m[int(pool)] = np.bincount(at, weights=own, minlength=len(order))
-        return cls(order, at, service, ranks(service), cpu_m)
+        place = np.empty(len(snapshot.machines.state), np.int64)
+        ends, starts = np.empty(len(order) + 1, np.int64), np.empty(len(view.online) + 1, np.int64)
+        by_place, at, service = np.empty((3, len(replicas.service)), np.int64)
+        cpu_m = np.empty((POOLS, len(order)))
+        count = kernels.tenants(
+            frozen(order.copy()),
+            *(replicas.machine, replicas.service, view.replica_cpu_m, view.replica_gpu_m),
+            *(place, ends, starts, by_place, at, service, cpu_m),
+        )
+        return cls(order, frozen(at[:count]), frozen(service[:count]), frozen(cpu_m))
 
     def strength(self, services: int) -> Strength:
         """Return what these replicas are in sum."""
@@ -62,21 +61,9 @@ class Tenants(NamedTuple):
 
     def covering(self, missing: Strength) -> BoolArray:
         """Return which machines hold what is missing, as early in the order as can be."""
-        taken = np.zeros(len(self.order), np.bool_)
-        taken[self.at[self.rank < missing.replicas[self.service]]] = True
-        for pool in range(POOLS):
-            lacking = missing.cpu_m[pool]
-            if lacking > 0:
-                lacking -= self.cpu_m[pool] @ taken
-            if lacking > 0:
-                rest = np.flatnonzero(~taken & (self.cpu_m[pool] > 0))
-                taken[rest[: _reaching(self.cpu_m[pool, rest], lacking)]] = True
+        taken = np.empty(len(self.order), np.bool_)
+        kernels.covering(self.at, self.service, self.cpu_m, *missing, taken)
         return taken
-
-
-def _reaching(parts: FloatArray, least: float) -> int:
-    """Return how many of the first parts sum to `least`."""
-    return int(np.cumsum(parts).searchsorted(least)) + 1
 
 
 def spare_in_racks(snapshot: Snapshot, serving: BoolArray) -> IntArray:

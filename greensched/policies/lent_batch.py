@@ -8,7 +8,8 @@ import numpy as np
 
 from greensched.model import LENT, OFF, ON, SLEEPING
 from greensched.policies.batch import SPARE_SHARE
-from greensched.policies.machines import BATCH, NOTHING, ours, to_wake
+from greensched.policies.kernels import resting
+from greensched.policies.machines import BATCH, NOTHING, columns, ours, to_wake
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, FloatArray, IntArray, MachineView, Snapshot
@@ -63,20 +64,9 @@ def to_leave(snapshot: Snapshot, lent: BoolArray) -> IntArray:
     m = snapshot.machines
     if snapshot.queue.jobs > 0 or not lent.any():
         return NOTHING
-    rows = np.flatnonzero((m.role == BATCH) & (m.state == ON) & ours(m))
-    rows = rows[np.argsort(m.batch_cpu_m[rows], kind="stable")]
-    on = np.concatenate([rows, np.flatnonzero(lent)])
-    count = len(rows)
-    for size, batch, online in (
-        (m.cpu_m, m.batch_cpu_m, 0),
-        (m.memory_mib, m.batch_memory_mib, m.online_memory_mib),
-        (m.gpu_m, m.gpu_m - m.gpu_free_m, 0),
-    ):
-        used, free = batch[on], (size - batch - online)[on]
-        left = int(free.sum()) - np.cumsum(free[: len(rows)])
-        short = left < SPARE_SHARE * int(used.sum())
-        count = min(count, int(short.argmax()) if short.any() else count)
-    return np.sort(rows[:count])
+    rows, scratch = np.empty((2, len(m.state)), np.int64)
+    count = resting.to_leave(columns(m), m.surplus, lent, SPARE_SHARE, rows, scratch)
+    return rows[:count]
 
 
 def to_take_in(snapshot: Snapshot, back: IntArray) -> IntArray:

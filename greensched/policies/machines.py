@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
@@ -19,10 +20,14 @@ from greensched.model import (
     Snapshot,
 )
 from greensched.policies.kernels.machines import hold_pending
+from greensched.policies.kernels.resting import COLUMNS
 from greensched.policies.memory import frozen
 
 ONLINE, BATCH, ANY = ROLE_CODES["online"], ROLE_CODES["batch"], ROLE_CODES["any"]
 NOTHING: IntArray = frozen(np.empty(0, np.int64))
+
+
+columns = attrgetter(*COLUMNS)  # of a machine view, as the loops of `kernels.resting` take them
 
 
 def ours(view: MachineView) -> BoolArray:

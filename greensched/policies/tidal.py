@@ -29,7 +29,6 @@ from greensched.policies.machines import (
     BATCH,
     NOTHING,
     ONLINE,
-    idle_for,
     ours,
     power_actions,
     to_wake,
@@ -277,9 +276,7 @@ class TidalTimetable:
         room_cpu_m = int((m.cpu_m - m.batch_cpu_m)[lent].sum())
         held = m.online_memory_mib + m.batch_memory_mib
         room_memory_mib = int((m.memory_mib - held)[lent].sum())
-        idle = idle_for(snapshot, self.sleep_idle_ms)
-        sleep = to_rest(snapshot, idle, room_cpu_m, room_memory_mib)
-        return sleep, wake
+        return to_rest(snapshot, self.sleep_idle_ms, room_cpu_m, room_memory_mib), wake
 
 
 def _union(*rows: IntArray) -> IntArray:

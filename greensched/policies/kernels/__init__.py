@@ -7,10 +7,10 @@ they are given; all else is read only. They are compiled for the columns of snap
 
 from __future__ import annotations
 
-from greensched.policies.kernels import colocation, lending, machines, services, shifting
+from greensched.policies.kernels import colocation, lending, machines, resting, services, shifting
 
 
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
-    for part in (services, machines, colocation, lending, shifting):
+    for part in (services, machines, resting, colocation, lending, shifting):
         part.compile_all()

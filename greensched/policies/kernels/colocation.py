@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from greensched.compiling import FLAG, REAL, SMALL_REAL, WHOLE, entry, given, several, written
-from greensched.model import OWN
+from greensched.model import ON, OWN, ROLE_CODES
+from greensched.policies.kernels.resting import COLUMNS, HOLDS, ONLINE, sort
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from greensched.model import BoolArray, FloatArray, IntArray
 
+    Columns = tuple[IntArray, ...]
     Weights = NDArray[np.float32]
 
+ANY = ROLE_CODES["any"]
 USE, RESERVED, STALE = range(3)  # rows of what a sample sums up
 
 
@@ -102,6 +105,94 @@ def n_sigma(ratios: FloatArray, sigmas: float, mean: FloatArray, predicted: Floa
 
 
 @entry
+def larger_peaks(
+    n_sigma_share: FloatArray,
+    columns: Columns,
+    histories: tuple[IntArray, IntArray],
+    least: tuple[int, int],
+    shares: FloatArray,
+    factor: float,
+    peak_cpu_m: FloatArray,
+    peak_mib: FloatArray,
+) -> None:
+    """Write the larger of two peaks of each machine, see `Colocation`.
+
+    `histories`: samples in a row, and in all, of which `least` are needed; `shares` [resources,
+    machines]: the percentiles of histograms, times `factor`.
+    """
+    cpu_m, memory_mib, online_cpu_m, online_mib = columns[3], columns[4], columns[6], columns[7]
+    for m in range(len(cpu_m)):
+        share = n_sigma_share[m] if histories[0][m] >= least[0] else 1.0
+        peak_cpu_m[m] = online_cpu_m[m]
+        peak_mib[m] = online_mib[m]
+        if histories[1][m] >= least[1]:
+            used, reserved = factor * shares[0, m], factor * shares[1, m]
+            peak_cpu_m[m] = max(share * online_cpu_m[m], used * cpu_m[m])
+            peak_mib[m] = max(peak_mib[m], reserved * memory_mib[m])
+
+
+@entry
+def room(
+    columns: Columns,
+    peak_cpu_m: FloatArray,
+    peak_mib: FloatArray,
+    reclaimed: tuple[float, float],
+    cpu_m: IntArray,
+    memory_mib: IntArray,
+) -> None:
+    """Write what batch may reserve of each machine: `reclaimed` shares of it less the peaks."""
+    all_cpu_m, all_mib = columns[3], columns[4]
+    for m in range(len(cpu_m)):
+        left_cpu_m = math.floor(reclaimed[0] * all_cpu_m[m] - math.ceil(peak_cpu_m[m]))
+        left_mib = math.floor(reclaimed[1] * all_mib[m]) - math.ceil(peak_mib[m])
+        cpu_m[m], memory_mib[m] = max(left_cpu_m, 0), max(left_mib, 0)
+
+
+@entry
+def shared(columns: Columns, surplus: BoolArray, rows: IntArray) -> int:
+    """Write the machines that serve and may take jobs as well: on, ours, with services."""
+    state, role, lending, replicas = columns[0], columns[1], columns[2], columns[11]
+    count = 0
+    for m in range(len(state)):
+        serves = role[m] == ONLINE or (role[m] == ANY and replicas[m] > 0)
+        if serves and state[m] == ON and lending[m] == OWN and not surplus[m]:
+            rows[count] = m
+            count += 1
+    return count
+
+
+@entry
+def steady(
+    columns: Columns,
+    rows: IntArray,
+    most: int,
+    least_share: float,
+    cpu_m: IntArray,
+    chosen: IntArray,
+    keys: IntArray,
+    scratch: IntArray,
+) -> None:
+    """Leave room (`cpu_m`) on the steadiest machines alone, see `ColocationNsigma._steady`."""
+    all_cpu_m, online_cpu_m, jobs = columns[3], columns[6], columns[12]
+    count = 0
+    for i in range(len(rows)):
+        m = rows[i]
+        if online_cpu_m[m] >= least_share * all_cpu_m[m]:
+            keys[m] = (0 if jobs[m] > 0 else HOLDS) - online_cpu_m[m]
+            chosen[count] = m
+            count += 1
+    if most < count:
+        sort(chosen, keys, count, scratch)
+        count = most
+    for m in range(len(keys)):
+        keys[m] = 0
+    for i in range(count):
+        keys[chosen[i]] = 1
+    for m in range(len(keys)):
+        cpu_m[m] *= keys[m]
+
+
+@entry
 def suspects(
     machines: tuple[IntArray, ...],
     online_use_cpu_m: FloatArray,
@@ -135,6 +226,12 @@ def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     kept, real = given(WHOLE), given(REAL)
     table, made, flags = given(REAL, 2), written(REAL, 2), given(FLAG)
+    columns, out, rows = several(kept, len(COLUMNS)), written(REAL), written(WHOLE)
+    both = (several(kept, 2), several(WHOLE, 2))
+    larger_peaks.compile((out, columns, *both, table, REAL, out, out))
+    room.compile((columns, out, out, several(REAL, 2), rows, rows))
+    shared.compile((columns, flags, rows))
+    steady.compile((columns, rows, WHOLE, REAL, *4 * (rows,)))
     add_up.compile((real, kept, kept, WHOLE, table, made))
     taken.compile((table, flags, table, kept, made, written(WHOLE)))
     weights = given(SMALL_REAL, 3)

@@ -20,8 +20,13 @@ BATCH, ANY = ROLE_CODES["batch"], ROLE_CODES["any"]
     BOOTING_CPU_M,
     BOOTING_MEMORY_MIB,
     ROOM_GPU_M,
+    COMING_CPU_M,  # of replicas without GPUs that are added
+    COMING_MEMORY_MIB,
+    COMING_GPU_M,
+    ALL_CPU_M,  # of all that are added
+    ALL_MEMORY_MIB,
     ROOMS,
-) = range(9)  # what `rooms` writes, and how much of it
+) = range(14)  # what `rooms` writes, and how much of it
 
 
 @inner
@@ -47,12 +52,24 @@ def rooms(
     batch_memory_mib: IntArray,
     replicas: IntArray,
     gpu_free_m: IntArray,
+    added: tuple[IntArray, IntArray, IntArray, IntArray],
     room_cpu_m: IntArray,
     room_memory_mib: IntArray,
     total: IntArray,
 ) -> None:
-    """Write the room for replicas of each machine that serves (-1: it does not) and `total`."""
+    """Write the room for replicas of each machine that serves (-1: it does not) and `total`.
+
+    `added`: replicas of each service, CPU, memory and GPUs of one.
+    """
     total[:] = 0
+    count, each_cpu_m, each_memory_mib, each_gpu_m = added
+    for s in range(len(count)):
+        total[ALL_CPU_M] += count[s] * each_cpu_m[s]
+        total[ALL_MEMORY_MIB] += count[s] * each_memory_mib[s]
+        total[COMING_GPU_M] += count[s] * each_gpu_m[s]
+        if each_gpu_m[s] == 0:
+            total[COMING_CPU_M] += count[s] * each_cpu_m[s]
+            total[COMING_MEMORY_MIB] += count[s] * each_memory_mib[s]
     for m in range(len(state)):
         room_cpu_m[m] = room_memory_mib[m] = -1
         if lending[m] != OWN or surplus[m] or role[m] == BATCH:
@@ -220,7 +237,7 @@ def hold_pending(
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     kept, made = given(WHOLE), written(WHOLE)
-    rooms.compile((*2 * (kept,), given(FLAG), *9 * (kept,), *3 * (made,)))
+    rooms.compile((*2 * (kept,), given(FLAG), *9 * (kept,), several(kept, 4), *3 * (made,)))
     least = (REAL, REAL, REAL)
     flags, sizes = written(FLAG), several(kept, 3)
     hold_pending.compile((kept, kept, given(FLAG), flags, *4 * (kept,), sizes, flags, made))
