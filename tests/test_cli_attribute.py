@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a scenario with three switches, run as `r` with what it printed."""
     folder = tmp_path_factory.mktemp("cli-attributed")
     three_switches(folder)
-    told = call("run", folder / "small.yaml", "--attribution", "--out", folder / "r")
+    told = call("run", folder / "small.yaml", "--no-sizing", "--out", folder / "r")
     assert 0 == told.exit_code, told.stderr
     (folder / "printed.txt").write_text(told.stdout, encoding="utf-8")
     told = call("attribute", folder / "small.yaml", "-o", "json", "-q")
@@ -105,15 +105,16 @@ def test_other_forms(folder: Path) -> None:
 
 
 def test_attribution_can_be_skipped(folder: Path) -> None:
-    """Unless asked for it is null, nothing of it is printed, and no command names it."""
+    """Where it is skipped it is null, nothing of it is printed, and the command says so."""
     out = folder / "skipped"
-    told = call("run", folder / "small.yaml", "--out", out)
+    words = ("--no-attribution", "--no-sizing")
+    told = call("run", folder / "small.yaml", *words, "--out", out)
     assert 0 == told.exit_code, told.stderr
     assert "where the saving" not in told.stdout
     stored = read_result(out)
     assert stored.summary["attribution"] is None
-    assert "--attribution" not in stored.manifest["command"]
-    assert "--attribution" in read_result(folder / "r").manifest["command"]
+    assert "--no-attribution" in stored.manifest["command"]
+    assert "--no-attribution" not in read_result(folder / "r").manifest["command"]
     whole = read_result(folder / "r").summary
     del stored.summary["attribution"], whole["attribution"]
     assert whole == stored.summary

@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli-sized")
     path = write_scenario(folder)
     for name, words in (
-        ("run.txt", ("run", path, "--out", folder / "r", "--sizing")),
+        ("run.txt", ("run", path, "--out", folder / "r", "--no-attribution")),
         ("size.txt", ("size", path)),
         ("size.json", ("size", path, "-o", "json", "-q")),
     ):
@@ -90,23 +90,23 @@ def test_every_key_is_documented(folder: Path) -> None:
         assert f"| `{key}` |" in text or f"| `{key}." in text
 
 
-def test_sizing_is_asked_for(folder: Path) -> None:
-    """Unless asked for there is no second block and no number; the command says what was asked."""
+def test_sizing_can_be_skipped(folder: Path) -> None:
+    """Where it is skipped there is no second block and no number, and the command says so."""
     out = folder / "without"
     path = folder / "small.yaml"
-    told = call("run", path, "--out", out)
+    told = call("run", path, "--out", out, "--no-sizing")
     assert 0 == told.exit_code, told.stderr
     assert "next purchase" not in told.stdout
     stored = read_result(out)
     assert None is stored.summary["sizing"]
     assert None is stored.summary["scenario"]["machines_needed"]
-    assert "--sizing" not in stored.manifest["command"]
-    assert "--sizing" in read_result(folder / "r").manifest["command"]
+    assert "--no-sizing" in stored.manifest["command"]
+    assert "--no-sizing" not in read_result(folder / "r").manifest["command"]
 
 
 def test_a_gate_on_machines(folder: Path) -> None:
     """`--fail-if` judges the machines needed, and a number that was not sought fails it."""
-    words = ("run", folder / "small.yaml", "--out", folder / "gate", "--sizing", "-q")
+    words = ("run", folder / "small.yaml", "--out", folder / "gate", "-q")
     needed = printed(folder)["machines"]
     assert 0 == call(*words, "--fail-if", f"machines_needed > {needed}").exit_code
     assert 1 == call(*words, "--fail-if", f"machines_needed >= {needed}").exit_code

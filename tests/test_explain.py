@@ -31,7 +31,7 @@ RUNS_WITHOUT_ROWS = ("attribution.combinations",)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the result of the small scenario, its switches attributed."""
     place = tmp_path_factory.mktemp("explained")
-    told = call("run", write_scenario(place), "--out", place / "r", "--attribution", "-q")
+    told = call("run", write_scenario(place), "--out", place / "r", "--no-sizing", "-q")
     assert 0 == told.exit_code, told.stderr
     return place / "r"
 

@@ -25,18 +25,17 @@ if TYPE_CHECKING:
     from greensched.experiment import Question, Result
     from greensched.scenario import Scenario
 
-ATTRIBUTION_HELP = "Run every combination of the switches too, and tell which saves what."
 attribution_option = click.option(
-    "--attribution/--no-attribution", default=False, help=f"{ATTRIBUTION_HELP}  [default: off]"
-)
-demo_attribution_option = click.option(
-    "--attribution/--no-attribution", default=True, help=f"{ATTRIBUTION_HELP}  [default: on]"
+    "--attribution/--no-attribution",
+    default=True,
+    show_default=True,
+    help="Run every combination of the switches too, and tell which saves what.",
 )
 sizing_option = click.option(
     "--sizing/--no-sizing",
-    default=False,
-    help="Find the smallest fleet too that keeps the objectives, as `size` does: tens of runs."
-    "  [default: off]",
+    default=True,
+    show_default=True,
+    help="Find the smallest fleet too that keeps the objectives, as `size` does: tens of runs.",
 )
 DEMO = "tidal-week.yaml"
 FORMS = ("table", "json", "csv", "md")
@@ -52,8 +51,8 @@ class Asked:
     seed: int | None = None
     allow_outside: bool = False
     on_bad: str | None = None
-    attribution: bool = False  # run all combinations of the switches
-    sizing: bool = False  # find the smallest fleets
+    attribution: bool = True  # run all combinations of the switches
+    sizing: bool = True  # find the smallest fleets
 
     def load(self) -> Scenario:
         """Return the scenario with what was asked applied."""
@@ -74,8 +73,8 @@ class Asked:
         words += [] if self.seed is None else ["--seed", str(self.seed)]
         words += ["--allow-outside"] if self.allow_outside else []
         words += [] if self.on_bad is None else ["--on-bad", self.on_bad]
-        words += ["--attribution"] if self.attribution else []
-        words += ["--sizing"] if self.sizing else []
+        words += [] if self.attribution else ["--no-attribution"]
+        words += [] if self.sizing else ["--no-sizing"]
         return shlex.join(words)
 
 
@@ -196,7 +195,7 @@ def carry_out(
     scenario = asked.load()
     folder = out or Path("results") / scenario.result_name
     check_place(folder)
-    question = Question() if asked.attribution else None
+    question = Question() if asked.attribution and scenario.policies else None
     result = replay(scenario, workers, question, sizing=asked.sizing)
     check_balance(result, command or asked.command)
     write_result(result, folder, command=command or asked.command, page=page)
@@ -284,7 +283,7 @@ def run(
     help="Folder of the results.  [default: results/<scenario>-<hash>/]",
 )
 @form(*FORMS)
-@demo_attribution_option
+@attribution_option
 @demo_workers_option
 @verbosity
 def demo(
@@ -294,7 +293,7 @@ def demo(
     workers: int,
 ) -> None:
     """Replay the bundled week under its baseline and three technologies, and write the report."""
-    asked = Asked(path=demo_path(), attribution=attribution)
+    asked = Asked(path=demo_path(), attribution=attribution, sizing=False)
     command = "greensched demo" + ("" if attribution else " --no-attribution")
     carry_out(asked, out, form, workers=workers, command=command)
     if form == "table":

@@ -106,7 +106,7 @@ def sweep(
     from greensched.report.sweep_folder import SweepFolder, about
 
     axes = axes_of([read_grid(text) for text in grids])
-    own = Asked(path=scenario, attribution=True, **asked)
+    own = Asked(path=scenario, **asked)
     loaded = own.load()
     command = _command(own, grids, out)
     given = about(loaded, axes, math.prod(len(a.values) for a in axes), command)

@@ -205,7 +205,7 @@ class Simulation:
         self._shadows += [shadow for shadow in shadows if shadow is not None]
         while True:
             self._advance(int(self._env.now))
-            snapshot = sight.look(self.world, self._book)
+            snapshot = sight.look(self._book)
             if sensitivity is not None:
                 snapshot = replace(snapshot, sensitivity=sensitivity)
             decided: list[Action] = []

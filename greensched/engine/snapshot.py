@@ -55,12 +55,10 @@ class Roster:
         self._count = 0
         self._pages: Any = None
 
-    def look(self, world: World, pages: Any) -> Roster:
-        """Return itself, showing the replicas of now."""
-        w: Any = world.w[0]
-        changes = int(w["n_replica_changes"])
+    def look(self, pages: Any, changes: int, count: int) -> Roster:
+        """Return itself, showing the `count` replicas of now, after so many `changes`."""
         if changes != self._seen:
-            self._view, self._seen, self._count = None, changes, int(w["n_alive"])
+            self._view, self._seen, self._count = None, changes, count
         self._pages = pages
         return self
 
@@ -101,6 +99,7 @@ class Sight:
         self._offset_ms = setting.start_offset_ms
         self._roster = roster
         self._forecast = setting.forecast
+        self._told = np.zeros(sight.S_LENGTH, np.int64)
         self._whole = np.zeros(layout.MACHINE_COLUMNS * m + layout.SERVICE_COLUMNS * s, np.int64)
         self._real = np.zeros(layout.MACHINE_REALS * m + layout.SERVICE_REALS * s)
         self._before = np.concatenate([world.mach["use_integral"], world.svc["load_integral"]])
@@ -129,21 +128,21 @@ class Sight:
             **{view: _copy(world.svc[column]) for view, column in STEADY_SERVICE.items()},
         )
 
-    def look(self, world: World, pages: Any) -> Snapshot:
+    def look(self, pages: Any) -> Snapshot:
         """Return the snapshot of now; the one before it is overwritten."""
-        sight.columns(pages, self._whole, self._real, self._before, self._at_ms)
-        w: Any = world.w[0]
-        now = int(w["now_ms"])
+        sight.columns(pages, self._whole, self._real, self._before, self._told, self._at_ms)
+        told: list[int] = self._told.tolist()
+        now = told[sight.S_NOW_MS]
         period_ms, self._at_ms = now - self._at_ms, now
         return Snapshot(
             now_ms=now,
             period_ms=period_ms,
             time_of_day_ms=(now + self._offset_ms) % MS_PER_DAY,
-            steady_since_ms=int(w["steady_since_ms"]),
+            steady_since_ms=told[sight.S_STEADY_MS],
             machines=self._machines,
             services=self._services,
-            replicas=self._roster.look(world, pages),
-            queue=_queue(world),
+            replicas=self._roster.look(pages, told[sight.S_CHANGES], told[sight.S_REPLICAS]),
+            queue=_queue(told),
             forecast=self._forecast,
         )
 
@@ -183,27 +182,23 @@ def _rows(array: NDArray[Any], count: int, length: int) -> list[NDArray[Any]]:
     return [array[i * length : (i + 1) * length] for i in range(count)]
 
 
-def _queue(world: World) -> QueueView:
+def _queue(told: list[int]) -> QueueView:
     """Return the waiting jobs in sum, and those among them that want GPUs."""
-    lane: Any = world.lane
-    if not world.w["n_waiting"][0]:
+    if not told[sight.S_WAITING]:
         return NOBODY_WAITS
-    submit_ms = world.wait["submit_ms"]
-    oldest = [int(submit_ms[h]) for h in lane["head"] if h >= 0]  # lists are in this order
-    for heap, n in zip(world.queue, lane["heap_n"], strict=True):
-        oldest += [int(submit_ms[heap[:n]].min())] if n else []
-    jobs, gpu_jobs = lane["n"].tolist()
-    cpu_m, gpu_jobs_cpu_m = lane["cpu_m"].tolist()
-    memory_mib, gpu_jobs_memory_mib = lane["memory_mib"].tolist()
+    jobs, gpu_jobs = told[sight.S_JOBS : sight.S_JOBS + 2]
+    cpu_m, gpu_jobs_cpu_m = told[sight.S_CPU_M : sight.S_CPU_M + 2]
+    memory_mib, gpu_jobs_memory_mib = told[sight.S_MEMORY_MIB : sight.S_MEMORY_MIB + 2]
+    oldest_ms = told[sight.S_OLDEST_MS]
     return QueueView(
         jobs=jobs + gpu_jobs,
         cpu_m=cpu_m + gpu_jobs_cpu_m,
         memory_mib=memory_mib + gpu_jobs_memory_mib,
-        gpu_m=int(lane["gpu_m"][1]),
+        gpu_m=told[sight.S_GPU_M],
         gpu_jobs=gpu_jobs,
         gpu_jobs_cpu_m=gpu_jobs_cpu_m,
         gpu_jobs_memory_mib=gpu_jobs_memory_mib,
-        oldest_submit_ms=min(oldest, default=NONE),
+        oldest_submit_ms=NONE if oldest_ms == layout.INF else oldest_ms,
     )
 
 

@@ -27,6 +27,7 @@ from greensched.experiment.size_probe import (
     Limits,
     Task,
     probe,
+    seen,
 )
 from greensched.experiment.size_search import Ask, Found, search
 from greensched.experiment.world import shared
@@ -85,11 +86,12 @@ def size(
     base = registry.load("baseline", scenario.baseline.kind)
     if scenario.baseline.kind == "autoscaled":
         names["baseline"] = base.policies
-    found = _searched(plan, names, executor or Here(), progress)
-    static = _fixed(plan, plan.pools.size)
+    before = {} if known is None else _seen(plan, names, known)
+    found = _searched(plan, names, executor or Here(), progress, before)
+    static = _fixed(plan, plan.pools.size, before.get("static_peak", {}))
     if "baseline" not in names:
         whole = scenario.baseline.kind == "as-recorded"
-        found["baseline"] = _fixed(plan, plan.pools.most) if whole else static
+        found["baseline"] = _fixed(plan, plan.pools.most, {}) if whole else static
     names.setdefault("baseline", base.policies)
     sized = {
         name: Sized.of(plan.shared, plan.pools, one, names.get(name, ()))
@@ -296,11 +298,18 @@ def _searched(
     names: dict[str, tuple[Policy, ...]],
     executor: Executor,
     progress: Progress | None,
+    seen: dict[str, Known],
 ) -> dict[str, Found]:
-    """Return what each search finds; in every round each gets what it needs, and more if free."""
+    """Return what each search finds; in every round each gets what it needs, and more if free.
+
+    `seen`: what each knows before.
+    """
     starts = tuple(dict.fromkeys((plan.pools.size, plan.pools.most)))
     running = {
-        name: _Running(policies=policies, steps=search(starts, plan.floor, plan.pools.most))
+        name: _Running(
+            policies=policies,
+            steps=search(starts, plan.floor, plan.pools.most, seen.get(name)),
+        )
         for name, policies in names.items()
     }
     for one in running.values():
@@ -337,7 +346,20 @@ def _quiet(progress: Progress | None, rounds: int) -> Progress | None:
     return lambda what, share: progress(what, min(0.99, (rounds + share) / ROUNDS))
 
 
-def _fixed(plan: _Plan, size: Size) -> Found:
+def _fixed(plan: _Plan, size: Size, seen: Known) -> Found:
     """Return a fleet that is what it is by definition, its limits looked at."""
-    verdict = probe(plan.task((), Ask(size=size)), None)
+    ask = Ask(size=size)
+    verdict = seen[ask] if ask in seen else probe(plan.task((), ask), None)
     return Found(size=size, verdict=verdict, tried=1)
+
+
+def _seen(plan: _Plan, names: dict[str, tuple[Policy, ...]], known: Result) -> dict[str, Known]:
+    """Return the verdicts on a result's runs that held, on static-peak's machines."""
+    runs = {"static_peak": known.static_peak.run}
+    if plan.shared.scenario.baseline.kind != "as-recorded":  # that has another fleet
+        runs |= {"scenario": known.outcome.run, "baseline": known.baseline.run}
+    ask, found = Ask(size=plan.pools.size), {}
+    for name, run in runs.items():
+        verdict = seen(plan.task(names.get(name, ()), ask), run)
+        found[name] = {} if verdict is None else {ask: verdict}
+    return found

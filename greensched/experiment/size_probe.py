@@ -95,7 +95,29 @@ def probe(task: Task, tell: Tell) -> Verdict:
 
 def judged(task: Task, simulation: Simulation, fullness: Fullness) -> Verdict:
     """Return the verdict on a run that has ended."""
-    run, limits = simulation.result(), task.limits
+    run = simulation.result()
+    name, own_ms = _broken_first(task, run)
+    return Verdict(
+        broken=broken_at_end(task, run, own_ms, name, fullness) if name else None,
+        stopped_ms=run.end_ms,
+        use_cpu_share=_use_share(task.shared, run),
+    )
+
+
+def seen(task: Task, run: RunResult) -> Verdict | None:
+    """Return the verdict on a run that was made for a table; None where it broke something.
+
+    It may have gone on beyond its end, and have databases. Why it broke only a re-run tells.
+    """
+    if _broken_first(task, run)[0]:
+        return None
+    share = _use_share(task.shared, run)
+    return Verdict(broken=None, stopped_ms=run.end_ms, use_cpu_share=share)
+
+
+def _broken_first(task: Task, run: RunResult) -> tuple[str, FloatArray]:
+    """Return the first limit that a run broke, if any, and its responses."""
+    limits = task.limits
     own_ms = responses_ms(task.shared, run)
     parts = service_parts(task.shared, run, own_ms, limits.reference_ms)
     service = service_level(task.shared, run, parts)
@@ -108,12 +130,8 @@ def judged(task: Task, simulation: Simulation, fullness: Fullness) -> Verdict:
         ("unfinished", batch["unfinished"], 0 if _drains(task) else None),
         ("end", run.end_ms, limits.end_ms if _drains(task) else None),
     )
-    name = next((n for n, v, most in held if most is not None and v is not None and v > most), "")
-    return Verdict(
-        broken=broken_at_end(task, run, own_ms, name, fullness) if name else None,
-        stopped_ms=run.end_ms,
-        use_cpu_share=_use_share(task.shared, run),
-    )
+    broken = (n for n, v, most in held if most is not None and v is not None and v > most)
+    return next(broken, ""), own_ms
 
 
 def _drains(task: Task) -> bool:
@@ -123,12 +141,13 @@ def _drains(task: Task) -> bool:
 
 def _use_share(shared: Shared, run: RunResult) -> float | None:
     """Return the CPU used over that of the machines that were on; None where none was."""
-    size = {k.name: (k.cpu_m - k.reserved_cpu_m) / CPU_M_PER_CORE for k in shared.fleet}
+    own = [k for k in shared.fleet if k.role != "database"]
+    size = {k.name: (k.cpu_m - k.reserved_cpu_m) / CPU_M_PER_CORE for k in own}
     off = ("off", "sleeping", "surplus", "out")
     on_core_h = sum(
         int(column.sum()) / MS_PER_H * size[group.machine_type]
         for group, column in zip(run.usage.groups, run.usage.machine_ms.T, strict=True)
-        if group.role not in off
+        if group.role not in off and group.machine_type in size
     )
     return work_core_h(shared, run) / on_core_h if on_core_h else None
 

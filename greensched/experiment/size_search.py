@@ -44,14 +44,18 @@ class Found:
     tried: int = 0
 
 
-def search(starts: tuple[Size, ...], floor: Size, most: Size) -> Search:
+def search(
+    starts: tuple[Size, ...], floor: Size, most: Size, known: Known | None = None
+) -> Search:
     """Return the search from the first of `starts` that holds, between `floor` and `most`.
+
+    `known`: what need not be asked.
 
     1. Fewest machines that serve, then fewest that compute, each by bisection with scouts.
     2. The size found, to the end; where it does not hold, more of the pool that broke.
     3. One and two machines less, from either pool or both, until none of these holds.
     """
-    known: Known = {}
+    known = {} if known is None else known
     start = None
     for size in starts:
         verdict = yield from _need(known, Ask(size=size))

@@ -93,16 +93,16 @@ class Autoscaled:
         """Return the machines to switch off: empty long enough, and nothing waits for them."""
         machines = snapshot.machines
         idle = idle_for(snapshot, self.empty_ms)
-        if not idle.any():
+        if not idle.size:
             return NOTHING
         if snapshot.queue.jobs > 0:
-            idle &= machines.role == ONLINE
+            idle = idle[machines.role[idle] == ONLINE]
         if snapshot.services.pending.any():
-            idle &= machines.role == BATCH
-        serving = np.flatnonzero(idle & serves)
+            idle = idle[machines.role[idle] == BATCH]
+        serving = idle[serves[idle]]
         on = int(((machines.state == ON) & ours(machines) & serves).sum())
         surplus = max(0, on - self.machines_min)
-        return np.concatenate([serving[::-1][:surplus], np.flatnonzero(idle & ~serves)])
+        return np.concatenate([serving[::-1][:surplus], idle[~serves[idle]]])
 
     def _rule(self) -> hpa.HpaRule:
         return hpa.HpaRule(

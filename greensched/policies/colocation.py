@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ from greensched.policies.machines import (
     ours,
     power_actions,
 )
-from greensched.policies.memory import frozen
+from greensched.policies.memory import changed, frozen
 from greensched.policies.peaks import Sums, n_sigma
 from greensched.policies.settings import check
 from greensched.units import MS_PER_H
@@ -144,7 +144,7 @@ class ColocationNsigma:
         actions = self._guarded(m, guard, cpu, memory_mib, starved_ms, due=True)
         actions += self._wakes(snapshot, cpu, memory_mib)
         actions += self._rests(snapshot, cpu, memory_mib)
-        return actions, replace(memory, limited_ms=now, lows=lows, starved_ms=starved_ms)
+        return actions, changed(memory, limited_ms=now, lows=lows, starved_ms=starved_ms)
 
     def _watched(
         self, snapshot: Snapshot, memory: ColocationMemory
@@ -160,7 +160,7 @@ class ColocationNsigma:
             starved_ms = self._starved(snapshot, memory.starved_ms, guard)
             actions = self._guarded(m, guard, cpu, memory_mib, starved_ms, due=False)
             if starved_ms is not memory.starved_ms:
-                memory = replace(memory, starved_ms=starved_ms)
+                memory = changed(memory, starved_ms=starved_ms)
         return actions + self._wakes(snapshot, cpu, memory_mib), memory
 
     def _suspect(self, m: MachineView) -> IntArray:
@@ -231,15 +231,15 @@ class ColocationNsigma:
             memory = self._begun(memory, len(m.state))
         sums = memory.sums.and_of(m, snapshot.period_ms)
         if sums.measured_ms < self.sample_ms:
-            return replace(memory, sums=sums)
+            return changed(memory, sums=sums)
         known = np.zeros(len(m.state), np.bool_)
         known[_shared(m)] = True
         known &= (m.online_cpu_m > 0) & ~sums.stale
-        return self._sampled(snapshot, replace(memory, sums=sums), known)
+        return self._sampled(snapshot, changed(memory, sums=sums), known)
 
     def _begun(self, memory: ColocationMemory, count: int) -> ColocationMemory:
         """Return the memory of `count` machines without samples."""
-        return replace(
+        return changed(
             memory,
             sums=Sums.none(count),
             ratios=frozen(np.zeros((self.samples, count))),
@@ -252,7 +252,7 @@ class ColocationNsigma:
         """Return the memory with the sample that its sums make; a machine apart starts anew."""
         ratios, samples = memory.sums.sample(known, memory.ratios, memory.samples)
         count = len(snapshot.machines.state)
-        return replace(memory, sums=Sums.none(count), ratios=ratios, samples=samples)
+        return changed(memory, sums=Sums.none(count), ratios=ratios, samples=samples)
 
     def _leave_steady(self, m: MachineView, rows: IntArray, count: int, cpu: IntArray) -> None:
         """Leave room on those of machines `rows` that batch may join: at most `count`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ from greensched.policies.batch import PACKING
 from greensched.policies.colocation import ColocationMemory, ColocationNsigma
 from greensched.policies.kernels import colocation as kernels
 from greensched.policies.machines import columns
-from greensched.policies.memory import frozen
+from greensched.policies.memory import changed, frozen
 from greensched.policies.peaks import BINS, added, n_sigma, percentiles
 from greensched.policies.settings import check
 from greensched.units import MS_PER_DAY, MS_PER_H
@@ -93,7 +93,7 @@ class Colocation(ColocationNsigma):
         """Return the memory of `count` machines without samples."""
         begun = super(Colocation, self)._begun(memory, count)
         assert isinstance(begun, HistoryMemory)
-        return replace(
+        return changed(
             begun,
             weights=frozen(np.zeros((2, BINS, count), np.float32)),
             seen=frozen(np.zeros(count, np.int64)),
@@ -117,7 +117,7 @@ class Colocation(ColocationNsigma):
             shares, renewed_ms = frozen(percentiles(weights, quantiles)), now
         sampled = super(Colocation, self)._sampled(snapshot, memory, known)
         assert isinstance(sampled, HistoryMemory)
-        return replace(
+        return changed(
             sampled,
             weights=frozen(weights),
             seen=frozen(memory.seen + known),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +20,7 @@ from greensched.policies.machines import (
     to_hold_pending,
     to_wake,
 )
-from greensched.policies.memory import frozen
+from greensched.policies.memory import changed, frozen
 from greensched.policies.settings import check
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class ElasticReactive:
             freed = self._freed(snapshot, fleet, asked_ms)
             asked_ms[freed] = now
         sleep = np.concatenate([freed, to_rest(snapshot, self.idle_ms)])
-        return sleep, replace(memory, asked_ms=frozen(asked_ms), freed_ms=now)
+        return sleep, changed(memory, asked_ms=frozen(asked_ms), freed_ms=now)
 
     def _is_settled(self, snapshot: Snapshot, memory: ElasticMemory) -> bool:
         """Say whether the replicas are as wanted, and will be until something changes."""
@@ -161,7 +161,7 @@ class ElasticReactive:
     def _wanted(self, snapshot: Snapshot, memory: ElasticMemory) -> tuple[IntArray, ElasticMemory]:
         """Return the replicas that each service is to have, and what is to be remembered."""
         wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
-        return wanted, replace(memory, hpa=windows)
+        return wanted, changed(memory, hpa=windows)
 
     def _freed(self, snapshot: Snapshot, fleet: _Fleet, asked_ms: IntArray) -> IntArray:
         """Return the machines to empty and put to sleep, those with the least reserved first.

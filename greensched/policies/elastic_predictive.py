@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from greensched.model import NONE
 from greensched.policies import hpa
 from greensched.policies.elastic import ElasticMemory, ElasticReactive
 from greensched.policies.kernels import services as kernels
-from greensched.policies.memory import frozen
+from greensched.policies.memory import changed, frozen
 from greensched.policies.settings import check
 from greensched.policies.staffing import Staffing
 
@@ -123,7 +123,7 @@ class ElasticPredictive(ElasticReactive):
         forecast = snapshot.forecast
         if forecast is None or not forecast.predicts or snapshot.period_ms == 0:
             wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
-            return wanted, replace(memory, hpa=windows)
+            return wanted, changed(memory, hpa=windows)
         work_mc = self._worked(snapshot, memory)
         if memory.planned_ms == NONE or snapshot.now_ms - memory.planned_ms >= self.plan_period_ms:
             memory = self._planned(snapshot, forecast, memory, work_mc)
@@ -134,7 +134,7 @@ class ElasticPredictive(ElasticReactive):
         if not trusted:
             reactive, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
             wanted = np.where(memory.trusted, wanted, reactive)
-        return wanted, replace(
+        return wanted, changed(
             memory,
             hpa=windows,
             seen_ms=snapshot.now_ms,
@@ -178,7 +178,7 @@ class ElasticPredictive(ElasticReactive):
         later = np.maximum(soon, forecast.upper(recent, soon_ms, later_ms, self.quantile))
         needed = self._staffing.replicas
         up, down = needed(view, soon), needed(view, later)
-        return replace(
+        return changed(
             memory,
             recent=recent,
             trusted=frozen(recent.trusted(self.coverage_min)),

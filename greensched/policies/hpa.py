@@ -7,13 +7,13 @@ highest recommendation of the stabilisation window, limits on the step of a chan
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from greensched.model import NONE, IntArray, Scale, ServiceView, Snapshot
 from greensched.policies.kernels import services as kernels
-from greensched.policies.memory import frozen
+from greensched.policies.memory import changed, frozen
 
 NEVER_MS = 1 << 62
 
@@ -115,7 +115,7 @@ def wanted_replicas(
             (int(row[0]) + w for row, w in zip(rows, _windows(rule), strict=True) if len(row) > 1),
             default=NEVER_MS,
         )
-        memory = replace(memory, settled_ms=now, until_ms=until_ms)
+        memory = changed(memory, settled_ms=now, until_ms=until_ms)
     return limited, memory
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from greensched.model import (
     OFF,
-    ON,
     OWN,
     ROLE_CODES,
     SLEEPING,
@@ -20,7 +19,7 @@ from greensched.model import (
     Snapshot,
 )
 from greensched.policies.kernels.machines import hold_pending
-from greensched.policies.kernels.resting import COLUMNS
+from greensched.policies.kernels.resting import COLUMNS, idle
 from greensched.policies.memory import frozen
 
 ONLINE, BATCH, ANY = ROLE_CODES["online"], ROLE_CODES["batch"], ROLE_CODES["any"]
@@ -36,15 +35,11 @@ def ours(view: MachineView) -> BoolArray:
     return free
 
 
-def idle_for(snapshot: Snapshot, least_ms: int) -> BoolArray:
+def idle_for(snapshot: Snapshot, least_ms: int) -> IntArray:
     """Return the machines that are on, ours, and have been empty for at least `least_ms`."""
     view = snapshot.machines
-    empty = (view.empty_since_ms >= 0) & (view.empty_since_ms <= snapshot.now_ms - least_ms)
-    if not empty.any():
-        return empty
-    empty &= (view.replicas == 0) & (view.jobs == 0)
-    idle: BoolArray = empty & (view.state == ON) & ours(view)
-    return idle
+    rows = np.empty(len(view.state), np.int64)
+    return rows[: idle(columns(view), view.surplus, snapshot.now_ms - least_ms, rows)]
 
 
 def online_room(view: MachineView) -> tuple[IntArray, IntArray]:

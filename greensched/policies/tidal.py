@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +33,7 @@ from greensched.policies.machines import (
     power_actions,
     to_wake,
 )
-from greensched.policies.memory import frozen
+from greensched.policies.memory import changed, frozen
 from greensched.policies.settings import check
 from greensched.units import MS_PER_DAY
 
@@ -174,7 +174,7 @@ class TidalTimetable:
             until_ms = now + until_recall_ms
             actions.append(Lend(machines=frozen(lend), drain_ms=self.drain_ms, until_ms=until_ms))
         actions += [*power_actions(wake, "on"), *power_actions(sleep, "sleep")]
-        return tuple(actions), replace(
+        return tuple(actions), changed(
             memory,
             broken=broken,
             tried_ms=tried_ms,

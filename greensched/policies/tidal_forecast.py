@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from greensched.policies.lent_batch import (
     wanted_cpu_m,
 )
 from greensched.policies.machines import ANY, BATCH, NOTHING, ONLINE, ours, power_actions
-from greensched.policies.memory import frozen
+from greensched.policies.memory import changed, frozen
 from greensched.policies.settings import check
 from greensched.policies.staffing import Staffing
 from greensched.policies.tidal import LENT_SHARE_MAX, REST_PERIOD_MS, TidalMemory, TidalTimetable
@@ -157,14 +157,14 @@ class TidalForecast(TidalTimetable):
             memory = self._measured(snapshot, memory)
             back = self._breached_by(snapshot, lent, memory)
         if back.size:
-            memory = replace(memory, breached_ms=now)
+            memory = changed(memory, breached_ms=now)
         elif due:
             needs, trusted, memory = self._asked(snapshot, forecast, memory)
             back, lends, memory = self._planned(snapshot, needs, trusted, lent, memory)
         if back.size:
             wake = np.concatenate([wake, to_take_in(snapshot, back)])
         elif rest:
-            leave, memory = to_leave(snapshot, lent), replace(memory, rested_ms=now)
+            leave, memory = to_leave(snapshot, lent), changed(memory, rested_ms=now)
         return (
             *self._recalls(back),
             *lends,
@@ -198,7 +198,7 @@ class TidalForecast(TidalTimetable):
             )
         quiet_ms = 0 if memory.seen_ms == NONE else now - snapshot.period_ms - memory.seen_ms
         work_mc = memory.load_cpu_m * quiet_ms + load_cpu_m * snapshot.period_ms
-        return replace(
+        return changed(
             memory,
             work_mc=frozen(memory.work_mc + work_mc),
             load_cpu_m=frozen(load_cpu_m.copy()),
@@ -253,7 +253,7 @@ class TidalForecast(TidalTimetable):
                 for least, cpu_m in zip(replicas, total, strict=True)
             ],
             trusted[:-POOLS] & trusted[-POOLS:].all(),
-            replace(
+            changed(
                 memory,
                 recent=recent,
                 planned_ms=now,
@@ -300,7 +300,7 @@ class TidalForecast(TidalTimetable):
             tenants = Tenants.of(snapshot, _recall_order(snapshot, lent, until_ms))
         until_ms[tenants.order] = self._terms(tenants, needs, has, now)
         lends = self._lends(tenants.order, until_ms)
-        return back, lends, replace(memory, until_ms=frozen(until_ms))
+        return back, lends, changed(memory, until_ms=frozen(until_ms))
 
     def _terms(self, out: Tenants, needs: list[Strength], has: Strength, now_ms: int) -> IntArray:
         """Return when each machine of `out` is expected back, some of them before each lead."""

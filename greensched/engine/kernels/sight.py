@@ -8,13 +8,39 @@ from greensched.compiling import entry, inner
 from greensched.engine.kernels.layout import (
     A_FREE,
     A_ONLINE,
+    INF,
     MACHINE_COLUMNS,
     MACHINE_REALS,
 )
-from greensched.engine.kernels.memory import mach_of, rep_of, svc_of, w_of
+from greensched.engine.kernels.memory import (
+    lane_of,
+    mach_of,
+    queue_of,
+    rep_of,
+    svc_of,
+    w_of,
+    wait_of,
+)
 
 if TYPE_CHECKING:
     from greensched.engine.kernels.layout import Pages, Records, Table
+
+(
+    S_NOW_MS,
+    S_STEADY_MS,
+    S_CHANGES,  # of replicas, so far
+    S_REPLICAS,
+    S_WAITING,
+    S_OLDEST_MS,
+    S_GPU_M,
+    S_JOBS,  # of two lanes, as the next two: jobs without GPUs, jobs that want some
+    _,
+    S_CPU_M,
+    _,
+    S_MEMORY_MIB,
+    _,
+    S_LENGTH,
+) = range(14)
 
 
 @inner
@@ -35,11 +61,30 @@ def _is_steady(svc: Records, s: int, now: int) -> bool:
     return same
 
 
+@inner
+def _of_the_queue(world: Pages, told: Table) -> None:
+    """Write the sums of both lanes, and the oldest job that waits."""
+    lane, wait, queue = lane_of(world), wait_of(world), queue_of(world)
+    oldest = INF
+    for i in range(2):
+        a = lane[i]
+        for k in range(a.heap_n):
+            oldest = min(oldest, wait[queue[i, k]].submit_ms)
+        if a.head >= 0:  # a list is in this order
+            oldest = min(oldest, wait[a.head].submit_ms)
+        told[S_JOBS + i], told[S_CPU_M + i] = a.n, a.cpu_m
+        told[S_MEMORY_MIB + i] = a.memory_mib
+    told[S_GPU_M], told[S_OLDEST_MS] = lane[1].gpu_m, oldest
+
+
 @entry
-def columns(world: Pages, whole: Table, real: Table, before: Table, since_ms: int) -> None:
+def columns(
+    world: Pages, whole: Table, real: Table, before: Table, told: Table, since_ms: int
+) -> None:
     """Write columns of machines, then of services, in the order of engine/snapshot.py.
 
     `before`: the integrals of use and load at `since_ms`; means are of the time from then on.
+    `told`: the instant and the queue, in the order of S_NOW_MS and its followers.
     """
     w, mach, svc = w_of(world), mach_of(world), svc_of(world)
     n, services = len(mach), len(svc)
@@ -74,6 +119,11 @@ def columns(world: Pages, whole: Table, real: Table, before: Table, since_ms: in
         load = c.load_integral - before[n + s]
         real[b + s] = load / period if period > 0.0 else c.load_m
         before[n + s] = c.load_integral
+    told[S_NOW_MS], told[S_STEADY_MS] = w[0].now_ms, w[0].steady_since_ms
+    told[S_CHANGES], told[S_REPLICAS] = w[0].n_replica_changes, w[0].n_alive
+    told[S_WAITING] = w[0].n_waiting
+    if w[0].n_waiting > 0:
+        _of_the_queue(world, told)
 
 
 @entry

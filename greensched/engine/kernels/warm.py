@@ -34,7 +34,7 @@ def compile_advance() -> None:
 def compile_control() -> None:
     """Compile what is rare and the latency table, or load them from the cache."""
     planes: Any = int64[:, ::1]
-    sight.columns.compile((_NUMBERS, _NUMBERS, _TABLE, _TABLE, int64))
+    sight.columns.compile((_NUMBERS, _NUMBERS, _TABLE, _TABLE, _NUMBERS, int64))
     sight.replicas.compile(4 * (_NUMBERS,))
     latency.fill.compile((planes, planes, _NUMBERS, _NUMBERS, _TABLE, *2 * (float64[:, ::1],)))
     forecasts.compile_all()

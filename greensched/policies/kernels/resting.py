@@ -68,6 +68,17 @@ def is_idle(columns: Columns, surplus: BoolArray, m: int, before_ms: int) -> boo
 
 
 @entry
+def idle(columns: Columns, surplus: BoolArray, before_ms: int, rows: IntArray) -> int:
+    """Write the machines that are on, ours, and have been empty since `before_ms`; count them."""
+    count = 0
+    for m in range(len(surplus)):
+        if is_idle(columns, surplus, m, before_ms):
+            rows[count] = m
+            count += 1
+    return count
+
+
+@entry
 def to_rest(
     columns: Columns,
     surplus: BoolArray,
@@ -198,6 +209,7 @@ def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     columns, flags = several(given(WHOLE), len(COLUMNS)), given(FLAG)
     made, kept = written(WHOLE), given(WHOLE)
+    idle.compile((columns, flags, WHOLE, made))
     to_rest.compile((columns, flags, WHOLE, several(REAL, 2), REAL, REAL, made, made))
     limits = (several(WHOLE, 2), *3 * (WHOLE,))
     to_free.compile((columns, flags, made, kept, *limits, *3 * (made,)))
