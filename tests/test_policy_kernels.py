@@ -19,7 +19,8 @@ from greensched.policies.kernels import colocation, lending, machines, resting, 
 warm.compile_control()
 parts = (forecasts, colocation, lending, machines, resting, services, shifting)
 named = [one for part in parts for one in vars(part).items()]
-entries = [v for n, v in named if hasattr(v, "signatures") and not n.startswith("_")]
+compiled = [v for _, v in named if hasattr(v, "signatures")]
+entries = [v for v in compiled if not v.targetoptions.get("no_cpython_wrapper")]  # no inner ones
 counts = [len(v.signatures) for v in entries]
 scenario = load("simulations/tidal-week.yaml").with_(**{"window.days": 1})
 world = shared(scenario)

@@ -30,8 +30,9 @@ def changed(memory: M, **values: Any) -> M:
 
     A memory is made at every wake, and has nothing to check.
     """
-    new = object.__new__(type(memory))
-    for name, put in _slots(type(memory)):
+    kind: Any = type(memory)
+    new: M = object.__new__(kind)
+    for name, put in _slots(kind):
         put(new, values[name] if name in values else getattr(memory, name))
     return new
 

@@ -59,5 +59,5 @@ def test_checkpoints_need_four_intervals() -> None:
 def test_racks_are_seen() -> None:
     """A type's machines are dealt to its racks in turn; without any each is its own."""
     run = Simulation(setting(machines(count=5, racks=2), machines(name="b", count=2)))
-    seen = Sight(run.setting, run.world, Roster()).look(run.world, run._book)
+    seen = Sight(run.setting, run.world, Roster()).look(run._book)
     np.testing.assert_array_equal([0, 1, 0, 1, 0, 2, 3], seen.machines.rack)
