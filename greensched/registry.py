@@ -117,9 +117,22 @@ def source(text: str, settings: Settings) -> Provider:
         path = str(bundled_path(rest))
         settings = replace(settings, synthetic=True)
     elif name == "data":
-        path = str(Path(os.environ.get("GREENSCHED_DATA", "")) / rest)
+        path = str(_below_data(text, rest))
     files: Provider = load("provider", "files").named(path, settings)
     return files
+
+
+def _below_data(text: str, rest: str) -> Path:
+    """Return the path below $GREENSCHED_DATA; raises UsageError without it, or outside."""
+    value = os.environ.get("GREENSCHED_DATA", "")
+    path = (Path(value) / rest).resolve()
+    if not value:
+        what, remedy = "needs $GREENSCHED_DATA, which is not set", "set it to the data's folder"
+    elif not path.is_relative_to(Path(value).resolve()):
+        what, remedy = "lies outside $GREENSCHED_DATA", "name the file itself"
+    else:
+        return path
+    raise UsageError(Finding(where=text, what=what, remedy=remedy))
 
 
 def _entry(kind: str, name: str) -> str:

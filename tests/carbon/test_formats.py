@@ -17,6 +17,7 @@ from tests.carbon.worlds import HOUR_MS, NOW_MS, SECRET, with_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from greensched.providers.points import Points
 
@@ -325,6 +326,20 @@ def test_what_cannot_be_named() -> None:
             registry.source(text, Settings(signal=signal))  # type: ignore[arg-type]
     with pytest.raises(DataError, match="not above 0"):
         registry.source("constant:0", Settings())
+
+
+def test_data_is_below_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`data:PATH` is a file below $GREENSCHED_DATA, which has to be set; nothing outside it."""
+    (tmp_path / "data").mkdir()
+    for name in ("DE.csv", "data/DE.csv"):
+        (tmp_path / name).write_text("timestamp,carbon_intensity\n2026-01-01T00:00Z,1\n")
+    monkeypatch.setenv("GREENSCHED_DATA", str(tmp_path / "data"))
+    assert str(tmp_path / "data/DE.csv") == registry.source("data:DE.csv", Settings()).place
+    with pytest.raises(UsageError, match=r"data:../DE.csv: lies outside \$GREENSCHED_DATA"):
+        registry.source("data:../DE.csv", Settings())
+    monkeypatch.delenv("GREENSCHED_DATA")
+    with pytest.raises(UsageError, match="which is not set; set it to the data's folder"):
+        registry.source("data:DE.csv", Settings())
 
 
 def test_profile_is_synthetic_with_the_factor_as_its_mean() -> None:
