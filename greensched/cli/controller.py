@@ -111,7 +111,6 @@ run_options = stack(
         "--source",
         "sources",
         multiple=True,
-        required=True,
         metavar="NAME=SOURCE",
         help="What policies call NAME: as --intensity elsewhere. The same name again: asked next.",
     ),
@@ -206,6 +205,8 @@ def run(
     process = Process(worker, lease, stop, metrics, namespace)
 
     _stop_on_signals(stop, process)
+    if not given["sources"]:
+        say.tell("no --source is named: nothing is known of intensity, and every Job runs at once")
     what = "a dry run: every Job runs at once" if dry_run else "Jobs are deferred"
     say.tell(f"working as {identity} ({what}); Ctrl-C ends this, and no Job")
     process.run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -31,6 +32,11 @@ class Front(ThreadingHTTPServer):
         self.store, self.lock = store, threading.Lock()
         self.refusals: list[tuple[int, dict[str, str]]] = []
         self.requests: list[tuple[str, str, str]] = []  # method, path, content type
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that go away."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
