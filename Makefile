@@ -18,16 +18,17 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow soak laws-deep mutate check lint types layers tidy format bench lock clean
+.PHONY: help demo test slow soak test-cluster laws-deep mutate check lint types layers tidy format bench lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 demo: $(STAMP)  ## replay the bundled week and print the table
 	@$(BIN)/greensched demo
 
+QUICK := -m "not slow and not soak and not cluster"
 test: $(STAMP)  ## run the tests (within five minutes on two cores)
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not soak" $(PYTEST_ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(QUICK) $(PYTEST_ARGS)
 
 slow: $(STAMP)  ## run the tests that take longer than that
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m slow $(PYTEST_ARGS)
@@ -40,6 +41,12 @@ laws-deep: $(STAMP)  ## 50,000 examples of each pure law, ten minutes of each si
 
 mutate: $(STAMP)  ## faults in accounting/ and ledger/ that tests must see; writes docs/mutation.md
 	@$(PY) -m tests.mutation --jobs $(WORKERS)
+
+# Another version: make test-cluster KUBERNETES=kubernetes-1.34
+KUBERNETES ?= kubernetes-1.36
+test-cluster: $(STAMP)  ## run the tests on a real control plane (needs Go; builds it once)
+	@$(PY) -m tests.cluster.binaries $(KUBERNETES) helm promtool
+	@GREENSCHED_TEST_KUBERNETES=$(KUBERNETES) $(PY) -m pytest -m cluster tests/cluster $(PYTEST_ARGS)
 
 check: lint types layers tidy  ## style, types, layers and tidiness (-k: all findings at once)
 
@@ -71,7 +78,8 @@ lock:  ## pin requirements/ anew from pyproject.toml (LOCK_ARGS=--upgrade for ne
 	@uv="$(or $(UV),$(wildcard $(BIN)/uv))"; \
 	if [ -z "$$uv" ]; then echo "make lock needs uv: $(PY) -m pip install uv" >&2; exit 1; fi; \
 	"$$uv" $(LOCK) pyproject.toml -o requirements/run.txt && \
-	"$$uv" $(LOCK) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
+	"$$uv" $(LOCK) pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt && \
+	"$$uv" $(LOCK) pyproject.toml --extra k8s -c requirements/dev.txt -o requirements/k8s.txt
 
 clean:  ## remove the environment, caches and results
 	rm -rf $(VENV) build dist results .hypothesis .mypy_cache .pytest_cache .ruff_cache \

@@ -241,7 +241,7 @@ def test_import_is_light() -> None:
 
 def test_locks_are_hashed() -> None:
     """Every requirement of the locks is pinned to one version and has a hash."""
-    for name in ("requirements/run.txt", "requirements/dev.txt"):
+    for name in ("requirements/run.txt", "requirements/dev.txt", "requirements/k8s.txt"):
         entries = re.sub(r"\\\n", "", _read(name)).splitlines()
         assert [] == [e for e in entries if not re.match(r"[\w.-]+==\S+.* --hash=sha256:", e)]
         assert len(entries) > 20
