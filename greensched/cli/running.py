@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,12 +97,14 @@ def replay(
     attribution: Question | None = None,
     *,
     sizing: bool = False,
+    command: str = "",
 ) -> Result:
     """Return the result of a scenario, its runs in `workers` processes, progress on stderr.
 
     With `attribution` all combinations of its switches are run too, with `sizing` the smallest
-    fleets are found. Interrupted, it says how far it came and exits with 130; nothing has been
-    written then.
+    fleets are found. Raises InternalError where its balance is broken, which is told with
+    `command`, the one that was typed if that is empty. Interrupted, it says how far it came and
+    exits with 130; nothing has been written then.
     """
     from greensched.cli.interrupt import noted_interrupts
     from greensched.cli.progress import Progress
@@ -120,6 +123,7 @@ def replay(
                 result = replayed(
                     scenario, attribution=attribution, progress=progress, executor=executor
                 )
+                check_balance(result, command or typed())
                 if not sizing:
                     return result
                 from greensched.experiment.size import size
@@ -148,6 +152,11 @@ def printed(summary: dict[str, Any], form: str) -> str:
     from greensched.report.terminal import result_text, width
 
     return result_text(summary, columns=width(), colour=say.is_colour())
+
+
+def typed() -> str:
+    """Return the command line that was typed."""
+    return shlex.join(["greensched", *sys.argv[1:]])
 
 
 def check_balance(result: Result, command: str) -> None:
@@ -196,9 +205,9 @@ def carry_out(
     folder = out or Path("results") / scenario.result_name
     check_place(folder)
     question = Question() if asked.attribution and scenario.policies else None
-    result = replay(scenario, workers, question, sizing=asked.sizing)
-    check_balance(result, command or asked.command)
-    write_result(result, folder, command=command or asked.command, page=page)
+    known = command or asked.command
+    result = replay(scenario, workers, question, sizing=asked.sizing, command=known)
+    write_result(result, folder, command=known, page=page)
     summary = result.summary
     click.echo(printed(summary, form), nl=False)
     names = ", ".join(sorted(p.name for p in folder.iterdir()))

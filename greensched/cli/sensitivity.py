@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from greensched.cli.options import form, scenario_options, verbosity, workers_option
-from greensched.cli.running import INTERRUPTED, Asked
+from greensched.cli.running import INTERRUPTED, Asked, check_balance, typed
 
 SHARE = click.FloatRange(0.0, 0.9)
 
@@ -102,7 +102,9 @@ def _found(asked: Asked, spreads: Any, workers: int) -> Any:
     try:
         with noted_interrupts() as noted, progress, Processes(workers) as executor:
             progress.check = noted.check
-            return told(scenario, spreads, progress=progress, executor=executor)
+            found = told(scenario, spreads, progress=progress, executor=executor)
+            check_balance(found.result, typed())
+            return found
     except KeyboardInterrupt:
         click.echo(f"interrupted {progress.text}; nothing was written", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None

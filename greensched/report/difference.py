@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from greensched.report.words import LADDERS, digits_for, number, signed, unit_for
+from greensched.report.words import LADDERS, digits_for, digits_within, number, signed, unit_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +28,8 @@ class Row:
     measure: Measure
     objective: str = ""
     optional: bool = False  # left out where no column has a value
+    least: str = ""  # the keys of its range, where it has one
+    most: str = ""
 
 
 ROWS: Final = (
@@ -60,7 +62,14 @@ ROWS: Final = (
         label="{unit}CO2e, scope 2, location",
         measure="kg",
     ),
-    Row(group="fleet", key="embodied_kg", label="{unit}CO2e, embodied share", measure="kg"),
+    Row(
+        group="fleet",
+        key="embodied_kg",
+        label="{unit}CO2e, embodied share",
+        measure="kg",
+        least="embodied_low_kg",
+        most="embodied_high_kg",
+    ),
     Row(group="fleet", key="cost", label="cost, {unit}", measure="plain", optional=True),
     Row(group="fleet", key="power_cycles", label="power cycles", measure="count"),
     Row(group="fleet", key="moves", label="replicas moved live", measure="count"),
@@ -260,6 +269,9 @@ def _line(
     divisor, unit = unit_for(row.measure, raw) if row.measure in LADDERS else (1.0, currency)
     shown = tuple(None if v is None else v / divisor for v in raw)
     digits = 0 if row.measure == "count" else digits_for(shown)
+    span = _span(row, outcomes[judged], divisor)
+    if span is not None:
+        digits = max(0, min(digits, digits_within(*span)))
     delta, percent = _change(row, shown[0], shown[-1], digits)
     line = Line(
         group=row.group,
@@ -271,7 +283,17 @@ def _line(
         percent=percent,
         bound=number(bounds[row.key] / divisor, digits) if row.key in bounds else "",
     )
+    if span is not None:
+        return replace(line, verdict=" .. ".join(number(x, digits) for x in span))
     return _judged(line, row, outcomes[judged], divisor, digits) if row.objective else line
+
+
+def _span(row: Row, outcome: Mapping[str, Any], divisor: float) -> tuple[float, float] | None:
+    """Return between what the scenario's value lies; None where nothing is known of that."""
+    ends = [look_up(outcome, key) for key in (row.least, row.most) if key]
+    if len(ends) != 2 or None in ends or ends[0] == ends[1]:  # noqa: PLR2004 least and most
+        return None
+    return ends[0] / divisor, ends[1] / divisor
 
 
 def _change(row: Row, first: float | None, last: float | None, digits: int) -> tuple[str, str]:

@@ -84,9 +84,10 @@ def main() -> int:
     every = all_mutants()
     state = {m.key: state[m.key] for m in every if m.key in state}
     dead = {"killed", "timed out"}
+    # in the order of their keys, so that those of a run that was cut are a fair sample
     left = [
         m
-        for m in every
+        for m in sorted(every, key=lambda m: m.key)
         if asked.only in m.module
         and (m.key not in state or (asked.again and state[m.key]["found"] not in dead))
     ]

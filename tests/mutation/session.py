@@ -6,6 +6,8 @@ then a fork for each mutant runs those that reach its line, the quickest first, 
 
 from __future__ import annotations
 
+import gc
+import hashlib
 import json
 import os
 import shutil
@@ -36,6 +38,7 @@ WORDS: Final = {
 }
 SLOWER: Final = 20.0  # times a test may take of what it took without a mutant
 LEAST_S: Final = 20.0
+REACH: Final = Path(__file__).resolve().parents[2] / ".mutation.reach.json"
 Reach = dict[str, dict[str, Any]]
 
 
@@ -68,7 +71,24 @@ class Session:
         return True
 
     def _reach(self, items: dict[str, pytest.Item]) -> Reach:
-        """Return of each test its time [s] and the lines it reaches, by file."""
+        """Return of each test its time [s] and the lines it reaches, by file.
+
+        Kept for as long as neither the sources nor the list of tests change.
+        """
+        digest = hashlib.sha256("\n".join(items).encode())
+        for file in self.files.values():
+            digest.update(Path(file).read_bytes())
+        if REACH.exists():
+            kept = json.loads(REACH.read_text())
+            if kept["of"] == digest.hexdigest():
+                known: Reach = kept["reach"]
+                return known
+        reach = self._measure(items)
+        REACH.write_text(json.dumps({"of": digest.hexdigest(), "reach": reach}))
+        return reach
+
+    def _measure(self, items: dict[str, pytest.Item]) -> Reach:
+        """Run all tests in a fork and return what each reaches."""
         begun = time.monotonic()
         answer = self.folder / "reach.json"
         pid = os.fork()
@@ -93,6 +113,7 @@ class Session:
 
     def _try_all(self, items: dict[str, pytest.Item], reach: Reach) -> None:
         running: dict[int, Mutant] = {}
+        gc.freeze()  # what is there already is no concern of the forks' collectors
         for mutant in self.mutants:
             names = self._reaching(mutant, reach)
             if not names:
