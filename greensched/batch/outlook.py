@@ -14,7 +14,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from greensched.units import MS_PER_DAY, MS_PER_MIN, MS_PER_S
+from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN, MS_PER_S
 
 if TYPE_CHECKING:
     from greensched.batch.queue import Queue
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FRESH_MS: Final = 15 * MS_PER_MIN  # as long as answers of sources are taken for new
 REFUSED_MS: Final = MS_PER_MIN  # until a source that knew nothing is asked again
+HASTE_MS: Final = MS_PER_H  # for which an older outlook does where there is no time to ask
 AHEAD_MS: Final = 7 * MS_PER_DAY
 FLAT: Final = "no later start is cleaner"
 NANO: Final = 10**9
@@ -99,16 +100,19 @@ class Outlook:
         return best, cost(best) / length_ms / NANO, cost(first_ms) / length_ms / NANO
 
 
-def outlook_of(queue: Queue, until_ms: int, now_ms: int) -> Outlook:
+def outlook_of(queue: Queue, until_ms: int, now_ms: int, *, in_haste: bool = False) -> Outlook:
     """Return what is known until `until_ms`, from what was kept or by asking the sources.
 
+    `in_haste` nobody is asked who may take long to answer, if what was kept is of this hour.
     Raises nothing: where nothing is known it says why.
     """
     sources = _sources(queue)
     until_ms = min(until_ms, now_ms + AHEAD_MS)
     kept = kept_outlook(queue)
-    if kept is not None and kept.answers(until_ms, now_ms, sources):
-        return kept
+    if kept is not None:
+        is_recent = kept.sources == sources and 0 <= now_ms - kept.asked_ms < HASTE_MS
+        if (in_haste and is_recent) or kept.answers(until_ms, now_ms, sources):
+            return kept
     if not (sources[0] and sources[1]):
         return _unknown(now_ms, until_ms, sources)
     from greensched.batch.sources import answer_of

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from greensched.ticks import TickIntensity
 
 PLAN_MS: Final = 5 * MS_PER_MIN  # at the latest a plan is looked at again
+ASKING_MS: Final = MS_PER_MIN  # that sources on the network may take to answer, or not to
 PLANNING_SHARE: Final = 0.05  # of the time, at most, is spent on planning many jobs
 MANY: Final = 100
 AT_A_TIME: Final = 1_000  # jobs are placed in one pass
@@ -50,8 +51,11 @@ class Planner:
         """Place every job anew: how long some take is taken for something else by now."""
         self._placed.clear()
 
-    def plan(self, now_ms: int) -> None:
-        """Make one pass; what is left over is done in the next."""
+    def plan(self, now_ms: int, next_due_ms: int | None = None) -> None:
+        """Make one pass; what is left over is done in the next.
+
+        Shortly before the next start the sources are not asked: they may not answer for a while.
+        """
         self._is_due, self.has_more, self._again_ms = False, False, now_ms + PLAN_MS
         states = (WAITING, RUNNING, PAUSED)
         if not self._queue.has(states):
@@ -61,7 +65,8 @@ class Planner:
         slips = self._queue.slips(states)
         self._placed.intersection_update(s.id for s in slips)
         asking_s = time.monotonic()
-        outlook = self._asked(slips, now_ms)
+        in_haste = next_due_ms is not None and next_due_ms < now_ms + ASKING_MS
+        outlook = self._asked(slips, now_ms, in_haste=in_haste)
         began_s += time.monotonic() - asking_s  # what others take is no work of ours
         changed = self._changed(slips, outlook, now_ms)
         before = {s.id: s for s in slips}
@@ -71,13 +76,14 @@ class Planner:
             spent_s = time.monotonic() - began_s
             self._rest_until_s = time.monotonic() + spent_s / PLANNING_SHARE
 
-    def _asked(self, slips: Sequence[Slip], now_ms: int) -> Outlook | None:
+    def _asked(self, slips: Sequence[Slip], now_ms: int, *, in_haste: bool) -> Outlook | None:
         """Return the outlook on all that may run, None where nothing can move."""
         waiting = [s for s in slips if s.state == WAITING or s.interruptible]
         if not waiting:
             return None
         until_ms = max(s.latest_start_ms + s.duration_ms for s in waiting)
-        return outlook_of(self._queue, max(until_ms, now_ms + MS_PER_MIN), now_ms)
+        until_ms = max(until_ms, now_ms + MS_PER_MIN)
+        return outlook_of(self._queue, until_ms, now_ms, in_haste=in_haste)
 
     def _changed(
         self, slips: Sequence[Slip], outlook: Outlook | None, now_ms: int

@@ -92,7 +92,7 @@ class Worker:
             self._due_ms = self._queue.next_due_ms()
         self._start_due(now_ms)  # before anything that may take long
         if self.planner.is_time(now_ms, is_changed=is_changed):
-            self.planner.plan(now_ms)
+            self.planner.plan(now_ms, self._due_ms)
             self._due_ms = self._queue.next_due_ms()
             self._start_due(now_ms)
         if is_changed or now_ms >= self._settle_after_ms:

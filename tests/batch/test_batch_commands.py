@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import pytest
 
 from greensched.batch.job import CANCELLED, FINISHED, HELD, INTERRUPTED, PAUSED, WAITING
 from greensched.batch.process import GRACE_S, is_left
+from greensched.batch.supervisor import should_run
 from greensched.batch.worker import Worker
 from greensched.cli.batch_jobs import _command
 from greensched.errors import escape_control
@@ -202,6 +204,16 @@ def test_run_now_goes_on_with_what_is_paused(place: Place) -> None:
         worker.close()
         assert [0, 0] == [run.attempt for run in queue.runs(number)]
     assert 1 == len(set(place.lines()))
+
+
+def test_who_may_be_paused(place: Place) -> None:
+    """By plan a job that may pause waits for its next piece; one that may not runs on."""
+    number = place.submit("true", max_delay_s=100)
+    job = replace(place.job(number), pieces=((1_000, 2_000), (5_000, 6_000)))
+    at = [500, 1_000, 1_999, 2_000, 5_000, 6_000]
+    pauses = [should_run(replace(job, interruptible=True), at_ms) for at_ms in at]
+    assert [False, True, True, False, True, True] == pauses
+    assert all(should_run(job, at_ms) for at_ms in at)
 
 
 def test_run_now_after_an_interruption(place: Place) -> None:

@@ -110,6 +110,20 @@ def test_nobody_is_asked_again_at_once(place: Place) -> None:
     assert calls[0] == calls[1] < calls[2]
 
 
+def test_nobody_is_asked_shortly_before_a_start(place: Place) -> None:
+    """With a start due within a minute the worker plans by what it has, if it is of this hour."""
+    place.intensity([(100, 200)])
+    place.submit("true", max_delay_s=3_000)
+    with place.queue() as queue:
+        first = queue.outlook()
+        late_ms = now_ms() + 2 * FRESH_MS
+        planner = Planner(queue)
+        planner.plan(late_ms, late_ms + 30 * MS)
+        assert first == queue.outlook()
+        planner.plan(late_ms, late_ms + 90 * MS)
+        assert first != queue.outlook()
+
+
 def waiting(place: Place, count: int, **more: Any) -> list[int]:
     """Queue jobs of 10 s; return their numbers."""
     return [place.submit("true", max_delay_s=200, duration_s=10, **more) for _ in range(count)]
@@ -129,7 +143,7 @@ def test_passes_place_all_on_the_cores_there_are(
 ) -> None:
     """Many jobs are placed in several passes, in order of submission, and never on more cores."""
     monkeypatch.setattr(planners, "AT_A_TIME", 3)
-    place.intensity([(60, 80), (100, 120)], step_s=10)
+    zero = place.intensity([(60, 80), (100, 120)], step_s=10)
     with place.queue() as queue:
         queue.set(cpu_m=2_000)
         numbers = waiting(place, 8)
@@ -138,8 +152,8 @@ def test_passes_place_all_on_the_cores_there_are(
     ends = sorted((at, step) for j in jobs for a, b in j.pieces for at, step in ((a, 1), (b, -1)))
     taken = np.cumsum([step for _, step in sorted(ends)])
     assert 2 == taken.max()
-    clean = [job.planned_g_per_kwh for job in jobs]
-    assert [100.0] * 6 == clean[:6]  # as many as the clean spans hold, but for their edges
+    starts = [(job.planned_ms - zero) // MS for job in jobs]
+    assert [60, 60, 70, 70, 100, 100, 110, 110] == starts
     assert all(job.planned_ms <= job.latest_start_ms for job in jobs)
 
 
@@ -156,14 +170,35 @@ def test_a_start_that_was_announced_stands(place: Place) -> None:
         planner = Planner(queue)
         planner.plan(now_ms())
         assert zero + 60 * MS == planned(place, number)
-        text = (place.root / "intensity.csv").read_text(encoding="utf-8")
-        for value, start_s in (("99.0", 60), ("97.0", 120)):
-            lines = text.splitlines()
-            row = 1 + (600 + 120) // 10
-            lines[row] = f"{lines[row].rpartition(',')[0]},{value}"
-            (place.root / "intensity.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        for value, start_s in ((99.0, 60), (97.0, 120)):
+            value_at(place, 120, value)
             planner.plan(now_ms())
             assert zero + start_s * MS == planned(place, number)
+
+
+def value_at(place: Place, start_s: int, value: float) -> None:
+    """Let the file of intensity have another value from some seconds after its zero on."""
+    file = place.root / "intensity.csv"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    row = 1 + (600 + start_s) // 10
+    lines[row] = f"{lines[row].rpartition(',')[0]},{value}"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_a_start_stands_also_where_the_best_is_taken(place: Place) -> None:
+    """With the best hour taken by another, a start moves for much of what is left alone."""
+    zero = place.intensity([(60, 70)], step_s=10)
+    value_at(place, 120, 300.0)
+    with place.queue() as queue:
+        queue.set(cpu_m=1_000)
+        first, second = waiting(place, 2)
+        planner = Planner(queue)
+        for value, start_s in ((300.0, 120), (297.0, 120), (290.0, 140)):
+            value_at(place, 140, value)
+            planner.plan(now_ms())
+            assert (60, start_s) == tuple(
+                (planned(place, number) - zero) // MS for number in (first, second)
+            )
 
 
 def test_a_start_that_has_passed_is_planned_anew(place: Place) -> None:
@@ -189,6 +224,19 @@ def test_steps_that_are_cut_do_not_make_ticks_fine() -> None:
     assert (900, [100.0, 200.0, 300.0, 400.0]) == (ticks.width, ticks.values_g_per_kwh.tolist())
     at = np.array([0, 798, 799, 1_698, 1_699])
     assert [0, 0, 1, 1, 2] == ticks.slot(at).tolist()
+
+
+def test_overdue_jobs_come_before_planned_ones(place: Place) -> None:
+    """What is due is in order: the overdue by latest start, then the others by planned start."""
+    with place.queue() as queue:
+        numbers = [place.submit("true", max_delay_s=100) for _ in range(4)]
+        latest = {0: 900, 1: 1_000, 2: 9_000, 3: 8_000}
+        for at, number in enumerate(numbers):
+            pieces = ((500 - at, 600),)
+            queue.change(number, states=(WAITING,), latest_start_ms=latest[at], pieces=pieces)
+        order = [numbers[at] for at in (0, 1, 3, 2)]
+        assert order == [job.id for job in queue.due(2_000)]
+        assert 497 == queue.next_due_ms()
 
 
 def finished(queue: Queue, like: Job, length_ms: int) -> None:

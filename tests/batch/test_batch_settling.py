@@ -103,15 +103,21 @@ def test_after_72_hours_by_the_forecast_and_then_corrected(place: Place) -> None
 
 
 def test_a_forecast_that_does_not_reach_settles_nothing(place: Place) -> None:
-    """A job that ran on beyond all that was foretold waits for actuals, and is given up."""
+    """A job that ran on beyond all that was foretold waits for actuals."""
     place.intensity([(10, 20)])
     number = ended(place, begins_s=12, length_s=5_000)
     forget_source(place)
     assert [] == settle(place, LATER_MS + 5_000 * MS)
     assert "1 more wait for actual intensity\n" in call("batch", "savings").stdout
-    (place.root / "gone.csv").rename(place.root / "intensity.csv")
-    assert [] == settle(place, GIVEN_UP_MS + 10_000 * MS)
     assert {} == settled(place, number)
+
+
+@pytest.mark.parametrize(("ahead_ms", "is_settled"), [(-60 * MS, True), (60 * MS, False)])
+def test_actuals_that_come_too_late(place: Place, ahead_ms: int, is_settled: bool) -> None:
+    """After thirty days nobody asks for actual intensity any more."""
+    place.intensity([(10, 20)])
+    number = ended(place, begins_s=12)
+    assert ([number] if is_settled else []) == settle(place, GIVEN_UP_MS + ahead_ms)
 
 
 def test_settled_before_there_was_a_ledger(place: Place) -> None:

@@ -80,6 +80,7 @@ def test_every_size_has_its_groups(
         "DELETE FROM groups WHERE number = 1",
         "UPDATE groups SET hash = zeroblob(32) WHERE number = 0",
         "UPDATE groups SET number = 9 WHERE number = 2",
+        "UPDATE groups SET hash = 7 WHERE number = 1",
     ],
 )
 def test_damaged_groups_prove_nothing_wrong(tmp_path: Path, statement: str) -> None:
@@ -94,10 +95,14 @@ def test_damaged_groups_prove_nothing_wrong(tmp_path: Path, statement: str) -> N
     assert 4 * GROUP + 2 == case.verify(thorough=True).checkpoint.checkpoint.size
 
 
-def test_rows_that_are_gone_are_not_proved(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM rows WHERE row = 5", "UPDATE rows SET leaf_hash = 7 WHERE row = 5"],
+)
+def test_rows_that_are_gone_are_not_proved(tmp_path: Path, statement: str) -> None:
     """A row's proof is refused where its own group has lost a row."""
     case = new_case(tmp_path, [2 * GROUP])
-    changed(case, "DELETE FROM rows WHERE row = 5")
+    changed(case, statement)
     with pytest.raises(DataError, match="a row is not what was appended"):
         prove_row(case.ledger, 7)
 
