@@ -43,7 +43,7 @@ def alibaba_size() -> Figures:
 
 @benchmark("combinations", limit_s=300, at_most={"all_s": 5.0})
 def all_combinations() -> Figures:
-    """Attribute the bundled week: all 16 combinations of its four switches on two processes."""
+    """Attribute the bundled week: all 32 combinations of its five switches on two processes."""
     tiny()
     scenario = load(WEEK)
     with Processes(WORKERS) as executor:

@@ -118,7 +118,7 @@ ROWS: Final = (
     Row(
         group="batch",
         key="batch.held",
-        label="held for cleaner hours, jobs",
+        label="held by choice, jobs",
         measure="count",
         optional=True,
     ),
