@@ -48,6 +48,14 @@ def test_compiled_plan_is_the_plan(
             assert a == b
 
 
+def test_a_pause_must_pay_its_checkpoint() -> None:
+    """A job pauses for a saving of 8 where a pause costs 7.9, and not where it costs 8.1."""
+    series, job = intensity_of(1.0, 9.0, 1.0, 9.0, 9.0), jobs_of((0, 2, 3), pauses=True)
+    for cost, starts in ((7.9, [0, 2]), (8.1, [0])):
+        costly = replace(job, checkpoint=np.array([cost]))
+        assert starts == CompiledPlan().plan(costly, series).start.tolist()
+
+
 def test_no_jobs_and_the_exact_solver_are_planned_as_ever() -> None:
     """No jobs make no pieces; the exact solver is not the loop's."""
     series = intensity_of(9.0, 1.0, 2.0, 9.0)
