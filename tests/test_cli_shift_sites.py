@@ -120,7 +120,7 @@ def test_mistakes_of_all_options_at_once(files: Path) -> None:
     assert 2 == wrong.exit_code
     for part in (
         "--site DE: is the home already",
-        "--site FR:x: 'x' is no number of cores above 0; such as FR, or FR:200",
+        "--site FR:x: 'x' is no number of cores above 0, or too large; such as FR, or FR:200",
         "--site FR: is there twice",
         "--site :3: names no zone",
         "--data 3: '3' is not a size",
@@ -135,5 +135,10 @@ def test_mistakes_of_all_options_at_once(files: Path) -> None:
     assert "--data, --allowed: without --site; name a site" in lonely.stderr
     twice = shift(files, "--site", "FR", "--allowed", "all:FR", "--allowed", "all:")
     assert "--allowed all:: is there twice" in twice.stderr
+    homeless = call(
+        *("shift", files / "jobs.csv", "--time-unit", "h", "--intensity", "constant:400"),
+        *("--from", "2023-01-01", "--site", "FR"),
+    )
+    assert (2, True) == (homeless.exit_code, "--site: needs the home's zone" in homeless.stderr)
     gone = shift(files, "--site", "SE")
     assert (3, True) == (gone.exit_code, "zone 'SE' has no rows" in gone.stderr)

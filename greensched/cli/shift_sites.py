@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from greensched.cli.options import stack
+from greensched.cli.shift_terms import CORES_MAX
 from greensched.errors import Finding, UsageError
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ def read_sites(given: dict[str, Any]) -> tuple[dict[str, int], Moving]:
     used = [
         name for name in ("data", "transfer_energy", "transfer_rate", "allowed") if given[name]
     ]
+    if given["sites"] and not given["zone"]:
+        what, remedy = "needs the home's zone", "name it with --zone"
+        findings.append(Finding(where="--site", what=what, remedy=remedy))
     if used and not given["sites"]:
         where = ", ".join(f"--{name.replace('_', '-')}" for name in used)
         findings.append(Finding(where=where, what="without --site", remedy="name a site"))
@@ -81,11 +85,12 @@ def _zones(given: dict[str, Any], findings: list[Finding | str]) -> dict[str, in
         elif zone in zones:
             what = "is there twice"
         try:
-            cap = round(float(cores) * CPU_M_PER_CORE) if cores else NONE
-        except (ValueError, OverflowError):
-            cap = 0
+            many = float(cores or 0)
+        except ValueError:
+            many = 0.0
+        cap = NONE if not cores else round(many * CPU_M_PER_CORE) if many <= CORES_MAX else 0
         if cores and cap < 1:
-            what = f"{cores!r} is no number of cores above 0"
+            what = f"{cores!r} is no number of cores above 0, or too large"
         if what:
             remedy = "such as FR, or FR:200"
             findings.append(Finding(where=f"--site {text}", what=what, remedy=remedy))

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from greensched.errors import Finding, UsageError
+from greensched.units import MS_PER_YEAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 
 QUEUE_EXAMPLE = "such as short:2h:6h, and long::24h for all others"
 QUEUE_PARTS = 3
+SPAN_MAX_MS = 100 * MS_PER_YEAR
+CORES_MAX = 1e9
 WORKERS_MAX = 64  # of a job that scales
 
 
 def read_terms(given: dict[str, Any]) -> Terms:
     """Return the terms of a study; raises UsageError with all that cannot be."""
-    from greensched.scenario.quantity import DURATION, POWER, convert, convert_integer
+    from greensched.scenario.quantity import DURATION, POWER, convert
     from greensched.shift import Terms
     from greensched.units import CPU_M_PER_CORE
 
@@ -30,10 +33,10 @@ def read_terms(given: dict[str, Any]) -> Terms:
         return _read(option, given[option], make, findings)
 
     def duration_ms(text: str) -> int:
-        return int(_above(convert_integer(text, DURATION), 1))
+        return round(_above(convert(text, DURATION), 1, SPAN_MAX_MS))
 
     def cpu_m(cores: float) -> int:
-        return int(_above(round(cores * CPU_M_PER_CORE), 0))
+        return round(_above(cores, 0, CORES_MAX) * CPU_M_PER_CORE)
 
     values = {
         "tick_ms": read("tick", duration_ms),
@@ -119,10 +122,13 @@ def begin(text: str, time_zone: str) -> tuple[int, int]:
     return round(time.timestamp() * MS_PER_S), round(offset.total_seconds() * MS_PER_S)
 
 
-def _above(value: Any, least: Any) -> Any:
-    """Return `value`, or raise ValueError where it is below `least`."""
-    if not value >= least:
+def _above(value: float, least: float, most: float = math.inf) -> float:
+    """Return `value`, or raise ValueError where it is below `least`, above `most` or endless."""
+    if not least <= value < math.inf:
         message = f"must be at least {least:g}"
+        raise ValueError(message)
+    if value > most:
+        message = f"must be at most {most:g}"
         raise ValueError(message)
     return value
 
@@ -170,7 +176,7 @@ def _queue(
 ) -> Queue | None:
     """Return `NAME:BELOW:WAIT` as a queue; a finding where it is none."""
     from greensched.model import NONE
-    from greensched.scenario.quantity import DURATION, convert_integer
+    from greensched.scenario.quantity import DURATION, convert
     from greensched.shift import Queue
 
     where, parts = f"--queue {text}", text.split(":")
@@ -182,7 +188,7 @@ def _queue(
         return Queue(
             name=name,
             below_ms=duration_ms(below) if below else NONE,
-            longest_wait_ms=_above(convert_integer(wait, DURATION), 0),
+            longest_wait_ms=round(_above(convert(wait, DURATION), 0, SPAN_MAX_MS)),
         )
     except ValueError as error:
         findings.append(Finding(where=where, what=str(error), remedy=QUEUE_EXAMPLE))
