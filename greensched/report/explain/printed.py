@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import escape_control
@@ -99,7 +100,7 @@ def _lines(given: Explanation, columns: int) -> Iterator[str]:
     if figure.factors:
         yield ""
         yield "factors"
-        yield from (f"  {_factor(f)}" for f in figure.factors)
+        yield from (f"  {line}" for line in _factors(figure.factors))
     for rows in figure.rows:
         yield ""
         yield f"rows: {len(rows.rows):,} of {rows.file} ({rows.where})"
@@ -117,6 +118,25 @@ def _verdict(given: Explanation) -> str:
     if given.agrees:
         return "  computed from the stored rows, equal to summary.json"
     return f"  DIFFERS from summary.json, which says {given.stored}"
+
+
+def _factors(factors: Sequence[FactorUse]) -> Iterator[str]:
+    """Yield a line a factor; machine types (or sites) that have the same one share theirs."""
+    same: dict[tuple[Any, ...], list[FactorUse]] = {}
+    for one in factors:
+        key = (one.quantity, one.low, one.high, one.steps, one.vintage, one.sha256, one.quality)
+        same.setdefault(key, []).append(one)
+    for alike in same.values():
+        if len(alike) == 1:
+            yield _factor(alike[0])
+        else:
+            others = f"{alike[0].of} and {len(alike) - 1} more"
+            yield _factor(replace(alike[0], of=others, factor_id=_common(alike)))
+
+
+def _common(alike: Sequence[FactorUse]) -> str:
+    """Return where factors are from: the part of their ids before the name."""
+    return ", ".join(dict.fromkeys(one.factor_id.partition(":")[0] for one in alike))
 
 
 def _factor(one: FactorUse) -> str:

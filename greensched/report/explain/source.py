@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -103,7 +104,7 @@ class Source:
                 quantity=str(one["quantity"].iloc[0]),
                 of=str(one["site"].iloc[0] or one["machine_type"].iloc[0]),
                 factor_id=str(one["factor_id"].iloc[0]),
-                vintage=", ".join(sorted(set(one["factor_vintage"]) - {""})),
+                vintage=", ".join(sorted({*one["factor_vintage"]} - {""})) or self._hours_of(one),
                 sha256=", ".join(sorted(set(one["factor_sha256"]) - {""})),
                 quality=tuple(sorted(set(one["quality"]))),
                 low=float(one["value"].min()),
@@ -112,6 +113,15 @@ class Source:
             )
             for _, one in found.groupby(keys, sort=True)
         )
+
+    def _hours_of(self, steps: pd.DataFrame) -> str:
+        """Return from when to when the hours of a series are; empty for one value for all time."""
+        if len(steps) == 1:
+            return ""
+        start = datetime.fromisoformat(self.summary["window"]["start_utc"])
+        ends_ms = (int(steps["start_ms"].min()), int(steps["end_ms"].max()))
+        first, last = (start + timedelta(milliseconds=ms) for ms in ends_ms)
+        return f"hours of {first:%Y-%m-%d} to {last:%Y-%m-%d}"
 
 
 def grouped(
