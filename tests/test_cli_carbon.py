@@ -240,6 +240,18 @@ def test_zones_of_files(file: Path) -> None:
     )
 
 
+def test_spans_without_end(file: Path) -> None:
+    """A span that no integer holds is refused with its option, and is no crash."""
+    given = ("--zone", "DE", "--intensity", file, "--from", "2026-03-01T00:00Z")
+    for command in (
+        ("plan", "--duration", "1h", "--within", "1e30h"),
+        ("plan", "--duration", "1e30h", "--within", "2h"),
+        ("show", "--ahead", "101 y"),
+    ):
+        told = call("carbon", *command, *given)
+        assert (2, True) == (told.exit_code, "is over 100 years" in told.stderr)
+
+
 def test_zones_of_clouds(file: Path) -> None:
     """A cloud region's zone and factor are told with year and source; unknown ones are refused."""
     told = call("carbon", "zones", "--cloud", "aws:eu-central-1")

@@ -179,6 +179,25 @@ def test_longest_gap_to_fill(files: Path) -> None:
     assert 0 == shift(files, "--policy", "plan", "--fill", "hold:8h").exit_code
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--reserved", "inf", "must be at least 0"),
+        ("--capacity", "nan", "must be at least"),
+        ("--capacity", "1e12", "must be at most 1e+09"),
+        ("--checkpoint", "1e15 h", "must be at most"),
+        ("--horizon", "1e400 h", "must be at least 1"),
+        ("--queue", "a::1e20h", "must be at most"),
+        ("--site", "FR:1e300", "no number of cores"),
+    ],
+)
+def test_endless_numbers(files: Path, option: str, value: str, says: str) -> None:
+    """What no integer holds is refused with its option, and is no crash."""
+    told = shift(files, option, value)
+    assert (2, True) == (told.exit_code, option in told.stderr)
+    assert says in told.stderr
+
+
 def test_cores_that_take_no_power(files: Path) -> None:
     """At 0 W a core nothing is emitted and no ratio known: dashes, no mistake."""
     given = ("--policy", "no-wait", "--policy", "plan", "--power-per-core", "0 W")

@@ -13,6 +13,7 @@ import click
 from greensched.cli import say
 from greensched.cli.options import stack
 from greensched.errors import Finding, UsageError
+from greensched.units import MS_PER_YEAR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from greensched.providers.chain import Answer
     from greensched.providers.points import Provider, Settings
 
+SPAN_MAX_MS: Final = 100 * MS_PER_YEAR
 VARIABLE: Final = "GREENSCHED_INTENSITY"
 MS_IN: Final = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 PLAIN_DURATION: Final = re.compile(rf"(\d{{1,6}}) ?({'|'.join(MS_IN)})", re.ASCII)
@@ -47,6 +49,9 @@ def duration_ms(ctx: click.Context, option: click.Parameter, text: str | None) -
         raise click.BadParameter(str(error), ctx, option) from None
     if value <= 0:
         what = f"{text!r} is not above 0"
+        raise click.BadParameter(what, ctx, option)
+    if value > SPAN_MAX_MS:
+        what = f"{text!r} is over 100 years"
         raise click.BadParameter(what, ctx, option)
     return value
 
