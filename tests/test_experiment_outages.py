@@ -85,6 +85,15 @@ def test_drawn_failures_make_a_result_synthetic_and_are_told(ran: Ran) -> None:
     assert any("drawn (exponential, mtbf 2 d, mttr 2 h)" in text for text in findings)
 
 
+def test_short_times_between_failures_are_told_in_hours(tmp_path: Path) -> None:
+    """A mean time of less than a day is told in hours, not as a part of a day."""
+    path = write_scenario(tmp_path)
+    law = "failures: {machines: {mtbf: 90 min, mttr: 30 min}}\n"
+    path.write_text(path.read_text(encoding="utf-8") + law, encoding="utf-8")
+    findings = shared(gs.load(path)).workload.findings
+    assert any("mtbf 1.5 h, mttr 0.5 h)" in text for text in findings)
+
+
 def test_the_table_has_rows_of_outages_where_there_are_any(ran: Ran) -> None:
     """Machines out at once stand in the table of a scenario with failures, else nothing does."""
     assert "machines out at once, peak" in result_text(ran.result.summary, columns=100)

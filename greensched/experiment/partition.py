@@ -75,9 +75,9 @@ def static_peak(shared: Shared, progress: Callable[[str, float], None] | None) -
         replicas, guessed = peak_replicas(services, shared.scenario.baseline.headroom)
         if guessed:
             headroom = shared.scenario.baseline.headroom
+            who = "1 service" if guessed == 1 else f"{guessed:,} services"
             findings.append(
-                f"{guessed} services without recorded replicas: peak load x"
-                f" {1 + headroom:g} assumed"
+                f"{who} without recorded replicas: peak load x {1 + headroom:g} assumed"
             )
         used, missing = _filled(shared, own, replicas)
         roles[used] = _ONLINE

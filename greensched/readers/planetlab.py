@@ -135,10 +135,9 @@ def _in_every_day(
     if not names:
         errors.append(Finding(where=", ".join(days), what="no virtual machine is in every day"))
     found = {name: [line for day in days.values() for line in day[name]] for name in names}
-    told = (
-        f"{every - len(names):,} virtual machines left out, not in every day of {', '.join(days)}"
-    )
-    return found, [told]
+    count = every - len(names)
+    who = "1 virtual machine" if count == 1 else f"{count:,} virtual machines"
+    return found, [f"{who} left out, not in every day of {', '.join(days)}"]
 
 
 def _machines(path: Path, member: str) -> Iterator[tuple[str, str, bytes]]:

@@ -213,8 +213,14 @@ def _drawn(
     shape = "" if law.weibull_shape == 1.0 else f" of shape {law.weibull_shape:g}"
     return (
         f"failures: {count:,} {what} outages in the window are drawn ({law.distribution}{shape}, "
-        f"mtbf {law.mtbf / MS_PER_DAY:g} d, mttr {law.mttr / MS_PER_H:g} h)"
+        f"mtbf {_span(law.mtbf)}, mttr {law.mttr / MS_PER_H:g} h)"
     )
+
+
+def _span(time_ms: int) -> str:
+    """Return a time in days, or in hours where it is shorter than one."""
+    days = time_ms / MS_PER_DAY
+    return f"{days:g} d" if days >= 1 else f"{time_ms / MS_PER_H:g} h"
 
 
 def outages_of(law: FailureLaw, last_ms: int, seed: tuple[int, ...]) -> list[tuple[int, int]]:

@@ -254,7 +254,7 @@ def test_days_named_in_a_row_are_one_series(tmp_path: Path) -> None:
     found = of(trace)
     assert ("a", "b") == found.names
     assert [[5, 6, 1, 2], [7, 8, 3, 4]] == (found.cpu_m // 1_000).tolist()
-    assert "1 virtual machines left out, not in every day of d2, d1" == trace.findings[0]
+    assert "1 virtual machine left out, not in every day of d2, d1" == trace.findings[0]
 
 
 def test_a_short_day_shifts_nothing(tmp_path: Path) -> None:
