@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from greensched.accounting.usage import Group
 
 _HASH_SHOWN = 12
-_INTEGER_SAFE = 2**53
+_INTEGER_SAFE = 2**53 - 1  # the largest whole number of canonical JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

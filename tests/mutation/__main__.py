@@ -37,6 +37,7 @@ QUICK = (
     "tests/readers/test_reader_books.py",
     "tests/test_accounting.py",
     "tests/test_accounting_attribution.py",
+    "tests/test_accounting_edges.py",
     "tests/test_accounting_integrate.py",
     "tests/test_accounting_lmdi.py",
     "tests/test_accounting_refusals.py",
