@@ -79,6 +79,7 @@ def main() -> int:
         "--again", action="store_true", help="try anew what survived, with more tests"
     )
     parser.add_argument("--jobs", type=int, default=1, help="mutants at a time")
+    parser.add_argument("--tests", nargs="+", help="these tests in place of the usual ones")
     parser.add_argument("--page", action="store_true", help="only write the table")
     asked = parser.parse_args()
     state: dict[str, Any] = json.loads(STATE.read_text()) if STATE.exists() else {}
@@ -109,7 +110,7 @@ def main() -> int:
     if left and not asked.page:
         files = {name: str(file) for name, file in modules().items()}
         try:
-            paths = QUICK + SLOWER if asked.again else QUICK
+            paths = asked.tests or (QUICK + SLOWER if asked.again else QUICK)
             code = session.run(paths, left, files, jobs=asked.jobs, told=told)
         except KeyboardInterrupt:
             code = 130
