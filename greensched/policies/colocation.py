@@ -155,7 +155,6 @@ class ColocationNsigma:
         actions: tuple[Action, ...] = ()
         rows = self._suspect(m)
         if rows.size or memory.starved_ms.size:
-            rows = rows[np.isin(rows, _shared(m))]
             guard = _Guard.of(m, rows, self.max_cpu)
             starved_ms = self._starved(snapshot, memory.starved_ms, guard)
             actions = self._guarded(m, guard, cpu, memory_mib, starved_ms, due=False)
@@ -166,11 +165,11 @@ class ColocationNsigma:
     def _suspect(self, m: MachineView) -> IntArray:
         """Return the machines with jobs where a guard may have something to do; mostly none."""
         rows = np.empty(len(m.state), np.int64)
-        cpu_m = (m.cpu_m, m.batch_cpu_m, m.batch_limit_cpu_m)
-        mib = (m.memory_mib, m.online_memory_mib, m.batch_memory_mib)
-        use_cpu_m = (m.online_use_cpu_m, m.batch_use_cpu_m)
-        limits = (self.max_cpu, self.max_memory, self.starved_below)
-        count = kernels.suspects((m.jobs, *cpu_m, *mib), *use_cpu_m, *limits, rows)
+        count = kernels.suspects(
+            *(columns(m), m.surplus, m.batch_limit_cpu_m, m.online_use_cpu_m, m.batch_use_cpu_m),
+            *(self.max_cpu, self.max_memory, self.starved_below),
+            rows,
+        )
         return rows[:count]
 
     def _wakes(

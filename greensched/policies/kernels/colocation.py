@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from greensched.compiling import FLAG, REAL, SMALL_REAL, WHOLE, entry, given, several, written
+from greensched.compiling import (
+    FLAG,
+    REAL,
+    SMALL_REAL,
+    WHOLE,
+    entry,
+    given,
+    inner,
+    several,
+    written,
+)
 from greensched.model import ON, OWN, ROLE_CODES
 from greensched.policies.kernels.resting import COLUMNS, HOLDS, ONLINE, sort
 
@@ -148,14 +158,20 @@ def room(
         cpu_m[m], memory_mib[m] = max(left_cpu_m, 0), max(left_mib, 0)
 
 
+@inner
+def _shares(columns: Columns, surplus: BoolArray, m: int) -> bool:
+    """Say whether machine m serves and may take jobs as well: on, ours, with services."""
+    state, role, lending, replicas = columns[0], columns[1], columns[2], columns[11]
+    serves = role[m] == ONLINE or (role[m] == ANY and replicas[m] > 0)
+    return serves and state[m] == ON and lending[m] == OWN and not surplus[m]
+
+
 @entry
 def shared(columns: Columns, surplus: BoolArray, rows: IntArray) -> int:
-    """Write the machines that serve and may take jobs as well: on, ours, with services."""
-    state, role, lending, replicas = columns[0], columns[1], columns[2], columns[11]
+    """Write the machines that serve and may take jobs as well, and count them."""
     count = 0
-    for m in range(len(state)):
-        serves = role[m] == ONLINE or (role[m] == ANY and replicas[m] > 0)
-        if serves and state[m] == ON and lending[m] == OWN and not surplus[m]:
+    for m in range(len(surplus)):
+        if _shares(columns, surplus, m):
             rows[count] = m
             count += 1
     return count
@@ -194,7 +210,9 @@ def steady(
 
 @entry
 def suspects(
-    machines: tuple[IntArray, ...],
+    columns: Columns,
+    surplus: BoolArray,
+    limit_cpu_m: IntArray,
     online_use_cpu_m: FloatArray,
     batch_use_cpu_m: FloatArray,
     max_cpu: float,
@@ -204,10 +222,10 @@ def suspects(
 ) -> int:
     """Write the machines on which a guard of co-location may have something to do; count them.
 
-    `machines`: columns jobs, CPU, what batch reserves of it and may, memory, what services and
-    batch reserve of it.
+    `limit_cpu_m`: what batch may reserve of each.
     """
-    jobs, cpu_m, batch_cpu_m, limit_cpu_m, memory_mib, online_mib, batch_mib = machines
+    cpu_m, memory_mib, online_mib = columns[3], columns[4], columns[7]
+    batch_cpu_m, batch_mib, jobs = columns[8], columns[9], columns[12]
     n = 0
     for m in range(len(jobs)):
         if jobs[m] == 0:
@@ -216,7 +234,7 @@ def suspects(
         hot = batch_use_cpu_m[m] > left_cpu_m and batch_cpu_m[m] < limit_cpu_m[m]
         starves = left_cpu_m < starved_below * batch_cpu_m[m]
         full = online_mib[m] + batch_mib[m] > math.floor(max_memory * memory_mib[m])
-        if hot or starves or full:
+        if (hot or starves or full) and _shares(columns, surplus, m):
             rows[n] = m
             n += 1
     return n
@@ -237,4 +255,4 @@ def compile_all() -> None:
     weights = given(SMALL_REAL, 3)
     aged.compile((weights, real, table, flags, written(SMALL_REAL, 3)))
     n_sigma.compile((table, REAL, written(REAL), written(REAL)))
-    suspects.compile((several(kept, 7), real, real, REAL, REAL, REAL, written(WHOLE)))
+    suspects.compile((columns, flags, kept, real, real, REAL, REAL, REAL, rows))
