@@ -43,7 +43,8 @@ class Cache:
             if news.is_gone:
                 self.policies.pop(news.uid, None)
             else:
-                self.policies[news.uid] = news.value
+                self.put_policy(news.value)
+                return
             self.dirty |= self.jobs.keys()
         else:
             self._take_record(news.value, is_gone=news.is_gone)
@@ -56,6 +57,13 @@ class Cache:
             if known is None or known.version != job.version:
                 self.jobs[job.uid] = job
                 self.dirty.add(job.uid)
+
+    def put_policy(self, policy: Policy) -> None:
+        """Keep a policy; Jobs are looked at again where what it says to them changed."""
+        before = self.policies.get(policy.uid)
+        self.policies[policy.uid] = policy
+        if before is None or (before.spec, before.learnt) != (policy.spec, policy.learnt):
+            self.dirty |= self.jobs.keys()
 
     def put_record(self, record: Deferral) -> None:
         """Keep a record as an answer showed it."""
@@ -75,14 +83,21 @@ class Cache:
             for job in news.objects.values():
                 self.put_job(job)
         elif news.kind == POLICIES:
-            self.policies = dict(news.objects)
-            self.dirty |= self.jobs.keys()
+            if self.policies.keys() - news.objects.keys():
+                self.dirty |= self.jobs.keys()
+            self.policies = {u: p for u, p in self.policies.items() if u in news.objects}
+            for policy in news.objects.values():
+                self.put_policy(policy)
         else:
             there = {record.uid: record for record in news.objects.values()}
+            changed = there.keys() ^ self.records.keys()
+            changed |= {
+                u for u in there.keys() & self.records.keys() if there[u] != self.records[u]
+            }
             self.records = there
             # A record whose Job is not listed: deleted, or its label removed, while none watched.
             self.departed |= {uid for uid in there if uid not in self.jobs}
-            self.dirty |= self.jobs.keys()
+            self.dirty |= changed
 
     def _take_job(self, news: Changed) -> None:
         if news.is_gone:

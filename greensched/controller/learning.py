@@ -61,6 +61,10 @@ class Learning:
             every[program] = dict(list(both.items())[-RUNS_MAX:])
         return dict(list(every.items())[-PROGRAMS_MAX:])
 
+    def written(self, policy: Policy) -> None:
+        """Forget what the policy's status says by now."""
+        self._news.pop(policy.uid, None)
+
     def _next_run_ms(self, job: Job) -> int | None:
         """Return when the CronJob of a Job runs next after it, None where that is not known."""
         if job.uid not in self._next_ms:

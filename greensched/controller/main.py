@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING
 
 from greensched.controller import patches, words
 from greensched.controller.api import DEFERRALS, JOBS, POLICIES
@@ -18,21 +18,21 @@ from greensched.controller.job import read_job
 from greensched.controller.learning import Learning
 from greensched.controller.metering import Metering
 from greensched.controller.names import SELECTOR, STATUS
+from greensched.controller.planner import Foresight, Planner, outdates
 from greensched.controller.policy import conflicts, policy_of, read_policy, status_of
 from greensched.controller.reconcile import Assessed, Standing, assess
 from greensched.controller.records import departed, recorded
 from greensched.controller.reflector import Reflector
 from greensched.controller.settler import Settler
-from greensched.controller.snapshot import Candidate, Intention, intentions
+from greensched.controller.snapshot import Candidate, Intention
 from greensched.controller.terms import resumed_by_ms
 from greensched.controller.writes import Writes
-from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN, MS_PER_S
+from greensched.units import MS_PER_MIN, MS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from greensched.carbon import CarbonIntensity
     from greensched.controller.api import Cluster
     from greensched.controller.job import Job
     from greensched.controller.policy import Policy, Spec
@@ -40,20 +40,6 @@ if TYPE_CHECKING:
     from greensched.controller.terms import Terms
 
 log = logging.getLogger("greensched")
-REPLAN_MS: Final = 15 * MS_PER_MIN  # a plan is made anew, with a new forecast
-AHEAD_MS: Final = 7 * MS_PER_DAY  # beyond it no forecast is asked for
-PLANNING_SHARE: Final = 0.05  # of the time, at most, is spent on planning
-MANY: Final = 100  # so many are planned in no time
-
-
-class Foresight(Protocol):
-    """What is known of intensity."""
-
-    def ask(
-        self, provider: str, zone: str, from_ms: int, until_ms: int, now_ms: int
-    ) -> tuple[CarbonIntensity | None, str]:
-        """Return what is known from `from_ms` on, None where nothing is, and what was told."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,18 +72,13 @@ class Controller:
         self.cache = Cache()
         self.writes = Writes(cluster, self.cache, instance)
         self.learning = Learning(cluster)
+        self.planner = Planner(foresight, clocks.steady_s)
         self.metering = Metering(cluster, prometheus)
         self.settler = Settler(foresight, self.writes, ledger)
         self.standing: dict[str, Assessed] = {}
-        self.intended: dict[str, Intention] = {}
         self._due_ms: dict[str, int] = {}  # when a Job is to be looked at again
         self._unrecorded: set[str] = set()
-        self.planned_ms: int | None = None
-        self._changed = False  # since the last plan
-        self._may_plan_s = 0.0
-        self.plan_s = 0.0  # how long the last plan took
-        self.known_ms: dict[tuple[str, str], int] = {}  # when a source last knew what is to come
-        self.told: dict[str, str] = {}  # what sources said, by policy's UID
+        self._unapplied: set[str] = set()  # what the plan says of them was not looked at
 
     def reflectors(
         self, sink: Callable[[Listed | Changed], None] | None = None, namespace: str = ""
@@ -167,12 +148,10 @@ class Controller:
             now_ms=now_ms,
         )
         before = self.standing.get(job.uid)
-        self._changed |= before is None or (before.standing, before.terms) != (
-            found.standing,
-            found.terms,
-        )
+        self.planner.is_outdated |= outdates(before, found, job)
         self.standing[job.uid] = found
         self._unrecorded.add(job.uid)
+        self._unapplied.add(job.uid)
         self._due_ms.pop(job.uid, None)
         if found.until_ms is not None:
             self._due_ms[job.uid] = found.until_ms
@@ -224,7 +203,8 @@ class Controller:
         self.cache.forget(uid)
         self.writes.forget(uid)
         self._due_ms.pop(uid, None)
-        self._changed |= self.standing.pop(uid, None) is not None
+        if self.standing.pop(uid, None) is not None:
+            self.planner.is_outdated = True
 
     def _record(self) -> None:
         """Bring the records of Jobs that were looked at up to date, and learn from what ended."""
@@ -245,7 +225,7 @@ class Controller:
                 return
             record = new_deferral(job, policy.name, policy.spec.zone, dry_run=self.dry_run)
         wanted = recorded(record, job, found, policy.spec if policy else None)
-        intention = self.intended.get(job.uid)
+        intention = self.planner.intended.get(job.uid)
         if intention is not None and wanted.phase != record.phase:
             wanted = replace(
                 wanted,
@@ -262,10 +242,8 @@ class Controller:
     # -- the plan ------------------------------------------------------------------------------
 
     def _plan(self, now_ms: int) -> None:
-        """Plan anew where something changed or the forecast is old, unless that took long."""
-        is_old = self.planned_ms is None or now_ms - self.planned_ms >= REPLAN_MS
-        began_s = self.clocks.steady_s()
-        if not (is_old or self._changed) or began_s < self._may_plan_s:
+        """Plan anew, if that is due."""
+        if not self.planner.is_due(now_ms):
             return
         groups: dict[str, list[Candidate]] = {}
         for uid, found in self.standing.items():
@@ -274,39 +252,26 @@ class Controller:
                 policy, _ = policy_of(self.cache.policies.values(), job.namespace)
                 if policy is not None:
                     groups.setdefault(policy.uid, []).append(_candidate(job, found.terms))
-        self.intended = {}
-        for uid, group in groups.items():
-            if any(c.released_ms is None or c.may_pause for c in group):
-                self.intended |= self._planned(self.cache.policies[uid], group, now_ms)
-        self.planned_ms, self._changed = now_ms, False
-        self.plan_s = spent_s = self.clocks.steady_s() - began_s
-        if sum(map(len, groups.values())) > MANY:
-            self._may_plan_s = self.clocks.steady_s() + spent_s / PLANNING_SHARE
-
-    def _planned(
-        self, policy: Policy, group: list[Candidate], now_ms: int
-    ) -> dict[str, Intention]:
-        spec = policy.spec
-        assert spec is not None
-        last_ms = max(c.terms.latest_start_ms + c.terms.left_ms for c in group)
-        until_ms = min(max(last_ms, now_ms + MS_PER_H), now_ms + AHEAD_MS)
-        series, told = self.foresight.ask(spec.provider, spec.zone, now_ms, until_ms, now_ms)
-        self.told[policy.uid] = told
-        if series is not None or (spec.provider, spec.zone) not in self.known_ms:
-            self.known_ms[spec.provider, spec.zone] = 0 if series is None else now_ms
-        return intentions(group, series, now_ms, spec.capacity.cpu if spec.capacity else None)
+        self.planner.plan(groups, self.cache.policies, now_ms)
+        self._unapplied |= self.planner.intended.keys()
 
     def _apply(self, now_ms: int) -> None:
         """Let run what is due, pause what is to go on later, announce what moved."""
-        for uid, found in list(self.standing.items()):
-            job, intention = self.cache.jobs[uid], self.intended.get(uid)
-            policy, _ = policy_of(self.cache.policies.values(), job.namespace)
-            if found.terms is None or policy is None or policy.spec is None:
-                continue
-            if found.standing is Standing.WAITING:
-                self._apply_waiting(job, found.terms, policy, intention, now_ms)
-            elif intention is not None and self._may_pause(job, found.terms):
-                self._pause(job, found.terms, policy.spec, intention, now_ms)
+        for uid in sorted(self._unapplied):
+            found, job = self.standing.get(uid), self.cache.jobs.get(uid)
+            if found is not None and job is not None and found.terms is not None:
+                self._apply_one(job, found.standing, found.terms, now_ms)
+            self._unapplied.discard(uid)
+
+    def _apply_one(self, job: Job, standing: Standing, terms: Terms, now_ms: int) -> None:
+        intention = self.planner.intended.get(job.uid)
+        policy, _ = policy_of(self.cache.policies.values(), job.namespace)
+        if policy is None or policy.spec is None:
+            return
+        if standing is Standing.WAITING:
+            self._apply_waiting(job, terms, policy, intention, now_ms)
+        elif intention is not None and self._may_pause(job, terms):
+            self._pause(job, terms, policy.spec, intention, now_ms)
 
     def _apply_waiting(
         self, job: Job, terms: Terms, policy: Policy, intention: Intention | None, now_ms: int
@@ -317,7 +282,7 @@ class Controller:
                 self._let_run(job, "runs as planned", now_ms)
             return
         if not intention.pieces:
-            self._let_run(job, f"runs now: {words.unknown(self.told[policy.uid])}", now_ms)
+            self._let_run(job, f"runs now: {words.unknown(self.planner.told[policy.uid])}", now_ms)
             return
         start_ms = intention.pieces[0][0]
         if start_ms <= now_ms:
@@ -344,11 +309,14 @@ class Controller:
         """Pause a Job that is to go on later, if it then still ends in time."""
         since_ms, interval_ms = patches.released_ms(job), terms.checkpoint_ms
         later = [a for a, _ in intention.pieces if a > now_ms]
-        runs_now = any(a <= now_ms < b for a, b in intention.pieces)
-        if spec.paused or runs_now or not later or since_ms is None or interval_ms is None:
+        ends = [b for a, b in intention.pieces if a <= now_ms < b]
+        if ends:
+            self._due_ms[job.uid] = ends[0]  # its piece is over then
+        if spec.paused or ends or not later or since_ms is None or interval_ms is None:
             return
-        if now_ms - since_ms < interval_ms:
-            return  # nothing of this run would be kept
+        if now_ms - since_ms < interval_ms:  # nothing of this run would be kept yet
+            self._due_ms[job.uid] = since_ms + interval_ms
+            return
         sentence = words.pauses(intention, later[0], now_ms)
         body = patches.paused(job, now_ms, later[0], sentence)
         resumes_by_ms = resumed_by_ms(terms, patches.runs_with(job, now_ms), interval_ms)
@@ -362,8 +330,8 @@ class Controller:
         for policy in list(self.cache.policies.values()):
             learnt = self.learning.learnt(policy)
             status = status_of(policy, overlaps.get(policy.name, ""), learnt, now_ms)
-            if status is not None:
-                self.writes.policy_status(policy, status)
+            if status is not None and self.writes.policy_status(policy, status):
+                self.learning.written(policy)
 
     def _settle(self, now_ms: int) -> None:
         """Settle what ended, as actual intensity comes."""
@@ -380,8 +348,7 @@ class Controller:
         soon = self.cache.dirty or self.cache.departed
         if soon or any(a.standing is Standing.RELEASE for a in self.standing.values()):
             return now_ms + MS_PER_S  # something was refused or came in between
-        planned_ms = now_ms if self.planned_ms is None else self.planned_ms
-        ends = [now_ms + self.idle_ms, max(planned_ms + REPLAN_MS, now_ms + MS_PER_S)]
+        ends = [now_ms + self.idle_ms, max(self.planner.next_ms(now_ms), now_ms + MS_PER_S)]
         ends += [max(at_ms, now_ms + MS_PER_S) for at_ms in self._due_ms.values()]
         return min(ends)
 

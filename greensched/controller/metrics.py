@@ -85,8 +85,8 @@ class Metrics:
             gauges["waiting_jobs"].labels(namespace).set(count)
         gauges["overdue_jobs"].set(overdue)
         gauges["clock_skew_seconds"].set(controller.cluster.skew_ms / MS_PER_S)
-        gauges["plan_duration_seconds"].set(controller.plan_s)
-        for (provider, zone), known_ms in controller.known_ms.items():
+        gauges["plan_duration_seconds"].set(controller.planner.took_s)
+        for (provider, zone), known_ms in controller.planner.known_ms.items():
             age_s = max(0, now_ms - known_ms) / MS_PER_S
             gauges["forecast_age_seconds"].labels(provider, zone).set(age_s)
         settled = totals(controller.cache.records.values())

@@ -56,6 +56,7 @@ class Reflector:
         self._now_ms, self._namespace, self._label = now_ms, namespace, label
         self._version: str | None = None  # of the last that was seen; None: list first
         self._listed_ms = 0
+        self._known: dict[str, tuple[str, Any]] = {}  # version and value, by UID
 
     def turn(self) -> None:
         """List if that is due, then watch until the stream ends; raises ApiError."""
@@ -83,6 +84,7 @@ class Reflector:
                 value = self._value(raw)
                 if value is not None:
                     found[raw["metadata"]["uid"]] = value
+        self._known = {uid: one for uid, one in self._known.items() if uid in found}
         self._sink(Listed(kind=self._kind, objects=found))
         self._version, self._listed_ms = version, self._now_ms()
 
@@ -101,9 +103,17 @@ class Reflector:
 
     def _value(self, raw: Json) -> Any:
         """Return an object read; one that cannot be is left aside, told, and sinks no list."""
+        meta = raw.get("metadata") or {}
+        uid, version = meta.get("uid") or "", meta.get("resourceVersion") or ""
+        before, value = self._known.get(uid, ("", None))
+        if version and version == before:
+            return value  # most have not changed since they were listed last
         try:
-            return self._read(raw)
+            value = self._read(raw)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            name = (raw.get("metadata") or {}).get("name")
-            log.warning("%s %s cannot be read (%r): left alone", self._kind.name, name, error)
+            log.warning(
+                "%s %s cannot be read (%r): left alone", self._kind.name, meta.get("name"), error
+            )
             return None
+        self._known[uid] = version, value
+        return value

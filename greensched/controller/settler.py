@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from greensched.controller.api import Json
     from greensched.controller.deferral import Deferral
-    from greensched.controller.main import Foresight
+    from greensched.controller.planner import Foresight
     from greensched.controller.writes import Writes
 
 log = logging.getLogger("greensched")

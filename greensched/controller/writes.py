@@ -101,8 +101,8 @@ class Writes:
         else:
             log.error("record of %s/%s: %s", wanted.namespace, wanted.job, error)
 
-    def policy_status(self, policy: Policy, status: Json) -> None:
-        """Replace the status of a policy; one that somebody changed is looked at again."""
+    def policy_status(self, policy: Policy, status: Json) -> bool:
+        """Replace the status of a policy, and tell whether it was: not if somebody changed it."""
         body = {
             "apiVersion": POLICIES.api_version,
             "kind": POLICIES.name,
@@ -116,8 +116,9 @@ class Writes:
                 raise
             if error.status != HTTPStatus.CONFLICT:  # then a later version is on its way to us
                 log.warning("status of policy %s: %s", policy.name, error)
-            return
-        self._cache.policies[policy.uid] = read_policy(raw)
+            return False
+        self._cache.put_policy(read_policy(raw))
+        return True
 
     def tell(self, job: Job, reason: str, sentence: str, now_ms: int) -> None:
         """Send an Event, unless the same was told within the hour; that it fails is no harm."""

@@ -16,7 +16,8 @@ from tests.controller.simulate import Patient
 if TYPE_CHECKING:
     from greensched.controller.api import Cluster, Json
     from greensched.controller.job import Job
-    from greensched.controller.main import Clocks, Foresight
+    from greensched.controller.main import Clocks
+    from greensched.controller.planner import Foresight
 
 
 class _BlindWrites(Writes):

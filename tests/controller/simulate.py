@@ -28,7 +28,7 @@ from tests.controller.store import RefusedError, Store
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from greensched.controller.main import Foresight
+    from greensched.controller.planner import Foresight
     from tests.controller.store import Change
 
 JOBS: Final = "/apis/batch/v1/namespaces/jobs/jobs"

@@ -74,6 +74,7 @@ class Store:
     hooks: list[Callable[[Change], None]] = field(default_factory=list)
     calls: dict[str, int] = field(default_factory=dict)
     times: dict[str, int] = field(default_factory=dict)  # when each version was made
+    listings: dict[Key, tuple[str, list[Key]]] = field(default_factory=dict)
     made: int = 0
     alive: set[str] = field(default_factory=set)  # UIDs
 
@@ -156,26 +157,32 @@ class Store:
 
     def _page(self, plural: str, namespace: str, query: dict[str, str]) -> Json:
         label, limit = query.get("labelSelector", ""), int(query.get("limit", "0"))
-        keys = sorted(
-            k
-            for k, o in self.objects.items()
-            if k[0] == plural and (not namespace or k[1] == namespace) and selects(o, label)
-        )
-        version = str(self.version)
+        version, first = str(self.version), 0
         if "continue" in query:
-            version, _, last = query["continue"].partition("/")
+            version, _, place = query["continue"].partition("/")
+            first = int(place)
             if int(version) < self.compacted:
                 raise RefusedError(HTTPStatus.GONE, "the continue token is too old")
-            keys = [k for k in keys if "/".join(k) > last]
-        cut = keys[:limit] if limit else keys
+        keys = self._selected(plural, namespace, label, version)
+        stop = first + limit if limit else len(keys)
         meta = {"resourceVersion": version}
-        if len(cut) < len(keys):
-            meta["continue"] = f"{version}/{'/'.join(cut[-1])}"
-        return {
-            "kind": f"{KINDS[plural]}List",
-            "metadata": meta,
-            "items": [self.objects[k] for k in cut],
-        }
+        if stop < len(keys):
+            meta["continue"] = f"{version}/{stop}"
+        items = [self.objects[k] for k in keys[first:stop] if k in self.objects]
+        return {"kind": f"{KINDS[plural]}List", "metadata": meta, "items": items}
+
+    def _selected(self, plural: str, namespace: str, label: str, version: str) -> list[Key]:
+        """Return the keys of a list as it was at a version; those of its first page are kept."""
+        listing = (plural, namespace, label)
+        kept = self.listings.get(listing)
+        if kept is None or kept[0] != version:
+            keys = sorted(
+                k
+                for k, o in self.objects.items()
+                if k[0] == plural and (not namespace or k[1] == namespace) and selects(o, label)
+            )
+            self.listings[listing] = kept = (version, keys)
+        return kept[1]
 
     def events(
         self, plural: str, since: int, namespace: str = "", label: str = ""

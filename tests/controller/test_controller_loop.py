@@ -161,6 +161,19 @@ def test_durations_are_learnt_from_five_runs() -> None:
     assert 603_000 < terms.duration_ms <= 664_000
 
 
+def test_the_last_twenty_runs_are_kept_and_written_once() -> None:
+    """Of thirty runs twenty are kept; with nothing new the status is not written again."""
+    small = Small(tuple(300.0 + h for h in range(24)))
+    for i in range(30):
+        small.make(JOBS, job_body(f"run-{i}", actual_s=600 + i, max_delay="1m"))
+    small.go(MS_PER_H)
+    learnt = small.store.objects["carbonpolicies", "", "default"]["status"]["learnt"]
+    assert [20] == [len(runs) for runs in learnt.values()]
+    calls = small.store.calls["PUT carbonpolicies"]
+    small.go(MS_PER_H)
+    assert calls == small.store.calls["PUT carbonpolicies"]
+
+
 def test_a_dry_run_lets_run_and_settles_what_would_have_been() -> None:
     """Every Job runs at once, its sentence says what else; the plan's saving is recorded."""
     small = Small(CLEAN_AT_3, dry_run=True)
