@@ -7,9 +7,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from greensched.accounting import account, total, totals
+from greensched.accounting import account, savings, total, totals
 from greensched.accounting.attribution import attribute, interaction_sentence
 from greensched.accounting.books.activities import KINDS
+from greensched.accounting.books.cooling import Cooling
 from greensched.accounting.books.factors import UNITS
 from greensched.accounting.books.inverse import reconciled
 from greensched.accounting.entries import rows
@@ -17,8 +18,10 @@ from greensched.accounting.rounding import spread
 from greensched.accounting.savings import baseline_of
 from greensched.accounting.settlement import Segment, counterfactual, is_actual, settle
 from greensched.carbon import CarbonIntensity, Labels
+from greensched.errors import DataError, InternalError
 from greensched.units import MS_PER_H
 from tests.accounting_cases import OFF, ONLINE, factors_of, machine_of, site_of, usage_of
+from tests.books.cases import offset, offsets
 
 
 def test_spread_gives_to_the_largest_remainder() -> None:
@@ -146,3 +149,37 @@ def test_what_was_only_foretold_is_not_actual() -> None:
     assert is_actual(_series(300.0), hour)
     assert not is_actual(_series(300.0, status=2), hour)
     assert is_actual(_series(300.0, status=2), Segment(start_ms=0, end_ms=0))
+
+
+def test_one_cell_too_large_is_refused_beside_small_ones() -> None:
+    """2.5 GWh in an interval is no building's, whatever the other intervals are."""
+    usage = usage_of((ONLINE,), [[1.0], [1e13]], [[1], [1]])
+    with pytest.raises(InternalError, match="more than"):
+        account(usage, factors_of())
+
+
+def test_a_fleet_is_the_same_in_whatever_roles() -> None:
+    """One machine on and one off, or both on: one fleet, so there is a saving."""
+    before = usage_of((ONLINE, OFF), [[100.0, 0.0], [100.0, 0.0]], [[2, 0], [2, 0]])
+    after = usage_of((ONLINE, OFF), [[60.0, 5.0], [60.0, 5.0]], [[1, 1], [1, 1]])
+    saved = savings(
+        baseline_of("x", "", {}), account(before, factors_of()), account(after, factors_of())
+    )
+    assert 70_000 == saved.energy_it_mwh
+
+
+def test_one_pue_below_one_in_a_table_is_refused() -> None:
+    """A cooling whose other values are right is refused for the one that is not."""
+    with pytest.raises(DataError, match="PUE"):
+        Cooling(
+            name="c",
+            temperatures_c=np.array([0.0, 30.0]),
+            load_shares=np.array([1.0]),
+            pue=np.array([[0.9], [1.3]]),
+        )
+
+
+def test_an_offset_of_the_year_itself_counts() -> None:
+    """Vintage and year may be one; a later vintage does not count."""
+    assert "" == offsets(offset()).why_not(offset(vintage=2023, retired=2023))
+    assert "later" in offsets(offset()).why_not(offset(vintage=2024, retired=2023))
