@@ -5,23 +5,27 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.api import NODES, Api, node
+from greensched.controller.lease import NAME
+from tests.cluster.api import NODES, POLICIES, Api, RefusedError, node
 from tests.cluster.binaries import HELM, KUBERNETES, MissingError, programs
 from tests.cluster.control_plane import ADMIN, ControlPlane, environment
+from tests.cluster.worker import CONTROLLER, SPACE, Worker
 from tests.conftest import ROOT
+from tests.controller.cases import policy_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Command = Callable[..., str]
+    Hire = Callable[[str], Worker]
 
-SPACE = "greensched"
-CONTROLLER = f"system:serviceaccount:{SPACE}:greensched"
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SPACE}/leases/{NAME}"
 WAY_OUT = f"system:serviceaccount:{SPACE}:greensched-release"
 STRANGER = "stranger"
 ACCOUNTS = ("system:serviceaccounts", f"system:serviceaccounts:{SPACE}")
@@ -111,3 +115,21 @@ def space(admin: Api, request: pytest.FixtureRequest) -> str:
     """Return a namespace of the test's own."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:60].strip("-")
     return admin.namespace(name)
+
+
+@pytest.fixture
+def hire(shipped: ControlPlane, admin: Api, space: str, tmp_path: Path) -> Iterator[Hire]:
+    """Return what starts replicas for the test's namespace, under a policy."""
+    admin.create(POLICIES, policy_body(space, namespaces=[space]))
+    hired: list[Worker] = []
+
+    def start(name: str) -> Worker:
+        hired.append(Worker(shipped, tmp_path, name, space))
+        return hired[-1].start()
+
+    yield start
+    for worker in hired:
+        worker.kill()
+    admin.delete(f"{POLICIES}/{space}")
+    with suppress(RefusedError):  # none may have led
+        admin.delete(LEASE)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from greensched.controller.cluster import connect
-from tests.cluster.conftest import CONTROLLER, WAY_OUT
+from tests.cluster.conftest import WAY_OUT
+from tests.cluster.worker import CONTROLLER
 from tests.controller.driver import Server, close
 from tests.controller.promises import *  # noqa: F403
 

@@ -8,7 +8,8 @@ import pytest
 
 from greensched.controller.lease import NAME
 from tests.cluster.api import JOBS, Api, RefusedError, job
-from tests.cluster.conftest import CONTROLLER, SPACE, STRANGER, WAY_OUT
+from tests.cluster.conftest import STRANGER, WAY_OUT
+from tests.cluster.worker import CONTROLLER, SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
