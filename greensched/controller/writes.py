@@ -57,7 +57,9 @@ class Writes:
         elif error.status == HTTPStatus.CONFLICT:
             self.refresh(job.namespace, job.name, job.uid)
         else:
-            self.refused[job.uid] = job.version
+            # A server that has just started does not know the roles yet, and roles can be mended.
+            if error.status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                self.refused[job.uid] = job.version
             log.error("job %s: %s", job.key, error)
 
     def refresh(self, namespace: str, name: str, uid: str) -> bool:
