@@ -29,8 +29,8 @@ class _Refusing:
         return _raw()
 
 
-def _raw() -> Any:
-    body = job_body("one")
+def _raw() -> Json:
+    body: Json = job_body("one")
     body["metadata"] |= {"uid": "u", "namespace": "jobs", "resourceVersion": "1"}
     return body
 
