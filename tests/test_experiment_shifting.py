@@ -136,6 +136,14 @@ def test_attribution_takes_shifting_as_a_switch() -> None:
     assert 4 == len(found.combinations)
 
 
+def test_constant_intensity_saves_exactly_nothing() -> None:
+    """Under one constant intensity the switch saves 0 of everything, to the last unit (HK)."""
+    found = attribute(loads(TEXT.replace("SOURCE", "500 g/kWh")))
+    for parts in found.parts.values():
+        own = next(part for part in parts if part.name == "shifting")
+        assert (0, 0, 0) == (own.alone, own.last_in, own.shapley)
+
+
 def test_waits_stand_in_the_table() -> None:
     """`run` shows the waits of what was held as it shows all waits."""
     result = run(loads(TEXT.replace("SOURCE", "bundled:three-zones")), bounds=False)
