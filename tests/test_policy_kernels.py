@@ -17,6 +17,7 @@ from greensched.experiment.world import shared
 from greensched.forecast import kernels as forecasts
 from greensched.policies.kernels import colocation, lending, machines, resting, services, shifting
 warm.compile_control()
+warm.compile_loops()
 parts = (forecasts, colocation, lending, machines, resting, services, shifting)
 named = [one for part in parts for one in vars(part).items()]
 compiled = [v for _, v in named if hasattr(v, "signatures")]

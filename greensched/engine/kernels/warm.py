@@ -1,14 +1,15 @@
-"""Compile the kernels before the first run: two processes, one for each half of the code.
+"""Compile the kernels before the first run: three processes, one for each part of the code.
 
-numba compiles one function at a time within a process. The halves share nothing but sources, so
-a second process compiles what is rare while this one compiles the data plane; both end up in
-the cache.
+numba compiles one function at a time within a process. The parts share little but sources, so two
+more processes compile what is rare, and the loops of policies, while this one compiles the data
+plane; all end up in the cache.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import ExitStack
 from typing import Any
 
 from numba import boolean, float64, int64
@@ -21,9 +22,7 @@ from greensched.policies import kernels as policies
 _NUMBERS: Any = int64[::1]
 _TABLE: Any = float64[::1]
 ENTRIES = ("advance.advance", "control.control", "sight.replicas", "machines.spare")
-_CONTROL_ALONE = (
-    "from greensched.engine.kernels import warm; warm.compile_control()"  # in a process of its own
-)
+_ALONE = "from greensched.engine.kernels import warm; warm.{}()"  # in a process of its own
 
 
 def compile_advance() -> None:
@@ -32,16 +31,20 @@ def compile_advance() -> None:
 
 
 def compile_control() -> None:
-    """Compile what is rare and the latency table, or load them from the cache."""
+    """Compile what is rare, or load it from the cache."""
+    control.control.compile(
+        (_NUMBERS, _NUMBERS, int64, *3 * (_NUMBERS,), int64, int64, float64, boolean, _TABLE)
+    )
+
+
+def compile_loops() -> None:
+    """Compile sight, the latency table, forecasts and policies, or load them from the cache."""
     planes: Any = int64[:, ::1]
     sight.columns.compile((_NUMBERS, _NUMBERS, _TABLE, _TABLE, _NUMBERS, int64))
     sight.replicas.compile(4 * (_NUMBERS,))
     latency.fill.compile((planes, planes, _NUMBERS, _NUMBERS, _TABLE, *2 * (float64[:, ::1],)))
     forecasts.compile_all()
     policies.compile_all()
-    control.control.compile(
-        (_NUMBERS, _NUMBERS, int64, *3 * (_NUMBERS,), int64, int64, float64, boolean, _TABLE)
-    )
 
 
 def is_compiled() -> bool:
@@ -55,10 +58,18 @@ def ensure() -> None:
         return
     if is_compiled():
         return  # loaded from the cache when they are first called
-    command = [sys.executable, "-c", _CONTROL_ALONE]
-    with subprocess.Popen(  # noqa: S603 our own interpreter and words
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as other:
+    parts, others = (compile_control, compile_loops), ExitStack()
+    with others:
+        for part in parts:
+            command = [sys.executable, "-c", _ALONE.format(part.__name__)]
+            others.enter_context(
+                subprocess.Popen(  # noqa: S603 our own interpreter and words
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            )
         compile_advance()
-        other.wait()
-    compile_control()  # from the cache; here, should the other process have failed
+    for part in parts:
+        part()  # from the cache; here, should the other process have failed
