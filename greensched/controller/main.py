@@ -314,8 +314,9 @@ class Controller:
             self._due_ms[job.uid] = ends[0]  # its piece is over then
         if spec.paused or ends or not later or since_ms is None or interval_ms is None:
             return
-        if now_ms - since_ms < interval_ms:  # nothing of this run would be kept yet
-            self._due_ms[job.uid] = since_ms + interval_ms
+        kept_from_ms = since_ms + interval_ms + MS_PER_MIN
+        if now_ms < kept_from_ms:  # nothing of this run would be kept yet
+            self._due_ms[job.uid] = kept_from_ms
             return
         sentence = words.pauses(intention, later[0], now_ms)
         body = patches.paused(job, now_ms, later[0], sentence)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SMALL_KG: Final = 0.1  # below it grams are read more easily
 LARGE_KG: Final = 100
+LEAST_KG: Final = 1e-6  # less is not worth a word
 
 
 def clock(time_ms: int, now_ms: int) -> str:
@@ -43,7 +44,7 @@ def waits(job: Job, spec: Spec, intention: Intention, terms: Terms, now_ms: int)
         text += (
             f": {intention.planned_g_per_kwh:.0f} instead of {intention.now_g_per_kwh:.0f} g/kWh"
         )
-        if saved > 0:
+        if saved > LEAST_KG:
             text += f", saves about {mass(saved)}"
     text += f"; latest start {clock(terms.latest_start_ms, now_ms)}"
     return "; ".join((text, *terms.remarks))

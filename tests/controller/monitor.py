@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 OURS = "greensched"  # how the names of our own actors begin
 HUMAN = "human"
 GRACE_MS = 10 * MS_PER_MIN
+BLUR_MS = 30 * MS_PER_S  # a call that is slow takes effect later than it was decided
 SPAN = re.compile(r"(\d+)([dhms])")
 UNIT_MS = {"d": 24 * MS_PER_H, "h": MS_PER_H, "m": MS_PER_MIN, "s": MS_PER_S}
 
@@ -127,7 +128,8 @@ class Monitor:
             raise ViolationError(f"{name}: paused though a human let it run, or took its label")
         assert one.since_ms is not None
         step = span(note(job, "checkpoint-interval") or "")
-        one.kept_ms += (self.store.now_ms() - one.since_ms) // step * step
+        ran_ms = self.store.now_ms() - one.since_ms + BLUR_MS
+        one.kept_ms += ran_ms // step * step
         one.since_ms = None
 
     def _announced(self, job: Json, name: str, planned: str) -> None:
