@@ -22,6 +22,7 @@ from greensched.experiment.partition import as_recorded, static_peak
 from greensched.experiment.result import Result
 from greensched.experiment.run_bound import run_bounds
 from greensched.experiment.world import Shared, shared
+from greensched.forecast.erring import ErringForecast
 from greensched.providers.constant import NOT_ASSESSABLE, Constant
 from greensched.units import MS_PER_H
 
@@ -91,10 +92,13 @@ def run(
 
 def _findings(world: Shared, static: Partition, late_ms: int) -> tuple[str, ...]:
     """Return what readers, static-peak and forecasts found, each once."""
+    fitted: Any = world.forecast  # what it was worth is told without errors that were added
+    if isinstance(fitted, ErringForecast):
+        fitted = fitted.given
     found = (
         *world.workload.findings,
         *static.findings,
-        *forecasts.findings(world.scenario, world.workload, world.forecast),
+        *forecasts.findings(world.scenario, world.workload, fitted),
         *carbon_forecast.findings(world.carbon, world.workload.jobs),
         *_remarks(world, late_ms),
     )
