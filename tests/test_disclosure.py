@@ -7,20 +7,30 @@ import hashlib
 import io
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
 
+from greensched.cli.ledger_checks import public_key
 from greensched.cli.main import main
+from greensched.report.disclosure import gather, operated, statement
+from greensched.scenario.company_file import load_company
 from tests.company import COMPANY, EXPECTED, FOLDER, hourly_files, kept, make_ledger
+from tests.effort import examples
+from tests.properties.test_laws_books import offset_books
 from tests.simulations import differences
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from click.testing import Result
+
+    from greensched.accounting.books import Offsets
+    from greensched.report.disclosure import Operated
+    from greensched.report.disclosure.gather import Gathered
 
 T = 1e9  # milligrams in a tonne
 
@@ -55,6 +65,16 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Example:
     result = made.disclose("--out", str(made.out), "-o", "csv")
     assert (0, "") == (result.exit_code, result.stderr if result.exit_code else "")
     return made
+
+
+@pytest.fixture(scope="module")
+def before(example: Example) -> tuple[Gathered, Operated, dict[str, Any]]:
+    """Return what the example's statement is made of, and all of it but its offsets."""
+    ledger = operated(example.ledger, public_key(example.key), [])
+    gathered = gather(load_company(COMPANY), 2025, ledger)
+    values = statement(gathered, ledger)
+    assert values.pop("offsets")["counted_t"] > 0
+    return gathered, ledger, values
 
 
 def _copy(folder: Path) -> Path:
@@ -135,6 +155,18 @@ def test_offsets_lower_no_figure(example: Example, tmp_path: Path) -> None:
     assert ["", "not retired", "owned by the users of the app"] == [
         one["reason"] for one in example.values["offsets"]["listed"]
     ]
+
+
+@settings(max_examples=examples(30))
+@given(book=offset_books())
+def test_i14_no_offset_changes_a_figure(
+    before: tuple[Gathered, Operated, dict[str, Any]], book: Offsets
+) -> None:
+    """I-14: whatever is offset, all of the statement but its offsets is as without any."""
+    gathered, ledger, expected = before
+    found = statement(replace(gathered, offsets=book), ledger)
+    assert len(book.offsets) == len(found.pop("offsets")["listed"])
+    assert expected == found
 
 
 @pytest.mark.slow

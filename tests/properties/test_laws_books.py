@@ -172,15 +172,6 @@ def test_i12_a_worse_cooling_never_takes_less(given: list[Any], pue: float, more
     assert bool(np.all(it_mwh <= found[0]))
 
 
-@given(inventories, offset_books())
-def test_i14_offsets_leave_gross_unchanged(books: Inventory, book: Offsets) -> None:
-    """Whatever is offset, every total and every line of the inventory is as without it."""
-    before = [books.total(method) for method in METHODS]
-    assert 0 <= book.counted_mg <= sum(one.mass_mg for one in book.offsets)
-    assert before == [books.total(method) for method in METHODS]
-    assert not any("offset" in name for name in Inventory.__dataclass_fields__)
-
-
 @given(offset_books())
 def test_i14_somebody_elses_offset_never_counts(book: Offsets) -> None:
     """What others own, or was not retired for the year, changes nothing of what counts."""
