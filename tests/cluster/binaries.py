@@ -82,7 +82,11 @@ def _make(name: str, folder: Path) -> None:
         _run([*command, "tool"], name)
         if name != HELM:
             (Path(made) / "server").rename(Path(made) / "etcd")
+        if name == KUBERNETES:
             (Path(made) / STAGES).write_text("---\n".join(_stages(go, name)))
+        elif name == OLDER:  # no kwok builds with its libraries, and any kwok serves it
+            for part in ("kwok", STAGES):
+                shutil.copy2(programs(KUBERNETES) / part, made)
         Path(made).chmod(0o755)
         shutil.copytree(made, f"{folder}.new", dirs_exist_ok=True)
     Path(f"{folder}.new").rename(folder)

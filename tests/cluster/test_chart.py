@@ -93,10 +93,13 @@ def test_install_upgrade_uninstall(helm: Command, kubectl: Command, admin: Api) 
     path = f"/apis/apps/v1/namespaces/helm-test/statefulsets/{name}"
     assert 1 == admin.get(path)["spec"]["replicas"]
     helm("uninstall", name, space, "--timeout=60s")
-    left = kubectl("get", "all,sa,roles,rolebindings", "-n", "helm-test", "-o", "name")
-    assert "" == "\n".join(one for one in left.split() if name in one)
-    left = kubectl("get", "clusterroles,clusterrolebindings", "-o", "name")
-    assert "" == "\n".join(one for one in left.split() if name in one)
+    kinds = "all,sa,roles,rolebindings,clusterroles,clusterrolebindings"
+
+    def left() -> list[str]:
+        every = kubectl("get", kinds, "-n", "helm-test", "-o", "name").split()
+        return [one for one in every if name in one]
+
+    wait_for(lambda: not left(), "the garbage collector has taken a run of the CronJob too")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-// The control plane that tests start: Kubernetes 1.34, its etcd, and kwok as its kubelets.
+// The control plane of another version: Kubernetes 1.34 and its etcd; kwok is that of 1.36.
 module greensched.test/cluster
 
 go 1.24.0
@@ -9,7 +9,6 @@ tool (
 	k8s.io/kubernetes/cmd/kube-controller-manager
 	k8s.io/kubernetes/cmd/kube-scheduler
 	k8s.io/kubernetes/cmd/kubectl
-	sigs.k8s.io/kwok/cmd/kwok
 )
 
 require (
