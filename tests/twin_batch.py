@@ -180,11 +180,18 @@ class Batch(Clock):
         kept = done_ms // interval_ms * interval_ms if interval_ms else 0
         return max(job.done_ms, kept - job.group.checkpoint_cost_ms)
 
+    def ring(self, task: Task) -> list[Task]:
+        """Return a job's tasks in the order in which they stop, those beside `task` first."""
+        tasks = task.job.tasks
+        at = tasks.index(task)
+        if not task.gpu_m and self.setting.weigher in {"best-fit", "first-fit"}:
+            while at > 0 and tasks[at - 1].machine is task.machine:  # placed as one
+                at -= 1
+        return tasks[at:] + tasks[:at]
+
     def evict(self, task: Task) -> None:
         """Stop a job; it waits again with what its checkpoints kept."""
-        job = task.job
-        at = job.tasks.index(task)
-        ring = job.tasks[at:] + job.tasks[:at]
+        job, ring = task.job, self.ring(task)
         done = [t.done // ONE for t in ring]
         kept = self.kept_ms(job, min(done))
         ended = (job.count - len(ring)) * job.duration_ms

@@ -89,9 +89,7 @@ class Shifting(Outages):
 
     def suspend(self, task: Task) -> None:
         """Take a job off its machines, its work kept but for what a checkpoint costs."""
-        job = task.job
-        at = job.tasks.index(task)
-        ring = job.tasks[at:] + job.tasks[:at]
+        job, ring = task.job, self.ring(task)
         done = [t.done >> 20 for t in ring]
         kept = max(job.done_ms, min(done) - job.group.checkpoint_cost_ms)
         if not job.group.interruptible or job.latest_ms + kept < self.wake_ms:
