@@ -39,8 +39,8 @@ def jobs_of(submit_h: list[float], duration_h: list[float], cpu_m: int = 2000) -
     n = len(submit_h)
     ones = np.ones(n, np.int32)
     return Jobs(
-        submit_ms=(np.array(submit_h) * 3_600_000).astype(np.int64),
-        duration_ms=(np.array(duration_h) * 3_600_000).astype(np.int64),
+        submit_ms=np.rint(np.array(submit_h) * 3_600_000).astype(np.int64),
+        duration_ms=np.rint(np.array(duration_h) * 3_600_000).astype(np.int64),
         cpu_m=ones * cpu_m, memory_mib=ones, gpu_m=ones * 0, tasks=ones,
         estimate_ms=np.full(n, -1), deadline_ms=np.full(n, -1), job_class=ones * 0,
         ids=[f"job-{i}-é" for i in range(n)],
