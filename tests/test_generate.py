@@ -99,6 +99,7 @@ def test_same_seed_same_bytes_in_another_process(written: Path, tmp_path: Path) 
     assert expected == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_samples(written: Path, tmp_path: Path) -> None:
     """Seed 8 differs from seed 7 in all four files."""
     for path in generate.write_samples(tmp_path, seed=8):

@@ -201,6 +201,7 @@ def test_two_exact_solvers_agree() -> None:
     assert fewest(far) is None
 
 
+@pytest.mark.slow
 def test_eight_databases_are_packed_as_few_as_can_be() -> None:
     """Of 40 cases with eight databases 37 are packed optimally, the others one machine above."""
     above = []
@@ -215,6 +216,7 @@ def test_eight_databases_are_packed_as_few_as_can_be() -> None:
     assert [37, 3] == np.bincount(above).tolist()
 
 
+@pytest.mark.slow
 def test_replicas_in_racks_are_packed_as_few_as_can_be() -> None:
     """Four databases of two replicas in three racks are packed optimally in all of 15 cases."""
     found = []

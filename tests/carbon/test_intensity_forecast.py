@@ -58,6 +58,7 @@ def test_what_repeats_is_foretold() -> None:
     assert START_MS + 28 * 24 * HOUR_MS == found.expected.labels.issued_at_ms
 
 
+@pytest.mark.slow
 def test_bands_hold_what_they_promise() -> None:
     """On days that were not fitted, 90 % bands hold 85 to 97 % of values on either day ahead."""
     inside = []
@@ -129,6 +130,7 @@ def test_hourly_means() -> None:
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_real_skill(data_folder: Path) -> None:
     """On 16 real zones of 2023 the mean error of the next day is below yesterday's, bands hold."""
     zones = read_all([data_folder / "carbon" / "electricitymaps_2023_hourly.csv"])
