@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 from greensched.errors import DataError, UsageError
-from greensched.report.charts import charts
 from greensched.report.outputs import check_place, read_result, write_result
 from greensched.report.page import page
 from tests.report_cases import MANIFEST, series, summary
@@ -104,26 +103,6 @@ def test_ids_of_charts_do_not_collide(html: str) -> None:
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r"url\(#([^)]+)\)", html)) <= set(ids)
-
-
-def test_charts_draw_what_there_is() -> None:
-    """The tide names each role that occurs and the baseline; text takes the page's colour."""
-    drawn = charts(series(), 8 * 3_600_000, "autoscaled")
-    assert {"tide", "power", "intensity"} == set(drawn)
-    for label in ("services", "lent to batch", "sleeping", "on: autoscaled", "machines"):
-        assert f">{label}<" in drawn["tide"]
-    assert ">Mon 00:00<" in drawn["tide"]
-    assert "currentColor" in drawn["power"]
-    assert drawn == charts(series(), 8 * 3_600_000, "autoscaled")
-
-
-def test_charts_of_a_short_run() -> None:
-    """A run of three intervals in which services had no machine is drawn as well."""
-    short = series(3)
-    short["machines_lent"] = 0.0
-    drawn = charts(short, 0, "as-recorded")
-    assert ">lent to batch<" not in drawn["tide"]
-    assert ">on: as-recorded<" in drawn["tide"]
 
 
 def _result(made: dict[str, Any], jobs: Any = None) -> Any:

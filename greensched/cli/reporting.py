@@ -38,7 +38,7 @@ def report(
     stored = read_result(result)
     folder = out or result
     if as_svg:
-        _write(folder, _charts(stored.summary, stored.table("series")))
+        _write(folder, _charts(stored))
         return
     if as_markdown:
         click.echo(printed(stored.summary, "md"), nl=False)
@@ -48,13 +48,14 @@ def report(
     _write(folder, {PAGE: text}, at=say.NORMAL)
 
 
-def _charts(summary: dict[str, Any], series: Any) -> dict[str, str]:
+def _charts(stored: Any) -> dict[str, str]:
     """Return the charts as files of their own."""
-    from greensched.report.charts import charts
-    from greensched.report.heading import start_offset_ms
+    from greensched.report.charts import of_result
+    from greensched.report.charts.timeline import PICTURE_ROWS
 
-    drawn = charts(series, start_offset_ms(summary), summary["baseline"]["kind"])
-    return {f"{name}.svg": text for name, text in drawn.items()}
+    tables = (stored.table("series"), stored.table("jobs"))
+    drawn = of_result(stored.summary, *tables, rows_max=PICTURE_ROWS)
+    return {f"{name}.svg": chart.svg for name, chart in drawn.items()}
 
 
 def _write(folder: Path, files: dict[str, str], at: int | None = None) -> None:

@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import escape_control
 from greensched.report import heading
-from greensched.report.charts import charts
-from greensched.report.difference import (
-    Line,
-    lines,
-    look_up,
-    result_columns,
-)
-from greensched.report.words import DASH, number
+from greensched.report.charts import of_result
+from greensched.report.charts.timeline import PICTURE_ROWS
+from greensched.report.difference import Line, lines, result_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,7 +85,7 @@ def page(summary: Mapping[str, Any], series: pd.DataFrame, manifest: Mapping[str
         "<h2>Difference</h2>",
         _table(heading.question(summary), titles, rows),
         _list(heading.remarks(summary)),
-        *_figures(summary, series, kind),
+        *_figures(summary, series),
         "<h2>What to know of the data</h2>",
         _list(heading.quality(summary) or ["Nothing was dropped, filled or sorted."]),
         "<h2>Assumptions</h2>",
@@ -147,51 +142,21 @@ def _list(items: Sequence[str]) -> str:
     return f"<ul>{listed}</ul>" if listed else ""
 
 
-def _figures(summary: Mapping[str, Any], series: pd.DataFrame, kind: str) -> list[str]:
+def _figures(summary: Mapping[str, Any], series: pd.DataFrame) -> list[str]:
     """Return the charts, each with a heading, a caption and words that say what it shows."""
-    drawn = charts(series, heading.start_offset_ms(summary), kind)
-    base, scenario = summary["baseline"], summary["scenario"]
-    told = {
-        "tide": (
-            "The tide: machines by what they do",
-            (
-                "Machines of the scenario by role, stacked; the dashed line is the number that is "
-                f"on under {kind}. Nights (22:00 to 06:00 local) are shaded."
-            ),
-            (
-                f"On average {_mean(base, 'machines_on_mean')} machines are on under {kind} and "
-                f"{_mean(scenario, 'machines_on_mean')} in the scenario."
-            ),
-        ),
-        "power": (
-            "Power",
-            f"Facility power of {kind} (dashed) and of the scenario.",
-            (
-                f"Facility energy is {_mean(base, 'energy_facility_kwh')} kWh under {kind} and "
-                f"{_mean(scenario, 'energy_facility_kwh')} kWh in the scenario."
-            ),
-        ),
-        "intensity": (
-            "Carbon intensity of the grid",
-            "Average intensity, weighted by the energy that the scenario takes at each site.",
-            f"Its mean, weighted by energy, is {_intensity(scenario)} g/kWh.",
-        ),
-    }
+    drawn = of_result(summary, series, rows_max=PICTURE_ROWS)
     return [
-        f'<h2 id="{name}">{_text(title)}</h2><figure>'
-        + drawn[name].replace("<svg ", f'<svg role="img" aria-label="{_text(words)}" ', 1)
-        + f"<figcaption>{_text(caption)} {_text(words)}</figcaption></figure>"
-        for name, (title, caption, words) in told.items()
+        f'<h2 id="{name}">{_text(chart.title)}</h2><figure>'
+        + _svg(chart.svg, chart.sees)
+        + f"<figcaption>{_text(chart.caption)} {_text(chart.sees)}</figcaption></figure>"
+        for name, chart in drawn.items()
+        if name in ("tide", "power", "intensity")
     ]
 
 
-def _mean(outcome: Mapping[str, Any], key: str) -> str:
-    return number(look_up(outcome, key), 1)
-
-
-def _intensity(outcome: Mapping[str, Any]) -> str:
-    energy_kwh = outcome["energy_facility_kwh"]
-    return number(1000 * outcome["scope2_location_kg"] / energy_kwh, 0) if energy_kwh else DASH
+def _svg(text: str, words: str) -> str:
+    """Return a picture with words for it."""
+    return text.replace("<svg ", f'<svg role="img" aria-label="{_text(words)}" ', 1)
 
 
 def _provenance(summary: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:

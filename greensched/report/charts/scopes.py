@@ -1,0 +1,87 @@
+"""Emissions by scope before and after: electricity by location, and machines' embodied share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from greensched.report.charts import chart as c
+from greensched.report.words import number, unit_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+SCOPE2: Final = "scope 2, electricity, location-based"
+SCOPE3: Final = "scope 3, embodied share of machines"
+
+
+def scopes(summary: Mapping[str, Any]) -> c.Chart:
+    """Return a bar a run, stacked by scope, with the range of embodied emissions."""
+    import pandas as pd
+
+    kind = summary["baseline"]["kind"]
+    outcomes = {kind: summary["baseline"], "scenario": summary["scenario"]}
+    sums = [o["scope2_location_kg"] + o["embodied_kg"] for o in outcomes.values()]
+    divisor, unit = unit_for("kg", sums)
+    column = f"emissions_{unit}"
+    rows = []
+    for run, own in outcomes.items():
+        scope2 = own["scope2_location_kg"] / divisor
+        mid, low, high = (
+            own[k] / divisor for k in ("embodied_kg", "embodied_low_kg", "embodied_high_kg")
+        )
+        rows.append((run, SCOPE2, scope2, scope2, scope2))
+        rows.append((run, SCOPE3, mid, low, high))
+    frame = pd.DataFrame(rows, columns=["run", "scope", column, f"low_{unit}", f"high_{unit}"])
+    share = summary["scenario"]["embodied_kg"] / sums[1] if sums[1] else 0.0
+    change = (sums[0] - sums[1]) / divisor
+    word = "less" if change >= 0 else "more"
+    return c.Chart(
+        name="scopes",
+        title="Emissions by scope",
+        sees=(
+            f"{number(sums[1] / divisor, 2)} {unit}CO2e in the scenario, "
+            f"{number(abs(change), 2)} {unit} {word} than under {kind}; "
+            f"{number(100 * share, 0)} % of them are the machines' embodied share, which "
+            "switching off does not lower."
+        ),
+        caption="Whiskers: embodied emissions with the low and the high factors of the machines.",
+        data=frame,
+        definition=_definition(frame, unit, kind),
+    )
+
+
+def _definition(frame: pd.DataFrame, unit: str, kind: str) -> Any:
+    import altair as alt
+
+    column, names = frame.columns[2], [kind, "scenario"]
+    bars = (
+        alt.Chart()
+        .mark_bar()
+        .encode(
+            y=alt.Y("run:N", title=None, sort=names),
+            x=alt.X(f"{column}:Q", title=f"{unit}CO2e", stack="zero"),
+            color=alt.Color(
+                "scope:N",
+                title=None,
+                scale=alt.Scale(domain=[SCOPE2, SCOPE3], range=[c.GREEN, c.PURPLE]),
+            ),
+            order=alt.Order("scope:N"),
+            tooltip=[
+                alt.Tooltip("run:N"),
+                alt.Tooltip("scope:N"),
+                alt.Tooltip(f"{column}:Q", title=f"{unit}CO2e", format=",.3f"),
+                alt.Tooltip(f"low_{unit}:Q", title="low", format=",.3f"),
+                alt.Tooltip(f"high_{unit}:Q", title="high", format=",.3f"),
+            ],
+        )
+    )
+    whiskers = (
+        alt.Chart()
+        .transform_aggregate(low=f"sum(low_{unit})", high=f"sum(high_{unit})", groupby=["run"])
+        .mark_errorbar(ticks=True, color=c.INK)
+        .encode(y=alt.Y("run:N", sort=names), x=alt.X("low:Q", title=f"{unit}CO2e"), x2="high:Q")
+    )
+    made = alt.layer(bars, whiskers, data=alt.NamedData(name=c.ROWS))
+    return made.properties(width=c.WIDTH, height=alt.Step(44))
