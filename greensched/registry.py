@@ -44,6 +44,7 @@ SHIFTING: Final = {
 READERS: Final = {
     "canonical": "greensched.readers.canonical:read",
     "jobs": "greensched.readers.jobs:read",
+    "kubernetes": "greensched.readers.kubernetes:read",
     "openb": "greensched.readers.openb:read",
     "opendc": "greensched.readers.opendc:read",
     "planetlab": "greensched.readers.planetlab:read",

@@ -20,6 +20,7 @@ from greensched.scenario import build_workload, fleet_types, init_text, load, lo
 from greensched.scenario.cut import cut_services, first_ms
 from greensched.scenario.sizing import assumed
 from tests.readers.builders import POD_HEADER
+from tests.readers.kubernetes_cases import shop
 from tests.test_cli import call
 from tests.test_scenario_workload import jobs_of, services_of
 
@@ -73,6 +74,11 @@ FORMATS = {
         files={"list.csv": ("arrival_time,length,cpus", "0,1,2", "1.5,1,70", "3,1,2")},
         options=("--time-unit", "h"),
         jobs=3,
+    ),
+    "kubernetes": Files(
+        files={"cluster.json": (json.dumps({"kind": "List", "items": shop()}),)},
+        services=2,
+        jobs=2,
     ),
     "opendc": Files(
         files={

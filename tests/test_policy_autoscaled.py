@@ -8,7 +8,7 @@ import pytest
 
 from greensched.errors import UsageError
 from greensched.model import BOOTING, OFF, Action, Power, Scale
-from greensched.policies.autoscaled import Autoscaled
+from greensched.policies.autoscaled import Autoscaled, AutoscaledAsTheyAre
 from greensched.units import MS_PER_MIN
 from tests.snapshots import machine, service, snapshot, waiting
 
@@ -95,6 +95,17 @@ def test_scales_services() -> None:
     world = snapshot([machine()], [service(load_cpu_m=3_000.0)], [(0, 0, "online")] * 2)
     actions, _ = policy.decide(world, policy.first_memory())
     assert [[5]] == [a.replicas.tolist() for a in actions if isinstance(a, Scale)]
+
+
+def test_each_service_by_its_own_autoscaler() -> None:
+    """A service is scaled at its own target, and one without an autoscaler keeps its replicas."""
+    policy = AutoscaledAsTheyAre(targets=(0.9, 0.0, 0.6))
+    places = [(i, 0, "online") for i in range(3) for _ in range(2)]
+    services = [service(load_cpu_m=3_000.0) for _ in range(3)]
+    world = snapshot([machine()], services, places)
+    actions, _ = policy.decide(world, policy.first_memory())
+    (scale,) = (a for a in actions if isinstance(a, Scale))
+    assert ([0, 2], [4, 5]) == (scale.services.tolist(), scale.replicas.tolist())
 
 
 def test_bad_settings() -> None:

@@ -22,7 +22,7 @@ import numpy as np
 
 from greensched.accounting.entries import MICRO, Entries
 from greensched.accounting.rounding import NANO, meter, settle, spread, times
-from greensched.accounting.usage import ROLES_ON
+from greensched.accounting.usage import ROLES_ON, ROLES_RELEASED
 from greensched.errors import Finding, InternalError, ScenarioError
 from greensched.units import MG_PER_KG, MS_PER_H
 
@@ -177,9 +177,19 @@ class _Pricer:
 
 
 def _embodied(usage: Usage, factors: Factors, rank: Sequence[int]) -> list[IntArray]:
-    """Return low, middle and high embodied emissions [mg] of all machines, on or off."""
+    """Return low, middle and high embodied emissions [mg] of all machines, on or off.
+
+    Those that are released count while they are held.
+    """
     by_type = {m.machine_type: m for m in factors.machine_types}
     types = [by_type[group.machine_type] for group in usage.groups]
+    held_ms = usage.machine_ms * np.array(
+        [
+            not (m.is_released and group.role in ROLES_RELEASED)
+            for m, group in zip(types, usage.groups, strict=True)
+        ],
+        np.int64,
+    )
     bounds = (
         [m.embodied_low_kg for m in types],
         [m.embodied_kg for m in types],
@@ -191,7 +201,7 @@ def _embodied(usage: Usage, factors: Factors, rank: Sequence[int]) -> list[IntAr
             Fraction(round(value * MG_PER_KG), m.lifetime_ms)
             for value, m in zip(kg, types, strict=True)
         ]
-        amounts = times(usage.machine_ms, [rate.numerator for rate in rates])
+        amounts = times(held_ms, [rate.numerator for rate in rates])
         tables.append(settle(amounts, [rate.denominator for rate in rates], rank))
     return tables
 

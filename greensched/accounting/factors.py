@@ -124,7 +124,8 @@ class SiteFactors:
 class MachineFactors:
     """Embodied emissions of one machine of a type [kg CO2e] over its lifetime [ms], and price.
 
-    `price_per_machine_h` [currency per hour that a machine is on] is None where not known.
+    `price_per_machine_h` [currency per hour that a machine is on] is None where not known. A type
+    that is released counts while it is held only: on, booting or out (SCI, time reserved).
     Raises ScenarioError unless 0 <= low <= mid <= high and the lifetime is above 0.
     """
 
@@ -134,6 +135,7 @@ class MachineFactors:
     embodied_high_kg: float
     lifetime_ms: int
     price_per_machine_h: float | None = None
+    is_released: bool = False
     factor_id: str = ""
     checksum: str = ""
     vintage: str = ""
@@ -184,6 +186,7 @@ class Factors:
         for m in sorted(self.machine_types, key=lambda m: m.machine_type):
             kg = [m.embodied_low_kg, m.embodied_kg, m.embodied_high_kg]
             labels = [m.machine_type, str(m.lifetime_ms), m.factor_id, m.checksum]
+            labels += ["released"] if m.is_released else []
             digest.update(_bytes([*labels, *kg, m.price_per_machine_h]))
         digest.update(self.currency.encode())
         return digest.hexdigest()
@@ -231,6 +234,7 @@ def machine_factors(
         embodied_high_kg=machine_type.embodied_high_kg or mid_kg,
         lifetime_ms=machine_type.lifetime_ms,
         price_per_machine_h=price_per_machine_h,
+        is_released=machine_type.is_released,
         factor_id=f"scenario:{machine_type.name}",
     )
 

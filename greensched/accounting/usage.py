@@ -44,6 +44,9 @@ ROLES: Final[tuple[GroupRole, ...]] = (
     "out",  # failed, or under maintenance
 )
 ROLES_ON: Final = frozenset(ROLES) - {"sleeping", "off", "surplus", "out"}
+ROLES_RELEASED: Final = frozenset(
+    ("sleeping", "off", "surplus")
+)  # where a type is released at all
 INTERVAL_LONGEST_MS: Final = 5 * MS_PER_MIN
 
 

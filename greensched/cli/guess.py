@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from greensched.errors import DataError
+from greensched.readers.files import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,9 @@ _COLUMNS: Final[dict[str, tuple[frozenset[str], ...]]] = {
     ),
 }
 
+HEAD_BYTES: Final = 2**16
+_MARKS: Final = {"kubernetes": b'"apiVersion"', "prometheus": b'"resultType"'}
+
 
 def guess(files: Sequence[Path]) -> str:
     """Return the one reader whose format all `files` have; empty where that is not certain."""
@@ -46,9 +50,22 @@ def _of(path: Path) -> str:
         return "canonical" if stems & kinds else ""
     if ".swf" in path.suffixes:
         return "swf"
+    if ".json" in path.suffixes:
+        return _of_json(path)
     names = _columns(path)
     matches = [r for r, marks in _COLUMNS.items() if any(mark <= names for mark in marks)]
     return matches[0] if len(matches) == 1 else ""
+
+
+def _of_json(path: Path) -> str:
+    """Return the reader of a JSON file by what stands near its beginning."""
+    try:
+        with plain(path) as contents, contents.open("rb") as stream:
+            head = stream.read(HEAD_BYTES)
+    except DataError:
+        return ""
+    found = [reader for reader, mark in _MARKS.items() if mark in head]
+    return found[0] if len(found) == 1 else ""
 
 
 def _columns(path: Path) -> frozenset[str]:

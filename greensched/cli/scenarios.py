@@ -24,7 +24,13 @@ ANY_FILE = click.Path(exists=True, path_type=Path)
 
 
 @click.command()
-@click.option("--from", "sources", multiple=True, metavar="FILE", type=ANY_FILE, help="A trace.")
+@click.option(
+    "--from",
+    "sources",
+    multiple=True,
+    metavar="[FORMAT:]FILE",
+    help="A trace, such as kubernetes:cluster.json; may be repeated.",
+)
 @click.argument("more", nargs=-1, metavar="[FILE]...", type=ANY_FILE)
 @click.option(
     "--out",
@@ -35,7 +41,7 @@ ANY_FILE = click.Path(exists=True, path_type=Path)
 @reader_options
 @verbosity
 def init(
-    sources: tuple[Path, ...],
+    sources: tuple[str, ...],
     more: tuple[Path, ...],
     out: str | None,
     force: bool,  # noqa: FBT001 click passes flags by name
@@ -46,9 +52,11 @@ def init(
     Every assumption that it had to make is a comment in it. Further FILEs belong to the same
     trace.
     """
+    from greensched.cli.init_source import files_of
     from greensched.scenario import init_text, loads
 
-    files = (*sources, *more)
+    named_format, files = files_of(sources, more)
+    given["reader"] = given["reader"] or named_format or None
     name = _name(files[0]) if files else "my-cluster"
     if out not in (None, "-"):
         name = _name(Path(str(out)))
@@ -80,6 +88,7 @@ def _for_trace(
     files: tuple[Path, ...], named: list[str], given: dict[str, Any], called: tuple[str, str]
 ) -> str:
     """Return the scenario of a trace; `called` are its name and place."""
+    from greensched.cli.init_source import parts_of
     from greensched.cli.traces import opened_trace
     from greensched.readers.store import is_store
     from greensched.scenario import init_text
@@ -87,8 +96,16 @@ def _for_trace(
     trace = opened_trace(files, given)
     reader = "canonical" if is_store(files[0]) else found_reader(files, given["reader"])
     name, place = called
+    more = parts_of(reader, files, trace, given)
     return init_text(
-        trace, files=named, reader=reader, options=setting_texts(given), name=name, place=place
+        trace,
+        files=named,
+        reader=reader,
+        options=setting_texts(given),
+        name=name,
+        place=place,
+        fleet=more.fleet,
+        baseline=more.baseline,
     )
 
 

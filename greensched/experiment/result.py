@@ -118,7 +118,7 @@ class Result:
             "version": greensched.__version__,
             "stamp": {
                 "data": "synthetic" if self._synthetic else "measured",
-                "result": "modelled",
+                "result": self.shared.kind_of_result,
                 "calibration": "uncalibrated",
             },
             "window": {

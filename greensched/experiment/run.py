@@ -6,11 +6,11 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from greensched import registry
 from greensched.accounting import Baseline, Totals, account, baseline_of, total
 from greensched.engine.simulate import Simulation
 from greensched.experiment import carbon_forecast, forecasts
 from greensched.experiment.attribute import Attributed, attributed
+from greensched.experiment.baseline import baseline_for
 from greensched.experiment.combinations import Question, Sets, sets_of
 from greensched.experiment.evaluate import Ground, evaluate
 from greensched.experiment.executor import Executor, Here
@@ -65,7 +65,7 @@ def run(
         sets = sets_of(scenario.policies, attribution, scenario.seed)
     world, kind = world or shared(scenario), scenario.baseline.kind
     static = static_peak(world, progress)
-    base = registry.load("baseline", kind)
+    base = baseline_for(scenario, world.workload.services)
     fleet = as_recorded(world) if kind == "as-recorded" else static
     plans: Plans = {
         "scenario": (fleet, scenario.policies),  # the longest is begun first

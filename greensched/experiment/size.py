@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from greensched import registry
 from greensched.engine.shifting import longest_hold_ms
 from greensched.engine.simulate import Simulation
+from greensched.experiment.baseline import baseline_for
 from greensched.experiment.executor import Executor, Here
 from greensched.experiment.levels import responses_ms
 from greensched.experiment.partition import (
@@ -83,7 +83,7 @@ def size(
     """
     plan = _planned(scenario, known, progress)
     names = {"scenario": scenario.policies, **(_subsets(scenario) if combinations else {})}
-    base = registry.load("baseline", scenario.baseline.kind)
+    base = baseline_for(scenario, plan.shared.workload.services)
     if scenario.baseline.kind == "autoscaled":
         names["baseline"] = base.policies
     before = {} if known is None else _seen(plan, names, known)
@@ -186,7 +186,7 @@ def _planned(scenario: Scenario, known: Result | None, progress: Progress | None
     world = shared(scenario) if known is None else known.shared
     static = static_peak(world, progress)
     pools = _pools(world, static)
-    base = registry.load("baseline", scenario.baseline.kind)
+    base = baseline_for(scenario, world.workload.services)
     if known is None:
         begin = as_recorded(world) if scenario.baseline.kind == "as-recorded" else static
         setting = world.setting(

@@ -214,7 +214,7 @@ class Sizing:
             "version": greensched.__version__,
             "stamp": {
                 "data": "synthetic" if made else "measured",
-                "result": "modelled",
+                "result": self.shared.kind_of_result,
                 "calibration": "uncalibrated",
             },
             "fleet_machines": self.shared.machines,

@@ -48,6 +48,12 @@ class Shared:
         """Return the number of machines."""
         return sum(kind.count for kind in self.fleet)
 
+    @property
+    def kind_of_result(self) -> str:
+        """Return `modelled`, and whether energy is a share of servers that are not one's own."""
+        is_allocated = any(kind.is_released and kind.count for kind in self.fleet)
+        return "modelled, energy allocated" if is_allocated else "modelled"
+
     def setting(
         self,
         name: str,

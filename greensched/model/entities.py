@@ -62,6 +62,7 @@ class MachineType:
     embodied_low_kg: float = 0.0
     embodied_high_kg: float = 0.0
     lifetime_ms: int = 4 * 365 * 86_400_000
+    is_released: bool = False  # a cloud's: off and asleep it is somebody else's
     smt_factor: float = 1.0  # what a core's second hyperthread adds; below 1 CPU counts those
 
 
@@ -135,6 +136,7 @@ class JobClass:
     checkpoint_cost_ms: int = 0
     machine_types: tuple[str, ...] = ()  # empty: any
     sites: tuple[str, ...] = ()  # empty: any
+    attributes: tuple[tuple[str, str], ...] = ()  # what a trace tells that rules may go by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

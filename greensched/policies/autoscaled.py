@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,7 +77,7 @@ class Autoscaled:
     ) -> tuple[tuple[Action, ...], AutoscaledMemory]:
         """Return the actions to take now and the memory for the next wake."""
         view, machines = snapshot.services, snapshot.machines
-        wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
+        wanted, windows = self._wanted(snapshot, memory.hpa)
         serves, takes_jobs = machines.role != BATCH, machines.role != ONLINE
         for_services = to_hold_pending(snapshot, serves)
         for_jobs = wake_for_queue(snapshot, takes_jobs, patience_ms=self.patience_ms)
@@ -88,6 +88,10 @@ class Autoscaled:
             *power_actions(unneeded, "off"),
         )
         return actions, AutoscaledMemory(hpa=windows)
+
+    def _wanted(self, snapshot: Snapshot, memory: hpa.HpaMemory) -> tuple[IntArray, hpa.HpaMemory]:
+        """Return the replicas that each service is to have, and what to remember."""
+        return hpa.wanted_replicas(snapshot, memory, self._rule())
 
     def _unneeded(self, snapshot: Snapshot, serves: BoolArray) -> IntArray:
         """Return the machines to switch off: empty long enough, and nothing waits for them."""
@@ -114,3 +118,26 @@ class Autoscaled:
             down_share=1.0,
             down_window_ms=0,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoscaledAsTheyAre(Autoscaled):
+    """The same with the autoscalers of a cluster: a target for each service, in their order.
+
+    A service with target 0 is scaled by none and keeps its replicas.
+    """
+
+    targets: tuple[float, ...]
+
+    def _wanted(self, snapshot: Snapshot, memory: hpa.HpaMemory) -> tuple[IntArray, hpa.HpaMemory]:
+        """Return the replicas by each service's own target.
+
+        The rule knows request x target only, so a target of its own is a request of another size.
+        """
+        view, targets = snapshot.services, np.array(self.targets)
+        is_scaled = targets > 0.0
+        scale = np.where(is_scaled, targets, self.target) / self.target
+        cpu_m = np.maximum(1, np.rint(view.replica_cpu_m * scale)).astype(np.int64)
+        seen = replace(snapshot, services=replace(view, replica_cpu_m=cpu_m))
+        wanted, windows = hpa.wanted_replicas(seen, memory, self._rule())
+        return np.where(is_scaled, wanted, hpa.present(view)), windows

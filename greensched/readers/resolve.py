@@ -143,6 +143,6 @@ def _contents(path: Path) -> list[Path]:
 def _own_code() -> str:
     """Return a hash of the readers' sources: another reader may make another trace of a file."""
     total = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         total.update(path.read_bytes())
     return total.hexdigest()

@@ -310,6 +310,7 @@ def _job_class(values: dict[str, Any]) -> JobClass:
     clean: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known
     }
+    clean["attributes"] = tuple((str(k), str(v)) for k, v in clean.get("attributes", ()))
     return JobClass(**clean)
 
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 from greensched import registry
 from greensched.errors import Finding, ScenarioError
 from greensched.model import MachineType, PowerModel, Site
-from greensched.scenario.fleetspec import CurvePower, FleetFile, MachineSpec, PointPower
+from greensched.scenario.fleetspec import (
+    CurvePower,
+    FleetFile,
+    MachineSpec,
+    PointPower,
+    TypedMachine,
+)
 from greensched.scenario.quantity import INTENSITY, convert
 from greensched.scenario.spec import AffinePue, IntensityFile
 from greensched.scenario.words import near
@@ -65,6 +71,36 @@ def machine_type(spec: MachineSpec) -> MachineType:
         gpu_model=spec.gpu_model,
         **_gpu(gpu),
         **_common(spec, power.watts(1.0) + (gpu.peak * spec.gpus if gpu else 0.0)),
+    )
+
+
+def typed_machine(spec: TypedMachine) -> MachineType:
+    """Return the machine type of an entry that names a published one.
+
+    What of it is given is taken as given. A cloud's machine draws nothing once it is released,
+    and comes back by booting, however briefly it was gone.
+    """
+    known = spec.known
+    power = curve_of(spec.power or PointPower(watts=known.watts))
+    common = _common(spec, power.watts(1.0))
+    if spec.embodied is None:
+        low_kg, middle_kg, high_kg = known.embodied_kg
+        common |= {
+            "embodied_kg": middle_kg,
+            "embodied_low_kg": low_kg,
+            "embodied_high_kg": high_kg,
+        }
+    if known.cloud:
+        common |= {"sleep_w": 0.0, "off_w": 0.0, "wake_ms": spec.boot.time}
+    return MachineType(
+        name=spec.name,
+        site=spec.site,
+        count=spec.count,
+        cpu_m=round(known.cores * CPU_M_PER_CORE),
+        memory_mib=round(known.memory_gib * MIB_PER_GIB),
+        power=power,
+        is_released=bool(known.cloud),
+        **common,
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
+from greensched.scenario.machines import KnownType, known_type, near_type
 from greensched.scenario.types import Count, Duration, Memory, Name, Power, Share, Spec, problem
 from greensched.units import MS_PER_DAY
 
@@ -141,6 +142,44 @@ class MachineSpec(MachineBase):
     gpu_power: GpuPower | None = None
 
 
+def _known(name: str) -> str:
+    """Return the name of a machine type that is in the table."""
+    if known_type(name) is None:
+        raise problem(f"unknown machine type '{name}'", near_type(name))
+    return name
+
+
+class TypedMachine(MachineBase):
+    """A number of equal machines of a published type: size, watts and embodied are looked up.
+
+    A cloud's machine is released, not switched off: it then draws nothing and emits nothing of its
+    making, and is booted anew. Its energy is allocated: a server's, by its share of the vCPUs.
+    """
+
+    name: Name
+    count: Annotated[int, Field(ge=0, le=10_000_000)]
+    type: Annotated[Name, AfterValidator(_known)] = Field(
+        description="such as m6i.4xlarge, n2-standard-8, Standard_D8s_v4 or server-2022"
+    )
+    power: MachinePower | None = Field(default=None, description="default: the type's")
+
+    @property
+    def known(self) -> KnownType:
+        """Return what is published of the type."""
+        found = known_type(self.type)
+        assert found is not None
+        return found
+
+    @model_validator(mode="after")
+    def _released(self) -> TypedMachine:
+        """Refuse sleep and off of what is released."""
+        given = [name for name in ("sleep", "off") if name in self.model_fields_set]
+        if given and self.known.cloud:
+            what = f"'{given[0]}' of a cloud's machine: {self.type} is released instead"
+            raise problem(what, "leave it out")
+        return self
+
+
 class FleetFile(MachineBase):
     """The machines that a trace lists, grouped by size."""
 
@@ -153,11 +192,15 @@ class FleetFile(MachineBase):
 
 
 FleetEntry: TypeAlias = Annotated[
-    Annotated[MachineSpec, Tag("<machine>")] | Annotated[FleetFile, Tag("<file>")],
+    Annotated[MachineSpec, Tag("<machine>")]
+    | Annotated[TypedMachine, Tag("<typed>")]
+    | Annotated[FleetFile, Tag("<file>")],
     Discriminator(
         lambda v: (
             "<file>"
             if isinstance(v, FleetFile) or (isinstance(v, dict) and "from" in v)
+            else "<typed>"
+            if isinstance(v, TypedMachine) or (isinstance(v, dict) and "type" in v)
             else "<machine>"
         )
     ),

@@ -97,6 +97,7 @@ class Scenario:
         values = self.spec.model_dump(mode="json", by_alias=True, exclude={"policies"})
         if self.spec.failures is None or not self.spec.failures.enabled:
             del values["failures"]
+        values["baseline"] = {k: v for k, v in values["baseline"].items() if v is not None}
         maintenance = [m for m in values.pop("maintenance") if m.pop("enabled")]
         if maintenance:
             values["maintenance"] = maintenance

@@ -247,6 +247,25 @@ class BaselineSpec(Spec):
     headroom: Annotated[float, Field(ge=0, le=10)] = Field(
         default=0.3, description="of static-peak, where only load is given"
     )
+    targets: dict[Name, Annotated[float, Field(gt=0, le=1)]] | None = Field(
+        default=None,
+        description="of autoscaled: mean use of the request that each service's autoscaler aims "
+        "at; services not named keep their replicas. Default: all follow the rule",
+    )
+    machines_min: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="of autoscaled: machines for services that it never removes"
+    )
+    empty: Duration | None = Field(
+        default=None, description="of autoscaled: machines empty for so long are removed"
+    )
+
+    @model_validator(mode="after")
+    def _of_autoscaled(self) -> BaselineSpec:
+        """Refuse settings of autoscaled for another baseline."""
+        given = [n for n in ("targets", "machines_min", "empty") if n in self.model_fields_set]
+        if given and self.kind != "autoscaled":
+            raise problem(f"'{given[0]}' is a setting of 'autoscaled', not of '{self.kind}'")
+        return self
 
 
 class Queue(Spec):

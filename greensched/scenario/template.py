@@ -59,7 +59,7 @@ fleet:
 traces:
 {traces}
 slo: {{{slo}}}  # ASSUMED
-baseline: {{kind: {baseline}}}
+{baseline}
 policies:{policies}
 """
 
@@ -72,12 +72,15 @@ def init_text(
     options: Mapping[str, str] | None = None,
     name: str = "my-cluster",
     place: str = "",
+    fleet: str = "",
+    baseline: str = "",
 ) -> str:
     """Return a scenario for the trace `source`, or for the bundled week where there is none.
 
     `files` are the trace's files as the scenario should name them, `options` what `reader` was
     told (`{"time_unit": "h"}`, written as given), `place` how commands name the scenario, flags
-    included (`name.yaml` by default). Raises DataError for a trace without services and jobs.
+    included (`name.yaml` by default); `fleet` and `baseline` are these parts as text, where more
+    is known of them than the trace tells. Raises DataError for a trace without services and jobs.
     """
     services = source.services if source else None
     jobs = source.jobs if source and source.jobs is not None and len(source.jobs) else None
@@ -101,10 +104,10 @@ def init_text(
         start=start,
         start_says=start_says,
         length=length,
-        fleet=_fleet(source, files, reader),
+        fleet=fleet or _fleet(source, files, reader),
         traces=traces,
         slo=_slo(jobs, online=online, batch=batch),
-        baseline="autoscaled" if online else "static-peak",
+        baseline=baseline or f"baseline: {{kind: {'autoscaled' if online else 'static-peak'}}}",
         policies=(_POLICIES if batch else _NO_JOBS) if online else _NO_SERVICES,
     )
 
@@ -238,13 +241,14 @@ def _traces(source: Trace, files: Sequence[str], reader: str, options: Mapping[s
         extra = ""
         if not source.timeline:
             lines += (
-                "  # ASSUMED: all pods live through the window and use 40 % of their request\n"
+                "  # ASSUMED: all pods live through the window and use 40 % of their request.\n"
+                "  # Replace it by what they use: 'reader: prometheus', or by a tide of your own\n"
             )
             extra = ", population: {use: 0.4}"
         lines += f"  services: {{{base}{extra}}}\n"
     if source.jobs is not None and len(source.jobs):
         extra = ""
-        if not source.timeline:
+        if not source.timeline and not source.zero_utc:
             lines += "  # ASSUMED: a population has no arrivals; batch is drawn from it\n"
             extra = ", draw: {of: BE, share: 0.5}"
         lines += f"  jobs: {{{base}{extra}}}\n"

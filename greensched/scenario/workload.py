@@ -272,7 +272,7 @@ def _jobs(scenario: Scenario, part: _Part, made: Workload) -> Workload:
         batch = derived.drawn(jobs, demand_cpu_m, scenario.window_ms, scenario.seed, spec.draw.of)
         text = derived.demand_text(demand_cpu_m, batch, spec.draw.of)
         return replace(made, jobs=batch, findings=(*made.findings, text), synthetic=True)
-    if not trace.timeline:
+    if not trace.timeline and not trace.zero_utc:  # jobs of a snapshot have their own times
         raise DataError(_no_timeline(where, "draw: {of: BE, share: 0.5}"))
     from_ms = _from_ms(scenario, spec, trace, where)
     history_ms = round(scenario.spec.history.days * MS_PER_DAY)

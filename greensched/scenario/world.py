@@ -8,7 +8,7 @@ import numpy as np
 
 from greensched.errors import Finding, ScenarioError
 from greensched.scenario import convert
-from greensched.scenario.fleetspec import MachineSpec
+from greensched.scenario.fleetspec import MachineSpec, TypedMachine
 from greensched.scenario.paths import resolved
 from greensched.units import MS_PER_MIN
 
@@ -43,6 +43,8 @@ def fleet_types(scenario: Scenario) -> tuple[MachineType, ...]:
     for i, entry in enumerate(scenario.spec.fleet):
         if isinstance(entry, MachineSpec):
             types.append(convert.machine_type(entry))
+        elif isinstance(entry, TypedMachine):
+            types.append(convert.typed_machine(entry))
         else:
             types += _from_file(scenario, entry, scenario.source.where(("fleet", i)))
     names = [t.name for t in types]

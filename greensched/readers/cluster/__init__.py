@@ -1,0 +1,1 @@
+"""What a Kubernetes cluster says of itself: nodes, workloads, autoscalers, Jobs."""
