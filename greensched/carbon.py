@@ -44,6 +44,7 @@ class Fill:
 class Labels:
     """What a source says of its values, or its user of the source.
 
+    `assumed` is one value that was given for all hours: no meter stands behind an hour of it.
     `issued_at_ms` is when a forecast was made [ms since 1970 UTC].
     """
 
@@ -51,6 +52,7 @@ class Labels:
     basis: Basis = "unstated"
     vintage: str = ""
     synthetic: bool = False
+    assumed: bool = False
     source: str = ""
     checksum: str = ""
     issued_at_ms: int | None = None

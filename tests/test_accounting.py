@@ -23,10 +23,11 @@ from greensched.accounting import (
     usage_edges,
 )
 from greensched.accounting.usage import GroupRole, machine_on_ms
-from greensched.carbon import Fill, Labels, from_samples
+from greensched.carbon import CarbonIntensity, Fill, Labels, from_samples
 from greensched.errors import DataError, InternalError, ScenarioError
 from greensched.model import MachineType, Site
 from greensched.power import Linear
+from greensched.providers.constant import constant
 from greensched.units import MS_PER_H, MS_PER_YEAR
 from tests.accounting_cases import (
     BATCH,
@@ -241,6 +242,19 @@ def test_factors_of_a_site_and_its_series() -> None:
     assert (1.2, 7.0) == (found.pue.slope[0], found.pue.fixed_w[0])
     with pytest.raises(DataError, match="not all of"):
         site_factors(site, series, MS_PER_H, 9 * MS_PER_H)
+
+
+def test_quality_of_intensity() -> None:
+    """A series is measured; one value given for all hours is assumed; one made up, synthetic."""
+    site = Site(name="hz", zone="CN-EAST", pue_slope=1.2)
+    hours, grams = np.arange(3) * MS_PER_H, np.array([400.0, 500.0, 400.0])
+
+    def quality(series: CarbonIntensity) -> str:
+        return site_factors(site, series, 0, MS_PER_H).quality
+
+    assert "measured" == quality(from_samples("CN-EAST", hours, grams))
+    assert "assumed" == quality(constant("CN-EAST", 500.0))
+    assert "synthetic" == quality(constant("CN-EAST", 500.0, Labels(synthetic=True)))
 
 
 def test_factors_of_a_machine_type() -> None:

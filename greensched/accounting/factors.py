@@ -15,7 +15,7 @@ from greensched.errors import Finding, ScenarioError
 from greensched.units import MS_PER_YEAR
 
 if TYPE_CHECKING:
-    from greensched.carbon import CarbonIntensity
+    from greensched.carbon import CarbonIntensity, Labels
     from greensched.model import BoolArray, FloatArray, IntArray, MachineType, Site
 
 Quality: TypeAlias = Literal["measured", "modelled", "assumed", "synthetic", "filled"]
@@ -217,9 +217,15 @@ def site_factors(
         factor_id=f"{labels.source}:{intensity.zone}",
         checksum=labels.checksum,
         vintage=labels.vintage,
-        quality="synthetic" if labels.synthetic else "measured",
+        quality=_quality(labels),
         filled=intensity.window_filled(start_ms, window_ms),
     )
+
+
+def _quality(labels: Labels) -> Quality:
+    if labels.synthetic:
+        return "synthetic"
+    return "assumed" if labels.assumed else "measured"
 
 
 def machine_factors(

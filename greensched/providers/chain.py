@@ -277,6 +277,7 @@ def _together(used: Sequence[Labels]) -> Labels:
         signal=first.signal,
         basis=first.basis if len({one.basis for one in used}) == 1 else "unstated",
         synthetic=any(one.synthetic for one in used),
+        assumed=any(one.assumed for one in used),
         source=", ".join(dict.fromkeys(one.source for one in used)),
         issued_at_ms=min(issued, default=None),
     )

@@ -40,6 +40,7 @@ def constant(
         values_g_per_kwh=np.array([intensity_g_per_kwh], np.float64),
         labels=replace(
             labels,
+            assumed=True,
             source=labels.source or "constant",
             checksum=hashlib.sha256(text.encode()).hexdigest(),
         ),
