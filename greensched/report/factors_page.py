@@ -25,9 +25,10 @@ GWP: Final = """
 ## Global warming potential
 
 Over 100 years: IPCC AR4 WG1 (2007) table 2.14, AR5 WG1 (2013) table 8.A.1, AR6 WG1 (2021) table
-7.SM.7. One total is of one set. Those of HFC-32, -125 and -143a by AR6 were typed from memory and
-compared with two other tables that quote it, not with the report itself. SF6 by AR6 is quoted as
-25,200 and, later, as 24,300: ours is the former, 3.7 % more.
+7.SM.7 (methane by origin: 7.15). One total is of one set. Those by AR6 were compared with the data
+that table 7.SM.7 was made of (`data_output/7sm/metrics_supplement_cleaned.csv` of
+[chrisroadmap/ar6](https://github.com/chrisroadmap/ar6), the code of its chapter). There SF6 lives
+for 3,200 years and warms as 25,200; some quote 24,300, as a life of about 1,000 years gives.
 """
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from greensched.accounting.books import gwp_of
 from greensched.errors import DataError
 from greensched.readers.books import (
     bundled_factors,
@@ -96,8 +97,9 @@ def test_bundled_factors_all_have_a_source() -> None:
     """Every bundled factor has a source and a licence, and refrigerants add up to a kilogram."""
     table = bundled_factors()
     assert all(f.source and f.licence for f in table.factors)
-    for blend in ("r410a", "r404a"):
+    for blend, gwp in (("r410a", 2_256), ("r404a", 4_728)):  # by AR6, as UNEP's RTOC 2022 has it
         assert 1 == sum(f.mid_kg for f in table.at(blend, 2023))
+        assert gwp == round(sum(f.mid_kg * gwp_of(f.gas, "AR6") for f in table.at(blend, 2023)))
     # 40 CFR Part 98: 10.206 kg CO2 a gallon of distillate No. 2
     assert 2.6963 == pytest.approx(
         float(table.at("diesel", 2023)[1].mid_kg / Fraction("3.785411784")), abs=1e-4
