@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
+from greensched.accounting import Check
 from greensched.cli import say
 from greensched.cli.sweep import Eta
+from greensched.experiment.outcome import Outcome
 from greensched.report.sweep_folder import SweepFolder
 from greensched.report.tables import read_parquet
 from tests.conftest import ROOT
@@ -279,3 +281,25 @@ def test_parts_are_whole(folder: Path, tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(Exception, match="No space left on device"):
         place.keep([{"point": 0, "error": None}])
     assert [] == list((tmp_path / "r" / "parts").iterdir())
+
+
+def test_a_point_that_does_not_balance_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failed check of one point exits with 70, has no numbers, and its case is written."""
+    path = write_tiny(tmp_path)
+
+    def checks(self: Outcome, _fleet: object) -> tuple[Check, ...]:
+        machines = int(self.entries.machine_ms[0].sum() // self.entries.edges_ms[1])
+        return (Check(name="a = b", left=machines, right=4, unit="mWh"),)
+
+    monkeypatch.setattr(Outcome, "checks", checks)
+    monkeypatch.chdir(tmp_path)
+    told = call("sweep", path, "--grid", "fleet.0.count=4,5", "--out", tmp_path / "out")
+    assert 70 == told.exit_code
+    assert "1 of 2 points do not balance; the first: point 1" in told.stderr
+    table = read_parquet(tmp_path / "out" / "points.parquet")
+    assert ["", "a = b differs by 1 mWh"] == table["balance"].fillna("").tolist()
+    assert [True, False] == table["scenario.energy_it_kwh"].notna().tolist()
+    (case,) = tmp_path.glob("balance-small-*")
+    assert "count: 5" in (case / "scenario.yaml").read_text("utf-8")

@@ -13,7 +13,8 @@ import click
 
 from greensched.cli import say
 from greensched.cli.options import form, scenario_options, verbosity, workers_option
-from greensched.cli.running import FORMS, INTERRUPTED, Asked
+from greensched.cli.running import FORMS, INTERRUPTED, Asked, check_balance, typed
+from greensched.errors import InternalError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -117,11 +118,27 @@ def sweep(
     place.finish(done)
     click.echo(_printed(done, given, form), nl=False)
     say.tell(f"written   {place.folder}/ (points.parquet, sweep.json)")
+    if done.unbalanced:
+        _report(loaded, done)
     if done.failed:
         say.tell(
             f"{len(done.failed):,} points could not be run; the first: {done.failed[0]['error']}"
         )
         raise click.exceptions.Exit(2)
+
+
+def _report(scenario: Scenario, done: Sweep) -> None:
+    """Run the first point that does not balance again, to write its case for a bug report.
+
+    Raises InternalError.
+    """
+    from greensched.experiment import run
+
+    row, points = done.unbalanced[0], f"{len(done.unbalanced):,} of {len(done.rows):,} points"
+    say.tell(f"{points} do not balance; the first: point {row['point']}")
+    values = {axis.path: row[axis.path] for axis in done.axes}
+    check_balance(run(scenario.overridden(values), bounds=False), typed())
+    raise InternalError(f"balance of point {row['point']}, when it was swept: {row['balance']}")
 
 
 def _default(scenario: Scenario, axes: tuple[Axis, ...]) -> Path:

@@ -50,6 +50,11 @@ class Sweep:
         return tuple(row for row in self.rows if row["error"])
 
     @property
+    def unbalanced(self) -> tuple[Row, ...]:
+        """Return the points whose account does not balance, which is a bug of greensched."""
+        return tuple(row for row in self.rows if row.get("balance"))
+
+    @property
     def table(self) -> pd.DataFrame:
         """Return one row a point."""
         return frame(self.rows, self.axes)
@@ -178,12 +183,19 @@ def _mapped(item: tuple[Scenario, int, dict[str, Any]], _tell: Any) -> Row:
 
 
 def row_of(scenario: Scenario, point: int, values: Mapping[str, Any]) -> Row:
-    """Run one point and return its row; what a user did wrong is told in it."""
-    row: Row = {"point": point, **values, "scenario_sha256": None, "error": None}
+    """Run one point and return its row; what a user did wrong is told in it.
+
+    Where a balance check fails that is told in place of the numbers.
+    """
+    row: Row = {"point": point, **values}
+    row |= {"scenario_sha256": None, "error": None, "balance": None}
     try:
         own = scenario.overridden(values)
         row["scenario_sha256"] = own.hash
-        row |= numbers(run(own, bounds=False).summary)
+        summary = run(own, bounds=False).summary
+        failed = [check for check in summary["balance"] if not check["ok"]]
+        told = (f"{c['check']} differs by {c['difference']:,} {c['unit']}" for c in failed)
+        row |= {"balance": "; ".join(told)} if failed else numbers(summary)
     except (ScenarioError, DataError, UsageError) as error:
         row["error"] = "; ".join(str(f) for f in error.findings)
     return row
@@ -219,7 +231,7 @@ def frame(rows: Sequence[Row], axes: Sequence[Axis]) -> pd.DataFrame:
     import pandas as pd
 
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    text = {"scenario_sha256", "error"} | {a.path for a in axes if not a.is_number}
+    text = {"scenario_sha256", "error", "balance"} | {a.path for a in axes if not a.is_number}
     made = {}
     for name in columns:
         values = [row.get(name) for row in rows]
