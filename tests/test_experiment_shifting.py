@@ -7,13 +7,16 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import pytest
 
 from greensched.engine.shifting import latest_starts
 from greensched.engine.simulate import simulate
 from greensched.experiment import run
 from greensched.experiment.attribute import attribute
 from greensched.experiment.carbon_forecast import findings, mixed
+from greensched.experiment.sensitivity import Spreads, sensitivity
 from greensched.experiment.world import Shared, shared
+from greensched.forecast.error_model import ErrorModel
 from greensched.scenario import loads
 from greensched.units import MS_PER_H
 
@@ -149,3 +152,34 @@ def test_waits_stand_in_the_table() -> None:
     result = run(loads(TEXT.replace("SOURCE", "bundled:three-zones")), bounds=False)
     assert result.outcome.batch["wait_p95_s"] > 3_600 > result.static_peak.batch["wait_p95_s"]
     assert any("intensity forecast every 6 h" in text for text in result.findings)
+
+
+def test_errors_are_added_to_forecasts_of_intensity() -> None:
+    """Each forecast has nearly none at its first hour, the spread at far ones, alike in time."""
+    carbon = world().carbon
+    assert carbon is not None
+    model = ErrorModel(spread_share=0.3, memory_h=12.0)
+    wrong = carbon.erring(model, np.random.default_rng(5))
+    told = [
+        np.log(after.values_g_per_kwh / before.values_g_per_kwh)
+        for before, after in zip(carbon.early, wrong.early, strict=True)
+        if before is not None and after is not None
+    ]
+    assert len(carbon.early) == len(told)
+    first = np.array([errors[0] for errors in told])
+    far = np.concatenate([errors[48:] for errors in told])
+    assert [0.0, 0.3] == pytest.approx([first.std(), far.std()], abs=0.1)
+    steps = np.concatenate([np.diff(errors[48:]) for errors in told])
+    assert steps.std() < 0.5 * far.std()
+
+
+def test_sensitivity_runs_a_worse_forecast_of_intensity() -> None:
+    """A scenario whose only forecast is of intensity has the axis, and its end is another one."""
+    text = TEXT.replace("SOURCE", "bundled:three-zones").replace("hours: 12", "hours: 3")
+    found = sensitivity(
+        loads(text.replace("  - {kind: elastic}\n", "")),
+        Spreads(seeds=0, idle_share=0.0, forecast_share=0.5),
+    )
+    (axis,) = (a for a in found.axes if a.name == "forecast error")
+    assert axis.low.values == found.mid
+    assert axis.swing("savings.scope2_location_kg") > 0

@@ -169,6 +169,30 @@ def test_command_prints_json(tmp_path: Path) -> None:
     ]
 
 
+def with_history(folder: Path) -> Path:
+    """Write the small scenario with three days of load before its window, each a bit other."""
+    path = write_scenario(folder)
+    head, *_ = (folder / "services.csv").read_text(encoding="utf-8").splitlines()
+    rows = [
+        f"{name},{3600 * h},{4000 + 12000 * (8 <= h % 24 < 20) + 37 * (h * h % 23)},2000,2048"
+        for name in ("shop", "web")
+        for h in range(-72, 24)
+    ]
+    (folder / "services.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_worse_forecast_is_run(tmp_path: Path) -> None:
+    """Where a forecast predicts, more error is an axis: as forecast, to a figure that moved."""
+    spreads = Spreads(pue_overhead_share=0, idle_share=0, intensity_share=0, seeds=0)
+    found = sensitivity(gs.load(with_history(tmp_path)), replace(spreads, forecast_share=0.5))
+    (axis,) = (a for a in found.axes if a.name == "forecast error")
+    assert ("as forecast", "50% more error") == (axis.low.setting, axis.high.setting)
+    assert axis.low.values == found.mid
+    assert axis.swing("scenario.energy_facility_kwh") > 0
+    assert axis.basis == "AR(1) in time, 12 h, growing with the lead; assumed"
+
+
 def test_spreads_of_nothing_move_nothing(found: Sensitivity) -> None:
     """A width of 0 gives the middle at both ends, to the milligram."""
     none = Spreads(pue_overhead_share=0, idle_share=0, intensity_share=0, seeds=0)

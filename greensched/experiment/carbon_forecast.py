@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from greensched.carbon import INTENSITY_LIMIT_G_PER_KWH as MOST
 from greensched.carbon import CarbonIntensity, hourly_means
 from greensched.errors import DataError
 from greensched.forecast import Calendar
+from greensched.forecast.error_model import LEAST_G_PER_KWH as LEAST
 from greensched.forecast.intensity import foresee
 from greensched.ticks import TickIntensity, on_ticks
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 
 if TYPE_CHECKING:
+    from greensched.forecast.error_model import ErrorModel
     from greensched.model import Jobs, MachineType
     from greensched.scenario import Scenario
 
@@ -83,6 +86,24 @@ class CarbonForecast:
         except DataError:
             return None
         return replace(found, values_g_per_kwh=np.round(found.values_g_per_kwh, DECIMALS))
+
+    def erring(self, model: ErrorModel, rng: np.random.Generator) -> CarbonForecast:
+        """Return the same with forecasts more wrong, by one process of errors [log, by hour]."""
+        last_ms = self.window_ms + DRAIN_MS + HORIZON_MS + 2 * ISSUED_MS
+        state = model.process(last_ms // MS_PER_H, 1, rng)[:, 0]
+
+        def wrong(one: CarbonIntensity, row: int) -> CarbonIntensity:
+            at_h = row * ISSUED_MS / MS_PER_H
+            middles_ms = one.edges_ms[:-1] + np.diff(one.edges_ms) / 2.0 - self.start_utc_ms
+            lead_h = np.maximum(middles_ms / MS_PER_H - at_h, 0.0)
+            then, now = (np.interp(h, np.arange(len(state)), state) for h in (at_h + lead_h, at_h))
+            spread = model.spread_at(lead_h)
+            error = then - np.exp(-lead_h / model.memory_h) * now - spread * spread / 2.0
+            values = np.clip(one.values_g_per_kwh * np.exp(error), LEAST, MOST)
+            return replace(one, values_g_per_kwh=np.round(values, DECIMALS))
+
+        early = [None if one is None else wrong(one, row) for row, one in enumerate(self.early)]
+        return replace(self, early=tuple(early))
 
     def _ticks(self, series: CarbonIntensity, now_ms: int) -> TickIntensity:
         """Return `series` from `now_ms` on, its last value held to the horizon."""

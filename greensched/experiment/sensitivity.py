@@ -220,7 +220,7 @@ def _rerun(
     )
     yield Axis(name="idle power", basis="share of idle watts, assumed", low=low, high=high)
     middle = Side(setting="as forecast", values=mid)
-    if world.forecast is not None and world.forecast.predicts and spreads.forecast_share > 0:
+    if _foresees(world) and spreads.forecast_share > 0:
         wrong = side(f"{spreads.forecast_share:.0%} more error", _erring(world, spreads))
         basis = f"AR(1) in time, {MEMORY_H:g} h, growing with the lead; assumed"
         yield Axis(name="forecast error", basis=basis, low=middle, high=wrong)
@@ -290,12 +290,24 @@ def _idle(kind: MachineType, k: float) -> MachineType:
     )
 
 
+def _foresees(world: Shared) -> bool:
+    """Tell whether anything is forecast: load of services, or intensity that changes."""
+    loads = world.forecast is not None and world.forecast.predicts
+    carbon = world.carbon
+    if loads or carbon is None or carbon.series.is_constant:
+        return loads
+    return any(issued is not None for issued in carbon.early)
+
+
 def _erring(world: Shared, spreads: Spreads) -> Shared:
-    """Return a world whose forecast of services is more wrong."""
-    assert world.forecast is not None
-    hours = int(world.edges_ms[-1]) // MS_PER_H + 48
-    rows = len(world.forecast.begin.sums_cpu_m[0])
+    """Return a world whose forecasts of services and of intensity are more wrong."""
     model = ErrorModel(spread_share=spreads.forecast_share, memory_h=MEMORY_H)
     rng = np.random.default_rng([world.scenario.seed, 0])
-    wrong: Any = erring(world.forecast, rows, hours, model, rng)
-    return replace(world, forecast=wrong)
+    if world.forecast is not None:
+        hours = int(world.edges_ms[-1]) // MS_PER_H + 48
+        rows = len(world.forecast.begin.sums_cpu_m[0])
+        wrong: Any = erring(world.forecast, rows, hours, model, rng)
+        world = replace(world, forecast=wrong)
+    if world.carbon is not None:
+        world = replace(world, carbon=world.carbon.erring(model, rng))
+    return world

@@ -84,10 +84,5 @@ def erring(
     beside = None
     if sums is not None:
         beside = erring(sums, len(sums.begin.sums_cpu_m[0]), hours, model, rng)
-    rho = math.exp(-1.0 / model.memory_h)
-    state = np.empty((hours + 1, rows))
-    state[0] = rng.standard_normal(rows)
-    for i in range(1, hours + 1):
-        step = rng.standard_normal(rows)
-        state[i] = rho * state[i - 1] + math.sqrt(1.0 - rho * rho) * step
-    return ErringForecast(given=given, model=model, state=model.spread_share * state, sums=beside)
+    state = model.process(hours, rows, rng)
+    return ErringForecast(given=given, model=model, state=state, sums=beside)

@@ -10,6 +10,7 @@ right on average.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,15 @@ class ErrorModel:
         """Return the standard deviation of the log error at leads [h]: sigma sqrt(1 - rho^2h)."""
         grown: FloatArray = self.spread_share * np.sqrt(-np.expm1(-2.0 * lead_h / self.memory_h))
         return grown
+
+    def process(self, hours: int, rows: int, rng: np.random.Generator) -> FloatArray:
+        """Return X of several rows at whole hours [hours + 1, rows], drawn once and for all."""
+        rho = math.exp(-1.0 / self.memory_h)
+        state = rng.standard_normal((hours + 1, rows))
+        state[1:] *= math.sqrt(1.0 - rho * rho)
+        for i in range(1, hours + 1):
+            state[i] += rho * state[i - 1]
+        return self.spread_share * state
 
     def drawn(self, actual: CarbonIntensity, rng: np.random.Generator) -> ErringForecasts:
         """Return forecasts of all times of `actual`, their errors drawn once and for all."""
