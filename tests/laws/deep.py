@@ -1,8 +1,9 @@
 """`python -m tests.laws.deep`: every law on far more examples than `make test` has time for.
 
-A pure law gets 50,000 examples, one that simulates ten minutes of them, drawn at random. What was
-found is kept in `.laws-deep.json`, law by law, so that an interrupted run goes on where it was;
-`--again` begins anew.
+A pure law gets 50,000 examples, one that simulates or writes files ten minutes of them, drawn at
+random. What was found is kept in `.laws-deep.json`, law by law, so that an interrupted run goes on
+where it was; `--again` begins anew. `--longest` bounds the minutes of a pure law; the examples that
+each one got are told.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import math
 import os
 import sys
 import time
@@ -20,18 +22,23 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / ".laws-deep.json"
-SIMULATED = ("engine", "outages", "databases", "policies", "scenarios", "resume")
+SLOW = ("engine", "outages", "databases", "scenarios", "ledger")  # in the names of their files
 EXAMPLES = 50_000
 MINUTES = 10.0
+CHUNK = 500  # examples that are drawn at a time
 
 
 class Deep:
     """The plugin: gives laws their examples, and keeps what became of each."""
 
-    def __init__(self, *, examples: int, minutes: float, state: dict[str, Any]) -> None:
-        """Keep what is asked."""
-        self.examples, self.seconds, self.state = examples, 60.0 * minutes, state
-        self.counts: dict[str, list[int]] = {}
+    def __init__(
+        self, *, examples: int, minutes: float, longest: float, state: dict[str, Any]
+    ) -> None:
+        """Keep what is asked: examples of a pure law in `longest`, `minutes` of another."""
+        self.examples, self.state = examples, state
+        self.seconds, self.longest_s = 60.0 * minutes, 60.0 * longest
+        self.count = 0  # examples of the law that runs
+        self.counting: set[Any] = set()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Keep the laws that are left, each with its examples."""
@@ -46,34 +53,38 @@ class Deep:
     def _deepen(self, item: Any, law: Any) -> None:
         from hypothesis import HealthCheck, settings
 
-        count = self.counts[item.nodeid] = [0]
-        inner = law.hypothesis.inner_test
-
-        @functools.wraps(inner)
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            count[0] += 1
-            return inner(*args, **kwargs)
-
-        law.hypothesis.inner_test = counted
-        is_long = _simulates(item.nodeid)
+        is_slow = _is_slow(item.nodeid)
         law._hypothesis_internal_use_settings = settings(
-            max_examples=5 if is_long else self.examples,
+            max_examples=5 if is_slow else CHUNK,
             deadline=None,
             derandomize=False,
             database=None,
             suppress_health_check=list(HealthCheck),
         )
-        if is_long:
-            item.obj = self._repeated(law)
+        inner = law.hypothesis.inner_test
 
-    def _repeated(self, law: Any) -> Any:
-        """Return a law that is tried anew, on other examples, until its time is over."""
+        @functools.wraps(inner)
+        def counted(*args: Any, **kwargs: Any) -> None:
+            inner(*args, **kwargs)  # raises where the example is none
+            self.count += 1
+
+        if law not in self.counting:  # one function may be many items
+            law.hypothesis.inner_test = counted
+            self.counting.add(law)
+        most, seconds = (math.inf, self.seconds) if is_slow else (self.examples, self.longest_s)
+        item.obj = self._repeated(law, most, seconds)
+
+    def _repeated(self, law: Any, most: float, seconds: float) -> Any:
+        """Return a law that is tried anew, on other examples, until it had enough of them."""
 
         @functools.wraps(law)
         def tried(*args: Any, **kwargs: Any) -> None:
-            end = time.monotonic() + self.seconds
-            while time.monotonic() < end:
+            end, self.count = time.monotonic() + seconds, 0
+            while self.count < most and time.monotonic() < end:
+                before = self.count
                 law(*args, **kwargs)
+                if self.count - before < CHUNK // 10 and math.isfinite(most):
+                    return  # there are no more examples
 
         return tried
 
@@ -83,7 +94,7 @@ class Deep:
             return
         self.state[report.nodeid] = {
             "outcome": report.outcome,
-            "examples": self.counts[report.nodeid][0],
+            "examples": self.count,
             "seconds": round(report.duration),
             "text": report.longreprtext[-4_000:] if report.failed else "",
         }
@@ -92,25 +103,28 @@ class Deep:
         temporary.replace(STATE)
 
 
-def _simulates(name: str) -> bool:
+def _is_slow(name: str) -> bool:
     file = name.partition("::")[0]
-    return any(part in file for part in SIMULATED)
+    return any(part in file for part in SLOW)
 
 
 def main() -> int:
     """Run what is left, and say what was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.laws.deep", description=__doc__)
     parser.add_argument("--examples", type=int, default=EXAMPLES, help="of each pure law")
-    parser.add_argument("--minutes", type=float, default=MINUTES, help="of each simulated one")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="of each slow one")
+    parser.add_argument("--longest", type=float, default=math.inf, help="minutes of a pure one")
     parser.add_argument("--again", action="store_true", help="forget what was found before")
     parser.add_argument("paths", nargs="*", default=["tests/properties"])
     asked = parser.parse_args()
     known = STATE.exists() and not asked.again
     state: dict[str, Any] = json.loads(STATE.read_text()) if known else {}
     os.environ.pop("HYPOTHESIS_PROFILE", None)
-    plugin = Deep(examples=asked.examples, minutes=asked.minutes, state=state)
+    plugin = Deep(
+        examples=asked.examples, minutes=asked.minutes, longest=asked.longest, state=state
+    )
     options = ["-v", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "slow or not slow"]
-    paths = sorted((str(p) for path in asked.paths for p in _files(ROOT / path)), key=_simulates)
+    paths = sorted((str(p) for path in asked.paths for p in _files(ROOT / path)), key=_is_slow)
     pytest.main([*options, *paths], plugins=[plugin])
     return told(state)
 

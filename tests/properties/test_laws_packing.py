@@ -170,7 +170,8 @@ def test_order_and_names_of_databases_change_nothing(
 def test_more_machines_never_raise_what_is_taken(made: tuple[Databases, Room], more: int) -> None:
     """Where all have a place, machines added to the racks that are there change no plan."""
     databases, room = made
-    added = joined(room, replace(room_of(more), rack=room.rack[:more], site=room.site[:more]))
+    places = {name: np.resize(getattr(room, name), more) for name in ("rack", "site")}
+    added = joined(room, replace(room_of(more), **places))
     for make in MAKERS:
         few, many = make(free_case(databases, room)), make(free_case(databases, added))
         np.testing.assert_array_equal(few, many)
