@@ -26,7 +26,7 @@ settings.register_profile("search", deadline=None, max_examples=10 * WHOLE)
 # A fault is to be found, not the smallest case of it (tests/mutation).
 settings.register_profile(
     "mutation",
-    settings.get_profile("whole"),
+    settings.get_profile("house"),
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

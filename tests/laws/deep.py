@@ -2,8 +2,8 @@
 
 A pure law gets 50,000 examples, one that simulates or writes files ten minutes of them, drawn at
 random. What was found is kept in `.laws-deep.json`, law by law, so that an interrupted run goes on
-where it was; `--again` begins anew. `--longest` bounds the minutes of a pure law; the examples that
-each one got are told.
+where it was; `--again` begins anew. `--longest` bounds the minutes of a pure law; examples that
+each got are told.
 """
 
 from __future__ import annotations

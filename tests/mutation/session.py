@@ -36,8 +36,10 @@ WORDS: Final = {
     TIMED_OUT: "timed out",
     BROKEN: "not placed",
 }
-SLOWER: Final = 20.0  # times a test may take of what it took without a mutant
-LEAST_S: Final = 20.0
+LONGEST_S: Final = 10.0  # of a test that is tried with every mutant
+SLOWER: Final = 10.0  # times a test may compute of what it took without a mutant
+LEAST_S: Final = 5.0
+WAITS: Final = 10.0  # times that by the clock on the wall
 REACH: Final = Path(__file__).resolve().parents[2] / ".mutation.reach.json"
 Reach = dict[str, dict[str, Any]]
 
@@ -104,12 +106,12 @@ class Session:
         if status:
             pytest.exit("the tests could not be measured", 2)
         reach: Reach = json.loads(answer.read_text())
-        failing = [name for name, one in reach.items() if one["failed"]]
-        for name in failing:
-            print(f"left out, as it fails without any mutant: {name}", file=sys.stderr)
+        left_out = {name: _why_not(one) for name, one in reach.items() if _why_not(one)}
+        for name, why in left_out.items():
+            print(f"left out, as it {why}: {name}", file=sys.stderr)
         seconds = time.monotonic() - begun
         print(f"{len(items):,} tests measured in {seconds:.0f} s", file=sys.stderr, flush=True)
-        return {name: one for name, one in reach.items() if name not in failing}
+        return {name: one for name, one in reach.items() if name not in left_out}
 
     def _try_all(self, items: dict[str, pytest.Item], reach: Reach) -> None:
         running: dict[int, Mutant] = {}
@@ -151,7 +153,8 @@ class Session:
         """Try one mutant, and leave; any way out but a quiet end has killed it."""
         self._quiet()
         code, by = KILLED, ""
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        for number in (signal.SIGALRM, signal.SIGPROF):
+            signal.signal(number, signal.SIG_DFL)
         try:
             try:
                 put_in(mutant.module, mutant.function, mutant.number)
@@ -162,7 +165,9 @@ class Session:
             for item, time_s in tests:
                 by = item.nodeid
                 (self.folder / f"{os.getpid()}.test").write_text(by)
-                signal.setitimer(signal.ITIMER_REAL, max(LEAST_S, SLOWER * time_s))
+                limit_s = max(LEAST_S, SLOWER * time_s)
+                signal.setitimer(signal.ITIMER_PROF, limit_s)
+                signal.setitimer(signal.ITIMER_REAL, WAITS * limit_s)
                 if any(r.failed for r in runtestprotocol(item, log=False, nextitem=None)):
                     os._exit(KILLED)
             code = SURVIVED
@@ -178,6 +183,13 @@ class Session:
         own = self.folder / str(os.getpid())
         own.mkdir()
         tempfile.tempdir = str(own)
+
+
+def _why_not(measured: dict[str, Any]) -> str:
+    """Return why a test is not tried with mutants; empty: it is."""
+    if measured["failed"]:
+        return "fails without any mutant"
+    return "takes long" if measured["time_s"] > LONGEST_S else ""
 
 
 def _in_function(mutant: Mutant) -> bool:
