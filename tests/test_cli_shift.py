@@ -294,7 +294,7 @@ def test_gap_to_the_linear_program(files: Path, monkeypatch: pytest.MonkeyPatch)
     assert "plan on few cores, above the linear program: " in shift(files, *base).stdout
     exact = json.loads(shift(files, *base, "--solver", "exact", "-o", "json").stdout)[0]
     assert exact["capacity"]["above_lp"] <= plan["capacity"]["above_lp"]
-    monkeypatch.setattr("greensched.shift.compare.COLUMNS_MAX", 2)
+    monkeypatch.setattr("greensched.shift.measured.COLUMNS_MAX", 2)
     assert "linear program: too large a study to tell" in shift(files, *base).stdout
     assert None is json.loads(shift(files, *base, "-o", "json").stdout)[0]["capacity"]["above_lp"]
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from greensched.cli import say
+from greensched.cli.batch_queue import MS_PER_S, clock_ms, opened, tell_no_worker
 from greensched.cli.carbon_options import duration_ms, settings_of, source_options
 from greensched.cli.lazy import LazyGroup
 from greensched.cli.options import F, form, verbosity
+from greensched.cli.values import print_values
 from greensched.errors import Finding, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from greensched.batch.job import Job
     from greensched.batch.queue import Queue
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 HERE = "greensched.cli.batch"
 JOBS = "greensched.cli.batch_jobs"
 CHANGES = "greensched.cli.batch_changes"
-MS_PER_S = 1_000
 
 
 @click.group(
@@ -49,36 +48,6 @@ def batch() -> None:
     The queue is the user's own, in the state folder. `batch run` is the worker; killing it loses
     nothing. Runs and savings are settled with actual intensity and go into the user's ledger.
     """
-
-
-@contextmanager
-def opened() -> Iterator[Queue]:
-    """Yield the user's queue; raises UsageError where it cannot be read or written."""
-    import sqlite3
-
-    from greensched.batch.folder import default_folder
-    from greensched.batch.queue import Queue
-
-    with Queue(default_folder()) as queue:
-        try:
-            yield queue
-        except sqlite3.Error as error:
-            what = f"cannot be read or written: {error}"
-            remedy = "nothing was changed; is the disk full, or another process writing?"
-            raise UsageError(Finding(where=str(queue.file), what=what, remedy=remedy)) from None
-
-
-def tell_no_worker(queue: Queue) -> None:
-    """Say that nothing will start as long as no worker runs."""
-    from greensched.batch.folder import WORKER_LOCK, is_locked
-
-    if not is_locked(queue.folder / WORKER_LOCK):
-        say.tell("no worker runs: `greensched batch run` starts what is due")
-
-
-def clock_ms() -> int:
-    """Return the instant now [ms since 1970 UTC]."""
-    return int(time.time() * MS_PER_S)
 
 
 def span_option(name: str, text: str) -> Callable[[F], F]:
@@ -205,20 +174,6 @@ def _print_submitted(number: int, job: Job, form: str) -> None:
         say.tell(job.reason)
     if job.duration_from.startswith("assumed"):
         say.tell(f"takes an hour: {job.duration_from}")
-
-
-def print_values(values: dict[str, Any], form: str) -> None:
-    """Print names and values."""
-    from greensched.errors import escape_control
-
-    if form == "json":
-        from greensched.report.outputs import json_text
-
-        click.echo(json_text(values), nl=False)
-        return
-    width = max(len(name) for name in values)
-    for name, value in values.items():
-        click.echo(f"{name.replace('_', ' '):{width}}  {escape_control(str(value))}")
 
 
 @click.command()

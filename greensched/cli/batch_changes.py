@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from greensched.cli.batch import clock_ms, opened
+from greensched.cli.batch_queue import clock_ms, opened
 from greensched.cli.options import verbosity
 from greensched.errors import Finding, UsageError
 

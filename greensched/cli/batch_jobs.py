@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from greensched.cli.batch import MS_PER_S, clock_ms, opened, print_values, tell_no_worker
+from greensched.cli.batch_queue import MS_PER_S, clock_ms, opened, tell_no_worker
 from greensched.cli.options import form, verbosity
+from greensched.cli.values import print_values
 from greensched.errors import escape_control
 
 if TYPE_CHECKING:

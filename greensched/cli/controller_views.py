@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from greensched.cli import say
-from greensched.cli.batch import print_values
 from greensched.cli.carbon_options import Asked, chain_options, duration_ms
 from greensched.cli.controller import clock_ms, cluster_options, connected
 from greensched.cli.options import form, verbosity
+from greensched.cli.values import print_values
 from greensched.errors import DataError, Finding, UsageError
 from greensched.units import MS_PER_DAY, MS_PER_H
 

@@ -23,7 +23,7 @@ from greensched.units import CPU_M_PER_CORE
 
 if TYPE_CHECKING:
     from greensched.model import FloatArray
-    from greensched.shift.compare import Study
+    from greensched.shift.measured import Study
     from greensched.ticks import TickIntensity, TickJobs
 
 JOBS_MAX: Final = 100  # of which each is a MILP

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from greensched.model import BoolArray
-    from greensched.shift.compare import Study
+    from greensched.shift.measured import Study
     from greensched.ticks import TickIntensity, TickJobs
 
 KIND: Final = "plan-sites"
