@@ -25,6 +25,10 @@ COMMANDS: Final = {
     "validate": ("greensched.cli.scenarios:validate", "Check a scenario and its data."),
     "run": ("greensched.cli.running:run", "Run a scenario against its baseline."),
     "compare": ("greensched.cli.reporting:compare", "Show two results side by side."),
+    "calibrate": (
+        "greensched.cli.calibrate:calibrate",
+        "Fit the power model to what meters read.",
+    ),
     "attribute": ("greensched.cli.attribute:attribute", "Tell which technology saves what."),
     "sensitivity": (
         "greensched.cli.sensitivity:sensitivity",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,7 +13,6 @@ from greensched.errors import Finding, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from greensched.readers.options import ReadOptions
 
@@ -93,6 +93,12 @@ scenario_options = stack(
         metavar="PATH=VALUE",
         callback=overrides,
         help="Replace a scalar of the scenario; may be repeated.",
+    ),
+    click.option(
+        "--overlay",
+        metavar="FILE",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Values to replace, as `calibrate` writes them; --set goes over them.",
     ),
     click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Replace the scenario's seed."),
     click.option(

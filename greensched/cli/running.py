@@ -49,6 +49,7 @@ class Asked:
 
     path: Path
     overridden: dict[str, str] = field(default_factory=dict)
+    overlay: Path | None = None
     seed: int | None = None
     allow_outside: bool = False
     on_bad: str | None = None
@@ -59,7 +60,12 @@ class Asked:
         """Return the scenario with what was asked applied."""
         from greensched.scenario import load
 
-        changes: dict[str, Any] = dict(self.overridden)
+        changes: dict[str, Any] = {}
+        if self.overlay is not None:
+            from greensched.scenario.calibration import read_overlay
+
+            changes |= read_overlay(self.overlay)
+        changes |= self.overridden
         if self.seed is not None:
             changes["seed"] = self.seed
         scenario = load(self.path, changes, allow_outside=self.allow_outside)
@@ -69,6 +75,7 @@ class Asked:
     def command(self) -> str:
         """Return the command that repeats it, the path as it was typed."""
         words = ["greensched", "run", str(self.path)]
+        words += [] if self.overlay is None else ["--overlay", str(self.overlay)]
         for path, value in self.overridden.items():
             words += ["--set", f"{path}={value}"]
         words += [] if self.seed is None else ["--seed", str(self.seed)]

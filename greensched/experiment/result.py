@@ -14,6 +14,7 @@ from greensched.experiment.databases import fewest_for_databases
 from greensched.experiment.outcome import TOTALS, Outcome
 from greensched.experiment.parts import distinct, factors_table, job_columns, parts_table
 from greensched.model import NONE
+from greensched.scenario.calibration import stamp_of
 from greensched.units import CPU_M_PER_CORE, J_PER_KWH, MS_PER_S
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Result:
             "stamp": {
                 "data": "synthetic" if self._synthetic else "measured",
                 "result": self.shared.kind_of_result,
-                "calibration": "uncalibrated",
+                "calibration": stamp_of(scenario.spec),
             },
             "window": {
                 "start": scenario.spec.window.start.isoformat(),

@@ -24,6 +24,7 @@ from greensched.experiment.run_bound import run_bounds
 from greensched.experiment.world import Shared, shared
 from greensched.forecast.erring import ErringForecast
 from greensched.providers.constant import NOT_ASSESSABLE, Constant
+from greensched.scenario.calibration import finding_of
 from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def _findings(world: Shared, static: Partition, late_ms: int) -> tuple[str, ...]
         *static.findings,
         *forecasts.findings(world.scenario, world.workload, fitted),
         *carbon_forecast.findings(world.carbon, world.workload.jobs),
+        *finding_of(world.scenario.spec),
         *_remarks(world, late_ms),
     )
     return tuple(dict.fromkeys(found))

@@ -10,6 +10,7 @@ import numpy as np
 import greensched
 from greensched.experiment.size_databases import bound_for_databases, databases_kept
 from greensched.experiment.spare import out_at_once
+from greensched.scenario.calibration import stamp_of
 from greensched.units import MS_PER_S
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ class Sizing:
             "stamp": {
                 "data": "synthetic" if made else "measured",
                 "result": self.shared.kind_of_result,
-                "calibration": "uncalibrated",
+                "calibration": stamp_of(self.scenario.spec),
             },
             "fleet_machines": self.shared.machines,
             "limits": self._limits(),

@@ -98,6 +98,8 @@ class Scenario:
         if self.spec.failures is None or not self.spec.failures.enabled:
             del values["failures"]
         values["baseline"] = {k: v for k, v in values["baseline"].items() if v is not None}
+        if self.spec.calibration is None:
+            del values["calibration"]
         maintenance = [m for m in values.pop("maintenance") if m.pop("enabled")]
         if maintenance:
             values["maintenance"] = maintenance

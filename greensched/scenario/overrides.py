@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Parts with defaults: they may be overridden where the file does not write them.
 _PARTS = frozenset(
     (
-        *("history", "slo", "baseline", "queue", "prices"),
+        *("history", "slo", "baseline", "queue", "prices", "calibration"),
         *("boot", "sleep", "off", "reserved", "embodied", "gpu_power"),
     )
 )

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from greensched.scenario.calibration import CalibrationSpec  # noqa: TC001 pydantic reads it
 from greensched.scenario.fleetspec import FleetEntry  # noqa: TC001 pydantic reads it
 from greensched.scenario.interference import InterferenceSpec, LatencySpec
 from greensched.scenario.outagespec import FailuresSpec, MaintenanceSpec  # noqa: TC001
@@ -324,6 +325,7 @@ class ScenarioSpec(Spec):
     failures: FailuresSpec | None = None
     maintenance: tuple[MaintenanceSpec, ...] = ()
     policies: tuple[PolicySpec, ...] = ()
+    calibration: CalibrationSpec | None = None
 
     @property
     def start(self) -> datetime:

@@ -24,7 +24,7 @@ WORDS: Final[dict[str, str]] = {
     "scenario_sha256": "SHA-256 of the scenario's checked values as canonical JSON",
     "seed": GIVEN,
     "version": "of the greensched that ran it",
-    "stamp": "synthetic where any input was made; a simulation is modelled and uncalibrated",
+    "stamp": "synthetic where any input was made; modelled; calibrated where `calibrate` says so",
     "window": GIVEN,
     "currency": "of the scenario's prices",
     "kind": GIVEN,
