@@ -31,13 +31,21 @@ DUE_MAX: Final = 1_000  # jobs that are started in one step
 class Queue:
     """An open queue; raises UsageError where it is not the user's own, DataError if damaged."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the queue in a folder, made where there is none."""
-        self.folder = folder
-        places.prepare(folder)
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        """Open the queue in a folder, made where there is none but where it is `read_only`."""
+        self.folder, self._read_only = folder, read_only
         self.file = folder / places.DATABASE
-        places.make_private(self.file)
-        self._connection = sqlite3.connect(self.file, isolation_level=None, timeout=BUSY_S)
+        if read_only:
+            places.check_own(folder)
+        else:
+            places.prepare(folder)
+            places.make_private(self.file)
+        self._connection = sqlite3.connect(
+            f"{self.file.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}",
+            uri=True,
+            isolation_level=None,
+            timeout=BUSY_S,
+        )
         try:
             self._prepare()
         except sqlite3.DatabaseError as error:
@@ -47,11 +55,16 @@ class Queue:
 
     def _prepare(self) -> None:
         self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA synchronous = FULL")
+        if not self._read_only:
+            self._connection.execute("PRAGMA synchronous = FULL")
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if version > schema.FORMAT:
             what = f"is of format {version}; this greensched knows {schema.FORMAT}"
             raise UsageError(Finding(where=str(self.folder), what=what, remedy="use a newer one"))
+        if version < schema.FORMAT and self._read_only:
+            what = f"is of format {version}, and is only read here"
+            remedy = "`greensched batch ls` brings it up to date"
+            raise UsageError(Finding(where=str(self.folder), what=what, remedy=remedy))
         if version < schema.FORMAT:
             self._connection.execute("PRAGMA journal_mode = WAL")
             with self.transaction():
@@ -198,6 +211,22 @@ class Queue:
             (json.dumps(s.pieces), s.planned_g_per_kwh, s.reason, s.id, s.state) for s in slips
         )
         self._connection.executemany(sql, rows)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many jobs are in each state, those without any left out."""
+        return dict(
+            tuple(row)
+            for row in self._connection.execute("SELECT state, count(*) FROM jobs GROUP BY state")
+        )
+
+    def upcoming(self, most: int) -> list[Job]:
+        """Return the waiting jobs that start next, in order of time."""
+        return self._jobs(f"WHERE {schema.WAITS} ORDER BY {schema.DUE} LIMIT ?", [most])
+
+    def settled_since(self, ended_since_ms: int) -> list[tuple[int, int, str]]:
+        """Return number, end and settlement, as JSON, of settled jobs that ended since."""
+        sql = "SELECT id, ended_ms, settled FROM jobs WHERE settled <> '' AND ended_ms >= ?"
+        return [tuple(row) for row in self._connection.execute(sql, [ended_since_ms])]
 
     def listing(self, states: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         """Return number, state, start, latest start (ISO 8601), exit code and argv of jobs."""

@@ -164,7 +164,8 @@ def _print_start(job: Job, form: str) -> None:
 
 def _print_submitted(number: int, job: Job, form: str) -> None:
     """Print the number of a new job, and when it is to start."""
-    from greensched.cli.batch_jobs import job_values, saving_text, when
+    from greensched.batch.words import saving_text, when
+    from greensched.cli.batch_jobs import job_values
 
     if form == "json":
         print_values({**job_values(job), "id": number}, form)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from greensched.cli.batch_queue import MS_PER_S, clock_ms, opened, tell_no_worker
+from greensched.batch.words import when, why
+from greensched.cli.batch_queue import clock_ms, opened, tell_no_worker
 from greensched.cli.options import form, verbosity
 from greensched.cli.values import print_values
 from greensched.errors import escape_control
@@ -18,38 +19,9 @@ if TYPE_CHECKING:
 
 MG_PER_G: Final = 1_000
 STATES: Final = ("waiting", "held", "starting", "running", "paused")
-REASONS: Final = {
-    "held": "is held: `batch hold --release` lets it go",
-    "starting": "is being started",
-    "running": "runs",
-    "paused": "is paused until a cleaner hour",
-}
 # A list, as JSON, of words that need no quotes in a shell: most of ten thousand.
 PLAIN_WORDS: Final = re.compile(r'\["[\w@%+=:,./-]+"(?:, "[\w@%+=:,./-]+")*\]', re.ASCII)
 NAMED: Final = 48  # characters of a command in a table
-
-
-def when(time_ms: int) -> str:
-    """Return an instant to the second, in UTC."""
-    from datetime import UTC, datetime
-
-    return f"{datetime.fromtimestamp(time_ms // MS_PER_S, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def saving_text(job: Job) -> str:
-    """Return what the forecast says that waiting saves."""
-    now_g, planned_g = job.now_g_per_kwh, job.planned_g_per_kwh
-    if now_g is None or planned_g is None:
-        return ""
-    share = 100 * (now_g - planned_g) / now_g
-    return f", {planned_g:.0f} g/kWh rather than {now_g:.0f} at once ({share:+.0f} % saved)"
-
-
-def why(job: Job) -> str:
-    """Return why a job is where it is, in words."""
-    if job.state != "waiting":
-        return job.reason or REASONS.get(job.state, "")
-    return job.reason or f"waits for {when(job.planned_ms)}{saving_text(job)}"
 
 
 def job_values(job: Job) -> dict[str, Any]:

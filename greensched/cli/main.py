@@ -45,6 +45,7 @@ COMMANDS: Final = {
     "disclose": ("greensched.cli.disclose:disclose", "Write a year's emissions statement."),
     "explain": ("greensched.cli.explain:explain", "Follow a figure of a result to its rows."),
     "report": ("greensched.cli.reporting:report", "Render a result again."),
+    "serve": ("greensched.cli.serve:serve", "Show live what waits, saves and is wrong."),
     "batch": ("greensched.cli.batch:batch", "Run jobs of this machine when the grid is clean."),
     "controller": (
         "greensched.cli.controller:controller",
