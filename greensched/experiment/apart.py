@@ -34,9 +34,12 @@ def parted(policies: Policies, fleet: Partition) -> tuple[Policies, Policies]:
     """
     if fleet.places is None:
         return policies, ()
-    packs = [bool(getattr(p, "packs", False)) for p in policies]
-    both = tuple(zip(policies, packs, strict=True))
-    return tuple(p for p, packed in both if not packed), tuple(p for p, packed in both if packed)
+    return tuple(p for p in policies if not packs(p)), tuple(p for p in policies if packs(p))
+
+
+def packs(policy: Policy) -> bool:
+    """Say whether a policy places databases, and nothing else."""
+    return bool(getattr(policy, "packs", False))
 
 
 def databases_alone(lent: Lent, fleet: Partition, packing: Policies, end_ms: int) -> RunResult:

@@ -10,7 +10,15 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from concurrent.futures import ProcessPoolExecutor
+import threading
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    CancelledError,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
@@ -26,6 +34,9 @@ if TYPE_CHECKING:
 
 A = TypeVar("A")
 B = TypeVar("B")
+if TYPE_CHECKING:
+    Wanted: TypeAlias = Callable[[], A | None]
+    Take: TypeAlias = Callable[[A, B], None]
 
 
 class Executor(Protocol):
@@ -47,6 +58,20 @@ class Executor(Protocol):
         """
         ...
 
+    def pursue(
+        self, work: Callable[[A, Tell], B], wanted: Wanted[A], take: Take[A, B], tell: Tell
+    ) -> None:
+        """Carry out what is wanted, wherever a process is free, until nothing is.
+
+        `wanted()` names the next item, None while there is none; `take(item, work(item, tell))`
+        is called here, as results come in. For the rest as `map`, but of where work is done.
+        """
+        ...
+
+    def start(self) -> None:
+        """Start the processes, which takes seconds, while this one does something else."""
+        ...
+
 
 class Here:
     """Carries out everything in this process, in order."""
@@ -56,6 +81,16 @@ class Here:
     def map(self, work: Callable[[A, Tell], B], items: Sequence[A], tell: Tell) -> list[B]:
         """Return the results one after the other."""
         return [work(item, tell) for item in items]
+
+    def pursue(
+        self, work: Callable[[A, Tell], B], wanted: Wanted[A], take: Take[A, B], tell: Tell
+    ) -> None:
+        """Carry out one item after the other."""
+        while (item := wanted()) is not None:
+            take(item, work(item, tell))
+
+    def start(self) -> None:
+        """Do nothing: this process runs."""
 
 
 class Processes:
@@ -104,9 +139,47 @@ class Processes:
         try:
             return [own[i] if i in own else others[i].result() for i in range(len(items))]
         except BrokenProcessPool:
-            what = "a worker was ended from outside, perhaps for want of memory"
-            remedy = "use fewer workers"
-            raise OutsideError(Finding(where="-j", what=what, remedy=remedy)) from None
+            raise _lost() from None
+
+    def pursue(
+        self, work: Callable[[A, Tell], B], wanted: Wanted[A], take: Take[A, B], tell: Tell
+    ) -> None:
+        """Carry out what is wanted; this process works in a thread, so that all are kept busy."""
+        idle, running = list(range(self._workers)), dict[Future[B], tuple[int, A]]()
+        ended = threading.Event()
+
+        def told(what: str, share: float) -> None:
+            if ended.is_set():  # somebody raised: nobody waits for this any more
+                raise CancelledError
+            if tell is not None:
+                tell(what, share)
+
+        with ThreadPoolExecutor(1) as own:
+            try:
+                while True:
+                    while idle and (item := wanted()) is not None:
+                        number = idle.pop(0)
+                        future = (
+                            self._pool(number).submit(work, item, None)
+                            if number
+                            else own.submit(work, item, told)
+                        )
+                        running[future] = number, item
+                    if not running:
+                        return
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        number, item = running.pop(future)
+                        idle = sorted([*idle, number])
+                        take(item, future.result())
+            except BrokenProcessPool:
+                raise _lost() from None
+            finally:
+                ended.set()
+
+    def start(self) -> None:
+        """Start the processes, which load what simulations need."""
+        for number in range(1, self._workers):
+            self._pool(number).submit(ready)
 
     def _pool(self, number: int) -> ProcessPoolExecutor:
         """Return the pool of one process that is worker `number`, started where it is new."""
@@ -118,6 +191,22 @@ class Processes:
             self._pools.append(pool)
             self._started += set(multiprocessing.active_children()) - before
         return self._pools[number - 1]
+
+
+def _lost() -> OutsideError:
+    """Return the error of workers that went away."""
+    what = "a worker was ended from outside, perhaps for want of memory"
+    return OutsideError(Finding(where="-j", what=what, remedy="use fewer workers"))
+
+
+def ready() -> None:
+    """Load what simulations need, where it has been compiled before."""
+    from greensched.engine.kernels import warm
+
+    if warm.is_compiled():
+        warm.compile_advance()
+        warm.compile_control()
+        warm.compile_loops()
 
 
 def deaf() -> None:

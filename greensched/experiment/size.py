@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from greensched.engine.shifting import longest_hold_ms
 from greensched.engine.simulate import Simulation
+from greensched.experiment.apart import packs
 from greensched.experiment.baseline import baseline_for
 from greensched.experiment.executor import Executor, Here
+from greensched.experiment.lent import Lent
 from greensched.experiment.levels import responses_ms
 from greensched.experiment.partition import (
     WAIT_P95_ASSUMED_MS,
@@ -27,12 +29,14 @@ from greensched.experiment.size_probe import (
     Limits,
     Task,
     probe,
+    scales,
     seen,
 )
+from greensched.experiment.size_pursuit import Pursued, Pursuit
 from greensched.experiment.size_search import Ask, Found, search
 from greensched.experiment.world import shared
 from greensched.model import NONE, ROLE_CODES
-from greensched.units import MS_PER_DAY, MS_PER_H
+from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,16 +44,12 @@ if TYPE_CHECKING:
     from greensched.engine.result import RunResult
     from greensched.experiment.partition import Partition
     from greensched.experiment.result import Result
-    from greensched.experiment.size_search import Known, Search, Size
+    from greensched.experiment.size_search import Size
     from greensched.experiment.world import Shared
     from greensched.model import Int8Array, IntArray, Policy
     from greensched.scenario import Scenario
 
     Progress = Callable[[str, float], None]
-
-SCOUT_SHARE: Final = 1 / 3  # of the window is what a scout looks at, and a day at least
-SCALING: Final = ("elastic", "autoscaled")  # kinds of policy that change replicas
-ROUNDS: Final = 24  # typical; for the progress only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +81,20 @@ def size(
     result of the same scenario, whose runs on the whole fleet need not be repeated. Sizes do not
     depend on the executor. Raises ScenarioError and DataError for what cannot be run.
     """
-    plan = _planned(scenario, known, progress)
+    executor = executor or Here()
+    executor.start()
+    world = shared(scenario) if known is None else known.shared
     names = {"scenario": scenario.policies, **(_subsets(scenario) if combinations else {})}
-    base = baseline_for(scenario, plan.shared.workload.services)
+    base = baseline_for(scenario, world.workload.services)
     if scenario.baseline.kind == "autoscaled":
         names["baseline"] = base.policies
-    before = {} if known is None else _seen(plan, names, known)
-    found = _searched(plan, names, executor or Here(), progress, before)
-    static = _fixed(plan, plan.pools.size, before.get("static_peak", {}))
-    if "baseline" not in names:
-        whole = scenario.baseline.kind == "as-recorded"
-        found["baseline"] = _fixed(plan, plan.pools.most, {}) if whole else static
+    with Lent(world) as lent:
+        plan = _planned(lent, known, progress)
+        found = _searched(plan, names, executor, progress)
+        static = _fixed(plan, plan.pools.size, None if known is None else known.static_peak.run)
+        if "baseline" not in names:
+            whole = scenario.baseline.kind == "as-recorded"
+            found["baseline"] = _fixed(plan, plan.pools.most, None) if whole else static
     names.setdefault("baseline", base.policies)
     sized = {
         name: Sized.of(plan.shared, plan.pools, one, names.get(name, ()))
@@ -139,24 +142,27 @@ class Pools:
 class _Plan:
     """What all searches of a scenario share."""
 
-    shared: Shared
+    lent: Lent
     limits: Limits
     pools: Pools
     floor: Size
     replicas: IntArray | None
     findings: tuple[str, ...]
 
+    @property
+    def shared(self) -> Shared:
+        """Return the world of all runs."""
+        return self.lent.world
+
     def task(self, policies: tuple[Policy, ...], ask: Ask) -> Task:
         """Return the run that answers `ask`."""
-        window_ms = self.shared.scenario.window_ms
-        scout_ms = max(int(window_ms * SCOUT_SHARE), MS_PER_DAY)
         return Task(
-            shared=self.shared,
+            lent=self.lent,
             limits=self.limits,
             policies=policies,
             roles=self.pools.roles(ask.size, self.shared.machines),
             replicas=self._begin(policies, ask.size),
-            until_ms=scout_ms if ask.scout and scout_ms < window_ms else 0,
+            scout=ask.scout,
         )
 
     def _begin(self, policies: tuple[Policy, ...], size: Size) -> IntArray | None:
@@ -166,13 +172,8 @@ class _Plan:
         the load of the first hour: replicas for the peak would find no room.
         """
         services = self.shared.workload.services
-        scaled = any(p.kind.startswith(SCALING) for p in policies)
-        if (
-            services is None
-            or self.replicas is None
-            or size[0] >= self.pools.size[0]
-            or not scaled
-        ):
+        fits = size[0] >= self.pools.size[0]
+        if services is None or self.replicas is None or fits or not any(map(scales, policies)):
             return self.replicas
         steps = max(1, MS_PER_H // services.step_ms)
         first = replace(services, load_cpu_m=services.load_cpu_m[:, :steps])
@@ -181,9 +182,9 @@ class _Plan:
         return np.minimum(self.replicas, peak_replicas(unknown, headroom)[0])
 
 
-def _planned(scenario: Scenario, known: Result | None, progress: Progress | None) -> _Plan:
+def _planned(lent: Lent, known: Result | None, progress: Progress | None) -> _Plan:
     """Return the machines that may be given up and the limits that have to be kept."""
-    world = shared(scenario) if known is None else known.shared
+    world, scenario = lent.world, lent.world.scenario
     static = static_peak(world, progress)
     pools = _pools(world, static)
     base = baseline_for(scenario, world.workload.services)
@@ -198,7 +199,7 @@ def _planned(scenario: Scenario, known: Result | None, progress: Progress | None
         reference = known.baseline.run
     limits, findings = _limits(world, reference)
     return _Plan(
-        shared=world,
+        lent=lent,
         limits=limits,
         pools=pools,
         floor=_floor(world, pools, limits),
@@ -276,90 +277,29 @@ def _subsets(scenario: Scenario) -> dict[str, tuple[Policy, ...]]:
     }
 
 
-@dataclass(slots=True)
-class _Running:
-    """One search: what it asks for now, what is known, and what it found."""
-
-    policies: tuple[Policy, ...]
-    steps: Search
-    asked: list[Ask] = field(default_factory=list)
-    found: Found | None = None
-
-    def go_on(self, answers: Known | None) -> None:
-        """Let the search take answers and ask again."""
-        try:
-            self.asked = next(self.steps) if answers is None else self.steps.send(answers)
-        except StopIteration as stop:
-            self.asked, self.found = [], stop.value
-
-
 def _searched(
     plan: _Plan,
     names: dict[str, tuple[Policy, ...]],
     executor: Executor,
     progress: Progress | None,
-    seen: dict[str, Known],
 ) -> dict[str, Found]:
-    """Return what each search finds; in every round each gets what it needs, and more if free.
+    """Return what each search finds; sets that differ in what packs databases share one.
 
-    `seen`: what each knows before.
+    Nothing else runs on the machines for databases, which are a pool of their own.
     """
     starts = tuple(dict.fromkeys((plan.pools.size, plan.pools.most)))
-    running = {
-        name: _Running(
-            policies=policies,
-            steps=search(starts, plan.floor, plan.pools.most, seen.get(name)),
-        )
-        for name, policies in names.items()
+    running = {name: tuple(p for p in ps if not packs(p)) for name, ps in names.items()}
+    first = {policies: name for name, policies in reversed(running.items())}
+    searches = {
+        name: Pursued(policies=policies, steps=search(starts, plan.floor))
+        for policies, name in reversed(first.items())
     }
-    for one in running.values():
-        one.go_on(None)
-    rounds = 0
-    while any(one.asked for one in running.values()):
-        wanted = _round(running, executor.workers)
-        tasks = [plan.task(running[name].policies, ask) for name, ask in wanted]
-        verdicts = executor.map(probe, tasks, _quiet(progress, rounds))
-        rounds += 1
-        for name, one in running.items():
-            own = {ask: v for (n, ask), v in zip(wanted, verdicts, strict=True) if n == name}
-            if own:
-                one.go_on(own)
-    return {name: one.found for name, one in running.items() if one.found is not None}
+    found = Pursuit(searches, plan.task, progress).through(executor)
+    return {name: found[first[policies]] for name, policies in running.items()}
 
 
-def _round(running: dict[str, _Running], workers: int) -> list[tuple[str, Ask]]:
-    """Return what is tried next: what each search needs, then hints while workers are free."""
-    first = [(name, one.asked[0]) for name, one in running.items() if one.asked]
-    rest = [
-        (name, one.asked[i])
-        for i in range(1, max((len(o.asked) for o in running.values()), default=0))
-        for name, one in running.items()
-        if i < len(one.asked)
-    ]
-    return first + rest[: max(0, -len(first) % workers)]
-
-
-def _quiet(progress: Progress | None, rounds: int) -> Progress | None:
-    """Return a progress over all rounds."""
-    if progress is None:
-        return None
-    return lambda what, share: progress(what, min(0.99, (rounds + share) / ROUNDS))
-
-
-def _fixed(plan: _Plan, size: Size, seen: Known) -> Found:
+def _fixed(plan: _Plan, size: Size, run: RunResult | None) -> Found:
     """Return a fleet that is what it is by definition, its limits looked at."""
-    ask = Ask(size=size)
-    verdict = seen[ask] if ask in seen else probe(plan.task((), ask), None)
-    return Found(size=size, verdict=verdict, tried=1)
-
-
-def _seen(plan: _Plan, names: dict[str, tuple[Policy, ...]], known: Result) -> dict[str, Known]:
-    """Return the verdicts on a result's runs that held, on static-peak's machines."""
-    runs = {"static_peak": known.static_peak.run}
-    if plan.shared.scenario.baseline.kind != "as-recorded":  # that has another fleet
-        runs |= {"scenario": known.outcome.run, "baseline": known.baseline.run}
-    ask, found = Ask(size=plan.pools.size), {}
-    for name, run in runs.items():
-        verdict = seen(plan.task(names.get(name, ()), ask), run)
-        found[name] = {} if verdict is None else {ask: verdict}
-    return found
+    task = plan.task((), Ask(size=size))
+    verdict = None if run is None else seen(task, run)
+    return Found(size=size, verdict=verdict or probe(task, None), tried=1)

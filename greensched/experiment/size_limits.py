@@ -14,7 +14,7 @@ from greensched.units import MS_PER_H, MS_PER_S
 
 if TYPE_CHECKING:
     from greensched.engine.result import RunResult
-    from greensched.experiment.size_probe import Task
+    from greensched.experiment.size_probe import Limits
     from greensched.experiment.world import Shared
     from greensched.model import FloatArray, IntArray
 
@@ -145,10 +145,14 @@ def late_job(shared: Shared, rows: IntArray, objective: str, fullness: Fullness)
 
 
 def broken_at_end(
-    task: Task, run: RunResult, own_ms: FloatArray, objective: str, fullness: Fullness
+    shared: Shared,
+    limits: Limits,
+    run: RunResult,
+    own_ms: FloatArray,
+    objective: str,
+    fullness: Fullness,
 ) -> Broken:
     """Return what a run broke that went to its end."""
-    shared, limits = task.shared, task.limits
     if objective == "shortage_share":
         row = int(np.argmax(run.services.shortage_core_s))
         lacked = _lacked(shared, run.services.short_ms, run.services.online_ms)

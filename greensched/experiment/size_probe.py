@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,11 +23,14 @@ from greensched.units import CPU_M_PER_CORE, MS_PER_H, MS_PER_S, S_PER_H
 if TYPE_CHECKING:
     from greensched.engine.result import RunResult
     from greensched.experiment.executor import Tell
+    from greensched.experiment.lent import Lent
     from greensched.experiment.world import Shared
-    from greensched.model import FloatArray, Int8Array, IntArray, Jobs, Policy
+    from greensched.model import FloatArray, Int8Array, IntArray, Jobs, Policy, Setting
 
 ONLINE, BATCH = ROLE_CODES["online"], ROLE_CODES["batch"]
 LATE_SHARE: Final = 0.05  # of the jobs may wait longer than the 95th percentile
+HOPELESS: Final = 8.0  # times the shortage that is allowed: a scout need not see more
+SCALING: Final = ("elastic", "autoscaled")  # kinds of policy that change replicas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +50,44 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A fleet to try: which machines serve and which compute, under which switches."""
+    """A fleet to try: which machines serve and which compute, under which switches.
 
-    shared: Shared
+    A scout looks at services alone, under the switches that scale them.
+    """
+
+    lent: Lent
     limits: Limits
     policies: tuple[Policy, ...]
     roles: Int8Array
     replicas: IntArray | None
-    until_ms: int = 0  # a scout looks no further; 0: to the end
+    scout: bool = False
+
+    @property
+    def shared(self) -> Shared:
+        """Return the world, without jobs for a scout."""
+        world = self.lent.world
+        if not self.scout:
+            return world
+        return replace(world, workload=replace(world.workload, jobs=None))
+
+    def setting(self, shared: Shared) -> Setting:
+        """Return the setting of the run.
+
+        Nobody asks when energy was used: one interval for all spares thousands of cuts.
+        """
+        setting = shared.setting(
+            "sizing",
+            policies=tuple(p for p in self.policies if not self.scout or scales(p)),
+            roles=self.roles,
+            replicas=self.replicas,
+        )
+        whole = np.array([0, setting.window_ms, int(setting.edges_ms[-1])])
+        return replace(setting, edges_ms=np.unique(whole))
+
+
+def scales(policy: Policy) -> bool:
+    """Say whether a policy changes replicas."""
+    return policy.kind.startswith(SCALING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +97,7 @@ class Verdict:
     broken: Broken | None
     stopped_ms: int
     use_cpu_share: float | None = None  # of machines that were on, in core-hours
+    shortage: float | None = None  # of services, over what is allowed; a scout's alone
 
     @property
     def held(self) -> bool:
@@ -81,27 +115,29 @@ class _Stop(Exception):  # noqa: N818 not an error: a run that has told enough
 
 def probe(task: Task, tell: Tell) -> Verdict:
     """Return whether the fleet of `task` keeps its limits."""
-    guard = _Guard(task, tell)
-    setting = task.shared.setting(
-        "sizing", policies=task.policies, roles=task.roles, replicas=task.replicas
-    )
-    guard.simulation = simulation = Simulation(setting, guard)
+    shared = task.shared
+    guard = _Guard(task, shared, tell)
+    guard.simulation = simulation = Simulation(task.setting(shared), guard)
     try:
         simulation.finish()
     except _Stop as stop:
         return stop.verdict
-    return judged(task, simulation, guard.fullness)
+    if not task.scout:
+        return judged(task, simulation, guard.fullness)
+    short = guard.shortage
+    if short is not None and short > 1.0:
+        broken = worst(shared, simulation.world, guard.fullness)
+        return Verdict(broken=broken, stopped_ms=simulation.end_ms, shortage=short)
+    rest = replace(task, limits=replace(task.limits, shortage_share=None))
+    return replace(judged(rest, simulation, guard.fullness), shortage=short)
 
 
 def judged(task: Task, simulation: Simulation, fullness: Fullness) -> Verdict:
     """Return the verdict on a run that has ended."""
-    run = simulation.result()
-    name, own_ms = _broken_first(task, run)
-    return Verdict(
-        broken=broken_at_end(task, run, own_ms, name, fullness) if name else None,
-        stopped_ms=run.end_ms,
-        use_cpu_share=_use_share(task.shared, run),
-    )
+    run, shared = simulation.result(), task.shared
+    name, own_ms = _broken_first(task.limits, shared, run)
+    broken = broken_at_end(shared, task.limits, run, own_ms, name, fullness) if name else None
+    return Verdict(broken=broken, stopped_ms=run.end_ms, use_cpu_share=_use_share(shared, run))
 
 
 def seen(task: Task, run: RunResult) -> Verdict | None:
@@ -109,34 +145,33 @@ def seen(task: Task, run: RunResult) -> Verdict | None:
 
     It may have gone on beyond its end, and have databases. Why it broke only a re-run tells.
     """
-    if _broken_first(task, run)[0]:
+    if _broken_first(task.limits, task.shared, run)[0]:
         return None
     share = _use_share(task.shared, run)
     return Verdict(broken=None, stopped_ms=run.end_ms, use_cpu_share=share)
 
 
-def _broken_first(task: Task, run: RunResult) -> tuple[str, FloatArray]:
+def _broken_first(limits: Limits, shared: Shared, run: RunResult) -> tuple[str, FloatArray]:
     """Return the first limit that a run broke, if any, and its responses."""
-    limits = task.limits
-    own_ms = responses_ms(task.shared, run)
-    parts = service_parts(task.shared, run, own_ms, limits.reference_ms)
-    service = service_level(task.shared, run, parts)
-    batch = batch_level(task.shared, run)
+    own_ms = responses_ms(shared, run)
+    parts = service_parts(shared, run, own_ms, limits.reference_ms)
+    service = service_level(shared, run, parts)
+    batch = batch_level(shared, run)
     held = (
         ("shortage_share", service["shortage_share"], limits.shortage_share),
         ("latency_factor_p99", service["latency_factor_p99"], limits.latency_factor),
         ("deadline_miss", batch["deadline_miss_share"], limits.deadline_miss),
         ("batch_wait_p95", (batch["wait_p95_s"] or 0.0) * MS_PER_S, limits.wait_p95_ms),
-        ("unfinished", batch["unfinished"], 0 if _drains(task) else None),
-        ("end", run.end_ms, limits.end_ms if _drains(task) else None),
+        ("unfinished", batch["unfinished"], 0 if _drains(shared) else None),
+        ("end", run.end_ms, limits.end_ms if _drains(shared) else None),
     )
     broken = (n for n, v, most in held if most is not None and v is not None and v > most)
     return next(broken, ""), own_ms
 
 
-def _drains(task: Task) -> bool:
+def _drains(shared: Shared) -> bool:
     """Say whether all admitted work has to be finished."""
-    return task.shared.scenario.spec.end == "drain"
+    return shared.scenario.spec.end == "drain"
 
 
 def _use_share(shared: Shared, run: RunResult) -> float | None:
@@ -161,14 +196,14 @@ def work_core_h(shared: Shared, run: RunResult) -> float:
 class _Guard:
     """Is called as a run goes on; stops it once a limit is out of reach."""
 
-    def __init__(self, task: Task, tell: Tell) -> None:
+    def __init__(self, task: Task, shared: Shared, tell: Tell) -> None:
         """Work out once what each limit allows in all."""
         self.simulation: Simulation | None = None
         self.fullness = Fullness()
-        self._task, self._tell = task, tell
-        self._jobs: Jobs | None = task.shared.workload.jobs
+        self._task, self._shared, self._tell = task, shared, tell
+        self._jobs: Jobs | None = shared.workload.jobs
         limits = task.limits
-        self._shortage = self._shortage_allowed(limits.shortage_share)
+        self._allowed = self._shortage_allowed(limits.shortage_share)
         n = 0 if self._jobs is None else len(self._jobs)
         self._late = n - int((1.0 - LATE_SHARE) * (n - 1))  # so many raise the percentile
         due = 0 if self._jobs is None else int((self._jobs.deadline_ms != NONE).sum())
@@ -176,10 +211,10 @@ class _Guard:
 
     def _shortage_allowed(self, share: float | None) -> float | None:
         """Return the shortage allowed by the latest end [millicore ms]."""
-        services = self._task.shared.workload.services
+        services = self._shared.workload.services
         if share is None or services is None:
             return None
-        return share * float(work_until(self._task.shared, self._task.limits.end_ms))
+        return share * float(work_until(self._shared, self._task.limits.end_ms))
 
     def __call__(self, share: float) -> None:
         """Look at the run; raises `_Stop` where it has told enough."""
@@ -190,28 +225,35 @@ class _Guard:
         now_ms = int(world.w[0]["now_ms"])
         self.fullness.look(world)
         broken = self._beyond_repair(world, now_ms)
-        if broken is not None or (now_ms >= self._task.until_ms > 0):
-            if broken is None:
-                broken = self._behind(world, now_ms)
-            raise _Stop(Verdict(broken=broken, stopped_ms=now_ms))
+        if broken is not None:
+            raise _Stop(Verdict(broken=broken, stopped_ms=now_ms, shortage=self.shortage))
+
+    @property
+    def shortage(self) -> float | None:
+        """Return the shortage until now over what is allowed; None where it is not limited."""
+        assert self.simulation is not None
+        if not self._allowed:
+            return None
+        short = self.simulation.world.svc["shortage_integral"]
+        return float(short.sum()) / self._allowed
 
     def _beyond_repair(self, world: Any, now_ms: int) -> Broken | None:
         """Return what can no longer be kept, whatever comes."""
         limits = self._task.limits
-        if self._shortage is not None:
-            short = world.svc["shortage_integral"]
-            if float(short.sum()) > self._shortage:
-                return worst(self._task.shared, world, self.fullness)
+        if self._allowed is not None:
+            short = float(world.svc["shortage_integral"].sum())
+            if short > self._allowed * (HOPELESS if self._task.scout else 1.0):
+                return worst(self._shared, world, self.fullness)
         if self._jobs is None:
             return None
         late, missed = self._counts(world, now_ms)
         if limits.wait_p95_ms is not None and len(late) >= self._late:
-            return late_job(self._task.shared, late, "batch_wait_p95", self.fullness)
+            return late_job(self._shared, late, "batch_wait_p95", self.fullness)
         if self._missed is not None and len(missed) > self._missed:
-            return late_job(self._task.shared, missed, "deadline_miss", self.fullness)
-        if now_ms > limits.end_ms and _drains(self._task):
+            return late_job(self._shared, missed, "deadline_miss", self.fullness)
+        if now_ms > limits.end_ms and _drains(self._shared):
             open_jobs = np.flatnonzero(world.out["end_ms"] == NONE)
-            return late_job(self._task.shared, open_jobs, "end", self.fullness)
+            return late_job(self._shared, open_jobs, "end", self.fullness)
         return None
 
     def _counts(self, world: Any, now_ms: int) -> tuple[IntArray, IntArray]:
@@ -231,18 +273,6 @@ class _Guard:
             ended = np.where(end == NONE, now_ms, end)
             missed = np.flatnonzero((due != NONE) & (ended > due))
         return late, missed
-
-    def _behind(self, world: Any, now_ms: int) -> Broken | None:
-        """Return what a scout expects to break: half of what is allowed is used up in its part.
-
-        It is only a guess, and what it lets through is tried to the end. Waits come with single
-        peaks of demand, so of them a scout expects nothing.
-        """
-        if self._shortage is None or now_ms >= self._task.shared.scenario.window_ms:
-            return None
-        if 2.0 * float(world.svc["shortage_integral"].sum()) <= self._shortage:
-            return None
-        return worst(self._task.shared, world, self.fullness)
 
 
 def work_until(shared: Shared, end_ms: int) -> int:

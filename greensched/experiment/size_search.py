@@ -8,11 +8,12 @@ depend on who tries them, nor on how many at a time.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from greensched.experiment.size_probe import Verdict
 
@@ -21,7 +22,7 @@ Size: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """A size to try: to the end, or by a scout that looks at the first part of the window."""
+    """A size to try: with all that runs, or by a scout that looks at services alone."""
 
     size: Size
     scout: bool = False
@@ -32,6 +33,8 @@ Search: TypeAlias = "Generator[list[Ask], Known, Found]"
 # What is tried below a fleet that holds: one machine less, then two.
 NEIGHBOURS: Final = ((-1, 0), (0, -1), (-2, 0), (-1, -1), (0, -2))
 FIRST_STEP: Final = 16  # part of the machines that compute which is given up first
+NEAR: Final = 4.0  # times what is allowed, or a share of it: shortage from which to reckon
+LOWER: Final = 1 / 3  # of a bracket: what breaks is told early, what holds only at its end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,51 +47,104 @@ class Found:
     tried: int = 0
 
 
-def search(
-    starts: tuple[Size, ...], floor: Size, most: Size, known: Known | None = None
-) -> Search:
-    """Return the search from the first of `starts` that holds, between `floor` and `most`.
+def search(starts: tuple[Size, ...], floor: Size, known: Known | None = None) -> Search:
+    """Return the search below the first of `starts` that holds, down to `floor`.
 
     `known`: what need not be asked.
 
-    1. Fewest machines that serve, then fewest that compute, each by bisection with scouts.
-    2. The size found, to the end; where it does not hold, more of the pool that broke.
+    1. Fewest machines that serve, by scouts.
+    2. With these, fewest that compute; more that serve as long as services break something.
     3. One and two machines less, from either pool or both, until none of these holds.
     """
     known = {} if known is None else known
-    start = None
-    for size in starts:
-        verdict = yield from _need(known, Ask(size=size))
-        if verdict.held:
-            start = size
-            break
-    if start is None:
-        return Found(size=None, verdict=verdict, tried=len(known))
-    online = yield from _bisect(known, floor[0] - 1, start[0], lambda n: (n, start[1]))
-    low, high, step = floor[1] - 1, start[1], max(1, start[1] // FIRST_STEP)
-    while high - step > low:  # most often few can be given up, so the first steps are small
-        verdict = yield from _need(known, Ask(size=(online, high - step), scout=True))
-        if not verdict.held:
-            low = high - step
-            break
-        high, step = high - step, 2 * step
-    batch = yield from _bisect(known, low, high, lambda n: (online, n))
-    size = yield from _climb(known, (online, batch), start, floor)
-    return (yield from _descend(known, size, floor, most))
+    for start in starts:
+        serve = yield from _serving(known, floor[0] - 1, start)
+        size = yield from _walk(known, serve, start, floor)
+        if size is not None:
+            return (yield from _descend(known, size, floor))
+    return Found(size=None, verdict=known[Ask(size=starts[-1])], tried=len(known))
 
 
-def _descend(
-    known: Known, size: Size, floor: Size, most: Size
-) -> Generator[list[Ask], Known, Found]:
+def _serving(known: Known, low: int, start: Size) -> Generator[list[Ask], Known, int]:
+    """Return about the fewest machines that serve with which a scout finds nothing.
+
+    More than `low`, at most those of `start`. The shortage that scouts tell falls about
+    exponentially with machines: it says where to look next and, once both sides are near what is
+    allowed, where between them it is met.
+    """
+    high, compute = start
+    short: dict[int, float | None] = {}
+    while high - low > 1:
+        sides = short.get(low), short.get(high)
+        at = _between(low, high, *sides)
+        if all(one and 1 / NEAR <= one <= NEAR for one in sides):
+            return at
+        verdict = yield from _need(known, Ask(size=(at, compute), scout=True))
+        short[at] = verdict.shortage
+        low, high = (low, at) if verdict.held else (at, high)
+    return high
+
+
+def _between(low: int, high: int, short_low: float | None, short_high: float | None) -> int:
+    """Return where above `low` shortage is what is allowed (1); a guess where it is not told."""
+    if not short_low or not short_high or not short_high <= 1.0 < short_low:
+        return low + max(1, round(LOWER * (high - low)))
+    share = math.log(short_low) / (math.log(short_low) - math.log(short_high))
+    return min(high - 1, max(low + 1, low + math.ceil(share * (high - low))))
+
+
+def _walk(
+    known: Known, fewest: int, start: Size, floor: Size
+) -> Generator[list[Ask], Known, Size | None]:
+    """Return a size up to `start` that holds, where one less to compute does not; None: none does.
+
+    What computes is looked for between a number that was too small and one that held. What serves
+    is `fewest`, and grows by 1, and more later, where services break something: once a size
+    holds, only as long as that may lead to fewer machines in all.
+    """
+    serve, low, high = fewest, floor[1] - 1, start[1]
+    first, best = max(1, high // FIRST_STEP), None
+    while best is None or high - low > 1:
+        size = serve, _lower(low, high, first)
+        more = min(start[0], serve + max(1, (serve - fewest) // 2))
+        verdict = yield from _need(known, Ask(size=size), _after(size, more, low, first, floor))
+        grows = serve < start[0] and (best is None or more + size[1] < sum(best))
+        if verdict.broken is None:
+            best, high, first = size, size[1], 2 * first
+        elif grows and (verdict.broken.is_service or size[1] == start[1]):
+            serve = more
+        elif size == start:
+            return None
+        else:
+            low = size[1]
+    return best
+
+
+def _after(size: Size, more: int, low: int, first: int, floor: Size) -> list[Ask]:
+    """Return what may be needed after `size`, most of it if that holds: that takes longest."""
+    serve, compute = size
+    less = _lower(low, compute, 2 * first)
+    below = [(serve, less), (serve, _lower(less, compute, 2 * first)), *_below(size, floor)]
+    larger = [(more, compute)]
+    sizes = below + larger if more == serve + 1 else larger + below
+    return [Ask(size=one) for one in sizes]
+
+
+def _lower(low: int, high: int, step: int) -> int:
+    """Return what to try next between two numbers; the larger where there is none."""
+    if high - low <= 1:
+        return high
+    return max(high - step, low + max(1, round(LOWER * (high - low))))
+
+
+def _descend(known: Known, size: Size, floor: Size) -> Generator[list[Ask], Known, Found]:
     """Return the size at which neither one nor two machines less hold.
 
     Where less holds, the next step in that direction is twice as long.
     """
     longer: tuple[Size, ...] = ()
     while True:
-        steps = [*longer, *NEIGHBOURS]
-        below = [_moved(size, step) for step in steps]
-        below = [s for s in below if floor[0] <= s[0] <= most[0] and floor[1] <= s[1] <= most[1]]
+        below = _below(size, floor, longer)
         lower = None
         for i, one in enumerate(below):
             hints = [Ask(size=s) for s in below[i + 1 :]]
@@ -115,46 +171,7 @@ def _need(
     return known[first]
 
 
-def _bisect(
-    known: Known, low: int, high: int, at: Callable[[int], Size]
-) -> Generator[list[Ask], Known, int]:
-    """Return the least number above `low`, at most `high`, at which a scout finds nothing."""
-
-    def ask(n: int) -> Ask:
-        return Ask(size=at(n), scout=True)
-
-    while high - low > 1:
-        middle = (low + high) // 2
-        halves = [(low + middle) // 2, (middle + high) // 2]
-        hints = [ask(n) for n in halves if low < n < high and n != middle]
-        verdict = yield from _need(known, ask(middle), hints)
-        low, high = (low, middle) if verdict.held else (middle, high)
-    return high
-
-
-def _climb(
-    known: Known, size: Size, start: Size, floor: Size
-) -> Generator[list[Ask], Known, Size]:
-    """Return the first size from `size` towards `start` that holds to the end.
-
-    Each pool grows by 1, 2, 4, ... machines while it is the one that broke something.
-    """
-    steps = [1, 1]
-    while size != start:
-        less = [Ask(size=_moved(size, (-1, 0)))] if size[0] > floor[0] else []
-        verdict = yield from _need(known, Ask(size=size), less)
-        if verdict.broken is None:
-            return size
-        pool = 0 if verdict.broken.is_service else 1
-        if size[pool] == start[pool]:
-            pool = 1 - pool
-        grown = [*size]
-        grown[pool] = min(start[pool], size[pool] + steps[pool])
-        steps[pool] *= 2
-        size = (grown[0], grown[1])
-    return size
-
-
-def _moved(size: Size, step: Size) -> Size:
-    """Return a size with machines added to its pools."""
-    return size[0] + step[0], size[1] + step[1]
+def _below(size: Size, floor: Size, longer: tuple[Size, ...] = ()) -> list[Size]:
+    """Return the sizes that are `longer` steps and one and two machines less, if they may be."""
+    moved = [(size[0] + a, size[1] + b) for a, b in (*longer, *NEIGHBOURS)]
+    return [one for one in moved if floor[0] <= one[0] and floor[1] <= one[1]]

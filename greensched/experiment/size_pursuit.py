@@ -1,0 +1,96 @@
+"""Several searches for the smallest fleet at a time: each asks, and is told what came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from greensched.experiment.executor import Executor, Tell
+    from greensched.experiment.size_probe import Task, Verdict
+    from greensched.experiment.size_search import Ask, Found, Known, Search
+    from greensched.model import Policy
+
+    Policies = tuple[Policy, ...]
+
+RUNS: Final = 16  # that a search typically takes; for the progress only
+
+
+@dataclass(slots=True)
+class Pursued:
+    """One search: what it asks for now, and what it found."""
+
+    policies: Policies
+    steps: Search
+    asked: list[Ask] = field(default_factory=list)
+    found: Found | None = None
+
+    def go_on(self, answers: Known | None) -> None:
+        """Let the search take answers and ask again."""
+        try:
+            self.asked = next(self.steps) if answers is None else self.steps.send(answers)
+        except StopIteration as stop:
+            self.asked, self.found = [], stop.value
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A run that the search `name` asks for."""
+
+    name: str
+    ask: Ask
+    task: Task
+
+
+def tried(trial: Trial, tell: Tell) -> Verdict:
+    """Return what a run says."""
+    from greensched.experiment.size_probe import probe
+
+    return probe(trial.task, tell)
+
+
+class Pursuit:
+    """All searches of a scenario.
+
+    What one needs is tried first, then what one may need next. What is found depends on neither.
+    """
+
+    def __init__(
+        self, searches: dict[str, Pursued], task: Callable[[Policies, Ask], Task], tell: Tell
+    ) -> None:
+        """Begin the searches; `task` gives the run that answers."""
+        self._searches, self._task, self._told = searches, task, tell
+        self._begun: set[tuple[str, Ask]] = set()
+        self._done = 0
+        for one in searches.values():
+            one.go_on(None)
+
+    def through(self, executor: Executor) -> dict[str, Found]:
+        """Return what each search finds."""
+        executor.pursue(tried, self._wanted, self._take, self._tell)
+        return {name: one.found for name, one in self._searches.items() if one.found is not None}
+
+    def _wanted(self) -> Trial | None:
+        """Return what to try next: the first that any search needs, else its first hint."""
+        asked = [(name, one.asked) for name, one in self._searches.items() if one.asked]
+        first = [(name, asks[0]) for name, asks in asked]
+        rest = [(name, ask) for name, asks in asked for ask in asks[1:]]
+        for name, ask in (*first, *rest):
+            if (name, ask) not in self._begun:
+                self._begun.add((name, ask))
+                policies = self._searches[name].policies
+                return Trial(name=name, ask=ask, task=self._task(policies, ask))
+        return None
+
+    def _take(self, trial: Trial, verdict: Verdict) -> None:
+        """Tell a search what it asked for."""
+        self._done += 1
+        self._searches[trial.name].go_on({trial.ask: verdict})
+
+    def _tell(self, what: str, share: float) -> None:
+        """Tell how far all searches are."""
+        if self._told is not None:
+            of = RUNS * len(self._searches)
+            self._told(what, min(0.99, (self._done + share) / of))
