@@ -48,6 +48,7 @@ READERS: Final = {
     "openb": "greensched.readers.openb:read",
     "opendc": "greensched.readers.opendc:read",
     "planetlab": "greensched.readers.planetlab:read",
+    "prometheus": "greensched.readers.prometheus:read",
     "series": "greensched.readers.series:read",
     "swf": "greensched.readers.swf:read",
 }

@@ -21,6 +21,7 @@ from greensched.scenario.cut import cut_services, first_ms
 from greensched.scenario.sizing import assumed
 from tests.readers.builders import POD_HEADER
 from tests.readers.kubernetes_cases import shop
+from tests.readers.prometheus_cases import shop as measured
 from tests.test_cli import call
 from tests.test_scenario_workload import jobs_of, services_of
 
@@ -89,6 +90,11 @@ FORMATS = {
             ),
         },
         jobs=2,
+    ),
+    "prometheus": Files(
+        files={f"{name}.json": (json.dumps(one),) for name, one in measured().items()},
+        services=2,
+        jobs=1,
     ),
     "series": Files(
         files={"rate.csv": ("rate", *(str(20 + i % 7) for i in range(24)))},

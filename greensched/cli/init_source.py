@@ -34,10 +34,28 @@ def split(text: str) -> tuple[str, str]:
     return "", text
 
 
-def files_of(sources: Sequence[str], more: Sequence[Path]) -> tuple[str, tuple[Path, ...]]:
-    """Return the format that the sources name and their files; raises UsageError."""
+def is_address(text: str) -> bool:
+    """Say whether text is the address of a server rather than a file."""
+    return text.startswith(("http://", "https://"))
+
+
+def files_of(
+    sources: Sequence[str], more: Sequence[Path], kept: Path, given: Mapping[str, Any]
+) -> tuple[str, tuple[Path, ...]]:
+    """Return the format that the sources name and their files; raises UsageError.
+
+    What a server has measured is fetched into the folder `kept`.
+    """
     parts = [split(text) for text in sources]
     formats = sorted({name for name, _ in parts if name})
+    for name, rest in parts:
+        if is_address(rest):
+            if name != "prometheus" or len(parts) + len(more) > 1:
+                what = f"'{rest}': only one Prometheus can be asked"
+                raise UsageError(Finding(where="--from", what=what, remedy=f"prometheus:{rest}"))
+            from greensched.cli.metrics_fetch import fetched
+
+            return name, (fetched(rest, kept, given),)
     files = (*(Path(rest) for _, rest in parts), *more)
     findings = [
         Finding(where="--from", what=f"'{path}' is not there")
@@ -56,7 +74,26 @@ def parts_of(reader: str, files: Sequence[Path], trace: Trace, given: Mapping[st
     """Return what `reader` knows of fleet and autoscalers beside the trace."""
     if reader == "kubernetes":
         return _of_cluster(files, trace, dict(given))
+    if reader == "prometheus":
+        return _of_metrics(files, trace, dict(given))
     return Parts()
+
+
+def _of_metrics(files: Sequence[Path], trace: Trace, given: dict[str, Any]) -> Parts:
+    """Return the nodes and HPAs that a Prometheus knows, as a scenario writes them."""
+    from greensched.cli.options import read_options
+    from greensched.readers.cluster.measured_nodes import pools_of
+    from greensched.readers.prometheus import seen_in, targets_of
+    from greensched.scenario.cluster_template import baseline_of, fleet_of_pools
+
+    seen = seen_in(files, read_options(given))
+    pools = pools_of(seen.matrix, seen.grid, seen.label, [])
+    names = () if trace.services is None else trace.services.names
+    targets, others = targets_of(seen, names)
+    return Parts(
+        fleet=fleet_of_pools(pools) if pools else "",
+        baseline=baseline_of(targets, others, MACHINES_MIN),
+    )
 
 
 def _of_cluster(files: Sequence[Path], trace: Trace, given: dict[str, Any]) -> Parts:

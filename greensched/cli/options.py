@@ -184,6 +184,15 @@ reader_options = stack(
     click.option("--synthetic", is_flag=True, help="Mark the trace as made, not measured."),
 )
 
+fetch_options = stack(
+    click.option(
+        "--days",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Of a Prometheus: how long back.  [default: 28]",
+    ),
+    click.option("--until", metavar="INSTANT", help="Of a Prometheus.  [default: now]"),
+)
+
 # Option -> (field of ReadOptions, kind of quantity or number of thousandths).
 _QUANTITIES = {
     "step": ("step_ms", "duration"),
@@ -196,6 +205,9 @@ _QUANTITIES = {
 }
 
 
+NOT_OF_READERS = ("reader", "mapped", "days", "until")
+
+
 def read_options(given: dict[str, Any]) -> ReadOptions:
     """Return the options of a reader; raises UsageError with all that cannot be."""
     from greensched.readers.options import ReadOptions
@@ -203,7 +215,7 @@ def read_options(given: dict[str, Any]) -> ReadOptions:
     values: dict[str, Any] = {}
     findings: list[Finding] = []
     for name, value in given.items():
-        if value is None or value is False or name in ("reader", "mapped"):
+        if value is None or value is False or name in NOT_OF_READERS:
             continue
         field, kind = _QUANTITIES.get(name, (name, ""))
         try:
@@ -230,7 +242,7 @@ def setting_texts(given: dict[str, Any]) -> dict[str, str]:
     """Return the options of a reader as a scenario writes them: `time_unit` -> `h`."""
     texts = {}
     for name, value in given.items():
-        if value is None or value is False or name == "reader":
+        if value is None or value is False or name in {*NOT_OF_READERS} - {"mapped"}:
             continue
         if name == "mapped":
             if value:

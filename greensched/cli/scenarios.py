@@ -11,6 +11,7 @@ import click
 
 from greensched.cli import say
 from greensched.cli.options import (
+    fetch_options,
     form,
     found_reader,
     reader_options,
@@ -29,7 +30,7 @@ ANY_FILE = click.Path(exists=True, path_type=Path)
     "sources",
     multiple=True,
     metavar="[FORMAT:]FILE",
-    help="A trace, such as kubernetes:cluster.json; may be repeated.",
+    help="A trace: a file, kubernetes:FILE, prometheus:URL, sacct:FILE; may be repeated.",
 )
 @click.argument("more", nargs=-1, metavar="[FILE]...", type=ANY_FILE)
 @click.option(
@@ -38,6 +39,7 @@ ANY_FILE = click.Path(exists=True, path_type=Path)
     help="The scenario; '-' prints it.  [default: <name of the trace>.yaml, here]",
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
+@fetch_options
 @reader_options
 @verbosity
 def init(
@@ -50,20 +52,19 @@ def init(
     """Write a scenario that runs as it is, for a trace or for the bundled week.
 
     Every assumption that it had to make is a comment in it. Further FILEs belong to the same
-    trace.
+    trace. What a Prometheus measured is saved beside the scenario, and read from there.
     """
     from greensched.cli.init_source import files_of
     from greensched.scenario import init_text, loads
 
-    named_format, files = files_of(sources, more)
-    given["reader"] = given["reader"] or named_format or None
-    name = _name(files[0]) if files else "my-cluster"
-    if out not in (None, "-"):
-        name = _name(Path(str(out)))
+    name = _scenario_name(sources, more, out)
     place = None if out == "-" else Path(out or f"{name}.yaml")
     if place is not None and place.exists() and not force:
         what = f"'{place}' is there already"
         raise UsageError(Finding(where="--out", what=what, remedy="--force replaces it"))
+    kept = (Path() if place is None else place.parent) / f"{name}-prometheus"
+    named_format, files = files_of(sources, more, kept, given)
+    given["reader"] = given["reader"] or named_format or None
     folder = Path() if place is None else place.parent
     named, outside = _named(files, folder)
     flag = " --allow-outside" if outside else ""
@@ -107,6 +108,16 @@ def _for_trace(
         fleet=more.fleet,
         baseline=more.baseline,
     )
+
+
+def _scenario_name(sources: tuple[str, ...], more: tuple[Path, ...], out: str | None) -> str:
+    """Return the scenario's name: of its file, else of its first source."""
+    from greensched.cli.init_source import is_address, split
+
+    if out not in (None, "-"):
+        return _name(Path(str(out)))
+    first = split(sources[0])[1] if sources else str(more[0]) if more else ""
+    return _name(Path(first)) if first and not is_address(first) else "my-cluster"
 
 
 def _name(path: Path) -> str:

@@ -9,7 +9,15 @@ import click
 
 from greensched.cli import say
 from greensched.cli.lazy import LazyGroup
-from greensched.cli.options import form, found_reader, read_options, reader_options, verbosity
+from greensched.cli.options import (
+    fetch_options,
+    form,
+    found_reader,
+    overrides,
+    read_options,
+    reader_options,
+    verbosity,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +31,7 @@ HOURS_SHOWN = "00    06    12    18    "  # above each stands the block of its h
 @click.group(
     cls=LazyGroup,
     lazy={
+        "fetch": ("greensched.cli.traces:fetch", "Save what a Prometheus measured of a cluster."),
         "import": ("greensched.cli.traces:import_", "Read files once into a trace store."),
         "inspect": ("greensched.cli.traces:inspect", "Show what is in a store or in files."),
         "sample": ("greensched.cli.traces:sample", "Write the bundled samples anew."),
@@ -67,6 +76,36 @@ def import_(files: tuple[Path, ...], out: Path, **given: Any) -> None:
         say.tell(finding)
     say.tell(f"{_rows(made)} written")
     click.echo(out)
+
+
+@click.command()
+@click.argument("url")
+@click.option(
+    "--out",
+    required=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the answers; an earlier fetch in it is gone on with.",
+)
+@fetch_options
+@click.option("--step", metavar="DURATION", help="Between samples.  [default: 300s]")
+@click.option(
+    "--map",
+    "mapped",
+    multiple=True,
+    metavar="USUAL=YOURS",
+    callback=overrides,
+    help="A metric that is called otherwise there; may be repeated.",
+)
+@verbosity
+def fetch(url: str, out: Path, **given: Any) -> None:
+    """Ask the Prometheus at URL for a cluster's workloads, and save its answers, a file a day.
+
+    They are read with --reader prometheus. A bearer token is sent where $PROMETHEUS_TOKEN has one.
+    """
+    from greensched.cli.metrics_fetch import fetched
+
+    click.echo(fetched(url.removeprefix("prometheus:"), out, given))
 
 
 def _rows(made: Trace) -> str:

@@ -129,11 +129,20 @@ def _run(command: list[str], name: str) -> str:
 
 def promtool() -> Path:
     """Return Prometheus's checker: of the path, else of Debian's package, unpacked."""
-    found = shutil.which("promtool")
+    return _of_prometheus(PROMTOOL)
+
+
+def prometheus() -> Path:
+    """Return Prometheus itself, in the same way."""
+    return _of_prometheus("prometheus")
+
+
+def _of_prometheus(name: str) -> Path:
+    found = shutil.which(name)
     if found:
         return Path(found)
     folder = _cache() / "prometheus"
-    program = folder / "usr" / "bin" / "promtool"
+    program = folder / "usr" / "bin" / name
     if not program.exists():
         _unpack("prometheus", folder)
     return program

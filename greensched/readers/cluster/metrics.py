@@ -1,0 +1,86 @@
+"""Which series a Prometheus is asked for, and what each says of a cluster.
+
+Metrics are those of cAdvisor, kube-state-metrics and DCGM's exporter by their usual names, which
+`--map` can rename. A sample at t tells of the step that ends at t. Pods are summed by their owner
+on the server, so that an answer has a row a workload and not a row a Pod.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_OWNER: Final = (
+    "* on (namespace, pod) group_left (owner_kind, owner_name) "
+    'max by (namespace, pod, owner_kind, owner_name) (kube_pod_owner{owner_kind!=""})'
+)
+# A Pod that has ended keeps its requests in the metrics for a while.
+_RUNS: Final = 'max by (namespace, pod) (kube_pod_status_phase{phase="Running"} == 1)'
+
+
+def _of_owner(per_pod: str) -> str:
+    """Return the query that sums `per_pod` by the owner of each Pod."""
+    each = f"sum by (namespace, pod) ({per_pod})"
+    return f"sum by (namespace, owner_kind, owner_name) ({each} {_OWNER})"
+
+
+def _requested(resource: str) -> str:
+    return (
+        "sum by (namespace, owner_kind, owner_name) (sum by (namespace, pod) "
+        f'(kube_pod_container_resource_requests{{resource="{resource}"}}) '
+        f"* on (namespace, pod) {_RUNS} {_OWNER})"
+    )
+
+
+_AUTOSCALER: Final = (
+    "* on (namespace, horizontalpodautoscaler) "
+    "group_left (scaletargetref_kind, scaletargetref_name) "
+    "kube_horizontalpodautoscaler_info"
+)
+
+# Series -> query; `$step` is the time between samples.
+QUERIES: Final[dict[str, str]] = {
+    "cpu_use": _of_owner(
+        'rate(container_cpu_usage_seconds_total{container!="", container!="POD"}[$step])'
+    ),
+    "memory_use": _of_owner('container_memory_working_set_bytes{container!="", container!="POD"}'),
+    "cpu_request": _requested("cpu"),
+    "memory_request": _requested("memory"),
+    "gpu_request": _requested("nvidia_com_gpu"),
+    "gpu_use": "sum by (namespace, pod) (DCGM_FI_DEV_GPU_UTIL) / 100",
+    "replicas": f"sum by (namespace, owner_kind, owner_name) ({_RUNS} {_OWNER})",
+    "replicaset_owner": "max by (namespace, replicaset, owner_kind, owner_name) "
+    "(kube_replicaset_owner)",
+    "job_owner": "max by (namespace, job_name, owner_kind, owner_name) (kube_job_owner)",
+    "job_created": "max by (namespace, job_name) (kube_job_created)",
+    "job_start": "max by (namespace, job_name) (kube_job_status_start_time)",
+    "job_end": "max by (namespace, job_name) (kube_job_status_completion_time)",
+    "hpa_min": f"kube_horizontalpodautoscaler_spec_min_replicas {_AUTOSCALER}",
+    "hpa_max": f"kube_horizontalpodautoscaler_spec_max_replicas {_AUTOSCALER}",
+    "hpa_target": "kube_horizontalpodautoscaler_spec_target_metric"
+    '{metric_name="cpu", metric_target_type="utilization"} ' + _AUTOSCALER,
+    "node_cpu": 'max by (node) (kube_node_status_capacity{resource="cpu"})',
+    "node_memory": 'max by (node) (kube_node_status_capacity{resource="memory"})',
+    "node_gpu": 'max by (node) (kube_node_status_capacity{resource="nvidia_com_gpu"})',
+    "node_type": "max by (node, label_node_kubernetes_io_instance_type) (kube_node_labels)",
+}
+NEEDED: Final = ("cpu_use", "cpu_request")  # without these there is nothing to replay
+METRIC: Final = re.compile(r"\b(?:kube|container|DCGM)_\w+")
+
+
+def metric_names() -> tuple[str, ...]:
+    """Return the metrics that the queries use, by their usual names."""
+    return tuple(sorted({name for query in QUERIES.values() for name in METRIC.findall(query)}))
+
+
+def queries(step_ms: int, renamed: Mapping[str, str]) -> dict[str, str]:
+    """Return the query of each series with metrics `renamed` (usual name -> the server's)."""
+    return {
+        name: METRIC.sub(lambda m: renamed.get(m[0], m[0]), query).replace(
+            "$step", f"{step_ms // 1000}s"
+        )
+        for name, query in QUERIES.items()
+    }
