@@ -12,6 +12,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # typing's own is imported by typing, which every command would wait for
 if TYPE_CHECKING:
+    from typing import Any
+
     from greensched.experiment.attribute import attribute
     from greensched.experiment.comparison import compare
     from greensched.experiment.run import run
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
     from greensched.scenario import load
 
     __version__: str
+    charts: Any  # of a layer above those that import this: by name alone
 
 # Public name -> the module that has it.
 _HOMES: dict[str, str] = {
+    "charts": "greensched.report.charts.result",
     "load": "greensched.scenario",
     "run": "greensched.experiment",
     "compare": "greensched.experiment",
@@ -33,7 +37,17 @@ _HOMES: dict[str, str] = {
     "sweep": "greensched.experiment.sweep",
 }
 
-__all__ = ["__version__", "attribute", "compare", "load", "run", "sensitivity", "size", "sweep"]
+__all__ = [
+    "__version__",
+    "attribute",
+    "charts",
+    "compare",
+    "load",
+    "run",
+    "sensitivity",
+    "size",
+    "sweep",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILES = {
-    *("summary.json", "manifest.json", "bounds.json", "sizing.json", "report.html"),
+    *(
+        "summary.json",
+        "manifest.json",
+        "bounds.json",
+        "sizing.json",
+        "sensitivity.json",
+        "report.html",
+    ),
     *("series.parquet", "jobs.parquet", "entries.parquet", "parts.parquet", "factors.parquet"),
 }
 

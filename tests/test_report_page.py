@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from greensched.errors import DataError, UsageError
+from greensched.report.charts import of_result
+from greensched.report.evidence import Evidence
 from greensched.report.outputs import check_place, read_result, write_result
 from greensched.report.page import page
 from tests.report_cases import MANIFEST, series, summary
@@ -25,33 +31,64 @@ FILES = {
 }
 
 
+FACTORS = pd.DataFrame(
+    {
+        "site": ["hz", "hz"],
+        "machine_type": ["", ""],
+        "factor_id": ["grid.csv:<b>CN</b>"] * 2,
+        "factor_vintage": ["2023"] * 2,
+        "quality": ["measured"] * 2,
+        "quantity": ["intensity_g_per_kwh"] * 2,
+        "value": [400.0, 600.0],
+    }
+)
+SECTIONS = (
+    *("Difference", "Where the saving comes from", "The tide: machines by what they do"),
+    *("Power, carbon intensity, and what was moved", "Utilisation, before and after"),
+    *("Service levels and the worst services", "Batch: waits and deadlines"),
+    *("Emissions by scope", "How sure: sensitivity", "Bounds, and the share that was captured"),
+    *("What to know of the data", "Assumptions and their sources", "Balance checks"),
+    "Provenance",
+)
+
+
 @pytest.fixture(scope="module")
 def html() -> str:
     """Return the page of the hand-made summary, one objective broken, a hostile name in it."""
     made = summary(factor=1.2)
     made["demand"]["findings"] = ['<img src=x onerror="alert(1)">']
-    return page(made, series(), MANIFEST)
+    return page(Evidence(summary=made, manifest=MANIFEST, series=series(), factors=FACTORS))
 
 
 class _Outline(HTMLParser):
-    """Collects tags, headings and what would be fetched."""
+    """Collects tags, headings, what would be fetched, and what is run."""
 
     def __init__(self) -> None:
         super().__init__()
         self.tags: list[str] = []
         self.fetched: list[str] = []
-        self.images: list[dict[str, str | None]] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: dict[str, list[str]] = {"h2": [], "script": [], "style": []}
+        self._open = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         values = dict(attrs)
+        self.elements.append((tag, values))
         self.fetched += [
             v or "" for k, v in attrs if k in ("src", "srcset", "data", "action", "poster")
         ]
         if tag in ("link", "image", "use"):
             self.fetched.append(values.get("href") or values.get("xlink:href") or "")
-        if tag == "svg":
-            self.images.append(values)
+        is_data = values.get("type") == "application/json"
+        self._open = tag if tag in self.text and not is_data else ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.text[self._open].append(data)
+
+    def handle_endtag(self, _tag: str) -> None:
+        self._open = ""
 
 
 def _outline(text: str) -> _Outline:
@@ -60,31 +97,68 @@ def _outline(text: str) -> _Outline:
     return parsed
 
 
-def test_page_fetches_nothing_and_runs_nothing(html: str) -> None:
-    """The page needs no script and asks nothing of the network."""
+def test_page_fetches_nothing(html: str) -> None:
+    """No element of the page and no rule of its style asks anything of the network."""
     found = _outline(html)
     assert [] == found.fetched
-    assert set() == {"script", "link", "iframe", "object", "img"} & set(found.tags)
-    assert [] == re.findall(r"@import|url\((?!#)", html)
+    assert set() == {"link", "iframe", "object", "img"} & set(found.tags)
+    assert [] == re.findall(r"@import|url\(", "".join(found.text["style"]))
+
+
+def test_policy_allows_its_own_scripts_and_nothing_else(html: str) -> None:
+    """The policy names style and scripts by their hashes, and neither eval nor inline."""
+    found = _outline(html)
+    policy = next(v["content"] for tag, v in found.elements if v.get("http-equiv"))
+    assert policy is not None
+    named = set(re.findall(r"'sha256-[^']+'", policy))
+    own = {"".join(found.text["style"]), *found.text["script"]}
+    assert 3 == len(own)
+    assert named == {
+        f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'"
+        for one in own
+    }
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert all("style" not in v and "onclick" not in v for _, v in found.elements)
+
+
+def test_every_section_has_its_heading(html: str) -> None:
+    """Each section of a report stands under its own second heading, and contents lead to it."""
+    found = _outline(html)
+    assert list(SECTIONS) == found.text["h2"]
+    ids = [v["id"] for tag, v in found.elements if tag == "h2"]
+    links = [v["href"] for tag, v in found.elements if tag == "a" and v.get("href") != "#main"]
+    assert [f"#{i}" for i in ids] == links[: len(ids)]
 
 
 def test_page_escapes_what_it_is_given(html: str) -> None:
-    """Names and findings cannot become markup."""
+    """Names, findings, sources and the scenario cannot become markup."""
     assert "&lt;img src=x onerror=" in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "grid.csv:&lt;b&gt;CN&lt;/b&gt;" in html
+
+
+def test_hostile_names_cannot_end_what_they_stand_in() -> None:
+    """A service named as the end of a script stays data: in definitions, in CSV and in words."""
+    made = summary()
+    name = "</script><script>alert(1)</script>"
+    made["scenario"]["service"]["violation_min_by_service"] = {name: 9.0}
+    text = page(Evidence(summary=made, manifest=MANIFEST, series=series()))
+    assert 2 == _outline(text).tags.count("script") - 1
+    assert "<script>alert(1)" not in text
 
 
 def test_page_is_accessible(html: str) -> None:
-    """Language, one first heading, table headers, captions and words for every picture."""
+    """Language, one first heading, captions, a way past the contents, words for every picture."""
     found = _outline(html)
     assert '<html lang="en">' in html
     assert 1 == found.tags.count("h1")
-    assert 3 == len(found.images)
-    assert all(i["role"] == "img" and len(i["aria-label"] or "") > 30 for i in found.images)
-    assert 3 == found.tags.count("figcaption")
-    assert 1 == found.tags.count("caption")
-    assert html.count('scope="col"') == 6
-    assert "prefers-color-scheme:dark" in html
+    assert 'class="skip" href="#main"' in html
+    pictures = [v for _, v in found.elements if v.get("role") == "img"]
+    assert 7 == len(pictures) == found.tags.count("figure")
+    assert all(len(v["aria-label"] or "") > 30 for v in pictures)
+    assert found.tags.count("table") == found.tags.count("caption")
+    assert "prefers-color-scheme: dark" in html
     assert "@media print" in html
 
 
@@ -93,16 +167,63 @@ def test_page_says_what_the_table_says(html: str) -> None:
     for text in (
         *("synthetic · modelled · uncalibrated", "this fleet, from Monday"),
         *("but breaks the latency objective", "limit 1.10 VIOLATED", '<tr class="bad">'),
-        *("Assumptions", "greensched run tidal-week.yaml", "d" * 64, "a" * 64),
+        *("2 of 3 objectives held", "greensched run tidal-week.yaml", "d" * 64, "a" * 64),
+        *("carbon intensity, g/kWh", "400 .. 600"),
     ):
         assert text in html
 
 
-def test_ids_of_charts_do_not_collide(html: str) -> None:
-    """Every id on the page is there once, and every reference leads to one."""
-    ids = re.findall(r'\bid="([^"]+)"', html)
+def test_ids_are_unique(html: str) -> None:
+    """Every id on the page is there once."""
+    ids = [v["id"] for _, v in _outline(html).elements if "id" in v]
     assert len(ids) == len(set(ids))
-    assert set(re.findall(r"url\(#([^)]+)\)", html)) <= set(ids)
+
+
+def test_data_of_a_chart_are_a_link(html: str) -> None:
+    """What the link of a chart holds is its CSV, to the byte."""
+    chart = of_result(summary(factor=1.2), series())["power"]
+    link = next(v for _, v in _outline(html).elements if v.get("id") == "csv-power")
+    head, _, body = (link["href"] or "").partition(",")
+    assert "data:text/csv;charset=utf-8" == head
+    assert chart.csv == unquote(body)
+    assert "power.csv" == link["download"]
+
+
+def test_headline_has_its_range() -> None:
+    """With a sensitivity the headline and a card say between what the saving lies."""
+    figures = {"least": 700.0, "mid": 924.0, "most": 1100.0}
+    axis = {"setting": "x", "values": {"savings.scope2_and_embodied_kg": 900.0}}
+    told = {
+        "figures": dict.fromkeys(
+            ("savings.scope2_location_kg", "savings.scope2_and_embodied_kg"), figures
+        ),
+        "axes": [{"name": "PUE", "basis": "assumed", "low": axis, "high": axis}],
+    }
+    given = Evidence(summary=summary(), manifest=MANIFEST, series=series(), sensitivity=told)
+    text = page(given)
+    assert "As inputs go from low to high, 700 to 1,100 kgCO2e are saved." in text
+    assert "between 0.70 and 1.10; it stays a saving" in text
+
+
+def test_year_of_five_minutes_stays_small() -> None:
+    """A year of five-minute intervals makes a page of at most 5 MB, and says what was left out."""
+    rows = 105_120
+    numbers = np.random.default_rng(7)
+    hours = series(2)
+    frames = []
+    for run in ("baseline", "scenario"):
+        one = pd.DataFrame(np.repeat(hours.iloc[[0]].to_numpy(), rows, axis=0))
+        one.columns = hours.columns
+        one = one.astype(hours.dtypes.to_dict())
+        one["run"] = run
+        one["time_utc"] = np.datetime64("2023-01-01", "ms") + 300_000 * np.arange(rows)
+        one["interval_s"] = 300.0
+        for name in one.columns[3:]:
+            one[name] = numbers.uniform(0.0, 1e5, rows)
+        frames.append(one)
+    text = page(Evidence(summary=summary(), manifest=MANIFEST, series=pd.concat(frames)))
+    assert 5_000_000 > len(text.encode())
+    assert "so that peaks stay" in text
 
 
 def _result(made: dict[str, Any], jobs: Any = None) -> Any:
@@ -126,7 +247,7 @@ def _result(made: dict[str, Any], jobs: Any = None) -> Any:
         jobs=jobs,
         entries=pd.DataFrame({"run": ["baseline"], "energy_it_mwh": [5]}),
         parts=pd.DataFrame({"run": ["baseline"], "value": [1.0]}),
-        factors=pd.DataFrame({"quantity": ["pue"], "value": [1.2]}),
+        factors=FACTORS,
         scenario=scenario,
         shared=SimpleNamespace(workload=work),
     )

@@ -43,7 +43,7 @@ def report(
     if as_markdown:
         click.echo(printed(stored.summary, "md"), nl=False)
         return
-    text = page(stored.summary, stored.table("series"), stored.manifest)
+    text = page(stored.evidence)
     click.echo(printed(stored.summary, form), nl=False)
     _write(folder, {PAGE: text}, at=say.NORMAL)
 

@@ -205,6 +205,7 @@ def carry_out(
 ) -> dict[str, Any]:
     """Run a scenario, write its results, print them, record them; return the summary."""
     from greensched.experiment import Question
+    from greensched.experiment.sensitivity import priced_only
     from greensched.report.outputs import check_place, write_result
     from greensched.report.page import page
 
@@ -214,7 +215,8 @@ def carry_out(
     question = Question() if asked.attribution and scenario.policies else None
     known = command or asked.command
     result = replay(scenario, workers, question, sizing=asked.sizing, command=known)
-    write_result(result, folder, command=known, page=page)
+    sure = priced_only(result).document
+    write_result(result, folder, command=known, page=page, sensitivity=sure)
     summary = result.summary
     click.echo(printed(summary, form), nl=False)
     names = ", ".join(sorted(p.name for p in folder.iterdir()))

@@ -13,6 +13,7 @@ from greensched.accounting import ROLES, Baseline, Check, rows, savings
 from greensched.experiment.databases import fewest_for_databases
 from greensched.experiment.outcome import TOTALS, Outcome
 from greensched.experiment.parts import distinct, factors_table, job_columns, parts_table
+from greensched.experiment.utilisation import utilisation_share
 from greensched.model import NONE
 from greensched.scenario.calibration import stamp_of
 from greensched.units import CPU_M_PER_CORE, J_PER_KWH, MS_PER_S
@@ -253,6 +254,11 @@ class Result:
         """Return the factors that the account used, by step of time."""
         return factors_table(self.static_peak.entries)
 
+    @property
+    def charts(self) -> Any:
+        """Return the charts by name: `result.charts.tide()` is an altair chart."""
+        return greensched.charts(self)
+
     def _repr_html_(self) -> str:
         """Return the difference as a table, for notebooks; no saving without its service."""
         summary = self.summary
@@ -330,6 +336,7 @@ def _series(result: Result, name: str, one: Outcome) -> pd.DataFrame:
             facility_kwh > 0, scope2_kg * 1000 / facility_kwh, np.nan
         )
     columns["scope2_location_kg"] = scope2_kg
+    columns["utilisation_share"] = utilisation_share(usage, result.shared.fleet)
     columns["load_cores"] = _load_cores(result, usage.edges_ms)
     return pd.DataFrame(columns)
 

@@ -150,6 +150,22 @@ def sensitivity(
     return Sensitivity(result=middle, mid=mid, low=low, high=high, axes=tuple(axes))
 
 
+def priced_only(result: Result, spreads: Spreads | None = None) -> Sensitivity:
+    """Return how far the figures of a result go with the inputs that change prices alone.
+
+    PUE, intensity and embodied carbon: it takes no run, unlike `sensitivity`.
+    """
+    spreads = spreads or Spreads()
+    priced = result.static_peak.entries.factors
+    return Sensitivity(
+        result=result,
+        mid=_values(result, priced),
+        low=_values(result, _low(priced, spreads)),
+        high=_values(result, _high(priced, spreads)),
+        axes=tuple(_priced(result, priced, spreads)),
+    )
+
+
 def _values(result: Result, factors: Factors) -> Values:
     """Return the figures of a result, its runs priced by `factors`."""
     before, after = (

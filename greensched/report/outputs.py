@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import DataError, Finding, UsageError
+from greensched.report.evidence import Evidence
 from greensched.report.schema import summary_schema
 from greensched.report.tables import read_parquet, write_parquet
 
@@ -27,6 +28,7 @@ MANIFEST: Final = "manifest.json"
 PAGE: Final = "report.html"
 BOUNDS: Final = "bounds.json"
 SIZING: Final = "sizing.json"
+SENSITIVITY: Final = "sensitivity.json"
 MARKS: Final = (MANIFEST, SUMMARY)  # by which a folder is known to be a result
 TABLES: Final = ("series", "jobs", "entries", "parts", "factors")
 FINDINGS_MAX: Final = 20  # of a damaged summary
@@ -45,6 +47,31 @@ class Stored:
         """Return the table `name`, one of `TABLES`; raises DataError where it cannot be read."""
         return read_parquet(self.folder / f"{name}.parquet")
 
+    @property
+    def sensitivity(self) -> dict[str, Any] | None:
+        """Return how far the figures go; None where that was not asked, or of another scenario."""
+        path = self.folder / SENSITIVITY
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise DataError(Finding(where=str(path), what=f"damaged: {error}")) from None
+        same = found.get("scenario_sha256") == self.summary["scenario_sha256"]
+        return found if same else None
+
+    @property
+    def evidence(self) -> Evidence:
+        """Return what its page is told from; raises DataError where a table cannot be read."""
+        return Evidence(
+            summary=self.summary,
+            manifest=self.manifest,
+            series=self.table("series"),
+            jobs=self.table("jobs"),
+            factors=self.table("factors"),
+            sensitivity=self.sensitivity,
+        )
+
 
 def check_place(folder: Path, marks: Sequence[str] = MARKS, what: str = "a result") -> None:
     """Raise UsageError where `folder` is neither empty nor an earlier one, told by its `marks`."""
@@ -62,14 +89,21 @@ def check_place(folder: Path, marks: Sequence[str] = MARKS, what: str = "a resul
     )
 
 
-def write_result(result: Result, folder: Path, *, command: str, page: Callable[..., str]) -> None:
+def write_result(
+    result: Result,
+    folder: Path,
+    *,
+    command: str,
+    page: Callable[[Evidence], str],
+    sensitivity: Mapping[str, Any] | None = None,
+) -> None:
     """Write all files of `result` as `folder`; an earlier result there is replaced.
 
-    `page` makes the HTML of summary, series and manifest. Raises UsageError where the place
-    cannot be written or holds something else.
+    `page` makes the HTML; `sensitivity` is the document of how sure the figures are. Raises
+    UsageError where the place cannot be written or holds something else.
     """
     check_place(folder)
-    write_folder(folder, lambda temporary: _fill(result, temporary, command, page))
+    write_folder(folder, lambda temporary: _fill(result, temporary, command, page, sensitivity))
 
 
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
@@ -127,7 +161,13 @@ def _umask() -> int:
     return mask
 
 
-def _fill(result: Result, folder: Path, command: str, page: Callable[..., str]) -> None:
+def _fill(
+    result: Result,
+    folder: Path,
+    command: str,
+    page: Callable[[Evidence], str],
+    sensitivity: Mapping[str, Any] | None,
+) -> None:
     """Write the files into a folder of their own."""
     summary = result.summary
     write_json(folder / SUMMARY, summary)
@@ -135,12 +175,22 @@ def _fill(result: Result, folder: Path, command: str, page: Callable[..., str]) 
         (folder / BOUNDS).write_text(json.dumps(result.bounds.certificates, separators=(",", ":")))
     if result.sizing is not None:
         write_json(folder / SIZING, result.sizing.document)
-    series = result.series
-    frames = (series, result.jobs, result.entries, result.parts, result.factors)
+    if sensitivity is not None:
+        write_json(folder / SENSITIVITY, sensitivity)
+    series, jobs, factors = result.series, result.jobs, result.factors
+    frames = (series, jobs, result.entries, result.parts, factors)
     for name, frame in zip(TABLES, frames, strict=True):
         write_parquet(frame, folder / f"{name}.parquet")
     about = manifest(result, folder, command)
-    (folder / PAGE).write_text(page(summary, series, about), encoding="utf-8")
+    told = Evidence(
+        summary=summary,
+        manifest=about,
+        series=series,
+        jobs=jobs,
+        factors=factors,
+        sensitivity=sensitivity,
+    )
+    (folder / PAGE).write_text(page(told), encoding="utf-8")
     write_json(folder / MANIFEST, about)
 
 

@@ -82,7 +82,13 @@ class Chart:
     @property
     def csv(self) -> str:
         """Return the data as CSV, each column with its unit in its name."""
-        return csv_text([str(c) for c in self.data.columns], _cells(self.data))
+        head, *rows = self.rows
+        return csv_text(head, rows)
+
+    @property
+    def rows(self) -> list[list[Any]]:
+        """Return the names of the columns, and below them the data as they are written."""
+        return [[str(c) for c in self.data.columns], *_cells(self.data)]
 
     @property
     def altair(self) -> Any:
@@ -117,8 +123,8 @@ class Chart:
 
     @property
     def _records(self) -> list[dict[str, Any]]:
-        names = [str(c) for c in self.data.columns]
-        return [dict(zip(names, row, strict=True)) for row in _cells(self.data)]
+        head, *rows = self.rows
+        return [dict(zip(head, row, strict=True)) for row in rows]
 
     @property
     def _filled(self) -> dict[str, Any]:

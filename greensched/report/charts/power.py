@@ -84,7 +84,7 @@ def _power(rows: pd.DataFrame, kind: str) -> Any:
             .transform_calculate(least=f"min(datum.{BEFORE}, datum.{AFTER})", label=f"'{label}'")
             .mark_area(interpolate="step-after", opacity=0.55, clip=True)
             .encode(
-                x=t.axis(alt),
+                x=t.axis(alt) if label == MORE else t.along(alt),
                 y=alt.Y("least:Q", title="facility power, kW", scale=alt.Scale(zero=True)),
                 y2=f"{top}:Q",
                 fill=alt.Fill(
@@ -100,7 +100,7 @@ def _power(rows: pd.DataFrame, kind: str) -> Any:
         .transform_calculate(run=f"{runs}[datum.column]")
         .mark_line(interpolate="step-after", strokeWidth=1.4, clip=True)
         .encode(
-            x=t.axis(alt),
+            x=t.along(alt),
             y=alt.Y("power:Q"),
             color=alt.Color(
                 "run:N",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from greensched.experiment.sensitivity import priced_only
 from greensched.report import heading
 from greensched.report.charts.bounds import bounds
 from greensched.report.charts.power import intensity, power
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from greensched.experiment import Result
     from greensched.report.charts.chart import Chart
 
 NAMES: Final = (
@@ -58,7 +60,7 @@ def _makers(
     attribution = summary.get("attribution")
     return {
         "waterfall": lambda: waterfall(attribution) if attribution else None,
-        "overview": lambda: overview(series, offset_ms, kind),
+        "overview": lambda: overview(series, offset_ms),
         "tide": lambda: tide(series, offset_ms, kind, rows_max=rows_max),
         "power": lambda: power(series, offset_ms, kind, rows_max=rows_max),
         "intensity": lambda: intensity(series, offset_ms, rows_max=rows_max),
@@ -70,6 +72,11 @@ def _makers(
         "tornado": lambda: tornado(sensitivity) if sensitivity else None,
         "bounds": lambda: bounds(summary),
     }
+
+
+def charts(result: Result) -> Charts:
+    """Return the charts of a result, each a method."""
+    return Charts(result.summary, result.series, result.jobs, priced_only(result).document)
 
 
 class Charts:

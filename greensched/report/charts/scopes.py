@@ -58,6 +58,7 @@ def _definition(frame: pd.DataFrame, unit: str, kind: str) -> Any:
     column, names = frame.columns[2], [kind, "scenario"]
     bars = (
         alt.Chart()
+        .transform_calculate(order=f"datum.scope == '{SCOPE2}' ? 0 : 1")
         .mark_bar()
         .encode(
             y=alt.Y("run:N", title=None, sort=names),
@@ -67,7 +68,7 @@ def _definition(frame: pd.DataFrame, unit: str, kind: str) -> Any:
                 title=None,
                 scale=alt.Scale(domain=[SCOPE2, SCOPE3], range=[c.GREEN, c.PURPLE]),
             ),
-            order=alt.Order("scope:N"),
+            order=alt.Order("order:Q"),
             tooltip=[
                 alt.Tooltip("run:N"),
                 alt.Tooltip("scope:N"),

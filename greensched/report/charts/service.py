@@ -117,8 +117,8 @@ def objectives_sentence(summary: Mapping[str, Any]) -> str:
     if used == 0:
         return f"{held}, without any use of a limit."
     return (
-        f"{held}; nearest to its limit is {near['objective']}: {number(near['scenario'], 3)} of "
-        f"{number(near['limit'], 3)} {near['unit']} ({number(used, 0)} %)."
+        f"{held}; nearest to its limit is {near['objective']}: {near['scenario']:,.3g} of "
+        f"{near['limit']:,.3g} {near['unit']} ({number(used, 0)} %)."
     )
 
 

@@ -58,7 +58,7 @@ def tide(
     )
 
 
-def overview(series: pd.DataFrame, offset_ms: int, kind: str) -> c.Chart:
+def overview(series: pd.DataFrame, offset_ms: int) -> c.Chart:
     """Return the strip over all time on which a brush chooses what the other charts show."""
     import altair as alt
 
@@ -74,12 +74,27 @@ def overview(series: pd.DataFrame, offset_ms: int, kind: str) -> c.Chart:
     return c.Chart(
         name="overview",
         title="Choose the time shown",
-        sees=f"Machines that are on in the scenario, beside {kind} below.",
-        caption="Drag over the strip to look closer; all charts over time follow.",
+        sees=_overview_sees(rows),
+        caption=(
+            "Machines that are on in the scenario. Drag over the strip to look closer; all "
+            "charts over time follow."
+        ),
         data=rows[[t.TIME, ON_COLUMN]].reset_index(drop=True),
         definition=layered.properties(width=c.WIDTH, height=OVERVIEW_HEIGHT).add_params(
             *t.limits(alt, rows)
         ),
+    )
+
+
+def _overview_sees(rows: pd.DataFrame) -> str:
+    """Return what time the series covers, and when fewest machines are on."""
+    form = "%a %-d %b %Y, %H:%M"
+    least = int(rows[ON_COLUMN].to_numpy().argmin())
+    fewest, at = float(rows[ON_COLUMN].iloc[least]), rows[t.TIME].iloc[least]
+    first, last = (rows[t.TIME].iloc[i] for i in (0, -1))
+    return (
+        f"From {first:{form}} to {last:{form}} local time; fewest machines are on "
+        f"{at:{form}} ({number(fewest, 0)})."
     )
 
 
@@ -166,7 +181,7 @@ def _line(kind: str) -> Any:
         .transform_calculate(line=f"'on under {kind}'")
         .mark_line(interpolate="step-after", color=c.INK, strokeWidth=1.6, clip=True)
         .encode(
-            x=t.axis(alt),
+            x=t.along(alt),
             y=alt.Y(f"{ON_COLUMN}:Q"),
             strokeDash=alt.StrokeDash("line:N", title=None, scale=dash, legend=legend),
         )

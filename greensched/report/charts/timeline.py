@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROWS_MAX: Final = 6_000  # of a run on a page; 20 days of five minutes are drawn in full
-PICTURE_ROWS: Final = 700  # of a run in a picture, which nobody can look into closer
+PICTURE_ROWS: Final = 500  # of a run in a picture, which nobody can look into closer
 NIGHT_FROM_H, NIGHT_TO_H = 22, 6
 NIGHTS_DAYS_MAX: Final = 31  # more would be stripes
 TIME: Final = "time_local"
@@ -88,8 +88,13 @@ def milliseconds(time: pd.Timestamp) -> int:
     return round(time.timestamp() * 1000)
 
 
+def along(alt: Any) -> Any:
+    """Return time for a layer whose axis is made by another layer."""
+    return alt.X(f"{TIME}:T", title=None, scale=alt.Scale(type="utc"))
+
+
 def axis(alt: Any) -> Any:
-    """Return the axis of time."""
+    """Return the axis of time, for one layer of a chart: it runs from `from_ms` to `to_ms`."""
     domain = [alt.ExprRef("from_ms"), alt.ExprRef("to_ms")]
     # Days where days are seen, dates over months, hours where they are few.
     labels = (
@@ -123,13 +128,13 @@ def nights(alt: Any, rows: pd.DataFrame) -> list[Any]:
         begin = max(first, day + pd.Timedelta(NIGHT_FROM_H, "h"))
         end = min(last, day + pd.Timedelta(24 + NIGHT_TO_H, "h"))
         if begin < end:
-            shaded.append({TIME: milliseconds(begin), "until": milliseconds(end)})
+            shaded.append({TIME: milliseconds(begin), "dawn": milliseconds(end)})
     if not shaded:
         return []
     night = alt.Chart(alt.InlineData(values=shaded)).mark_rect(
         color="#808080", opacity=0.16, clip=True
     )
-    return [night.encode(x=axis(alt), x2="until:T")]
+    return [night.encode(x=along(alt), x2="dawn:T")]
 
 
 def hover(alt: Any, shown: Mapping[str, str], where: str = "true") -> Any:
@@ -140,7 +145,7 @@ def hover(alt: Any, shown: Mapping[str, str], where: str = "true") -> Any:
         alt.Chart(name=HOVER)
         .transform_filter(where)
         .transform_window(until=f"lead({TIME})", sort=[{"field": TIME}])
-        .transform_filter("datum.until != null && datum.until > from_ms")
+        .transform_filter("datum.until != null")
         .mark_rect(opacity=0, fill="#808080", clip=True)
-        .encode(x=axis(alt), x2="until:T", tooltip=tips)
+        .encode(x=along(alt), x2="until:T", tooltip=tips)
     )

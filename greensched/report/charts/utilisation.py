@@ -90,7 +90,7 @@ def _definition(frame: pd.DataFrame, kind: str) -> Any:
             color=alt.Color(
                 "utilisation_percent:Q",
                 title="CPU use, %",
-                scale=alt.Scale(scheme="cividis", reverse=True, domainMin=0),
+                scale=alt.Scale(scheme="cividis", reverse=True, zero=False),
                 legend=alt.Legend(orient="top", gradientLength=180, title="CPU use, %"),
             ),
             tooltip=[

@@ -1,0 +1,153 @@
+// Draws the charts of a report from their definitions and from the CSV that each links to, and
+// ties charts over time together: a brush or a choice of days changes what all of them show.
+"use strict";
+(() => {
+  const charts = JSON.parse(document.getElementById("charts").textContent);
+  const views = new Map();
+  const kept = new Map(); // choices of a chart that outlive its being drawn again
+  const DAY_MS = 86400000;
+  const DAYS_MAX = 31; // of a list; longer windows are offered by months
+
+  // RFC 4180; Vega's own reader compiles code, which the page's policy forbids.
+  function parsed(text) {
+    const rows = [[]];
+    const cell = /("(?:[^"]|"")*"|[^",\n]*)(,|\n|$)/g;
+    while (cell.lastIndex < text.length) {
+      const [, field, end] = cell.exec(text);
+      rows[rows.length - 1].push(
+        field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field);
+      if (end === "\n" && cell.lastIndex < text.length) rows.push([]);
+    }
+    const [head, ...body] = rows;
+    return body.map((row) => Object.fromEntries(head.map((name, i) => [name, row[i]])));
+  }
+
+  function data(name) {
+    const href = document.getElementById(`csv-${name}`).getAttribute("href");
+    return parsed(decodeURIComponent(href.slice(href.indexOf(",") + 1)));
+  }
+
+  function fitted(spec, width) {
+    const narrow = width < 640;
+    spec.config = structuredClone(spec.config);
+    spec.config.axis.labelLimit = Math.min(spec.config.axis.labelLimit, width * 0.38);
+    if (narrow) {
+      spec.config.legend = {...spec.config.legend, columns: 2,
+        layout: {top: {direction: "vertical", anchor: "start"}}};
+    }
+    if (spec.spec) {
+      spec.columns = narrow ? 1 : 2;
+      spec.spec.width = Math.max(120, width / spec.columns - 95);
+    } else {
+      spec.width = width;
+      spec.autosize = {type: "fit-x", contains: "padding"};
+    }
+    return spec;
+  }
+
+  async function draw(name) {
+    const plot = document.getElementById(`plot-${name}`);
+    const spec = fitted(structuredClone(charts[name].spec), plot.clientWidth);
+    const values = kept.get(name) ?? {};
+    for (const param of spec.params ?? []) {
+      if (param.name in values) param.value = values[param.name];
+    }
+    spec.data = {values: data(name), format: {type: "json", parse: charts[name].parse}};
+    const controls = document.getElementById(`controls-${name}`);
+    controls.querySelectorAll(".vega-bindings").forEach((old) => old.remove());
+    views.get(name)?.finalize();
+    const made = await vegaEmbed(plot, spec, {
+      ast: true, actions: false, renderer: "svg", defaultStyle: false, bind: controls,
+      tooltip: {disableDefaultStyle: true},
+    });
+    views.set(name, made);
+    for (const param of spec.params ?? []) {
+      if (param.bind) made.view.addSignalListener(param.name, (_, value) => keep(name, param.name, value));
+    }
+    if (name === "overview") made.view.addSignalListener("brush", brushed);
+  }
+
+  function keep(name, param, value) {
+    kept.set(name, {...kept.get(name), [param]: value});
+  }
+
+  function bounds() {
+    const value = (name) => charts.overview.spec.params.find((p) => p.name === name).value;
+    return [value("from_ms"), value("to_ms")];
+  }
+
+  function show(from, to) {
+    for (const [name, {view}] of views) {
+      if (name === "overview" || !charts[name].overTime) continue;
+      keep(name, "from_ms", from);
+      keep(name, "to_ms", to);
+      view.signal("from_ms", from).signal("to_ms", to).runAsync();
+    }
+  }
+
+  function brushed(_, value) {
+    const range = value.time_local;
+    const days = document.getElementById("days");
+    if (range && range[1] > range[0]) {
+      days.value = "brush";
+      show(+range[0], +range[1]);
+    } else {
+      days.value = "all";
+      show(...bounds());
+    }
+  }
+
+  function offerDays() {
+    const days = document.getElementById("days");
+    if (!days) return;
+    const [first, last] = bounds();
+    const byMonth = last - first > DAYS_MAX * DAY_MS;
+    const form = byMonth ? {month: "long", year: "numeric"} :
+      {weekday: "short", day: "numeric", month: "short"};
+    const words = new Intl.DateTimeFormat("en-GB", {...form, timeZone: "UTC"});
+    const next = (ms) => {
+      const day = new Date(ms);
+      return byMonth ? Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + 1, 1)
+        : Date.UTC(day.getUTCFullYear(), day.getUTCMonth(), day.getUTCDate() + 1);
+    };
+    for (let from = first; from < last; from = next(from)) {
+      const option = document.createElement("option");
+      option.value = `${from},${Math.min(next(from), last)}`;
+      option.textContent = words.format(from);
+      days.append(option);
+    }
+    days.addEventListener("change", () => {
+      if (days.value === "brush") return;
+      const range = days.value === "all" ? bounds() : days.value.split(",").map(Number);
+      show(...range);
+    });
+    days.closest(".choice").hidden = false;
+  }
+
+  async function drawAll() {
+    for (const name of Object.keys(charts)) {
+      await draw(name);
+      await new Promise((done) => setTimeout(done)); // input is answered between two charts
+    }
+    document.documentElement.dataset.drawn = "yes";
+  }
+
+  function redrawn() {
+    let timer;
+    let width = window.innerWidth;
+    window.addEventListener("resize", () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        if (window.innerWidth === width) return;
+        width = window.innerWidth;
+        drawAll();
+      }, 200);
+    });
+  }
+
+  // Words and tables are painted first: two frames pass before the first chart.
+  requestAnimationFrame(() => setTimeout(() => {
+    offerDays();
+    drawAll().then(redrawn);
+  }));
+})();
