@@ -43,6 +43,7 @@ COMMANDS: Final = {
     ),
     "reproduce": ("greensched.cli.reproduce:reproduce", "Compute published results again."),
     "disclose": ("greensched.cli.disclose:disclose", "Write a year's emissions statement."),
+    "verify": ("greensched.cli.verify:verify", "Compare a prediction with what came, by cause."),
     "explain": ("greensched.cli.explain:explain", "Follow a figure of a result to its rows."),
     "report": ("greensched.cli.reporting:report", "Render a result again."),
     "serve": ("greensched.cli.serve:serve", "Show live what waits, saves and is wrong."),

@@ -57,7 +57,7 @@ class Joined:
 
 def joined(shared: Shared, run: Recorded, meters: Sequence[Meter]) -> Joined:
     """Return readings beside the run; raises DataError for meters of what is not there."""
-    groups = _groups(shared, meters)
+    groups = meter_groups(shared, meters)
     parts = [_rows(shared, run, group) for group in groups]
     rows = Rows(
         **{
@@ -77,7 +77,7 @@ def joined(shared: Shared, run: Recorded, meters: Sequence[Meter]) -> Joined:
     )
 
 
-def _groups(shared: Shared, meters: Sequence[Meter]) -> tuple[Group, ...]:
+def meter_groups(shared: Shared, meters: Sequence[Meter]) -> tuple[Group, ...]:
     """Return the meters in groups, by what they measure."""
     by_place: dict[tuple[str, str, str], list[Meter]] = {}
     for meter in meters:
