@@ -49,6 +49,7 @@ READERS: Final = {
     "opendc": "greensched.readers.opendc:read",
     "planetlab": "greensched.readers.planetlab:read",
     "prometheus": "greensched.readers.prometheus:read",
+    "sacct": "greensched.readers.sacct:read",
     "series": "greensched.readers.series:read",
     "swf": "greensched.readers.swf:read",
 }

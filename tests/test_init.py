@@ -96,6 +96,20 @@ FORMATS = {
         services=2,
         jobs=1,
     ),
+    "sacct": Files(
+        files={
+            "slurm.txt": (
+                "JobID|JobName|Partition|Submit|Start|End|AllocCPUS|NNodes",
+                *(
+                    f"{i}|etl|cpu|2026-03-02T0{i}:00:00|2026-03-02T0{i}:05:00"
+                    f"|2026-03-02T0{i}:50:00|8|1"
+                    for i in range(1, 5)
+                ),
+            ),
+        },
+        options=("--time-zone", "Europe/Berlin"),
+        jobs=4,
+    ),
     "series": Files(
         files={"rate.csv": ("rate", *(str(20 + i % 7) for i in range(24)))},
         options=(

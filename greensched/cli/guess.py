@@ -53,6 +53,8 @@ def _of(path: Path) -> str:
     if ".json" in path.suffixes:
         return _of_json(path)
     names = _columns(path)
+    if any(name.startswith("JobID") and "|" in name for name in names):
+        return "sacct"
     matches = [r for r, marks in _COLUMNS.items() if any(mark <= names for mark in marks)]
     return matches[0] if len(matches) == 1 else ""
 

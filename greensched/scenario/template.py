@@ -107,7 +107,7 @@ def init_text(
         fleet=fleet or _fleet(source, files, reader),
         traces=traces,
         slo=_slo(jobs, online=online, batch=batch),
-        baseline=baseline or f"baseline: {{kind: {'autoscaled' if online else 'static-peak'}}}",
+        baseline=baseline or "baseline: {kind: autoscaled}  # static-peak is shown beside it",
         policies=(_POLICIES if batch else _NO_JOBS) if online else _NO_SERVICES,
     )
 
