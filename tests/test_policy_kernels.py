@@ -15,10 +15,18 @@ from greensched.engine.kernels import warm
 from greensched.engine.simulate import simulate
 from greensched.experiment.world import shared
 from greensched.forecast import kernels as forecasts
-from greensched.policies.kernels import colocation, lending, machines, resting, services, shifting
+from greensched.policies.kernels import (
+    colocation,
+    lending,
+    machines,
+    peaks,
+    resting,
+    services,
+    shifting,
+)
 warm.compile_control()
 warm.compile_loops()
-parts = (forecasts, colocation, lending, machines, resting, services, shifting)
+parts = (forecasts, colocation, lending, machines, peaks, resting, services, shifting)
 named = [one for part in parts for one in vars(part).items()]
 compiled = [v for _, v in named if hasattr(v, "signatures")]
 entries = [v for v in compiled if not v.targetoptions.get("no_cpython_wrapper")]  # no inner ones

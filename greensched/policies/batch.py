@@ -124,15 +124,6 @@ def _count(cpu_m: IntArray, memory_mib: IntArray, need_cpu_m: float, need_memory
     return count
 
 
-def average_task(snapshot: Snapshot) -> tuple[float, float]:
-    """Return the mean CPU [millicores] and memory [MiB] of what runs, or else of what waits."""
-    m, queue = snapshot.machines, snapshot.queue
-    tasks = int(m.jobs.sum())
-    if tasks == 0:
-        return queue.cpu_m / max(1, queue.jobs), queue.memory_mib / max(1, queue.jobs)
-    return float(m.batch_cpu_m.sum()) / tasks, float(m.batch_memory_mib.sum()) / tasks
-
-
 def to_rest(
     snapshot: Snapshot, idle_ms: int, room_cpu_m: float = 0.0, room_memory_mib: float = 0.0
 ) -> IntArray:

@@ -9,10 +9,10 @@ import numpy as np
 
 from greensched.errors import Finding
 from greensched.model import NONE, ON, BatchLimit
-from greensched.policies.batch import REST_BELOW, average_task, to_rest, wake_for_queue
+from greensched.policies.batch import to_rest, wake_for_queue
 from greensched.policies.kernels import colocation as kernels
+from greensched.policies.kernels.peaks import reserved_peaks
 from greensched.policies.machines import (
-    BATCH,
     NOTHING,
     ONLINE,
     columns,
@@ -20,22 +20,19 @@ from greensched.policies.machines import (
     power_actions,
 )
 from greensched.policies.memory import changed, frozen
-from greensched.policies.peaks import Sums, n_sigma
+from greensched.policies.peaks import Sample, Sums
 from greensched.policies.settings import check
 from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
     from greensched.model import (
         Action,
-        BoolArray,
         FloatArray,
         IntArray,
-        MachineView,
         Snapshot,
     )
 
 HOURS = 24
-USES_ALL = 0.9  # of what it is allowed (Koordinator: 90 %)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -131,46 +128,47 @@ class ColocationNsigma:
     ) -> tuple[tuple[Action, ...], ColocationMemory]:
         """Return the actions to take now and the memory for the next wake."""
         m, now = snapshot.machines, snapshot.now_ms
-        memory = self._measured(snapshot, memory)
+        if len(memory.samples) != len(m.state):
+            memory = self._begun(memory, len(m.state))
+        sums, suspects = self._watched(snapshot, memory.sums)
+        if sums.measured_ms >= self.sample_ms:
+            memory = self._sampled(now, memory, sums.sample(m, memory.ratios, memory.samples))
+            sums = memory.sums
         if memory.limited_ms != NONE and now - memory.limited_ms < self.limit_period_ms:
-            return self._watched(snapshot, memory)
-        rows = _shared(m)
-        lows = _lows(memory.lows, memory.limited_ms, now, len(rows))
-        cpu, memory_mib = self._limits(snapshot, memory)
-        self._leave_steady(m, rows, int(lows.min()), cpu)
-        cpu = self._given(snapshot, cpu)
-        guard = _Guard.of(m, rows, self.max_cpu)
-        starved_ms = self._starved(snapshot, memory.starved_ms, guard)
-        actions = self._guarded(m, guard, cpu, memory_mib, starved_ms, due=True)
-        actions += self._wakes(snapshot, cpu, memory_mib)
-        actions += self._rests(snapshot, cpu, memory_mib)
-        return actions, changed(memory, limited_ms=now, lows=lows, starved_ms=starved_ms)
-
-    def _watched(
-        self, snapshot: Snapshot, memory: ColocationMemory
-    ) -> tuple[tuple[Action, ...], ColocationMemory]:
-        """Return the answer between two updates of all limits: guards, and machines to wake."""
-        m = snapshot.machines
-        cpu, memory_mib = m.batch_limit_cpu_m, m.batch_limit_memory_mib
-        actions: tuple[Action, ...] = ()
-        rows = self._suspect(m)
-        if rows.size or memory.starved_ms.size:
-            guard = _Guard.of(m, rows, self.max_cpu)
-            starved_ms = self._starved(snapshot, memory.starved_ms, guard)
-            actions = self._guarded(m, guard, cpu, memory_mib, starved_ms, due=False)
-            if starved_ms is not memory.starved_ms:
-                memory = changed(memory, starved_ms=starved_ms)
-        return actions + self._wakes(snapshot, cpu, memory_mib), memory
-
-    def _suspect(self, m: MachineView) -> IntArray:
-        """Return the machines with jobs where a guard may have something to do; mostly none."""
-        rows = np.empty(len(m.state), np.int64)
-        count = kernels.suspects(
-            *(columns(m), m.surplus, m.batch_limit_cpu_m, m.online_use_cpu_m, m.batch_use_cpu_m),
-            *(self.max_cpu, self.max_memory, self.starved_below),
-            rows,
+            limits = m.batch_limit_cpu_m, m.batch_limit_memory_mib
+            actions: tuple[Action, ...] = ()
+            starved_ms = memory.starved_ms
+            if suspects.size or starved_ms.size:
+                actions, starved_ms = self._guarded(snapshot, suspects, limits, starved_ms)
+            actions += self._wakes(snapshot, *limits)
+            return actions, changed(memory, sums=sums, starved_ms=starved_ms)
+        lows, rows, limits = self._limits(snapshot, memory)
+        actions, starved_ms = self._guarded(snapshot, rows, limits, memory.starved_ms, due=True)
+        actions += self._wakes(snapshot, *limits)
+        actions += self._rests(snapshot, *limits)
+        return actions, changed(
+            memory, sums=sums, limited_ms=now, lows=lows, starved_ms=starved_ms
         )
-        return rows[:count]
+
+    def _watched(self, snapshot: Snapshot, sums: Sums) -> tuple[Sums, IntArray]:
+        """Return the sums with what was measured since the last wake, and where to look closer.
+
+        That is machines with jobs where a guard may have something to do; mostly none.
+        """
+        m = snapshot.machines
+        taken, rows = np.empty_like(sums.taken), np.empty(len(m.state), np.int64)
+        count = kernels.watch(
+            *(columns(m), m.surplus, m.batch_limit_cpu_m, m.online_use_cpu_m, m.batch_use_cpu_m),
+            *(self._bounds, snapshot.period_ms, sums.taken, taken, rows),
+        )
+        measured_ms = sums.measured_ms + snapshot.period_ms
+        suspects = frozen(rows[:count]) if count else NOTHING
+        return Sums(taken=frozen(taken), measured_ms=measured_ms), suspects
+
+    @property
+    def _bounds(self) -> tuple[float, float, float, float]:
+        """Return what guards compare with, as their loops take it."""
+        return self.max_cpu, self.max_memory, self.starved_below, self.starved_to
 
     def _wakes(
         self, snapshot: Snapshot, cpu: IntArray, memory_mib: IntArray
@@ -196,45 +194,10 @@ class ColocationNsigma:
         self, snapshot: Snapshot, cpu: IntArray, memory_mib: IntArray
     ) -> tuple[Action, ...]:
         """Return the machines for batch alone to put to rest while there is room elsewhere."""
-        m = snapshot.machines
         if snapshot.queue.jobs:
-            return ()
-        light = (m.role == BATCH) & (m.state == ON) & (m.batch_cpu_m <= REST_BELOW * m.cpu_m)
-        if not light.any():
             return ()
         room = _room(snapshot, cpu, memory_mib)
         return power_actions(to_rest(snapshot, self.sleep_idle_ms, *room), "sleep")
-
-    def _starved(self, snapshot: Snapshot, before: IntArray, guard: _Guard) -> IntArray:
-        """Return for how long batch has been held below its satisfaction on each machine."""
-        m = snapshot.machines
-        if len(before) != len(m.state):
-            before = NOTHING
-        batch_cpu_m = m.batch_cpu_m[guard.rows]
-        starves = guard.busy & (guard.left_cpu_m < self.starved_below * batch_cpu_m)
-        # It uses what it is allowed: a job that idles does not starve.
-        starves &= m.batch_use_cpu_m[guard.rows] >= USES_ALL * guard.left_cpu_m
-        if not starves.any():
-            return NOTHING
-        starved_ms = np.zeros(len(m.state), np.int64)
-        rows = guard.rows[starves]
-        starved_ms[rows] = snapshot.period_ms
-        if before.size:
-            starved_ms[rows] += before[rows]
-        return frozen(starved_ms)
-
-    def _measured(self, snapshot: Snapshot, memory: ColocationMemory) -> ColocationMemory:
-        """Return the memory with the use since the last wake, a sample taken when it is full."""
-        m = snapshot.machines
-        if len(memory.samples) != len(m.state):
-            memory = self._begun(memory, len(m.state))
-        sums = memory.sums.and_of(m, snapshot.period_ms)
-        if sums.measured_ms < self.sample_ms:
-            return changed(memory, sums=sums)
-        known = np.zeros(len(m.state), np.bool_)
-        known[_shared(m)] = True
-        known &= (m.online_cpu_m > 0) & ~sums.stale
-        return self._sampled(snapshot, changed(memory, sums=sums), known)
 
     def _begun(self, memory: ColocationMemory, count: int) -> ColocationMemory:
         """Return the memory of `count` machines without samples."""
@@ -243,145 +206,101 @@ class ColocationNsigma:
             sums=Sums.none(count),
             ratios=frozen(np.zeros((self.samples, count))),
             samples=frozen(np.zeros(count, np.int64)),
+            starved_ms=NOTHING,
         )
 
-    def _sampled(
-        self, snapshot: Snapshot, memory: ColocationMemory, known: BoolArray
-    ) -> ColocationMemory:
-        """Return the memory with the sample that its sums make; a machine apart starts anew."""
-        ratios, samples = memory.sums.sample(known, memory.ratios, memory.samples)
-        count = len(snapshot.machines.state)
-        return changed(memory, sums=Sums.none(count), ratios=ratios, samples=samples)
+    def _sampled(self, now_ms: int, memory: ColocationMemory, sample: Sample) -> ColocationMemory:
+        """Return the memory with one more sample; a machine apart starts anew."""
+        del now_ms
+        return changed(
+            memory,
+            sums=Sums.none(len(sample.samples)),
+            ratios=sample.ratios,
+            samples=sample.samples,
+        )
 
-    def _leave_steady(self, m: MachineView, rows: IntArray, count: int, cpu: IntArray) -> None:
-        """Leave room on those of machines `rows` that batch may join: at most `count`.
+    def _limits(
+        self, snapshot: Snapshot, memory: ColocationMemory
+    ) -> tuple[IntArray, IntArray, tuple[IntArray, IntArray]]:
+        """Return what batch may reserve: CPU [millicores] and memory [MiB] of each machine.
 
-        Those with jobs first, then those with the most reserved.
+        Before it the fewest machines in each hour of the last day that served and might take
+        jobs, and those that do now: as many as ever have room. Those with jobs come first, then
+        those with the most reserved.
         """
-        chosen, keys, scratch = np.empty((3, len(cpu)), np.int64)
-        kernels.steady(columns(m), rows, count, self.min_reserved, cpu, chosen, keys, scratch)
-
-    def _given(self, snapshot: Snapshot, cpu: IntArray) -> IntArray:
-        """Return what batch is given of the CPU that it might have of each machine: all."""
-        del snapshot
-        return cpu
+        m, now = snapshot.machines, snapshot.now_ms
+        peaks = self._peaks(snapshot, memory)
+        lows = memory.lows.copy() if memory.lows.size else np.full(HOURS, NONE, np.int64)
+        cpu, memory_mib, rows, *work = np.empty((6, len(m.state)), np.int64)
+        hour = now // MS_PER_H
+        count = kernels.limits(
+            *(columns(m), m.surplus, *peaks),
+            *((self.reclaim_cpu_share, self.reclaim_memory_share), self.min_reserved),
+            *(hour % HOURS, hour == memory.limited_ms // MS_PER_H, lows),
+            *(cpu, memory_mib, rows, *work),
+        )
+        cpu = self._given(snapshot, frozen(cpu))
+        return frozen(lows), frozen(rows[:count]), (cpu, frozen(memory_mib))
 
     def _peaks(
         self, snapshot: Snapshot, memory: ColocationMemory
     ) -> tuple[FloatArray, FloatArray]:
         """Return what services will use of each machine's CPU, and reserve of its memory."""
         m = snapshot.machines
-        warm = memory.samples >= self.samples
-        share = np.where(warm, n_sigma(memory.ratios, self.sigmas), 1.0)
-        return share * m.online_cpu_m, m.online_memory_mib.astype(np.float64)
+        cpu_m, memory_mib = np.empty((2, len(m.state)))
+        reserved_peaks(
+            *(memory.ratios, self.sigmas, columns(m), memory.samples, self.samples),
+            *(cpu_m, memory_mib),
+        )
+        return cpu_m, memory_mib
 
-    def _limits(self, snapshot: Snapshot, memory: ColocationMemory) -> tuple[IntArray, IntArray]:
-        """Return the CPU [millicores] and memory [MiB] that batch may reserve of each machine."""
-        m = snapshot.machines
-        peak_cpu_m, peak_memory_mib = self._peaks(snapshot, memory)
-        cpu, memory_mib = np.empty((2, len(m.state)), np.int64)
-        reclaimed = (self.reclaim_cpu_share, self.reclaim_memory_share)
-        kernels.room(columns(m), peak_cpu_m, peak_memory_mib, reclaimed, cpu, memory_mib)
-        return cpu, memory_mib
+    def _given(self, snapshot: Snapshot, cpu: IntArray) -> IntArray:
+        """Return what batch is given of the CPU that it might have of each machine: all."""
+        del snapshot
+        return cpu
 
     def _guarded(
         self,
-        m: MachineView,
-        guard: _Guard,
-        cpu: IntArray,
-        memory: IntArray,
-        starved_ms: IntArray,
+        snapshot: Snapshot,
+        rows: IntArray,
+        limits: tuple[IntArray, IntArray],
+        before_ms: IntArray,
         *,
-        due: bool,
-    ) -> tuple[Action, ...]:
-        """Return the limits to set: all when due, else those that a guard lowers."""
-        rows, busy = guard.rows, guard.busy
-        batch_cpu_m = m.batch_cpu_m[rows]
-        hot = busy & (m.batch_use_cpu_m[rows] > guard.left_cpu_m)
-        evict = np.zeros(len(rows), np.bool_)
-        held = np.where(hot, np.minimum(cpu[rows], batch_cpu_m), cpu[rows])
-        held_mib = memory[rows]
-        if self.max_memory < 1 or starved_ms.size:
-            evict, held, held_mib = self._evicting(m, guard, held, held_mib, starved_ms)
-        plain = ~evict if due else hot & (held < m.batch_limit_cpu_m[rows]) & ~evict
-        return tuple(
+        due: bool = False,
+    ) -> tuple[tuple[Action, ...], IntArray]:
+        """Return the limits to set on machines `rows`: all when due, else those a guard lowers.
+
+        And for how long batch has been held below its satisfaction, as `before_ms` has it.
+        """
+        m = snapshot.machines
+        left_cpu_m, starved_ms = np.empty(len(m.state)), np.empty(len(m.state), np.int64)
+        held = np.empty((6, len(m.state)), np.int64)
+        plain, evicting, starves = kernels.guard(
+            *(columns(m), rows, m.batch_limit_cpu_m, m.online_use_cpu_m, m.batch_use_cpu_m),
+            *(self._bounds, (snapshot.period_ms, self.starved_after_ms), due, before_ms),
+            *(*limits, left_cpu_m, starved_ms, held),
+        )
+        actions = tuple(
             BatchLimit(
-                machines=frozen(rows[which]),
-                cpu_m=frozen(held[which]),
-                memory_mib=frozen(held_mib[which]),
+                machines=machines[:count],
+                cpu_m=cpu_m[:count],
+                memory_mib=memory_mib[:count],
                 use_share=self.max_cpu,
                 job_ms_max=self.job_max_ms,
                 evict=evicts,
             )
-            for which, evicts in ((plain, False), (evict, True))
-            if which.any()
+            for (machines, cpu_m, memory_mib), count, evicts in (
+                (frozen(held[:3]), plain, False),
+                (frozen(held[3:]), evicting, True),
+            )
+            if count
         )
-
-    def _evicting(
-        self,
-        m: MachineView,
-        guard: _Guard,
-        cpu: IntArray,
-        memory: IntArray,
-        starved_ms: IntArray,
-    ) -> tuple[BoolArray, IntArray, IntArray]:
-        """Return the machines of `guard` that evict, and all limits with what evicts."""
-        rows = guard.rows
-        batch_cpu_m, batch_memory_mib = m.batch_cpu_m[rows], m.batch_memory_mib[rows]
-        online_memory_mib = m.online_memory_mib[rows]
-        allowed = np.floor(self.max_memory * m.memory_mib[rows]).astype(np.int64)
-        full = guard.busy & (online_memory_mib + batch_memory_mib > allowed)
-        # Evicting for one resource must not also evict for the other.
-        cpu = np.where(full, np.maximum(cpu, batch_cpu_m), cpu)
-        memory = np.where(full, np.maximum(allowed - online_memory_mib, 0), memory)
-        if not starved_ms.size:
-            return full, cpu, memory
-        starved = starved_ms[rows] >= max(self.starved_after_ms, 1)
-        kept = (1 - self.starved_to) * batch_cpu_m + np.maximum(guard.left_cpu_m, 0)
-        kept = np.floor(kept).astype(np.int64)
-        cpu = np.where(starved, np.minimum(kept, batch_cpu_m), cpu)
-        memory = np.where(starved & ~full, np.maximum(memory, batch_memory_mib), memory)
-        return full | starved, cpu, memory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Guard:
-    """Machines that share, which of them have jobs, and the CPU that is left for these."""
-
-    rows: IntArray
-    busy: BoolArray  # of `rows`
-    left_cpu_m: FloatArray  # of `max_cpu`, by services; negative where they use more
-
-    @classmethod
-    def of(cls, m: MachineView, rows: IntArray, max_cpu: float) -> _Guard:
-        left_cpu_m = max_cpu * m.cpu_m[rows] - m.online_use_cpu_m[rows]
-        return cls(rows=rows, busy=m.jobs[rows] > 0, left_cpu_m=left_cpu_m)
+        return actions, frozen(starved_ms) if starves else NOTHING
 
 
 def _room(snapshot: Snapshot, cpu: IntArray, memory_mib: IntArray) -> tuple[float, float]:
     """Return the CPU and memory of the places for an average task beside services."""
-    m = snapshot.machines
-    task_cpu_m, task_memory_mib = average_task(snapshot)
-    # Room for a part of a job is none: count places for an average one.
-    places = np.minimum(
-        (cpu - m.batch_cpu_m) // max(task_cpu_m, 1.0),
-        (memory_mib - m.batch_memory_mib) // max(task_memory_mib, 1.0),
-    )
-    places_sum = float(np.maximum(places, 0)[_shared(m)].sum())
-    return places_sum * task_cpu_m, places_sum * task_memory_mib
-
-
-def _shared(m: MachineView) -> IntArray:
-    """Return the machines that serve and may take jobs as well: on, ours, with services."""
-    rows = np.empty(len(m.state), np.int64)
-    return rows[: kernels.shared(columns(m), m.surplus, rows)]
-
-
-def _lows(before: IntArray, last_ms: int, now_ms: int, count: int) -> IntArray:
-    """Return the fewest machines that served in each hour of the last day."""
-    if not before.size:
-        return frozen(np.full(HOURS, count, np.int64))
-    lows, hour = before.copy(), now_ms // MS_PER_H
-    same = hour == last_ms // MS_PER_H
-    lows[hour % HOURS] = min(count, int(lows[hour % HOURS])) if same else count
-    return frozen(lows)
+    m, queue = snapshot.machines, snapshot.queue
+    waits = queue.cpu_m / max(1, queue.jobs), queue.memory_mib / max(1, queue.jobs)
+    room: tuple[float, float] = kernels.beside(columns(m), m.surplus, cpu, memory_mib, waits)
+    return room

@@ -12,17 +12,17 @@ from greensched.errors import UsageError
 from greensched.model import NONE
 from greensched.policies.batch import PACKING
 from greensched.policies.colocation import ColocationMemory, ColocationNsigma
-from greensched.policies.kernels import colocation as kernels
+from greensched.policies.kernels import peaks as kernels
 from greensched.policies.machines import columns
 from greensched.policies.memory import changed, frozen
-from greensched.policies.peaks import BINS, added, n_sigma, percentiles
+from greensched.policies.peaks import BINS, Sums, added, percentiles
 from greensched.policies.settings import check
 from greensched.units import MS_PER_DAY, MS_PER_H
 
 if TYPE_CHECKING:
     from greensched.errors import Finding
-    from greensched.model import BoolArray, FloatArray, IntArray, Snapshot
-    from greensched.policies.peaks import Weights
+    from greensched.model import FloatArray, IntArray, Snapshot
+    from greensched.policies.peaks import Sample, Weights
 
 
 RENEWED_MS = MS_PER_H  # between two looks at histograms that change over half a day
@@ -100,27 +100,23 @@ class Colocation(ColocationNsigma):
             renewed_ms=NONE,
         )
 
-    def _sampled(
-        self, snapshot: Snapshot, memory: ColocationMemory, known: BoolArray
-    ) -> ColocationMemory:
-        """Return the memory with the sample that its sums make."""
+    def _sampled(self, now_ms: int, memory: ColocationMemory, sample: Sample) -> ColocationMemory:
+        """Return the memory with one more sample, of histograms as well."""
         assert isinstance(memory, HistoryMemory)
-        m, sums, now = snapshot.machines, memory.sums, snapshot.now_ms
         half_lives_ms = np.array((self.cpu_half_life_ms, self.memory_half_life_ms))
-        sample = np.stack(
-            [sums.use / (sums.measured_ms * m.cpu_m), m.online_memory_mib / m.memory_mib]
-        )
-        weights = added(memory.weights, 0.5 ** (sums.measured_ms / half_lives_ms), sample, known)
+        kept = frozen(0.5 ** (sample.measured_ms / half_lives_ms))
+        weights = added(memory.weights, kept, sample.shares, sample.known)
         shares, renewed_ms = memory.shares, memory.renewed_ms
-        if renewed_ms == NONE or now - renewed_ms >= RENEWED_MS:
+        if renewed_ms == NONE or now_ms - renewed_ms >= RENEWED_MS:
             quantiles = np.array((self.quantile_used, self.quantile_reserved))
-            shares, renewed_ms = frozen(percentiles(weights, quantiles)), now
-        sampled = super(Colocation, self)._sampled(snapshot, memory, known)
-        assert isinstance(sampled, HistoryMemory)
+            shares, renewed_ms = frozen(percentiles(weights, quantiles)), now_ms
         return changed(
-            sampled,
-            weights=frozen(weights),
-            seen=frozen(memory.seen + known),
+            memory,
+            sums=Sums.none(len(sample.samples)),
+            ratios=sample.ratios,
+            samples=sample.samples,
+            weights=weights,
+            seen=frozen(memory.seen + sample.known),
             shares=shares,
             renewed_ms=renewed_ms,
         )
@@ -135,15 +131,16 @@ class Colocation(ColocationNsigma):
             return super(Colocation, self)._peaks(snapshot, memory)
         peak_cpu_m, peak_mib = np.empty((2, len(m.state)))
         kernels.larger_peaks(
-            n_sigma(memory.ratios, self.sigmas),
-            columns(m),
-            (memory.samples, memory.seen),
-            (self.samples, math.ceil(self.cold_start_ms / self.sample_ms)),
-            memory.shares,
-            1 + self.margin,
-            *(peak_cpu_m, peak_mib),
+            *(memory.ratios, self.sigmas, columns(m)),
+            *((memory.samples, memory.seen), self._least),
+            *(memory.shares, 1 + self.margin, peak_cpu_m, peak_mib),
         )
         return peak_cpu_m, peak_mib
+
+    @property
+    def _least(self) -> tuple[int, int]:
+        """Return how many samples each predictor needs."""
+        return self.samples, math.ceil(self.cold_start_ms / self.sample_ms)
 
     def _given(self, snapshot: Snapshot, cpu: IntArray) -> IntArray:
         """Return what batch is given of the CPU that it might have: where services suffer least.
@@ -163,7 +160,7 @@ class Colocation(ColocationNsigma):
         if at == math.inf:
             return cpu
         levelled: IntArray = np.minimum(cpu, np.ceil(at * bears).astype(np.int64))
-        return levelled
+        return frozen(levelled)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

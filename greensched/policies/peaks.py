@@ -6,12 +6,13 @@ Columns are machines. Predictors know no future and no replica: a machine is wha
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from greensched.policies.kernels import colocation as kernels
+from greensched.policies.kernels import peaks as kernels
+from greensched.policies.machines import columns
 from greensched.policies.memory import frozen
 
 if TYPE_CHECKING:
@@ -34,41 +35,32 @@ class Sums:
         """Return the sums of `count` machines before anything was measured."""
         return cls(taken=frozen(np.zeros((3, count))))
 
-    def and_of(self, m: MachineView, period_ms: int) -> Sums:
-        """Return the sums with what was measured in the last period."""
-        taken = np.empty_like(self.taken)
-        kernels.add_up(m.online_use_cpu_m, m.online_cpu_m, m.lending, period_ms, self.taken, taken)
-        return Sums(taken=frozen(taken), measured_ms=self.measured_ms + period_ms)
-
-    @property
-    def use(self) -> FloatArray:
-        """Return use x time [millicores x ms]."""
-        use: FloatArray = self.taken[kernels.USE]
-        return use
-
-    @property
-    def stale(self) -> BoolArray:
-        """Say which machines were not their own at some time."""
-        stale: BoolArray = self.taken[kernels.STALE] != 0
-        return stale
-
-    def sample(
-        self, known: BoolArray, ratios: FloatArray, samples: IntArray
-    ) -> tuple[FloatArray, IntArray]:
-        """Return the samples with this one last, and how many of a machine's are in a row."""
+    def sample(self, m: MachineView, ratios: FloatArray, samples: IntArray) -> Sample:
+        """Return the sample that these sums make, after those of before."""
+        count = len(samples)
         new_ratios, new_samples = np.empty_like(ratios), np.empty_like(samples)
-        kernels.taken(self.taken, frozen(known), ratios, samples, new_ratios, new_samples)
-        return frozen(new_ratios), frozen(new_samples)
+        known, shares = np.empty(count, np.bool_), np.empty((2, count))
+        kernels.sample(
+            *(self.taken, self.measured_ms, columns(m), m.surplus, ratios, samples),
+            *(new_ratios, new_samples, known, shares),
+        )
+        return Sample(
+            measured_ms=self.measured_ms,
+            ratios=frozen(new_ratios),
+            samples=frozen(new_samples),
+            known=frozen(known),
+            shares=frozen(shares),
+        )
 
 
-def n_sigma(ratios: FloatArray, sigmas: float) -> FloatArray:
-    """Return mean and `sigmas` deviations of samples [samples, machines], at most 1.
+class Sample(NamedTuple):
+    """One more sample of each machine, and those before it as far as they count."""
 
-    Source: Bashir et al., EuroSys 2021, doi:10.1145/3447786.3456259.
-    """
-    mean, predicted = np.empty((2, ratios.shape[1]))
-    kernels.n_sigma(ratios, sigmas, mean, predicted)
-    return predicted
+    measured_ms: int  # for how long it was measured
+    ratios: FloatArray  # [samples, machines] use over reservation [1], the last one last
+    samples: IntArray  # how many of them are in a row
+    known: BoolArray  # machines that served all the time
+    shares: FloatArray  # [resources, machines] CPU used and memory reserved, of the machine [1]
 
 
 def added(weights: Weights, kept: FloatArray, shares: FloatArray, known: BoolArray) -> Weights:
@@ -79,8 +71,8 @@ def added(weights: Weights, kept: FloatArray, shares: FloatArray, known: BoolArr
     al., EuroSys 2020, doi:10.1145/3342195.3387524) and in Koordinator.
     """
     decayed = np.empty_like(weights)
-    kernels.aged(frozen(weights), frozen(kept), frozen(shares), frozen(known), decayed)
-    return decayed
+    kernels.aged(weights, kept, shares, known, decayed)
+    return frozen(decayed)
 
 
 def percentiles(weights: Weights, quantiles: FloatArray) -> FloatArray:

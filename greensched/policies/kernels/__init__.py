@@ -7,10 +7,18 @@ they are given; all else is read only. They are compiled for the columns of snap
 
 from __future__ import annotations
 
-from greensched.policies.kernels import colocation, lending, machines, resting, services, shifting
+from greensched.policies.kernels import (
+    colocation,
+    lending,
+    machines,
+    peaks,
+    resting,
+    services,
+    shifting,
+)
 
 
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
-    for part in (services, machines, resting, colocation, lending, shifting):
+    for part in (services, machines, resting, peaks, colocation, lending, shifting):
         part.compile_all()

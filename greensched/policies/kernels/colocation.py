@@ -1,186 +1,78 @@
-"""One pass over machines that services share with batch: samples of use, and guards."""
+"""One pass over machines that services share with batch: what batch may have, and guards."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from greensched.compiling import (
-    FLAG,
-    REAL,
-    SMALL_REAL,
-    WHOLE,
-    entry,
-    given,
-    inner,
-    several,
-    written,
-)
-from greensched.model import ON, OWN, ROLE_CODES
-from greensched.policies.kernels.resting import COLUMNS, HOLDS, ONLINE, sort
+from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, several, written
+from greensched.policies.kernels.peaks import add_up, is_shared
+from greensched.policies.kernels.resting import COLUMNS, HOLDS, sort
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from greensched.model import BoolArray, FloatArray, IntArray
 
     Columns = tuple[IntArray, ...]
-    Weights = NDArray[np.float32]
+    Bounds = tuple[float, float, float, float]  # max_cpu, max_memory, starved_below, starved_to
 
-ANY = ROLE_CODES["any"]
-USE, RESERVED, STALE = range(3)  # rows of what a sample sums up
+USES_ALL = 0.9  # of what it is allowed (Koordinator: 90 %)
 
 
 @entry
-def add_up(
-    use_cpu_m: FloatArray,
-    reserved_cpu_m: IntArray,
-    lending: IntArray,
+def watch(
+    columns: Columns,
+    surplus: BoolArray,
+    limit_cpu_m: IntArray,
+    online_use_cpu_m: FloatArray,
+    batch_use_cpu_m: FloatArray,
+    bounds: Bounds,
     period_ms: int,
     before: FloatArray,
     after: FloatArray,
-) -> None:
-    """Write what a sample sums up [3, machines] with one more period.
+    rows: IntArray,
+) -> int:
+    """Write sums with one more period, and where a guard may have something to do; count those.
 
-    Rows: use and reservation x time [millicores x ms]; 1 where a machine was not its own.
+    `limit_cpu_m`: what batch may reserve of each machine.
     """
-    for m in range(len(use_cpu_m)):
-        after[USE, m] = before[USE, m] + use_cpu_m[m] * period_ms
-        after[RESERVED, m] = before[RESERVED, m] + reserved_cpu_m[m] * period_ms
-        after[STALE, m] = before[STALE, m] if lending[m] == OWN else 1.0
-
-
-@entry
-def taken(
-    sums: FloatArray,
-    known: BoolArray,
-    ratios: FloatArray,
-    samples: IntArray,
-    new_ratios: FloatArray,
-    new_samples: IntArray,
-) -> None:
-    """Write the samples of use over reservation [samples, machines] with that of `sums` last.
-
-    `samples`: how many are in a row, none after one that is not `known`.
-    """
-    most = len(ratios)
-    for row in range(1, most):
-        for m in range(len(known)):
-            new_ratios[row - 1, m] = ratios[row, m]
-    for m in range(len(known)):
-        ratio = sums[USE, m] / max(sums[RESERVED, m], 1.0)
-        new_ratios[most - 1, m] = min(ratio, 1.0)
-        new_samples[m] = min(samples[m] + 1, most) if known[m] else 0
-
-
-@entry
-def aged(
-    weights: Weights,
-    kept: FloatArray,
-    shares: FloatArray,
-    known: BoolArray,
-    new: Weights,
-) -> None:
-    """Write histograms with one more sample of each machine that is `known`, see `peaks.added`."""
-    resources, bins, machines = weights.shape
-    for resource in range(resources):
-        share = np.float32(kept[resource])
-        for row in range(bins):
-            for m in range(machines):
-                new[resource, row, m] = weights[resource, row, m] * share
-        for m in range(machines):
-            if known[m]:
-                row = min(int(shares[resource, m] * bins), bins - 1)
-                new[resource, row, m] += np.float32(1.0)
-
-
-@entry
-def n_sigma(ratios: FloatArray, sigmas: float, mean: FloatArray, predicted: FloatArray) -> None:
-    """Write mean and mean + `sigmas` deviations of samples [samples, machines], at most 1."""
-    count = len(ratios)
-    mean[:], predicted[:] = 0.0, 0.0
-    for row in range(count):
-        for m in range(len(mean)):
-            mean[m] += ratios[row, m]
-    for m in range(len(mean)):
-        mean[m] /= count
-    for row in range(count):
-        for m in range(len(mean)):
-            apart = ratios[row, m] - mean[m]
-            predicted[m] += apart * apart
-    for m in range(len(mean)):
-        predicted[m] = min(mean[m] + sigmas * math.sqrt(predicted[m] / count), 1.0)
-
-
-@entry
-def larger_peaks(
-    n_sigma_share: FloatArray,
-    columns: Columns,
-    histories: tuple[IntArray, IntArray],
-    least: tuple[int, int],
-    shares: FloatArray,
-    factor: float,
-    peak_cpu_m: FloatArray,
-    peak_mib: FloatArray,
-) -> None:
-    """Write the larger of two peaks of each machine, see `Colocation`.
-
-    `histories`: samples in a row, and in all, of which `least` are needed; `shares` [resources,
-    machines]: the percentiles of histograms, times `factor`.
-    """
-    cpu_m, memory_mib, online_cpu_m, online_mib = columns[3], columns[4], columns[6], columns[7]
-    for m in range(len(cpu_m)):
-        share = n_sigma_share[m] if histories[0][m] >= least[0] else 1.0
-        peak_cpu_m[m] = online_cpu_m[m]
-        peak_mib[m] = online_mib[m]
-        if histories[1][m] >= least[1]:
-            used, reserved = factor * shares[0, m], factor * shares[1, m]
-            peak_cpu_m[m] = max(share * online_cpu_m[m], used * cpu_m[m])
-            peak_mib[m] = max(peak_mib[m], reserved * memory_mib[m])
-
-
-@entry
-def room(
-    columns: Columns,
-    peak_cpu_m: FloatArray,
-    peak_mib: FloatArray,
-    reclaimed: tuple[float, float],
-    cpu_m: IntArray,
-    memory_mib: IntArray,
-) -> None:
-    """Write what batch may reserve of each machine: `reclaimed` shares of it less the peaks."""
-    all_cpu_m, all_mib = columns[3], columns[4]
-    for m in range(len(cpu_m)):
-        left_cpu_m = math.floor(reclaimed[0] * all_cpu_m[m] - math.ceil(peak_cpu_m[m]))
-        left_mib = math.floor(reclaimed[1] * all_mib[m]) - math.ceil(peak_mib[m])
-        cpu_m[m], memory_mib[m] = max(left_cpu_m, 0), max(left_mib, 0)
+    add_up(columns, online_use_cpu_m, period_ms, before, after)
+    max_cpu, max_memory, starved_below, _ = bounds
+    cpu_m, memory_mib, online_mib = columns[3], columns[4], columns[7]
+    batch_cpu_m, batch_mib, jobs = columns[8], columns[9], columns[12]
+    n = 0
+    for m in range(len(jobs)):
+        if jobs[m] == 0:
+            continue
+        left_cpu_m = max_cpu * cpu_m[m] - online_use_cpu_m[m]
+        hot = batch_use_cpu_m[m] > left_cpu_m and batch_cpu_m[m] < limit_cpu_m[m]
+        starves = left_cpu_m < starved_below * batch_cpu_m[m]
+        full = online_mib[m] + batch_mib[m] > math.floor(max_memory * memory_mib[m])
+        if (hot or starves or full) and is_shared(columns, surplus, m):
+            rows[n] = m
+            n += 1
+    return n
 
 
 @inner
-def _shares(columns: Columns, surplus: BoolArray, m: int) -> bool:
-    """Say whether machine m serves and may take jobs as well: on, ours, with services."""
-    state, role, lending, replicas = columns[0], columns[1], columns[2], columns[11]
-    serves = role[m] == ONLINE or (role[m] == ANY and replicas[m] > 0)
-    return serves and state[m] == ON and lending[m] == OWN and not surplus[m]
+def _fewest(lows: IntArray, hour: int, same: bool, count: int) -> int:
+    """Write how few machines shared in an hour of the day; return the fewest of all hours.
+
+    `same`: whether that hour has been looked at before; all unknown (-1) are the first.
+    """
+    if lows[0] < 0:
+        lows[:] = count
+    lows[hour] = min(count, lows[hour]) if same else count
+    least = lows[0]
+    for i in range(len(lows)):
+        least = min(least, lows[i])
+    return least
 
 
-@entry
-def shared(columns: Columns, surplus: BoolArray, rows: IntArray) -> int:
-    """Write the machines that serve and may take jobs as well, and count them."""
-    count = 0
-    for m in range(len(surplus)):
-        if _shares(columns, surplus, m):
-            rows[count] = m
-            count += 1
-    return count
-
-
-@entry
-def steady(
+@inner
+def _leave_steady(
     columns: Columns,
     rows: IntArray,
+    shared: int,
     most: int,
     least_share: float,
     cpu_m: IntArray,
@@ -188,10 +80,10 @@ def steady(
     keys: IntArray,
     scratch: IntArray,
 ) -> None:
-    """Leave room (`cpu_m`) on the steadiest machines alone, see `ColocationNsigma._steady`."""
+    """Leave room (`cpu_m`) on at most `most` of the first rows: those with jobs, the fullest."""
     all_cpu_m, online_cpu_m, jobs = columns[3], columns[6], columns[12]
     count = 0
-    for i in range(len(rows)):
+    for i in range(shared):
         m = rows[i]
         if online_cpu_m[m] >= least_share * all_cpu_m[m]:
             keys[m] = (0 if jobs[m] > 0 else HOLDS) - online_cpu_m[m]
@@ -209,50 +101,174 @@ def steady(
 
 
 @entry
-def suspects(
+def limits(
     columns: Columns,
     surplus: BoolArray,
+    peak_cpu_m: FloatArray,
+    peak_mib: FloatArray,
+    reclaimed: tuple[float, float],
+    least_share: float,
+    hour: int,
+    same: bool,
+    lows: IntArray,
+    cpu_m: IntArray,
+    memory_mib: IntArray,
+    rows: IntArray,
+    chosen: IntArray,
+    keys: IntArray,
+    scratch: IntArray,
+) -> int:
+    """Write what batch may reserve, and the machines that serve and may take jobs; count those.
+
+    `reclaimed` shares of a machine less the peaks, on the steadiest alone: as many as shared in
+    every hour of the last day (`lows`, which is brought up to date), see `ColocationNsigma`.
+    """
+    all_cpu_m, all_mib = columns[3], columns[4]
+    shared = 0
+    for m in range(len(cpu_m)):
+        left_cpu_m = math.floor(reclaimed[0] * all_cpu_m[m] - math.ceil(peak_cpu_m[m]))
+        left_mib = math.floor(reclaimed[1] * all_mib[m]) - math.ceil(peak_mib[m])
+        cpu_m[m], memory_mib[m] = max(left_cpu_m, 0), max(left_mib, 0)
+        if is_shared(columns, surplus, m):
+            rows[shared] = m
+            shared += 1
+    most = _fewest(lows, hour, same, shared)
+    _leave_steady(columns, rows, shared, most, least_share, cpu_m, chosen, keys, scratch)
+    return shared
+
+
+@inner
+def _starve(
+    columns: Columns,
+    rows: IntArray,
+    left_cpu_m: FloatArray,
+    batch_use_cpu_m: FloatArray,
+    below: float,
+    period_ms: int,
+    before_ms: IntArray,
+    starved_ms: IntArray,
+) -> bool:
+    """Write for how long batch has been held below its satisfaction; say whether anywhere.
+
+    It uses what it is allowed: a job that idles does not starve.
+    """
+    batch_cpu_m, jobs = columns[8], columns[12]
+    starved_ms[:] = 0
+    anywhere = False
+    for i in range(len(rows)):
+        m = rows[i]
+        starves = jobs[m] > 0 and left_cpu_m[m] < below * batch_cpu_m[m]
+        if starves and batch_use_cpu_m[m] >= USES_ALL * left_cpu_m[m]:
+            starved_ms[m] = period_ms + (before_ms[m] if len(before_ms) > 0 else 0)
+            anywhere = True
+    return anywhere
+
+
+@entry
+def guard(
+    columns: Columns,
+    rows: IntArray,
     limit_cpu_m: IntArray,
     online_use_cpu_m: FloatArray,
     batch_use_cpu_m: FloatArray,
-    max_cpu: float,
-    max_memory: float,
-    starved_below: float,
-    rows: IntArray,
-) -> int:
-    """Write the machines on which a guard of co-location may have something to do; count them.
+    bounds: Bounds,
+    times_ms: tuple[int, int],
+    due: bool,
+    before_ms: IntArray,
+    cpu_m: IntArray,
+    memory_mib: IntArray,
+    left_cpu_m: FloatArray,
+    starved_ms: IntArray,
+    held: IntArray,
+) -> tuple[int, int, bool]:
+    """Write the limits of machines `rows`, guarded; count the plain ones and those that evict.
 
-    `limit_cpu_m`: what batch may reserve of each.
+    All when `due`, else those that a guard lowers. `cpu_m`, `memory_mib`: what batch might have;
+    `times_ms`: since the last wake, and for how long batch starves before it is evicted;
+    `before_ms`: for how long it has. Written: `held`, rows 0..2 machine, CPU and memory of plain
+    limits, 3..5 of those that evict; `starved_ms`. Returns whether batch starves anywhere.
     """
-    cpu_m, memory_mib, online_mib = columns[3], columns[4], columns[7]
+    max_cpu, max_memory, starved_below, starved_to = bounds
+    all_cpu_m, all_mib, online_mib = columns[3], columns[4], columns[7]
     batch_cpu_m, batch_mib, jobs = columns[8], columns[9], columns[12]
-    n = 0
+    for i in range(len(rows)):
+        left_cpu_m[rows[i]] = max_cpu * all_cpu_m[rows[i]] - online_use_cpu_m[rows[i]]
+    starves = _starve(
+        columns,
+        rows,
+        left_cpu_m,
+        batch_use_cpu_m,
+        starved_below,
+        times_ms[0],
+        before_ms,
+        starved_ms,
+    )
+    plain = evicting = 0
+    for i in range(len(rows)):
+        m = rows[i]
+        hot = jobs[m] > 0 and batch_use_cpu_m[m] > left_cpu_m[m]
+        allowed = math.floor(max_memory * all_mib[m])
+        full = jobs[m] > 0 and (max_memory < 1 or starves)
+        full = full and online_mib[m] + batch_mib[m] > allowed
+        starved = starves and starved_ms[m] >= max(times_ms[1], 1)
+        cpu = min(cpu_m[m], batch_cpu_m[m]) if hot else cpu_m[m]
+        memory = memory_mib[m]
+        if full:  # evicting for one resource must not also evict for the other
+            cpu, memory = max(cpu, batch_cpu_m[m]), max(allowed - online_mib[m], 0)
+        elif starved:
+            memory = max(memory, batch_mib[m])
+        if starved:
+            kept = (1 - starved_to) * batch_cpu_m[m] + max(left_cpu_m[m], 0.0)
+            cpu = min(math.floor(kept), batch_cpu_m[m])
+        if full or starved:
+            held[3, evicting], held[4, evicting], held[5, evicting] = m, cpu, memory
+            evicting += 1
+        elif due or (hot and cpu < limit_cpu_m[m]):
+            held[0, plain], held[1, plain], held[2, plain] = m, cpu, memory
+            plain += 1
+    return plain, evicting, starves
+
+
+@entry
+def beside(
+    columns: Columns,
+    surplus: BoolArray,
+    cpu_m: IntArray,
+    memory_mib: IntArray,
+    waits: tuple[float, float],
+) -> tuple[float, float]:
+    """Return the CPU and memory of the places for an average task beside services.
+
+    Of what runs, or else of what `waits`. Room for a part of a task is none.
+    """
+    batch_cpu_m, batch_mib, jobs = columns[8], columns[9], columns[12]
+    tasks = used_cpu_m = used_mib = 0
     for m in range(len(jobs)):
-        if jobs[m] == 0:
-            continue
-        left_cpu_m = max_cpu * cpu_m[m] - online_use_cpu_m[m]
-        hot = batch_use_cpu_m[m] > left_cpu_m and batch_cpu_m[m] < limit_cpu_m[m]
-        starves = left_cpu_m < starved_below * batch_cpu_m[m]
-        full = online_mib[m] + batch_mib[m] > math.floor(max_memory * memory_mib[m])
-        if (hot or starves or full) and _shares(columns, surplus, m):
-            rows[n] = m
-            n += 1
-    return n
+        tasks += jobs[m]
+        used_cpu_m += batch_cpu_m[m]
+        used_mib += batch_mib[m]
+    each_cpu_m, each_mib = waits
+    if tasks > 0:
+        each_cpu_m, each_mib = used_cpu_m / tasks, used_mib / tasks
+    places = 0.0
+    for m in range(len(jobs)):
+        if is_shared(columns, surplus, m):
+            more = (cpu_m[m] - batch_cpu_m[m]) // max(each_cpu_m, 1.0)
+            more = min(more, (memory_mib[m] - batch_mib[m]) // max(each_mib, 1.0))
+            places += max(more, 0.0)
+    return places * each_cpu_m, places * each_mib
 
 
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
-    kept, real = given(WHOLE), given(REAL)
-    table, made, flags = given(REAL, 2), written(REAL, 2), given(FLAG)
-    columns, out, rows = several(kept, len(COLUMNS)), written(REAL), written(WHOLE)
-    both = (several(kept, 2), several(WHOLE, 2))
-    larger_peaks.compile((out, columns, *both, table, REAL, out, out))
-    room.compile((columns, out, out, several(REAL, 2), rows, rows))
-    shared.compile((columns, flags, rows))
-    steady.compile((columns, rows, WHOLE, REAL, *4 * (rows,)))
-    add_up.compile((real, kept, kept, WHOLE, table, made))
-    taken.compile((table, flags, table, kept, made, written(WHOLE)))
-    weights = given(SMALL_REAL, 3)
-    aged.compile((weights, real, table, flags, written(SMALL_REAL, 3)))
-    n_sigma.compile((table, REAL, written(REAL), written(REAL)))
-    suspects.compile((columns, flags, kept, real, real, REAL, REAL, REAL, rows))
+    kept, real, table = given(WHOLE), given(REAL), given(REAL, 2)
+    columns, flags = several(kept, len(COLUMNS)), given(FLAG)
+    out, rows, bounds = written(REAL), written(WHOLE), several(REAL, 4)
+    seen = (kept, real, real)
+    watch.compile((columns, flags, *seen, bounds, WHOLE, table, written(REAL, 2), rows))
+    limits.compile((columns, flags, out, out, several(REAL, 2), REAL, WHOLE, FLAG, *7 * (rows,)))
+    times = several(WHOLE, 2)
+    guard.compile(
+        (columns, kept, *seen, bounds, times, FLAG, kept, kept, kept, out, rows, written(WHOLE, 2))
+    )
+    beside.compile((columns, flags, kept, kept, several(REAL, 2)))
