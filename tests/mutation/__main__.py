@@ -21,19 +21,17 @@ if TYPE_CHECKING:
 
 STATE = ROOT / ".mutation.json"
 TARGETS = ("greensched/accounting", "greensched/ledger")
-# Those that are quick, and with `--again` those that make a statement or a ledger first.
-QUICK = (
+TESTS = (
+    "tests/batch/test_batch_settling.py",
+    "tests/books",
+    "tests/controller/test_controller_settle.py",
+    "tests/ledger",
     "tests/properties/test_laws_accounting.py",
     "tests/properties/test_laws_accounting_sums.py",
     "tests/properties/test_laws_attribution.py",
     "tests/properties/test_laws_books.py",
+    "tests/properties/test_laws_ledger.py",
     "tests/properties/test_laws_lmdi.py",
-    "tests/books",
-    "tests/ledger/test_ledger_append.py",
-    "tests/ledger/test_ledger_note.py",
-    "tests/ledger/test_ledger_proofs.py",
-    "tests/ledger/test_ledger_record.py",
-    "tests/ledger/test_ledger_tree.py",
     "tests/readers/test_reader_books.py",
     "tests/test_accounting.py",
     "tests/test_accounting_attribution.py",
@@ -42,11 +40,8 @@ QUICK = (
     "tests/test_accounting_lmdi.py",
     "tests/test_accounting_refusals.py",
     "tests/test_accounting_savings.py",
+    "tests/test_backlog.py",
     "tests/test_balance.py",
-)
-SLOWER = (
-    "tests/properties/test_laws_ledger.py",
-    "tests/ledger/test_ledger_places.py",
     "tests/test_cli_ledger.py",
     "tests/test_disclosure.py",
     "tests/test_inverse.py",
@@ -75,9 +70,7 @@ def main() -> int:
     """Try what is left, and write the table of docs/mutation.md."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--only", default="", help="modules with this in their name")
-    parser.add_argument(
-        "--again", action="store_true", help="try anew what survived, with more tests"
-    )
+    parser.add_argument("--again", action="store_true", help="try anew what survived")
     parser.add_argument("--jobs", type=int, default=1, help="mutants at a time")
     parser.add_argument("--tests", nargs="+", help="these tests in place of the usual ones")
     parser.add_argument("--page", action="store_true", help="only write the table")
@@ -110,8 +103,7 @@ def main() -> int:
     if left and not asked.page:
         files = {name: str(file) for name, file in modules().items()}
         try:
-            paths = asked.tests or (QUICK + SLOWER if asked.again else QUICK)
-            code = session.run(paths, left, files, jobs=asked.jobs, told=told)
+            code = session.run(asked.tests or TESTS, left, files, jobs=asked.jobs, told=told)
         except KeyboardInterrupt:
             code = 130
         _keep(state)

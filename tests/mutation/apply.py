@@ -99,11 +99,13 @@ def _put_value(old: ModuleType, fresh: ModuleType, name: str) -> bool:
     was, now = vars(old).get(name), vars(fresh).get(name)
     if isinstance(was, FunctionType | type | ModuleType) or name.startswith("__"):
         return False
-    if was == now or type(was) is not type(now):
+    numbers = isinstance(was, int | float) and isinstance(now, int | float)
+    if was == now or not (numbers or type(was) is type(now)):
         return False
     for module in list(sys.modules.values()):
         space = getattr(module, "__dict__", {})
         for key, value in list(space.items()):
-            if value is was and str(space.get("__name__")).startswith(("greensched", "tests")):
+            same = value is was and (key == name or not numbers)  # small numbers are all one
+            if same and str(space.get("__name__")).startswith(("greensched", "tests")):
                 space[key] = now
     return True

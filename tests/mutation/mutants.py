@@ -58,6 +58,7 @@ class Mutant:
     number: int  # among the module's
     key: str
     text: str  # of the line as it was
+    at_import: bool  # a value of the module or of a class, or a default: no test runs its line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +99,17 @@ def mutants(module: str, source: str) -> list[Mutant]:
                 number=number,
                 key=digest[:12],
                 text=lines[site.line - 1].strip(),
+                at_import=_at_import(site),
             )
         )
     return found
+
+
+def _at_import(site: _Site) -> bool:
+    inner = site.scope[-1] if site.scope else None
+    if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+        return site.line < inner.body[0].lineno
+    return True
 
 
 def changed(source: str, number: int) -> ast.Module:

@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -117,7 +118,7 @@ class Session:
         running: dict[int, Mutant] = {}
         gc.freeze()  # what is there already is no concern of the forks' collectors
         for mutant in self.mutants:
-            names = self._reaching(mutant, reach)
+            names = self._reaching(mutant, items, reach)
             if not names:
                 self.told(mutant, WORDS[UNREACHED], "")
                 continue
@@ -130,13 +131,18 @@ class Session:
         while running:
             self._collect(running)
 
-    def _reaching(self, mutant: Mutant, reach: Reach) -> list[str]:
-        """Return the tests that reach a mutant's line, the quickest first."""
+    def _reaching(self, mutant: Mutant, items: dict[str, pytest.Item], reach: Reach) -> list[str]:
+        """Return the tests that reach a mutant's line, the quickest first.
+
+        What is made at import is reached by no test: all that reach its module are taken, and
+        those whose own module has a constant of its.
+        """
         file = self.files[mutant.module]
         lines = {name: one["lines"].get(file, ()) for name, one in reach.items()}
         names = [name for name, own in lines.items() if mutant.line in own]
-        if not names and not _in_function(mutant):
-            names = [name for name, own in lines.items() if own]
+        if mutant.at_import:
+            constants = {name for name in vars(import_module(mutant.module)) if name.isupper()}
+            names = [name for name in reach if lines[name] or constants & _names(items[name])]
         return sorted(names, key=lambda name: reach[name]["time_s"])
 
     def _collect(self, running: dict[int, Mutant]) -> None:
@@ -192,8 +198,9 @@ def _why_not(measured: dict[str, Any]) -> str:
     return "takes long" if measured["time_s"] > LONGEST_S else ""
 
 
-def _in_function(mutant: Mutant) -> bool:
-    return bool(mutant.function) and not mutant.function.rsplit(".", 1)[-1][:1].isupper()
+def _names(item: pytest.Item) -> set[str]:
+    """Return the names that a test's module has."""
+    return set(vars(getattr(item, "module", item)))
 
 
 def _measured(items: dict[str, pytest.Item], files: list[str]) -> Reach:
