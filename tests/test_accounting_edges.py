@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from greensched.accounting import account, savings, total, totals
-from greensched.accounting.attribution import attribute, interaction_sentence
+from greensched.accounting import (
+    Factors,
+    Group,
+    Step,
+    Usage,
+    account,
+    constant_pue,
+    embodied_share_kg,
+    integrate,
+    savings,
+    total,
+    totals,
+    usage_edges,
+)
+from greensched.accounting.account import CELL_LIMIT_J
+from greensched.accounting.attribution import attribute, interaction_sentence, sampled_sets
 from greensched.accounting.books.activities import KINDS
 from greensched.accounting.books.cooling import Cooling
 from greensched.accounting.books.factors import UNITS
 from greensched.accounting.books.inverse import reconciled
 from greensched.accounting.entries import rows
 from greensched.accounting.rounding import spread
-from greensched.accounting.savings import baseline_of
+from greensched.accounting.savings import baseline_of, canonical_json
 from greensched.accounting.settlement import Segment, counterfactual, is_actual, settle
 from greensched.carbon import CarbonIntensity, Labels
-from greensched.errors import DataError, InternalError
-from greensched.units import MS_PER_H
-from tests.accounting_cases import OFF, ONLINE, factors_of, machine_of, site_of, usage_of
+from greensched.errors import DataError, InternalError, ScenarioError
+from greensched.model import MachineType
+from greensched.power import Linear
+from greensched.units import MS_PER_H, MS_PER_YEAR
+from tests.accounting_cases import HOURS, OFF, ONLINE, factors_of, machine_of, site_of, usage_of
 from tests.books.cases import offset, offsets
 
 
@@ -183,3 +201,149 @@ def test_an_offset_of_the_year_itself_counts() -> None:
     """Vintage and year may be one; a later vintage does not count."""
     assert "" == offsets(offset()).why_not(offset(vintage=2023, retired=2023))
     assert "later" in offsets(offset()).why_not(offset(vintage=2024, retired=2023))
+
+
+def test_a_cell_at_its_limit_is_taken() -> None:
+    """The most that an interval may use is used."""
+    usage = usage_of((ONLINE,), [[1.0], [CELL_LIMIT_J / 3_600.0]], [[1], [1]])
+    assert round(CELL_LIMIT_J / 3.6) == account(usage, factors_of()).energy_it_mwh[1, 0]
+
+
+def test_fixed_power_and_prices_are_their_own_sites_and_types() -> None:
+    """A building's fixed power is no other building's; a machine for nothing costs nothing."""
+    there = Group(site="sh", machine_type="gen8", role="online")
+    usage = usage_of((ONLINE, there), [[100.0, 100.0]] * 2, [[1, 1]] * 2)
+    sites = (site_of(pue=constant_pue(1.0, 1_000.0)), site_of(site="sh"))
+    given = Factors(sites=sites, machine_types=(machine_of(price_per_machine_h=0.0),))
+    entries = account(usage, given)
+    assert [2_200_000, 200_000] == entries.energy_facility_mwh.sum(axis=0).tolist()
+    assert 0 == total(entries).cost_machines_micro
+
+
+def test_money_without_energy_is_a_row() -> None:
+    """A milliwatt of a building costs before a whole milliwatt-hour is used, and rows tell it."""
+    edges_ms = np.arange(6, dtype=np.int64) * MS_PER_H // 5
+    usage = Usage(
+        edges_ms=edges_ms,
+        groups=(ONLINE,),
+        energy_j=np.zeros((5, 1)),
+        machine_ms=np.diff(edges_ms)[:, None],
+    )
+    site = site_of(edges_ms=edges_ms[[0, -1]], intensity_g_per_kwh=np.array([500.0]))
+    site = replace(site, pue=constant_pue(1.0, 0.001), price_per_kwh=5.0)
+    table = rows(account(usage, factors_of(site)))
+    electric = table["method"] == "location"
+    assert [0, 0, 1, 0, 0] == table["energy_facility_mwh"][electric].tolist()
+    assert [1] * 5 == table["cost_micro"][electric].tolist()
+
+
+@pytest.mark.parametrize(
+    ("lengths_s", "bounds_mg", "lifetime_s"),
+    [
+        ((1, 5, 5, 1, 5, 3), (2, 4, 5), 7),
+        ((2, 1, 3, 1, 1, 3), (1, 2, 5), 7),
+        ((2, 1, 3, 1, 5, 5), (2, 2, 3), 11),
+    ],
+)
+def test_a_milligram_of_one_bound_is_a_row(
+    lengths_s: tuple[int, ...], bounds_mg: tuple[int, int, int], lifetime_s: int
+) -> None:
+    """Where an interval has a milligram of one bound alone, the rows still sum to the totals."""
+    edges_ms = np.cumsum((0, *lengths_s)) * 1_000
+    usage = Usage(
+        edges_ms=edges_ms,
+        groups=(ONLINE,),
+        energy_j=np.ones((len(lengths_s), 1)),
+        machine_ms=np.diff(edges_ms)[:, None],
+    )
+    low, mid, high = (mg / 1e6 for mg in bounds_mg)
+    machine = machine_of(
+        embodied_low_kg=low,
+        embodied_kg=mid,
+        embodied_high_kg=high,
+        lifetime_ms=lifetime_s * 1_000,
+    )
+    entries = account(usage, factors_of(machine=machine))
+    table = rows(entries)
+    own = table["method"] == "time-linear"
+    assert (entries.embodied_low_mg.sum(), entries.embodied_mg.sum()) == (
+        table["emissions_low_mg"][own].sum(),
+        table["emissions_mg"][own].sum(),
+    )
+    assert entries.embodied_high_mg.sum() == table["emissions_high_mg"][own].sum()
+
+
+def test_whole_numbers_have_their_form_up_to_the_last() -> None:
+    """2^53 - 1 is written as a number, 2^53 as a text, either sign."""
+    assert b'{"n":9007199254740991}' == canonical_json({"n": 2**53 - 1})
+    assert b'{"n":"-9007199254740992"}' == canonical_json({"n": -(2**53)})
+
+
+@pytest.mark.parametrize("edges_h", [(0, 1, 3), (0.5, 1, 2)])
+def test_runs_of_other_windows_are_not_compared(edges_h: tuple[float, ...]) -> None:
+    """Another end or another beginning is another window."""
+    before = usage_of((ONLINE,), [[100.0], [100.0]], [[1], [1]])
+    edges_ms = (np.array(edges_h) * MS_PER_H).astype(np.int64)
+    after = replace(before, edges_ms=edges_ms)
+    wide = site_of(edges_ms=np.array([0, MS_PER_H, 9 * MS_PER_H]))
+    pair = [account(usage, factors_of(wide)) for usage in (before, after)]
+    with pytest.raises(InternalError, match="baseline covers"):
+        savings(baseline_of("x", "", {}), *pair)
+
+
+def test_a_type_that_was_never_held_is_no_part_of_a_fleet() -> None:
+    """A group without machine time changes no fleet."""
+    one = usage_of((ONLINE,), [[100.0], [100.0]], [[1], [1]])
+    spare = Group(site="hz", machine_type="spare", role="off")
+    two = usage_of((ONLINE, spare), [[90.0, 0.0]] * 2, [[1, 0]] * 2)
+    given = replace(factors_of(), machine_types=(machine_of(), machine_of(machine_type="spare")))
+    saved = savings(baseline_of("x", "", {}), account(one, given), account(two, given))
+    assert 20_000 == saved.energy_it_mwh
+
+
+def test_a_step_of_no_time_is_no_group() -> None:
+    """A step that ends as it starts, at any edge, is taken and adds nothing; idle is default."""
+    machine = MachineType(
+        name="gen8",
+        site="hz",
+        count=1,
+        cpu_m=1_000,
+        memory_mib=1,
+        power=Linear(idle_w=100.0, peak_w=300.0),
+    )
+    steps = [
+        Step(machine_type="gen8", role="online", start_ms=0, end_ms=2 * MS_PER_H),
+        Step(machine_type="gen8", role="batch", start_ms=MS_PER_H, end_ms=MS_PER_H),
+    ]
+    found = integrate(steps, {"gen8": machine}, HOURS)
+    assert (Group(site="hz", machine_type="gen8", role="online"),) == found.groups
+    assert [[360_000.0], [360_000.0]] == found.energy_j.tolist()
+
+
+def test_limits_of_factors_are_met_exactly() -> None:
+    """A gigawatt of fixed power is taken, more is not; what has no end is no price or mass."""
+    assert 1e9 == constant_pue(fixed_w=1e9).fixed_w[0]
+    assert (1.0, 0.0) == (constant_pue().slope[0], constant_pue().fixed_w[0])
+    for wrong in (
+        lambda: constant_pue(fixed_w=1e9 + 0.5),
+        lambda: site_of(price_per_kwh=math.inf),
+        lambda: machine_of(embodied_high_kg=math.inf),
+        lambda: machine_of(price_per_machine_h=math.inf),
+        lambda: embodied_share_kg(1.0, 1, 0),
+    ):
+        with pytest.raises(ScenarioError):
+            wrong()
+    assert 0.25 == embodied_share_kg(1.0, MS_PER_YEAR)
+    assert 7.0 == embodied_share_kg(7.0, 1, 1)
+
+
+def test_sets_of_one_order() -> None:
+    """One sampled order asks for its own sets; an exact attribution has no orders."""
+    assert 4 == len(sampled_sets([("b", "a")]))
+    nothing, a = frozenset[str](), frozenset({"a"})
+    assert 0 == attribute({nothing: 0, a: 1}).orders
+
+
+def test_intervals_are_at_most_five_minutes() -> None:
+    """A window without breakpoints is cut every 300 s."""
+    assert [0, 300_000, 600_000] == usage_edges(600_000, []).tolist()

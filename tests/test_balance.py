@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 
-from greensched.accounting import Check, account, balance, constant_pue, rows, total
+from greensched.accounting import Check, Pue, account, balance, constant_pue, rows, total
 from greensched.cli.main import main
 from greensched.experiment.outcome import Outcome
-from tests.accounting_cases import DAY, factors_of, site_of
+from tests.accounting_cases import DAY, HOURS, factors_of, site_of
 from tests.properties.accounts import accounts
 from tests.report_cases import write_scenario
 
@@ -111,6 +111,25 @@ def test_a_machine_in_two_roles_is_found() -> None:
         for c in balance(replace(entries, machine_ms=gone), parts(entries), FLEET)
         if not c.ok and c.unit == "machine-ms"
     ]
+
+
+def test_a_machine_twice_in_a_short_interval_is_found() -> None:
+    """It is the interval that is farthest from the fleet, not the one with most machine time."""
+    entries = made()
+    edges_ms = entries.edges_ms.copy()
+    edges_ms[-1] += 9 * (edges_ms[-1] - edges_ms[-2])
+    held = entries.machine_ms.copy()
+    held[1] *= 10
+    held[0, 0] += 1
+    longer = replace(entries, edges_ms=edges_ms, machine_ms=held)
+    assert 1 == balance(longer, parts(entries), FLEET)[-1].difference
+
+
+def test_fixed_power_of_some_hours_is_rounded_too() -> None:
+    """A site whose building takes power in one hour alone may differ by the unit of rounding."""
+    table = Pue(edges_ms=HOURS, slope=np.array([1.5, 1.5]), fixed_w=np.array([0.0, 33.3]))
+    entries = account(DAY, factors_of(site_of(pue=table)))
+    assert 1 == balance(entries, parts(entries), FLEET)[1].tolerance
 
 
 def test_a_result_tells_that_it_balances(tmp_path: Path) -> None:
