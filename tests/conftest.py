@@ -23,10 +23,11 @@ settings.register_profile(
 )
 settings.register_profile("whole", settings.get_profile("house"), max_examples=WHOLE)
 settings.register_profile("search", deadline=None, max_examples=10 * WHOLE)
-# A fault is to be found, not the smallest case of it (tests/mutation).
+# A fault is to be found, not the smallest case of it, by thousands of runs (tests/mutation).
 settings.register_profile(
     "mutation",
     settings.get_profile("house"),
+    max_examples=WHOLE // 10,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

@@ -30,10 +30,9 @@ from greensched.errors import DataError
 from greensched.units import MS_PER_H
 from tests.books.cases import activity, factor, table
 from tests.books.test_books_metered import FREE, NONE, YEAR, entry, told
-from tests.books.test_books_metered import SITE as HZ
 from tests.books.test_books_supply import contract, ints
 from tests.books.test_books_told import REPORTED, band, target
-from tests.books.test_books_year import MWH, TABLE, hourly, known, terms, tonnes, wind
+from tests.books.test_books_year import MWH, SITE, TABLE, hourly, known, terms, tonnes, wind
 from tests.books.test_books_year import priced as by_account
 
 SH = SiteTerms(name="sh", market="cn", grid_factor="grid", grid_cfe=Fraction("0.4"))
@@ -167,7 +166,7 @@ def test_clean_but_not_renewable_is_told_apart() -> None:
     nuclear = wind(60, 60, name="nuclear", is_renewable=False)
     books = year_books(terms(nuclear), TABLE, known(hourly(100, 100)))
     scores = books.sites[0].scores
-    assert (0, 0) == (scores.renewable_mwh, scores.renewable_hourly_share)
+    assert [0, 0] == [scores.renewable_mwh, scores.renewable_hourly_share]
     share = Fraction("0.6") + Fraction("0.4") * Fraction("0.4")
     assert (share, share) == (scores.cfe_hourly_share, scores.cfe_annual_share)
 
@@ -196,7 +195,7 @@ def test_a_target_is_missed_in_its_year_and_not_before() -> None:
 
 def test_hours_of_a_market_need_all_its_sites() -> None:
     """Where one site of a market has one interval, no hourly score is told of any."""
-    both = Terms(gwp="AR6", matching="annual", sites=(HZ, SH), contracts=(wind(60, 60),))
+    both = Terms(gwp="AR6", matching="annual", sites=(SITE, SH), contracts=(wind(60, 60),))
     books = year_books(both, TABLE, known(hourly(100, 100), hourly(100, site="sh")))
     assert [None, None] == [site.scores.cfe_hourly_share for site in books.sites]
 

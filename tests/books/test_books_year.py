@@ -274,7 +274,7 @@ def test_years_without_hours() -> None:
 
 def test_hours_are_needed_for_contracts_by_the_hour() -> None:
     """Hourly matching of a site without hours is refused with what to do."""
-    with pytest.raises(DataError, match=r"site hz: only the sum .* or match by the year"):
+    with pytest.raises(DataError, match=r"site hz: of 2023 only the sum .* or match by the year"):
         year_books(terms(wind(150)), TABLE, known(hourly(200)))
 
 

@@ -217,15 +217,15 @@ def _matched(
         imports = [supplies[name].import_mwh for name in names]
         own = _of_market(contracts, market)
         if own and matching == "hourly":
-            _check_hours(names, imports)
+            _check_hours(own[0].year, names, imports)
         covered = by_site(imports, own, matching if own else "annual")
         found |= dict(zip(names, covered, strict=True))
     return found
 
 
-def _check_hours(names: Sequence[str], imports: Sequence[IntArray]) -> None:
-    """Raise DataError for the sites whose hours are not known."""
-    what = "only the sum of its electricity is known, and contracts are matched by the hour"
+def _check_hours(year: int, names: Sequence[str], imports: Sequence[IntArray]) -> None:
+    """Raise DataError for the sites whose hours of a year are not known."""
+    what = f"of {year} only the sum of its electricity is known, and contracts go by the hour"
     found = [
         Finding(where=f"site {name}", what=what, remedy=f"{BY_THE_HOUR}, or match by the year")
         for name, one in zip(names, imports, strict=True)
