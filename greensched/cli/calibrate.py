@@ -9,7 +9,7 @@ import click
 
 from greensched.cli import say
 from greensched.cli.options import form, scenario_options, verbosity
-from greensched.cli.running import INTERRUPTED, Asked
+from greensched.cli.running import Asked
 
 if TYPE_CHECKING:
     from greensched.experiment.calibrate import Calibration, Quantity
@@ -94,18 +94,11 @@ def _reading(given: dict[str, Any], on_bad: str | None) -> Any:
 
 def _found(loaded: Any, metered: Any, **settings: Any) -> Calibration:
     """Return the calibration, progress on stderr."""
-    from greensched.cli.interrupt import noted_interrupts
-    from greensched.cli.progress import Progress
+    from greensched.cli.interrupt import interruptible
     from greensched.experiment.calibrate import calibrate as calibrated
 
-    progress = Progress()
-    try:
-        with noted_interrupts() as noted, progress:
-            progress.check = noted.check
-            return calibrated(loaded, metered, progress=progress, **settings)
-    except KeyboardInterrupt:
-        click.echo(f"interrupted {progress.text}; nothing was written", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
+    with interruptible() as progress:
+        return calibrated(loaded, metered, progress=progress, **settings)
 
 
 def _printed(found: Calibration, form: str) -> str:

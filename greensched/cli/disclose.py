@@ -11,12 +11,10 @@ import click
 from greensched.cli import say
 from greensched.cli.ledger import or_default
 from greensched.cli.options import form, verbosity
+from greensched.cli.running import FORMS
 
 if TYPE_CHECKING:
     from greensched.report.disclosure import Gathered, Operated
-
-FORMS = ("table", "json", "csv", "md")
-INTERRUPTED = 130
 
 
 @click.command()
@@ -78,25 +76,18 @@ def disclose(year: int, form: str, out: Path | None, **given: Any) -> None:
 
 def _gathered(year: int, given: dict[str, Any]) -> tuple[Gathered, Operated]:
     """Return what is known of the company, its ledger verified."""
+    from greensched.cli.interrupt import interruptible
     from greensched.cli.ledger_checks import kept_checkpoint, public_key
-    from greensched.cli.progress import Progress
     from greensched.report.disclosure import gather, operated
     from greensched.scenario.company_file import load_company
 
     key = public_key(given["key"])
     kept = [kept_checkpoint(path) for path in given["checkpoints"]]
     company = load_company(given["company"], allow_outside=given["allow_outside"])
-    progress = Progress()
-    try:
-        with progress:
-            ledger = operated(
-                given["ledger"], key, kept, partial(progress, "verifying the ledger")
-            )
-            told = partial(progress, "reading what was used")
-            return gather(company, year, ledger, told), ledger
-    except KeyboardInterrupt:
-        click.echo(f"interrupted during '{progress.what}'; nothing was written", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
+    with interruptible() as progress:
+        ledger = operated(given["ledger"], key, kept, partial(progress, "verifying the ledger"))
+        told = partial(progress, "reading what was used")
+        return gather(company, year, ledger, told), ledger
 
 
 def _print(values: dict[str, Any], form: str) -> None:

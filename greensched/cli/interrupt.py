@@ -8,8 +8,14 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from greensched.cli.progress import Progress
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+INTERRUPTED = 130  # the exit code
 
 
 class Interrupts:
@@ -50,3 +56,16 @@ def noted_interrupts() -> Iterator[Interrupts]:
     finally:
         signal.signal(signal.SIGINT, before)
         sys.unraisablehook = hook
+
+
+@contextmanager
+def interruptible() -> Iterator[Progress]:
+    """Yield a progress; interrupted, say how far it came and exit with 130, nothing written."""
+    progress = Progress()
+    try:
+        with noted_interrupts() as noted, progress:
+            progress.check = noted.check
+            yield progress
+    except KeyboardInterrupt:
+        click.echo(f"interrupted {progress.text}; nothing was written", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None

@@ -79,7 +79,7 @@ class Progress:
         """Return how far it came, in words."""
         if not self.what:
             return "before the first run began"
-        return f"at {100 * self.share:.0f} % of the run '{self.what}'"
+        return f"at {100 * self.share:.0f} % of '{self.what}'"
 
     def _next(self, what: str) -> None:
         """Go on to another run."""

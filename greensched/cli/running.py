@@ -40,7 +40,6 @@ sizing_option = click.option(
 )
 DEMO = "tidal-week.yaml"
 FORMS = ("table", "json", "csv", "md")
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,33 +112,26 @@ def replay(
     `command`, the one that was typed if that is empty. Interrupted, it says how far it came and
     exits with 130; nothing has been written then.
     """
-    from greensched.cli.interrupt import noted_interrupts
-    from greensched.cli.progress import Progress
+    from greensched.cli.interrupt import interruptible
 
-    progress = Progress()
-    try:
-        with noted_interrupts() as noted, progress:
-            progress.check = noted.check
-            from greensched.engine.kernels.warm import is_compiled
-            from greensched.experiment import Processes
-            from greensched.experiment import run as replayed
+    with interruptible() as progress:
+        from greensched.engine.kernels.warm import is_compiled
+        from greensched.experiment import Processes
+        from greensched.experiment import run as replayed
 
-            if not is_compiled():
-                say.tell("compiling kernels (once, about 20 s)...")
-            with Processes(workers) as executor:
-                result = replayed(
-                    scenario, attribution=attribution, progress=progress, executor=executor
-                )
-                check_balance(result, command or typed())
-                if not sizing:
-                    return result
-                from greensched.experiment.size import size
+        if not is_compiled():
+            say.tell("compiling kernels (once, about 20 s)...")
+        with Processes(workers) as executor:
+            result = replayed(
+                scenario, attribution=attribution, progress=progress, executor=executor
+            )
+            check_balance(result, command or typed())
+            if not sizing:
+                return result
+            from greensched.experiment.size import size
 
-                found = size(scenario, progress=progress, executor=executor, known=result)
-                return replace(result, sizing=found)
-    except KeyboardInterrupt:
-        click.echo(f"interrupted {progress.text}; nothing was written", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
+            found = size(scenario, progress=progress, executor=executor, known=result)
+            return replace(result, sizing=found)
 
 
 def printed(summary: dict[str, Any], form: str) -> str:

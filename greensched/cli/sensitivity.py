@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from greensched.cli.options import form, scenario_options, verbosity, workers_option
-from greensched.cli.running import INTERRUPTED, Asked, check_balance, typed
+from greensched.cli.running import Asked, check_balance, typed
 
 SHARE = click.FloatRange(0.0, 0.9)
 
@@ -92,19 +92,12 @@ def sensitivity(
 
 def _found(asked: Asked, spreads: Any, workers: int) -> Any:
     """Return the sensitivity, its runs in `workers` processes, progress on stderr."""
-    from greensched.cli.interrupt import noted_interrupts
-    from greensched.cli.progress import Progress
+    from greensched.cli.interrupt import interruptible
     from greensched.experiment import Processes
     from greensched.experiment import sensitivity as told
 
-    progress = Progress()
     scenario = asked.load()
-    try:
-        with noted_interrupts() as noted, progress, Processes(workers) as executor:
-            progress.check = noted.check
-            found = told(scenario, spreads, progress=progress, executor=executor)
-            check_balance(found.result, typed())
-            return found
-    except KeyboardInterrupt:
-        click.echo(f"interrupted {progress.text}; nothing was written", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
+    with interruptible() as progress, Processes(workers) as executor:
+        found = told(scenario, spreads, progress=progress, executor=executor)
+        check_balance(found.result, typed())
+        return found

@@ -9,7 +9,7 @@ import click
 
 from greensched.cli import say
 from greensched.cli.options import form, scenario_options, verbosity, workers_option
-from greensched.cli.running import FORMS, INTERRUPTED, Asked
+from greensched.cli.running import FORMS, Asked
 from greensched.errors import Finding, UsageError
 
 if TYPE_CHECKING:
@@ -77,30 +77,23 @@ def size(
 
 def sized(scenario: Scenario, reserve: Reserve, *, workers: int, combinations: bool) -> Sizing:
     """Return the sizes of a scenario, progress on stderr; interrupted, exit with 130."""
-    from greensched.cli.interrupt import noted_interrupts
-    from greensched.cli.progress import Progress
+    from greensched.cli.interrupt import interruptible
 
-    progress = Progress()
-    try:
-        with noted_interrupts() as noted, progress:
-            progress.check = noted.check
-            from greensched.engine.kernels.warm import is_compiled
-            from greensched.experiment import Processes
-            from greensched.experiment.size import size as sizes
+    with interruptible() as progress:
+        from greensched.engine.kernels.warm import is_compiled
+        from greensched.experiment import Processes
+        from greensched.experiment.size import size as sizes
 
-            if not is_compiled():
-                say.tell("compiling kernels (once, about 20 s)...")
-            with Processes(workers) as executor:
-                return sizes(
-                    scenario,
-                    combinations=combinations,
-                    reserve=reserve,
-                    progress=progress,
-                    executor=executor,
-                )
-    except KeyboardInterrupt:
-        click.echo(f"interrupted {progress.text}; nothing was written", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
+        if not is_compiled():
+            say.tell("compiling kernels (once, about 20 s)...")
+        with Processes(workers) as executor:
+            return sizes(
+                scenario,
+                combinations=combinations,
+                reserve=reserve,
+                progress=progress,
+                executor=executor,
+            )
 
 
 def _printed(document: dict[str, Any], form: str) -> str:

@@ -13,7 +13,7 @@ import click
 
 from greensched.cli import say
 from greensched.cli.options import form, scenario_options, verbosity, workers_option
-from greensched.cli.running import FORMS, INTERRUPTED, Asked, check_balance, typed
+from greensched.cli.running import FORMS, Asked, check_balance, typed
 from greensched.errors import InternalError
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _carried_out(
     scenario: Scenario, axes: tuple[Axis, ...], place: Any, opened: AbstractContextManager[Any]
 ) -> Sweep:
     """Return the sweep, progress on stderr; interrupted, say how to go on and exit with 130."""
-    from greensched.cli.interrupt import noted_interrupts
+    from greensched.cli.interrupt import INTERRUPTED, noted_interrupts
     from greensched.cli.progress import Progress
     from greensched.experiment.sweep import sweep as swept
 

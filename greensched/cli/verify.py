@@ -10,7 +10,6 @@ import click
 
 from greensched.cli import say
 from greensched.cli.options import form, reader_options, verbosity
-from greensched.cli.running import INTERRUPTED
 from greensched.errors import Finding, UsageError
 
 if TYPE_CHECKING:
@@ -134,18 +133,11 @@ def _actual(
 
 def _found(scenario: Scenario, actual: Actual, totals: dict[str, Any]) -> Verification:
     """Return the verification, progress on stderr."""
-    from greensched.cli.interrupt import noted_interrupts
-    from greensched.cli.progress import Progress
+    from greensched.cli.interrupt import interruptible
     from greensched.experiment.verify import verify as verified
 
-    progress = Progress()
-    try:
-        with noted_interrupts() as noted, progress:
-            progress.check = noted.check
-            return verified(scenario, actual, totals, progress=progress)
-    except KeyboardInterrupt:
-        click.echo(f"interrupted {progress.text}; nothing was written", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
+    with interruptible() as progress:
+        return verified(scenario, actual, totals, progress=progress)
 
 
 def _earlier(folder: Path) -> list[float]:

@@ -75,14 +75,24 @@ def _latency(source: Source, run: str) -> Figure:
 
 
 def _replicas(source: Source, run: str) -> Figure:
-    rows, end_ms = source.parts(run, "service", "replica_ms"), source.end_ms(run)
-    held = float(rows["value"].sum())
+    held = source.parts(run, "service", "replica_ms")
+    return _mean(source, run, "service", held, "replica", "time that replicas served")
+
+
+def _databases_on(source: Source, run: str) -> Figure:
+    held, what = on_ms(source, run, "database machine"), "time on of machines for databases"
+    return _mean(source, run, "database machine", held, "machine", what)
+
+
+def _mean(source: Source, run: str, part: str, held: pd.DataFrame, unit: str, what: str) -> Figure:
+    """Return how much was held on average [ms of it over those of the run]."""
+    end_ms, whole = source.end_ms(run), float(held["value"].sum())
     return Figure(
-        value=held / end_ms,
-        unit="replicas",
-        formula="time that replicas served / length of the run",
-        with_values=f"{shown(held / MS_PER_H)} replica-h / {shown(end_ms / MS_PER_H)} h",
-        rows=(_rows(run, "service", rows),),
+        value=whole / end_ms,
+        unit=f"{unit}s",
+        formula=f"{what} / length of the run",
+        with_values=f"{shown(whole / MS_PER_H)} {unit}-h / {shown(end_ms / MS_PER_H)} h",
+        rows=(_rows(run, part, held),),
     )
 
 
@@ -97,18 +107,6 @@ def violation_of(source: Source, run: str, part: str, name: str) -> Figure:
         formula="time short of CPU or above the latency limit",
         with_values=f"{shown(whole)} ms / {MS_PER_MIN:,}",
         rows=(_rows(run, part, rows),),
-    )
-
-
-def _databases_on(source: Source, run: str) -> Figure:
-    rows, end_ms = on_ms(source, run, "database machine"), source.end_ms(run)
-    held = float(rows["value"].sum())
-    return Figure(
-        value=held / end_ms,
-        unit="machines",
-        formula="time on of machines for databases / length of the run",
-        with_values=f"{shown(held / MS_PER_H)} machine-h / {shown(end_ms / MS_PER_H)} h",
-        rows=(_rows(run, "database machine", rows),),
     )
 
 
