@@ -40,10 +40,8 @@ TESTS = (
     "tests/test_accounting_lmdi.py",
     "tests/test_accounting_refusals.py",
     "tests/test_accounting_savings.py",
-    "tests/test_backlog.py",
     "tests/test_balance.py",
     "tests/test_cli_ledger.py",
-    "tests/test_disclosure.py",
     "tests/test_inverse.py",
 )
 
