@@ -43,6 +43,7 @@ COMMANDS: Final = {
     ),
     "reproduce": ("greensched.cli.reproduce:reproduce", "Compute published results again."),
     "disclose": ("greensched.cli.disclose:disclose", "Write a year's emissions statement."),
+    "export": ("greensched.cli.export:export", "Write manifests of what a run decided."),
     "verify": ("greensched.cli.verify:verify", "Compare a prediction with what came, by cause."),
     "explain": ("greensched.cli.explain:explain", "Follow a figure of a result to its rows."),
     "report": ("greensched.cli.reporting:report", "Render a result again."),

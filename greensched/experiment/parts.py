@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from greensched.experiment.levels import step_lengths_ms
 from greensched.model import NONE
-from greensched.units import MS_PER_S
+from greensched.units import MS_PER_H, MS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -162,3 +163,33 @@ def _steps(edges_ms: IntArray, end_ms: int) -> Iterator[tuple[int, int, int]]:
     ):
         if start_ms < end_ms and until_ms > 0:
             yield i, max(start_ms, 0), min(until_ms, end_ms)
+
+
+def replicas_table(shared: Shared, one: Outcome) -> pd.DataFrame:
+    """Return the replicas of each service in the scenario, by hour (docs/reference/outputs.md)."""
+    import pandas as pd
+
+    services, window_ms = shared.workload.services, shared.scenario.window_ms
+    names = ["service", "start_s", "replicas_mean", "replicas_max"]
+    if services is None or not len(services):
+        return pd.DataFrame({name: [] for name in names})
+    lengths = step_lengths_ms(services, one.run.end_ms)[:-1]  # the last is the drain
+    begin = np.maximum(services.start_ms + services.step_ms * np.arange(len(lengths)), 0)
+    inside = (lengths > 0) & (begin < window_ms)
+    online, lengths, begin = (
+        one.run.services.online_ms[:-1][inside],
+        lengths[inside],
+        begin[inside],
+    )
+    hours, first = np.unique(begin // MS_PER_H, return_index=True)
+    span = np.add.reduceat(lengths, first)[:, None]
+    mean = np.add.reduceat(online, first, axis=0) / span
+    most = np.maximum.reduceat(online / lengths[:, None], first, axis=0)
+    return pd.DataFrame(
+        {
+            "service": np.repeat(np.array(services.names, object), len(hours)),
+            "start_s": np.tile(hours * MS_PER_H / MS_PER_S, len(services)),
+            "replicas_mean": mean.T.ravel(),
+            "replicas_max": most.T.ravel(),
+        }
+    )

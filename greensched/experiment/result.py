@@ -12,7 +12,13 @@ import greensched
 from greensched.accounting import ROLES, Baseline, Check, rows, savings
 from greensched.experiment.databases import fewest_for_databases
 from greensched.experiment.outcome import TOTALS, Outcome
-from greensched.experiment.parts import distinct, factors_table, job_columns, parts_table
+from greensched.experiment.parts import (
+    distinct,
+    factors_table,
+    job_columns,
+    parts_table,
+    replicas_table,
+)
 from greensched.experiment.utilisation import utilisation_share
 from greensched.model import NONE
 from greensched.scenario.calibration import stamp_of
@@ -258,6 +264,11 @@ class Result:
     def charts(self) -> Any:
         """Return the charts by name: `result.charts.tide()` is an altair chart."""
         return greensched.charts(self)
+
+    @property
+    def replicas(self) -> pd.DataFrame:
+        """Return the replicas of each service in the scenario, by hour."""
+        return replicas_table(self.shared, self.outcome)
 
     def _repr_html_(self) -> str:
         """Return the difference as a table, for notebooks; no saving without its service."""

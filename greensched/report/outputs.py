@@ -30,7 +30,7 @@ BOUNDS: Final = "bounds.json"
 SIZING: Final = "sizing.json"
 SENSITIVITY: Final = "sensitivity.json"
 MARKS: Final = (MANIFEST, SUMMARY)  # by which a folder is known to be a result
-TABLES: Final = ("series", "jobs", "entries", "parts", "factors")
+TABLES: Final = ("series", "jobs", "entries", "parts", "factors", "replicas")
 FINDINGS_MAX: Final = 20  # of a damaged summary
 MANIFEST_SCHEMA: Final = "greensched/manifest/v1"
 
@@ -178,7 +178,7 @@ def _fill(
     if sensitivity is not None:
         write_json(folder / SENSITIVITY, sensitivity)
     series, jobs, factors = result.series, result.jobs, result.factors
-    frames = (series, jobs, result.entries, result.parts, factors)
+    frames = (series, jobs, result.entries, result.parts, factors, result.replicas)
     for name, frame in zip(TABLES, frames, strict=True):
         write_parquet(frame, folder / f"{name}.parquet")
     about = manifest(result, folder, command)
