@@ -37,6 +37,7 @@ FILES = {
         "report.html",
     ),
     *("series.parquet", "jobs.parquet", "entries.parquet", "parts.parquet", "factors.parquet"),
+    "replicas.parquet",
 }
 
 

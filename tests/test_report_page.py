@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FILES = {
     *("summary.json", "manifest.json", "report.html"),
     *("series.parquet", "jobs.parquet", "entries.parquet", "parts.parquet", "factors.parquet"),
+    "replicas.parquet",
 }
 
 
@@ -247,6 +248,7 @@ def _result(made: dict[str, Any], jobs: Any = None) -> Any:
         jobs=jobs,
         entries=pd.DataFrame({"run": ["baseline"], "energy_it_mwh": [5]}),
         parts=pd.DataFrame({"run": ["baseline"], "value": [1.0]}),
+        replicas=pd.DataFrame({"service": ["shop"], "replicas_max": [1.0]}),
         factors=FACTORS,
         scenario=scenario,
         shared=SimpleNamespace(workload=work),
