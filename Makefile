@@ -18,7 +18,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow soak test-cluster laws-deep mutate check lint types layers tidy format bench lock clean
+.PHONY: help demo test slow soak test-browser test-cluster laws-deep mutate check lint types layers tidy format bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -26,7 +26,7 @@ help:  ## list the targets
 demo: $(STAMP)  ## replay the bundled week and print the table
 	@$(BIN)/greensched demo
 
-QUICK := -m "not slow and not soak and not cluster"
+QUICK := -m "not slow and not soak and not cluster and not browser"
 test: $(STAMP)  ## run the tests (within five minutes on two cores)
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(QUICK) $(PYTEST_ARGS)
 
@@ -47,6 +47,10 @@ KUBERNETES ?= kubernetes-1.36
 test-cluster: $(STAMP)  ## run the tests on a real control plane (needs Go; builds it once)
 	@$(PY) -m tests.cluster.binaries $(KUBERNETES) helm promtool
 	@GREENSCHED_TEST_KUBERNETES=$(KUBERNETES) $(PY) -m pytest -m cluster tests/cluster $(PYTEST_ARGS)
+
+test-browser: $(STAMP)  ## run the tests in a real browser (installs Chromium where it is missing)
+	@$(PY) -m tests.browser.chromium
+	@$(PY) -m pytest -m browser tests/browser $(PYTEST_ARGS)
 
 check: lint types layers tidy  ## style, types, layers and tidiness (-k: all findings at once)
 

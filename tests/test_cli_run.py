@@ -203,6 +203,8 @@ def test_report_renders_again(ran: Path) -> None:
     drawn = {p.name for p in (ran / "svg").iterdir()}
     assert {"tide.svg", "power.svg", "intensity.svg", "waits.svg"} <= drawn
     assert "<svg" in (ran / "svg" / "tide.svg").read_text(encoding="utf-8")
+    told = call("report", ran / "r", "--png", "--out", ran / "png")
+    assert (ran / "png" / "tide.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_compare_folder_with_scenario(ran: Path) -> None:

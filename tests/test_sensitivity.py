@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import greensched as gs
-from greensched.experiment.sensitivity import Sensitivity, Spreads, sensitivity
+from greensched.experiment.sensitivity import Sensitivity, Spreads, priced_only, sensitivity
+from greensched.experiment.utilisation import WORKING, utilisation_share
 from greensched.forecast.erring import erring
 from greensched.forecast.error_model import ErrorModel
 from greensched.report.sensitivity import sensitivity_csv, sensitivity_text
@@ -200,3 +201,52 @@ def test_spreads_of_nothing_move_nothing(found: Sensitivity) -> None:
     for axis in same.axes:
         if axis.name != "embodied":
             assert axis.low.values == pytest.approx(same.mid, abs=1e-6)
+
+
+def test_prices_alone_take_no_run(found: Sensitivity) -> None:
+    """What `run` keeps has the three inputs of prices, with the figures that `sensitivity` has."""
+    priced = priced_only(found.result)
+    names = ["PUE", "intensity, another year", "embodied"]
+    assert names == [axis.name for axis in priced.axes]
+    assert (found.mid, found.low, found.high) == (priced.mid, priced.low, priced.high)
+    assert [axis.high.values for axis in found.axes[:3]] == [a.high.values for a in priced.axes]
+
+
+def test_ranges_are_kept_beside_a_result(tmp_path: Path) -> None:
+    """`--out RESULT` writes the ranges and the report anew; another scenario's is refused."""
+    path = write_scenario(tmp_path)
+    skipped = ("--no-sizing", "--no-attribution", "-q")
+    assert 0 == call("run", path, "--out", tmp_path / "r", *skipped).exit_code
+    options = ("--seeds", "0", "--out", tmp_path / "r", "-q")
+    told = call("sensitivity", path, *options)
+    assert 0 == told.exit_code, told.stderr
+    kept = json.loads((tmp_path / "r" / "sensitivity.json").read_text(encoding="utf-8"))
+    assert "idle power" in [axis["name"] for axis in kept["axes"]]
+    assert "idle power" in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    told = call("sensitivity", path, "--seed", "4", *options)
+    assert 2 == told.exit_code
+    assert "another scenario" in told.stderr
+
+
+def test_charts_of_a_result_are_had_by_name(found: Sensitivity) -> None:
+    """In a notebook `result.charts.tide()` is an altair chart, and an unknown name is told."""
+    charts = found.result.charts
+    assert "LayerChart" == type(charts.tide()).__name__
+    assert {"tide", "power", "utilisation"} <= set(dir(charts))
+    with pytest.raises(AttributeError, match="no chart 'tyde'; there are waterfall"):
+        charts.tyde()
+    with pytest.raises(AttributeError, match="'waterfall' has nothing to show"):
+        charts.waterfall()
+
+
+def test_utilisation_is_read_from_power(found: Sensitivity) -> None:
+    """Of machines with a straight curve, mean power between idle and peak tells their use."""
+    result = found.result
+    usage = result.outcome.run.usage
+    read = utilisation_share(usage, result.shared.fleet)
+    on = [i for i, g in enumerate(usage.groups) if g.role in WORKING]
+    time_s = usage.machine_ms[:, on].sum(axis=1) / 1000
+    known = time_s > 0
+    mean_w = usage.energy_j[:, on].sum(axis=1)[known] / time_s[known]
+    assert (mean_w - 100.0) / 200.0 == pytest.approx(read[known], abs=1e-9)
+    assert np.isnan(read[~known]).all()

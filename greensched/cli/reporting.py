@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,11 +11,15 @@ from greensched.cli import say
 from greensched.cli.options import form, scenario_options, verbosity
 from greensched.cli.running import FORMS, Asked, printed, replay
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 @click.command()
 @click.argument("result", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--md", "as_markdown", is_flag=True, help="Print it as Markdown.")
 @click.option("--svg", "as_svg", is_flag=True, help="Write each chart as an SVG file.")
+@click.option("--png", "as_png", is_flag=True, help="Write each chart as a PNG file, on white.")
 @form(*FORMS)
 @click.option(
     "--out",
@@ -28,6 +32,7 @@ def report(
     result: Path,
     as_markdown: bool,  # noqa: FBT001 click passes flags by name
     as_svg: bool,  # noqa: FBT001
+    as_png: bool,  # noqa: FBT001
     form: str,
     out: Path | None,
 ) -> None:
@@ -37,8 +42,8 @@ def report(
 
     stored = read_result(result)
     folder = out or result
-    if as_svg:
-        _write(folder, _charts(stored))
+    if as_svg or as_png:
+        _write(folder, _charts(stored, svg=as_svg, png=as_png))
         return
     if as_markdown:
         click.echo(printed(stored.summary, "md"), nl=False)
@@ -48,17 +53,23 @@ def report(
     _write(folder, {PAGE: text}, at=say.NORMAL)
 
 
-def _charts(stored: Any) -> dict[str, str]:
-    """Return the charts as files of their own."""
+def _charts(stored: Any, *, svg: bool, png: bool) -> dict[str, str | bytes]:
+    """Return the charts as files of their own, in the forms that are asked for."""
     from greensched.report.charts import of_result
     from greensched.report.charts.timeline import PICTURE_ROWS
 
-    tables = (stored.table("series"), stored.table("jobs"))
-    drawn = of_result(stored.summary, *tables, rows_max=PICTURE_ROWS)
-    return {f"{name}.svg": chart.svg for name, chart in drawn.items()}
+    told = stored.evidence
+    drawn = of_result(
+        told.summary, told.series, told.jobs, told.sensitivity, rows_max=PICTURE_ROWS
+    )
+    made: dict[str, str | bytes] = {}
+    for name, chart in drawn.items():
+        made |= {f"{name}.svg": chart.svg} if svg else {}
+        made |= {f"{name}.png": chart.png} if png else {}
+    return made
 
 
-def _write(folder: Path, files: dict[str, str], at: int | None = None) -> None:
+def _write(folder: Path, files: Mapping[str, str | bytes], at: int | None = None) -> None:
     """Write files and print their paths, as data or as narration."""
     from greensched.report.outputs import write_texts
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from greensched.cli import say
 from greensched.cli.options import form, scenario_options, verbosity, workers_option
 from greensched.cli.running import Asked, check_balance, typed
 
 SHARE = click.FloatRange(0.0, 0.9)
+SPREADS = ("pue_overhead_share", "idle_share", "intensity_share", "forecast_share", "seeds")
 
 
 @click.command()
@@ -51,17 +53,19 @@ SHARE = click.FloatRange(0.0, 0.9)
     "--seeds", type=click.IntRange(0, 100), default=3, show_default=True, help="Runs of others."
 )
 @form("table", "json", "csv")
+@click.option(
+    "--out",
+    metavar="RESULT",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the scenario's result: its report is written anew with these ranges.",
+)
 @scenario_options
 @workers_option
 @verbosity
 def sensitivity(
     scenario: Path,
-    pue_overhead_share: float,
-    idle_share: float,
-    intensity_share: float,
-    forecast_share: float,
-    seeds: int,
     form: str,
+    out: Path | None,
     workers: int,
     **asked: Any,
 ) -> None:
@@ -72,14 +76,13 @@ def sensitivity(
     """
     from greensched.experiment.sensitivity import Spreads
 
-    spreads = Spreads(
-        pue_overhead_share=pue_overhead_share,
-        idle_share=idle_share,
-        intensity_share=intensity_share,
-        forecast_share=forecast_share,
-        seeds=seeds,
-    )
-    found = _found(Asked(path=scenario, **asked), spreads, workers)
+    spreads = Spreads(**{name: asked.pop(name) for name in SPREADS})
+    own = Asked(path=scenario, **asked)
+    if out is not None:
+        _check(out, own)
+    found = _found(own, spreads, workers)
+    if out is not None:
+        _keep(out, found.document)
     if form == "json":
         from greensched.report.outputs import json_text
 
@@ -88,6 +91,31 @@ def sensitivity(
     from greensched.report.sensitivity import sensitivity_csv, sensitivity_text
 
     click.echo(sensitivity_csv(found) if form == "csv" else sensitivity_text(found), nl=False)
+
+
+def _check(folder: Path, asked: Asked) -> None:
+    """Raise UsageError, before any run, where a folder's result is of another scenario."""
+    from greensched.errors import Finding, UsageError
+    from greensched.report.outputs import read_result
+
+    if read_result(folder).summary["scenario_sha256"] != asked.load().hash:
+        raise UsageError(
+            Finding(
+                where=f"--out {folder}",
+                what="holds the result of another scenario, or of other --set and --seed",
+                remedy="name the folder that `greensched run` wrote for this one",
+            )
+        )
+
+
+def _keep(folder: Path, document: dict[str, Any]) -> None:
+    """Write the ranges into a result's folder, and its report anew."""
+    from greensched.report.outputs import PAGE, SENSITIVITY, json_text, read_result, write_texts
+    from greensched.report.page import page
+
+    write_texts(folder, {SENSITIVITY: json_text(document)})
+    write_texts(folder, {PAGE: page(read_result(folder).evidence)})
+    say.tell(f"written   {folder / SENSITIVITY}, {folder / PAGE}")
 
 
 def _found(asked: Asked, spreads: Any, workers: int) -> Any:

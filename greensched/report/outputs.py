@@ -136,7 +136,7 @@ def _unwritable(folder: Path, error: OSError) -> UsageError:
     return UsageError(Finding(where=f"--out {folder}", what=what, remedy=remedy))
 
 
-def write_texts(folder: Path, files: Mapping[str, str]) -> None:
+def write_texts(folder: Path, files: Mapping[str, str | bytes]) -> None:
     """Write each of `files` into `folder` in full or not at all.
 
     Raises UsageError where the place cannot be written.
@@ -146,7 +146,7 @@ def write_texts(folder: Path, files: Mapping[str, str]) -> None:
         for name, text in files.items():
             temporary = folder / f".{name}.part"
             try:
-                temporary.write_text(text, encoding="utf-8")
+                temporary.write_bytes(text.encode() if isinstance(text, str) else text)
                 temporary.replace(folder / name)
             finally:
                 temporary.unlink(missing_ok=True)

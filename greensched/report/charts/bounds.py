@@ -104,4 +104,4 @@ def _definition(kind: str) -> Any:
         )
     )
     made = alt.layer(span, points, data=alt.NamedData(name=c.ROWS))
-    return made.properties(width=c.WIDTH, height=alt.Step(44))
+    return made.properties(width=c.WIDTH, height=44 * len(LABELS))

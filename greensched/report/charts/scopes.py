@@ -85,4 +85,4 @@ def _definition(frame: pd.DataFrame, unit: str, kind: str) -> Any:
         .encode(y=alt.Y("run:N", sort=names), x=alt.X("low:Q", title=f"{unit}CO2e"), x2="high:Q")
     )
     made = alt.layer(bars, whiskers, data=alt.NamedData(name=c.ROWS))
-    return made.properties(width=c.WIDTH, height=alt.Step(44))
+    return made.properties(width=c.WIDTH, height=44 * len(names))

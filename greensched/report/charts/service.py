@@ -152,7 +152,7 @@ def _limits(frame: pd.DataFrame, kind: str) -> Any:
         text="limit", align="right", dx=-4, y=0, dy=-6, color=c.INK, fontSize=12
     ).encode(x="x:Q")
     made = alt.layer(bars, rule, word, data=alt.NamedData(name=c.ROWS))
-    return made.properties(width=c.WIDTH, height=alt.Step(16))
+    return made.properties(width=c.WIDTH, height=40 * frame["objective"].nunique())
 
 
 def services(summary: Mapping[str, Any]) -> c.Chart | None:
@@ -227,4 +227,4 @@ def _services(frame: pd.DataFrame, kind: str) -> Any:
             ],
         )
     )
-    return bars.properties(width=c.WIDTH, height=alt.Step(12))
+    return bars.properties(width=c.WIDTH, height=28 * frame["service"].nunique())

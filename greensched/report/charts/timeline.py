@@ -144,8 +144,9 @@ def hover(alt: Any, shown: Mapping[str, str], where: str = "true") -> Any:
     return (
         alt.Chart(name=HOVER)
         .transform_filter(where)
-        .transform_window(until=f"lead({TIME})", sort=[{"field": TIME}])
-        .transform_filter("datum.until != null")
+        .transform_window(next=f"lead({TIME})", sort=[{"field": TIME}])
+        .transform_filter("datum.next != null")
+        .transform_calculate(until="datum.next")
         .mark_rect(opacity=0, fill="#808080", clip=True)
         .encode(x=along(alt), x2="until:T", tooltip=tips)
     )

@@ -83,4 +83,4 @@ def _definition(frame: pd.DataFrame, middle: float, unit: str) -> Any:
     at = alt.Chart(alt.InlineData(values=[{"x": middle}]))
     rule = at.mark_rule(color=c.INK, strokeDash=[6, 3]).encode(x="x:Q")
     made = alt.layer(bars, *ends, rule, data=alt.NamedData(name=c.ROWS))
-    return made.properties(width=c.WIDTH, height=alt.Step(34))
+    return made.properties(width=c.WIDTH, height=34 * len(frame))

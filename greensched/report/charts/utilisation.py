@@ -100,6 +100,6 @@ def _definition(frame: pd.DataFrame, kind: str) -> Any:
                 alt.Tooltip("utilisation_percent:Q", title="CPU use, %", format=".1f"),
             ],
         )
-        .properties(width=c.WIDTH // 2 - 60, height=alt.Step(22))
+        .properties(width=c.WIDTH // 2 - 60, height=22 * len(days))
     )
     return panel.facet(facet=alt.Facet("run:N", title=None, sort=order), columns=2)

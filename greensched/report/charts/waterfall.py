@@ -127,4 +127,4 @@ def _definition(frame: pd.DataFrame) -> Any:
         x="right:Q", text="text:N"
     )
     made = alt.layer(bars, zero, texts, data=alt.NamedData(name=c.ROWS)).add_params(chosen)
-    return made.properties(width=c.WIDTH, height=alt.Step(38))
+    return made.properties(width=c.WIDTH, height=38 * len(names))

@@ -7,6 +7,7 @@
   const kept = new Map(); // choices of a chart that outlive its being drawn again
   const DAY_MS = 86400000;
   const DAYS_MAX = 31; // of a list; longer windows are offered by months
+  const PART_MS = DAY_MS / 4; // of windows of less than three days
 
   // RFC 4180; Vega's own reader compiles code, which the page's policy forbids.
   function parsed(text) {
@@ -60,6 +61,8 @@
       ast: true, actions: false, renderer: "svg", defaultStyle: false, bind: controls,
       tooltip: {disableDefaultStyle: true},
     });
+    // The plot has one label in words; a reader of screens is spared marks by the thousand.
+    plot.querySelector("svg").setAttribute("aria-hidden", "true");
     views.set(name, made);
     for (const param of spec.params ?? []) {
       if (param.bind) made.view.addSignalListener(param.name, (_, value) => keep(name, param.name, value));
@@ -101,14 +104,18 @@
     const days = document.getElementById("days");
     if (!days) return;
     const [first, last] = bounds();
-    const byMonth = last - first > DAYS_MAX * DAY_MS;
+    const length = last - first;
+    const byMonth = length > DAYS_MAX * DAY_MS;
+    const byHours = length < 3 * DAY_MS;
     const form = byMonth ? {month: "long", year: "numeric"} :
-      {weekday: "short", day: "numeric", month: "short"};
+      {weekday: "short", day: "numeric", month: "short",
+        ...(byHours ? {hour: "2-digit", minute: "2-digit"} : {})};
     const words = new Intl.DateTimeFormat("en-GB", {...form, timeZone: "UTC"});
     const next = (ms) => {
       const day = new Date(ms);
-      return byMonth ? Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + 1, 1)
-        : Date.UTC(day.getUTCFullYear(), day.getUTCMonth(), day.getUTCDate() + 1);
+      const [year, month, date] = [day.getUTCFullYear(), day.getUTCMonth(), day.getUTCDate()];
+      if (byMonth) return Date.UTC(year, month + 1, 1);
+      return byHours ? ms + PART_MS : Date.UTC(year, month, date + 1);
     };
     for (let from = first; from < last; from = next(from)) {
       const option = document.createElement("option");

@@ -80,12 +80,15 @@ def proof(evidence: Evidence) -> Iterator[Section]:
         title="Provenance",
         parts=(
             _provenance(summary, evidence.manifest),
-            (
-                "<details><summary>The scenario</summary>"
-                f"<pre>{escape(str(evidence.manifest.get('scenario', '')))}</pre></details>"
-            ),
+            _scenario(str(evidence.manifest.get("scenario", ""))),
         ),
     )
+
+
+def _scenario(text: str) -> str:
+    """Return the scenario's own text, which may be long and is folded."""
+    shown = f'<pre tabindex="0">{escape(text)}</pre>'
+    return f"<details><summary>The scenario</summary>{shown}</details>"
 
 
 def _factors(factors: pd.DataFrame) -> str:
