@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from greensched.experiment.assumed import AtShare
     from greensched.experiment.attribute import Attributed
     from greensched.experiment.run_bound import Bounds
     from greensched.experiment.size_document import Sizing
@@ -86,6 +87,7 @@ class Result:
     bounds: Bounds | None = None  # not asked for, or none
     attribution: Attributed | None = None  # not asked for
     sizing: Sizing | None = None  # not asked for
+    assumed_shares: tuple[AtShare, ...] = ()  # where which jobs may wait is assumed
 
     @property
     def runs(self) -> dict[str, Outcome]:
@@ -146,6 +148,7 @@ class Result:
             "bounds": self._bounds(runs["baseline"], runs["scenario"]),
             "attribution": None if self.attribution is None else self.attribution.summary,
             "sizing": None if self.sizing is None else self.sizing.summary,
+            "assumed_shares": [one.summary for one in self.assumed_shares],
         }
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from greensched.accounting import Baseline, Totals, account, baseline_of, total
 from greensched.engine.simulate import Simulation
 from greensched.experiment import carbon_forecast, forecasts
+from greensched.experiment.assumed import at_shares, is_asked, told
 from greensched.experiment.attribute import Attributed, attributed
 from greensched.experiment.baseline import baseline_for
 from greensched.experiment.combinations import Question, Sets, sets_of
@@ -77,7 +78,7 @@ def run(
         outcomes, ground = _accounted(runs, fleet)
         parts = None if sets is None else _attributed(ground, sets, outcomes, runs, kind)
     late_ms = ground.priced_ms - ground.end_ms
-    return Result(
+    whole = Result(
         scenario=scenario,
         shared=world,
         baseline_id=_identity(world, kind, base.text, base.policies),
@@ -89,6 +90,19 @@ def run(
         attribution=parts,
         interference=interference(world, outcomes["scenario"].run, ground.reference_ms),
     )
+    return _with_shares(whole, progress, executor) if is_asked(scenario) else whole
+
+
+def _with_shares(
+    whole: Result, progress: Callable[[str, float], None] | None, executor: Executor | None
+) -> Result:
+    """Return the result with what is saved where fewer of the assumed jobs may wait."""
+
+    def again(scenario: Scenario) -> Result:
+        return run(scenario, bounds=False, progress=progress, executor=executor)
+
+    shares = at_shares(whole, again)
+    return replace(whole, assumed_shares=shares, findings=(*whole.findings, *told(shares)))
 
 
 def _findings(world: Shared, static: Partition, late_ms: int) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from greensched.readers.cluster.batch import BatchJob
     from greensched.readers.cluster.snapshot import Cluster
     from greensched.readers.options import ReadOptions
+
+_Key: TypeAlias = tuple[str, str, tuple[str, ...]]
 
 WINDOW_MS: Final = 7 * MS_PER_DAY  # Jobs that are older are history
 NO_REQUEST_CPU_M: Final = 100  # of a replica that asks for no CPU, assumed
@@ -143,22 +145,30 @@ def _jobs(cluster: Cluster, zero_ms: int, findings: list[str]) -> Jobs | None:
     )
 
 
-def _classes(jobs: Sequence[BatchJob]) -> list[tuple[str, str]]:
-    """Return namespace and family of each Job: its CronJob, or its name without numbers."""
-    keys = []
+def _classes(jobs: Sequence[BatchJob]) -> list[_Key]:
+    """Return what Jobs are told apart by: namespace, family and labels.
+
+    A family is the CronJob, or the Job's name without numbers. Where there are more than 1,000,
+    labels are left out, then families.
+    """
+    keys: list[_Key] = []
     for job in jobs:
         namespace, _, name = job.title.partition("/")
-        keys.append((namespace, job.cron.partition("/")[2] or re.sub(r"\d+", "*", name)))
+        family = job.cron.partition("/")[2] or re.sub(r"\d+", "*", name)
+        keys.append((namespace, family, job.labels))
     if len(set(keys)) > CLASSES_MAX:
-        return [(namespace, "") for namespace, _ in keys]
+        keys = [(namespace, family, ()) for namespace, family, _ in keys]
+    if len(set(keys)) > CLASSES_MAX:
+        keys = [(namespace, "", ()) for namespace, _, _ in keys]
     return keys
 
 
-def _class(key: tuple[str, str]) -> JobClass:
-    namespace, owner = key
+def _class(key: _Key) -> JobClass:
+    namespace, owner, labels = key
+    given = (("namespace", namespace), ("owner", owner), *(("label", one) for one in labels))
     return JobClass(
         name=f"{namespace}/{owner}" if owner else namespace,
-        attributes=(("namespace", namespace), ("owner", owner)),
+        attributes=tuple((k, v) for k, v in given if v),
     )
 
 

@@ -100,6 +100,8 @@ class Scenario:
         values["baseline"] = {k: v for k, v in values["baseline"].items() if v is not None}
         if self.spec.calibration is None:
             del values["calibration"]
+        if values["classify"] is None:
+            del values["classify"]
         maintenance = [m for m in values.pop("maintenance") if m.pop("enabled")]
         if maintenance:
             values["maintenance"] = maintenance

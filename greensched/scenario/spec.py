@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from greensched.scenario.calibration import CalibrationSpec  # noqa: TC001 pydantic reads it
+from greensched.scenario.classifyspec import ClassifySpec  # noqa: TC001 pydantic reads it
 from greensched.scenario.fleetspec import FleetEntry  # noqa: TC001 pydantic reads it
 from greensched.scenario.interference import InterferenceSpec, LatencySpec
 from greensched.scenario.outagespec import FailuresSpec, MaintenanceSpec  # noqa: TC001
@@ -314,6 +315,7 @@ class ScenarioSpec(Spec):
     sites: Annotated[tuple[SiteSpec, ...], Field(min_length=1)]
     fleet: Annotated[tuple[FleetEntry, ...], Field(min_length=1)]
     traces: Traces
+    classify: ClassifySpec | None = None
     history: History = History()
     slo: Slo = Slo()
     baseline: BaselineSpec = BaselineSpec()

@@ -6,6 +6,8 @@ import math
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from greensched.errors import DataError, Finding, escape_control
 from greensched.model import NONE
 from greensched.scenario.cut import first_ms
@@ -22,6 +24,7 @@ SMALL_CORES = 16  # what is smaller is a part of a server
 WATTS_IDLE, WATTS_PEAK = 110, 320  # of a server of 64 cores
 WATTS_PER_CORE, IDLE_SHARE = 5.0, 0.27  # of machines that a trace lists
 DAYS_MAX = 7
+RULES = 3  # shown of those that could be
 
 _BUNDLED = """\
   services: bundled:online-week
@@ -57,7 +60,7 @@ sites:
 fleet:
 {fleet}
 traces:
-{traces}
+{traces}{rules}
 slo: {{{slo}}}  # ASSUMED
 {baseline}
 policies:{policies}
@@ -106,9 +109,30 @@ def init_text(
         length=length,
         fleet=fleet or _fleet(source, files, reader),
         traces=traces,
+        rules=_rules(jobs),
         slo=_slo(jobs, online=online, batch=batch),
         baseline=baseline or "baseline: {kind: autoscaled}  # static-peak is shown beside it",
         policies=(_POLICIES if batch else _NO_JOBS) if online else _NO_SERVICES,
+    )
+
+
+def _rules(jobs: Jobs | None) -> str:
+    """Return, as a comment, rules for the classes with most work: nothing waits until one says."""
+    if jobs is None or not any(one.attributes for one in jobs.classes):
+        return ""
+    core_ms = jobs.cpu_m.astype(float) * jobs.tasks * jobs.duration_ms
+    work = np.bincount(jobs.job_class, core_ms, len(jobs.classes))
+    most = [jobs.classes[i].attributes[:2] for i in np.argsort(-work, kind="stable")]
+    given = [
+        ", ".join(f"{k}: {_quoted(escape_control(v))}" for k, v in pairs)
+        for pairs in list(dict.fromkeys(most))[:RULES]
+    ]
+    lines = "".join(
+        f"#     - {{{one}, deferrable: true, max_delay: 8 h, assumed: true}}\n" for one in given
+    )
+    return (
+        "# ASSUMED: no job may wait. Say which may, and add {kind: shifting} to the policies:\n"
+        f"# classify:\n#   rules:\n{lines}"
     )
 
 

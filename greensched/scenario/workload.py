@@ -13,6 +13,7 @@ from greensched.errors import DataError, Finding, ScenarioError
 from greensched.model import Databases, Jobs, Services, Trace
 from greensched.scenario import cut, derived
 from greensched.scenario.check import built, options_of
+from greensched.scenario.classify import Classified, classified
 from greensched.scenario.databases import check_databases, cut_databases, history_databases
 from greensched.scenario.paths import BUNDLED, resolved
 from greensched.scenario.quantity import DURATION, QuantityError, convert_integer
@@ -99,7 +100,29 @@ def build_workload(scenario: Scenario) -> Workload:
             checksums=(*made.checksums, (" ".join(spec.sources), trace.checksum)),
             findings=tuple(dict.fromkeys((*made.findings, *trace.findings))),
         )
-    return made
+    return _classified(scenario, made)
+
+
+def _classified(scenario: Scenario, made: Workload) -> Workload:
+    """Return `made` by the scenario's rules; raises ScenarioError for a name that is taken."""
+    spec = scenario.spec.classify
+    if spec is None:
+        return made
+    taken = set() if made.services is None else set(made.services.names)
+    findings = [
+        Finding(
+            where=scenario.source.where(("classify", "rules", i, "class")),
+            what=f"there is a service '{rule.class_}' already",
+            remedy="give another name",
+        )
+        for i, rule in enumerate(spec.rules)
+        if rule.kind == "service" and rule.class_ in taken
+    ]
+    if findings:
+        raise ScenarioError(*findings)
+    given = Classified(**{f.name: getattr(made, f.name) for f in fields(Classified)})
+    found = classified(given, spec, scenario.window_ms, scenario.seed)
+    return replace(made, **{f.name: getattr(found, f.name) for f in fields(Classified)})
 
 
 def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Finding, ...]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from greensched.readers.cluster.objects import Object, Objects
     from greensched.readers.cluster.pods import Request
 
+OWN_LABELS: Final = ("controller-uid", "job-name")  # the API's own, bare or with its prefix
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -34,6 +35,7 @@ class BatchJob:
     ended_ms: int | None  # None: it runs
     tasks: int
     request: Request
+    labels: tuple[str, ...]  # key=value, but for those that name the Job itself
 
 
 def jobs_of(objects: Objects) -> list[BatchJob]:
@@ -101,6 +103,11 @@ def _job(one: Object) -> BatchJob:
         ended_ms=ended_ms,
         tasks=max(1, tasks),
         request=request_of(value(spec, "template", "spec")),
+        labels=tuple(
+            f"{key}={text}"
+            for key, text in sorted(one.labels.items())
+            if key.partition("/")[2] not in OWN_LABELS and key not in OWN_LABELS
+        ),
     )
 
 
