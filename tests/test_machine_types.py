@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,6 +13,10 @@ from greensched.power import Piecewise
 from greensched.scenario import fleet_types, loads
 from greensched.scenario.machines import known_type, sources
 from tests.readers.builders import refusal
+from tests.test_cli import call
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TEXT = """\
 apiVersion: greensched/v1
@@ -127,3 +131,20 @@ def _sites() -> Any:
 def test_power_is_the_published_curve() -> None:
     """A type's power model is piecewise through its eleven points."""
     assert isinstance(of("type: server-2018").power, Piecewise)
+
+
+def test_a_result_of_released_machines_can_be_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stamp says that energy is allocated, and such a result satisfies its schema."""
+    monkeypatch.chdir(tmp_path)
+    rows = ("job,submit_s,duration_s,cpu_m", "a,0,600,2000", "b,900,600,1000")
+    (tmp_path / "jobs.csv").write_text("\n".join(rows) + "\n")
+    text = TEXT % "type: m6i.4xlarge"
+    text = text.replace("services: bundled:online-week", "jobs: jobs.csv")
+    (tmp_path / "typed.yaml").write_text(text.replace("days: 1", "hours: 2"))
+    told = call("run", "typed.yaml", "--out", "r")
+    assert 0 == told.exit_code, told.stderr
+    assert "modelled, energy allocated" in told.stdout
+    again = call("report", "r", "--md")
+    assert 0 == again.exit_code, again.stderr
