@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from greensched.compiling import COMPILED
+from greensched.engine import paging
+from greensched.engine.kernels.layout import OUTCOME
+from greensched.model import NONE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,5 +17,19 @@ if TYPE_CHECKING:
 
 def records(dtype: np.dtype[Any], n: int) -> NDArray[Any]:
     """Return `n` zeroed records; with attribute access where the compiler is off."""
-    array = np.zeros(n, dtype)
+    return _seen(np.zeros(n, dtype))
+
+
+def _seen(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array as the kernels take it."""
     return array if COMPILED else array.view(np.recarray)
+
+
+def outcomes(n: int) -> NDArray[Any]:
+    """Return the records of `n` jobs that have not started, in a file if they are many."""
+    out = _seen(paging.zeros(n, OUTCOME))
+    for rows in paging.chunks(n):
+        for field in ("start_ms", "end_ms", "machine"):
+            out[field][rows] = NONE
+        paging.let_go([out])
+    return out

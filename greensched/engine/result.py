@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from greensched.accounting.usage import ROLES, Group, Usage
+from greensched.engine import paging
 from greensched.engine.kernels.control import control
 from greensched.engine.kernels.layout import C_SETTLE
 from greensched.engine.shifting import chosen_waits_ms
@@ -144,13 +145,17 @@ def _left_ms(
     if setting.jobs is None:
         return running_ms
     table = setting.jobs
-    left = np.where(world.out["end_ms"] == NONE, table.duration_ms * table.tasks, 0)
-    ended = np.where(running > 0, table.tasks - running, 0)  # mates of running tasks
-    left -= running_ms + ended * table.duration_ms
+    left = paging.zeros_like(world.out, np.int64)
+    for rows in paging.chunks(len(left)):
+        duration, tasks, now = table.duration_ms[rows], table.tasks[rows], running[rows]
+        left[rows] = np.where(world.out["end_ms"][rows] == NONE, duration * tasks, 0)
+        ended = np.where(now > 0, tasks - now, 0)  # mates of running tasks
+        left[rows] -= running_ms[rows] + ended * duration
+        paging.let_go([left, world.out, table.duration_ms, table.tasks])
     held = np.flatnonzero(world.held["kept_ms"] > 0)
     left[held] -= world.held["kept_ms"][held] * table.tasks[held]
-    rows = waiting(world)
-    left[rows["job"]] -= rows["done_ms"] * rows["tasks"]
+    queue = waiting(world)
+    left[queue["job"]] -= queue["done_ms"] * queue["tasks"]
     return left
 
 
@@ -213,6 +218,10 @@ def _jobs(setting: Setting, world: World, left_ms: IntArray, running_j: FloatArr
     out, held = world.out, world.held
     submit_ms = left_ms[:0] if setting.jobs is None else setting.jobs.submit_ms
     never = np.broadcast_to(np.int32(0), len(out))
+    energy_j = paging.zeros_like(out, np.float64)
+    for rows in paging.chunks(len(out)):
+        energy_j[rows] = out["energy_j"][rows] + running_j[rows]
+        paging.let_go([energy_j, out])
     return JobOutcome(
         start_ms=_column(out, "start_ms"),
         end_ms=_column(out, "end_ms"),
@@ -222,7 +231,7 @@ def _jobs(setting: Setting, world: World, left_ms: IntArray, running_j: FloatArr
         held_ms=chosen_waits_ms(world, submit_ms, int(world.w["now_ms"][0])),
         pauses=_column(held, "pauses") if len(held) else never,
         machine=_column(out, "machine"),
-        energy_j=out["energy_j"] + running_j,
+        energy_j=energy_j,
     )
 
 
@@ -237,7 +246,7 @@ def _balance(world: World, usage: Usage, tasks: NDArray[np.int64]) -> None:
         message = f"machine time {usage.machine_ms.sum()} ms is not the fleet's {total_ms} ms"
         raise InternalError(message)
     places = {name: int(w[f"n_{name}"]) for name in ("completed", "waiting", "held")}
-    places["running"] = int((tasks > 0).sum())
+    places["running"] = int(np.count_nonzero(tasks))
     if sum(places.values()) != int(w["cursor"]):
         message = f"jobs {places} are not the {w['cursor']} that came"
         raise InternalError(message)
@@ -249,6 +258,7 @@ def collect(setting: Setting, world: World, pages: Any, jobs: Any, end_ms: int) 
     if int(w["now_ms"]) != end_ms:
         message = f"the world stands at {w['now_ms']} ms, not at {end_ms} ms"
         raise InternalError(message)
+    # of jobs that do not run nothing is written here, so these take no memory
     running = np.zeros(len(world.out))
     done_ms, tasks = np.zeros((2, len(world.out)), np.int64)
     none = np.empty(0, np.int64)

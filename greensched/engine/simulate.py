@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
+from greensched.engine import paging
 from greensched.engine.databases import Hosting
 from greensched.engine.kernels import warm
 from greensched.engine.kernels.advance import advance
@@ -94,6 +95,7 @@ class Simulation:
         warm.ensure()
         world, self._table = build(setting)
         self._jobs = book(self._table, JOB_DTYPES)
+        self._paged = [a for a in (world.out, *self._table) if paging.is_paged(a)]
         self._use(world)
         self._control(C_OPEN)
         self._roster = Roster()
@@ -172,6 +174,7 @@ class Simulation:
         while True:
             yield self._env.timeout(period_ms)
             self._advance(int(self._env.now))
+            paging.let_go(self._paged)
             if self._progress is not None:
                 self._progress(min(1.0, self._env.now / self.setting.window_ms))
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from greensched.engine import paging
 from greensched.engine.databases import database_arrays
 from greensched.engine.estimates import sizes
 from greensched.engine.kernels import layout, memory
-from greensched.engine.records import records
+from greensched.engine.records import outcomes, records
 from greensched.engine.shifting import latest_starts, no_holds
 from greensched.errors import Finding, ScenarioError
 from greensched.model import (
@@ -106,6 +107,8 @@ def check(setting: Setting) -> None:
             continue
         prefix = "" if what == "job" else "replica_"
         sizes = [getattr(table, f"{prefix}{r}") for r in ("cpu_m", "memory_mib", "gpu_m")]
+        if all(paging.largest(s) <= most for s, most in zip(sizes, largest, strict=True)):
+            continue
         bad = np.flatnonzero(
             (sizes[0] > largest[0]) | (sizes[1] > largest[1]) | (sizes[2] > largest[2])
         )
@@ -279,10 +282,8 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
     svc, load = _services(setting)
     groups, told = len(setting.fleet) * layout.ROLES, (load.shape[1] + 1, len(svc))
     table = job_table(setting)
-    out = records(layout.OUTCOME, len(table.submit_ms))
-    out["start_ms"], out["end_ms"], out["machine"] = NONE, NONE, NONE
     w = _scalars(setting, mach, tree_size, size)
-    w["tasks_max"] = table.tasks.max() if len(table.tasks) else 1
+    w["tasks_max"] = max(1, paging.largest(table.tasks))
     mach["quantum"], mach["gpu_quantum"] = w["quantum"][0], w["gpu_quantum"][0]
     world = layout.World(
         w=w,
@@ -312,7 +313,7 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         **{name: np.zeros(told, np.int64) for name in ("online_ms", "short_ms")},
         **{name: np.zeros(told) for name in ("pressed_ms", "smt_ms")},
         press_curve=np.array(setting.interference.curve, np.float64).T.copy(),
-        out=out,
+        out=outcomes(len(table.submit_ms)),
         learnt=np.zeros((int(table.size.max()) + 1 if len(table.size) else 0, 2), np.int64),
         held=no_holds(len(table.latest_ms)),
         **database_arrays(setting, w),
