@@ -30,8 +30,12 @@ if TYPE_CHECKING:
     Keep = Callable[[list["Row"]], None]
 
 Row: TypeAlias = dict[str, Any]
+Point: TypeAlias = tuple[int, dict[str, Any]]  # its number, and its value by path
 
 OPEN_MAX: Final = 1_000  # points handed to an executor at a time
+BATCH_MAX: Final = 8  # points sent together: sending one takes about a millisecond
+BATCH_SHARE: Final = 64  # a batch is at most this part of what is left, so that all end together
+BATCH_S: Final = 0.2  # a worker that has taken longer gives back what it has not begun
 KEEP_EVERY_S: Final = 2.0  # rows are handed on at least so often
 WAIT_S: Final = 0.2  # between looks at the clock
 RUNS: Final = ("baseline", "static_peak", "scenario")
@@ -86,7 +90,7 @@ def sweep(
     given = replace(scenario, folder=scenario.folder.resolve())
     points = points_of(axes)
     rows = {row["point"]: row for row in done}
-    todo = [(given, i, values) for i, values in enumerate(points) if i not in rows]
+    todo = [(i, values) for i, values in enumerate(points) if i not in rows]
     tell = _teller(progress, len(points))
     tell(len(rows))
     collector = _Collector(rows, keep, tell)
@@ -96,9 +100,9 @@ def sweep(
         executor = executor.get_executor(pure=False)
     try:
         if hasattr(executor, "submit"):
-            _carry_out(executor, todo, collector)
+            _carry_out(executor, given, todo, collector)
         else:
-            collector.take(executor.map(_mapped, todo, None))
+            collector.take(executor.map(_mapped, [(given, *point) for point in todo], None))
     finally:
         collector.hand_on()
     return Sweep(axes=axes, rows=tuple(rows[i] for i in range(len(points))))
@@ -143,21 +147,26 @@ class _Collector:
         self._new, self._last_s = [], time.monotonic()
 
 
-def _carry_out(executor: Executor, todo: Sequence[Any], collector: _Collector) -> None:
+def _carry_out(
+    executor: Executor, scenario: Scenario, todo: Sequence[Point], collector: _Collector
+) -> None:
     """Submit all points, some at a time, and collect their rows as they finish."""
     waiting, open_max = deque(todo), getattr(executor, "open_max", OPEN_MAX)
-    running: set[Future[Row]] = set()
-    finished: SimpleQueue[Future[Row]] = SimpleQueue()
+    running: dict[Future[list[Row]], list[Point]] = {}
+    finished: SimpleQueue[Future[list[Row]]] = SimpleQueue()
     try:
         while waiting or running:
-            while waiting and len(running) < open_max:
-                future = executor.submit(row_of, *waiting.popleft())
-                running.add(future)
+            while waiting and (room := open_max - sum(map(len, running.values()))) > 0:
+                count = max(1, min(BATCH_MAX, room, len(waiting) // BATCH_SHARE))
+                batch = [waiting.popleft() for _ in range(count)]
+                future = executor.submit(rows_of, scenario, batch)
+                running[future] = batch
                 future.add_done_callback(finished.put)
             with suppress(Empty):  # look at the clock, and let Ctrl-C through
                 future = finished.get(timeout=WAIT_S)
-                running.discard(future)
-                collector.take([future.result()])
+                batch, rows = running.pop(future), future.result()
+                waiting.extendleft(reversed(batch[len(rows) :]))
+                collector.take(rows)
     except BrokenProcessPool:
         raise _lost("-j") from None
     except Exception as error:
@@ -175,6 +184,16 @@ def _lost(where: str, why: str = "") -> OutsideError:
     what += f" ({why.splitlines()[0]})" if why else ""
     remedy = "use fewer workers; --resume goes on with the points that are left"
     return OutsideError(Finding(where=where, what=what, remedy=remedy))
+
+
+def rows_of(scenario: Scenario, batch: Sequence[Point]) -> list[Row]:
+    """Return the rows of the first points of a batch: one, and more while that takes little."""
+    began_s, rows = time.monotonic(), list[Row]()
+    for point in batch:
+        rows.append(row_of(scenario, *point))
+        if time.monotonic() - began_s > BATCH_S:
+            break
+    return rows
 
 
 def _mapped(item: tuple[Scenario, int, dict[str, Any]], _tell: Any) -> Row:
