@@ -69,7 +69,7 @@ def account(usage: Usage, factors: Factors) -> Entries:
         embodied_mg=mid_mg,
         embodied_low_mg=low_mg,
         embodied_high_mg=high_mg,
-        cost_energy_micro=_cost_energy(pricer, factors),
+        cost_energy_micro=_cost_energy(pricer, usage, factors),
         cost_machines_micro=_cost_machines(usage, factors, rank),
     )
 
@@ -206,12 +206,28 @@ def _embodied(usage: Usage, factors: Factors, rank: Sequence[int]) -> list[IntAr
     return tables
 
 
-def _cost_energy(pricer: _Pricer, factors: Factors) -> IntArray | None:
-    prices = {site.site: site.price_per_kwh for site in factors.sites}
+def _cost_energy(pricer: _Pricer, usage: Usage, factors: Factors) -> IntArray | None:
+    prices = {
+        site.site: 0.0 if site.price_steps is not None else site.price_per_kwh
+        for site in factors.sites
+    }
     if not _all_priced(prices, "per kWh"):
         return None
+    rates = {site.site: _prices(usage, site) for site in factors.sites}
     # currency per kWh is also 1e-6 currency per mWh
-    return pricer.price({n: np.array([p], np.float64) for n, p in prices.items()}, 1)
+    paid = pricer.price({name: np.maximum(rate, 0.0) for name, rate in rates.items()}, 1)
+    if all(bool(np.all(rate >= 0.0)) for rate in rates.values()):
+        return paid
+    earned = pricer.price({name: np.maximum(-rate, 0.0) for name, rate in rates.items()}, 1)
+    return paid - earned
+
+
+def _prices(usage: Usage, site: SiteFactors) -> FloatArray:
+    """Return the price of each interval [K], or of all of them [1]."""
+    if site.price_steps is None:
+        return np.array([site.price_per_kwh], np.float64)
+    at = _at(usage, site.price_steps.edges_ms, f"price of {site.site}")
+    return site.price_steps.per_kwh[at]
 
 
 def _cost_machines(usage: Usage, factors: Factors, rank: Sequence[int]) -> IntArray | None:

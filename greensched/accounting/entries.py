@@ -158,7 +158,7 @@ def _scope2_rows(entries: Entries) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
     cost = entries.cost_energy_micro
     keep = (it > 0) | (facility > 0) | (mg > 0)
     if cost is not None:
-        keep |= cost > 0
+        keep |= cost != 0
     by_site = {s.site: s for s in entries.factors.sites}
     sites = [by_site[group.site] for group in entries.groups]
     k, g = np.nonzero(keep)
@@ -197,7 +197,7 @@ def _embodied_rows(entries: Entries) -> dict[str, np.ndarray[Any, np.dtype[Any]]
     keep = (entries.embodied_low_mg > 0) | (entries.embodied_mg > 0)
     keep |= entries.embodied_high_mg > 0
     if cost is not None:
-        keep |= cost > 0
+        keep |= cost != 0
     by_type = {m.machine_type: m for m in entries.factors.machine_types}
     types = [by_type[group.machine_type] for group in entries.groups]
     k, g = np.nonzero(keep)

@@ -79,12 +79,40 @@ def _bytes(values: list[str | float | None]) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PriceSteps:
+    """Prices over time: `per_kwh[i]` holds on `[edges_ms[i], edges_ms[i + 1])`.
+
+    [currency/kWh of facility energy, ms since the scenario's start]. They may be below zero, as on
+    an exchange. Raises ScenarioError where edges do not rise or a price is not finite.
+    """
+
+    edges_ms: IntArray
+    per_kwh: FloatArray
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        fits = len(self.edges_ms) == len(self.per_kwh) + 1
+        if not fits or bool(np.any(np.diff(self.edges_ms) <= 0)):
+            raise ScenarioError(Finding(where="price", what="edges do not fit the prices"))
+        if not bool(np.isfinite(self.per_kwh).all()):
+            raise ScenarioError(Finding(where="price", what="a price is not finite"))
+
+    def until(self, end_ms: int) -> PriceSteps:
+        """Return the prices until `end_ms` at least; the last one is held."""
+        if self.edges_ms[-1] >= end_ms:
+            return self
+        edges_ms = np.append(self.edges_ms[:-1], end_ms)
+        return PriceSteps(edges_ms=edges_ms, per_kwh=self.per_kwh)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteFactors:
     """Intensity, PUE and price of one site.
 
     `intensity_g_per_kwh[i]` holds on `[edges_ms[i], edges_ms[i + 1])` [ms since the scenario's
     start]; `filled[i]` marks a value that was not in the source (empty: none). `price_per_kwh`
-    [currency/kWh of facility energy] is None where no price is known.
+    [currency/kWh of facility energy] is None where no price is known; `price_steps` are prices
+    over time, in its place.
     """
 
     site: str
@@ -92,6 +120,7 @@ class SiteFactors:
     intensity_g_per_kwh: FloatArray
     pue: Pue = field(default_factory=constant_pue)
     price_per_kwh: float | None = None
+    price_steps: PriceSteps | None = None
     zone: str = ""
     signal: Signal = "average"
     basis: Basis = "unstated"
@@ -183,6 +212,9 @@ class Factors:
             for array in (site.edges_ms, site.intensity_g_per_kwh, site.pue.edges_ms):
                 digest.update(array.tobytes())
             digest.update(site.pue.slope.tobytes() + site.pue.fixed_w.tobytes())
+            if site.price_steps is not None:
+                digest.update(site.price_steps.edges_ms.tobytes())
+                digest.update(site.price_steps.per_kwh.tobytes())
         for m in sorted(self.machine_types, key=lambda m: m.machine_type):
             kg = [m.embodied_low_kg, m.embodied_kg, m.embodied_high_kg]
             labels = [m.machine_type, str(m.lifetime_ms), m.factor_id, m.checksum]

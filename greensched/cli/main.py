@@ -55,6 +55,7 @@ COMMANDS: Final = {
     ),
     "ledger": ("greensched.cli.ledger:ledger", "Keep entries where every later change is seen."),
     "trace": ("greensched.cli.traces:trace", "Import, inspect and generate traces."),
+    "bill": ("greensched.cli.bill:bill", "Show machine-hours and cost of a FOCUS bill."),
     "carbon": ("greensched.cli.carbon:carbon", "Intensity: fetch, show, plan, limits."),
     "schema": ("greensched.cli.scenarios:schema", "Print the JSON Schema of a file."),
     "doctor": ("greensched.cli.doctor:doctor", "Check this installation."),

@@ -54,6 +54,7 @@ class Asked:
     on_bad: str | None = None
     attribution: bool = True  # run all combinations of the switches
     sizing: bool = True  # find the smallest fleets
+    per_year: bool = False  # price its usage by every week of a year
 
     def load(self) -> Scenario:
         """Return the scenario with what was asked applied."""
@@ -82,6 +83,7 @@ class Asked:
         words += [] if self.on_bad is None else ["--on-bad", self.on_bad]
         words += [] if self.attribution else ["--no-attribution"]
         words += [] if self.sizing else ["--no-sizing"]
+        words += ["--per-year"] if self.per_year else []
         return shlex.join(words)
 
 
@@ -211,10 +213,31 @@ def carry_out(
     write_result(result, folder, command=known, page=page, sensitivity=sure)
     summary = result.summary
     click.echo(printed(summary, form), nl=False)
+    if asked.per_year:
+        tell_year(yearly(result), folder, form)
     names = ", ".join(sorted(p.name for p in folder.iterdir()))
     say.tell(f"written   {folder}/ ({names})")
     record(folder)
     return summary
+
+
+def yearly(result: Result) -> dict[str, Any]:
+    """Return the result's usage at every week of a year of its grid, progress on stderr."""
+    from greensched.cli.progress import Progress
+    from greensched.experiment.per_year import per_year
+
+    with Progress() as progress:
+        return per_year(result, progress).document
+
+
+def tell_year(year: dict[str, Any], folder: Path, form: str) -> None:
+    """Print a year of such weeks below the table, and keep it beside the result."""
+    from greensched.report.outputs import json_text, write_texts
+    from greensched.report.per_year import per_year_text
+
+    write_texts(folder, {"per-year.json": json_text(year)})
+    if form == "table":
+        click.echo("\n" + per_year_text(year), nl=False)
 
 
 @click.command()
@@ -236,6 +259,11 @@ def carry_out(
 )
 @attribution_option
 @sizing_option
+@click.option(
+    "--per-year",
+    is_flag=True,
+    help="Price its usage by every week of a year of the grid too: median and range.",
+)
 @click.option(
     "--ledger",
     metavar="FILE",

@@ -29,9 +29,11 @@ SHOWN = {
     "scenario.energy_facility_kwh": "kWh",
     "scenario.scope2_location_kg": "kgCO2e",
     "savings.share.energy_facility_kwh": "kWh saved, %",
+    "scenario.cost": "cost",
     "scenario.service.violation_min": "violation, min",
     "scenario.batch.wait_p95_s": "wait p95, s",
 }
+COST = "scenario.cost"  # shown where there are prices
 ROWS_MAX = 40  # of what is printed as a table
 
 
@@ -226,10 +228,12 @@ def _short(done: Sweep) -> list[list[str]]:
     from greensched.errors import escape_control
     from greensched.report.words import number
 
-    rows = [[*(a.path for a in done.axes), *SHOWN.values()]]
-    for row in done.rows[:ROWS_MAX]:
+    told = done.rows[:ROWS_MAX]
+    keys = [k for k in SHOWN if k != COST or any(row.get(COST) is not None for row in told)]
+    rows = [[*(a.path for a in done.axes), *(SHOWN[key] for key in keys)]]
+    for row in told:
         cells = [escape_control(str(row[a.path])) for a in done.axes]
-        for key in SHOWN:
+        for key in keys:
             value = row.get(key)
             percent = 100 if key.startswith("savings.share") else 1
             cells.append(number(None if value is None else value * percent, 2))

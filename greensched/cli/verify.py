@@ -38,7 +38,12 @@ SCENARIO_WORD = 2  # of `greensched run SCENARIO`
     help="When what came begins, with its offset.  [default: as the predicted window ends]",
 )
 @click.option("--meter", metavar="FILE", type=FILE, help="Readings, as `calibrate` takes them.")
-@click.option("--machines", metavar="FILE", type=FILE, help="Machines that were on, by type.")
+@click.option(
+    "--machines",
+    metavar="FILE",
+    type=FILE,
+    help="Machines that were on, by type; or a FOCUS bill.",
+)
 @click.option("--intensity", metavar="FILE", type=FILE, help="Carbon intensity as it came.")
 @click.option(
     "--scenario",
@@ -108,7 +113,6 @@ def _actual(
     from greensched.cli.traces import opened_trace
     from greensched.experiment.verify_actual import Actual
     from greensched.providers.files import read
-    from greensched.readers.machine_hours import read_machine_hours
     from greensched.readers.meter import read_meters
     from greensched.readers.timing import epoch_ms
 
@@ -126,9 +130,17 @@ def _actual(
         start_ms=start_ms,
         traces=tuple(opened_trace((path,), given) for path in sources),
         metered=None if own["meter"] is None else read_meters(own["meter"], plain),
-        machines=None if own["machines"] is None else read_machine_hours(own["machines"], plain),
+        machines=None if own["machines"] is None else _machines(own["machines"], plain),
         intensity=intensity,
     )
+
+
+def _machines(path: Path, options: Any) -> Any:
+    """Return the machines that were on, by their own table or by a bill."""
+    from greensched.readers.focus import is_focus, read_bill
+    from greensched.readers.machine_hours import read_machine_hours
+
+    return read_bill(path, options).hours if is_focus(path) else read_machine_hours(path, options)
 
 
 def _found(scenario: Scenario, actual: Actual, totals: dict[str, Any]) -> Verification:

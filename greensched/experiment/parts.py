@@ -151,7 +151,11 @@ def _site(site: SiteFactors, end_ms: int) -> list[tuple[Any, ...]]:
     for i, start_ms, until_ms in _steps(site.pue.edges_ms, end_ms):
         for name, values in (("pue", site.pue.slope), ("fixed_w", site.pue.fixed_w)):
             rows.append((*own, "assumed", name, start_ms, until_ms, float(values[i])))
-    if site.price_per_kwh is not None:
+    if site.price_steps is not None:
+        for i, start_ms, until_ms in _steps(site.price_steps.edges_ms, end_ms):
+            price = float(site.price_steps.per_kwh[i])
+            rows.append((*own, "measured", "price_per_kwh", start_ms, until_ms, price))
+    elif site.price_per_kwh is not None:
         rows.append((*own, "assumed", "price_per_kwh", 0, end_ms, site.price_per_kwh))
     return rows
 

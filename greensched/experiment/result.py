@@ -118,8 +118,6 @@ class Result:
             "id": self.baseline_id.id,
             "sha256": self.baseline_id.sha256,
         }
-        prices = scenario.spec.prices
-        priced = prices and (prices.energy or prices.machine_hour)
         return {
             "schema": SCHEMA,
             "name": scenario.name,
@@ -142,7 +140,7 @@ class Result:
             "static_peak": runs["static_peak"],
             "scenario": {"policies": [p.kind for p in scenario.policies], **runs["scenario"]},
             "savings": self._savings(runs["baseline"], runs["scenario"]),
-            "currency": priced[1] if priced else None,
+            "currency": self.shared.prices.currency or None,
             "interference": self.interference,
             "balance": _worst(self.checks),
             "bounds": self._bounds(runs["baseline"], runs["scenario"]),

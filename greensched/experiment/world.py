@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from greensched.model import Policy, Setting
 from greensched.scenario import build_workload, fleet_types, intensities, sites
 from greensched.scenario.cut import take_jobs
 from greensched.scenario.outages import planned
+from greensched.scenario.prices import Priced, priced
 from greensched.scenario.workload import check_sizes, fitting
 from greensched.units import MS_PER_DAY, MS_PER_MIN
 
@@ -42,6 +43,7 @@ class Shared:
     forecast: Forecast | None = None  # of the services; None: no policy uses one
     outages: Outages | None = None  # of the fleet's machines, as they will come
     carbon: CarbonForecast | None = None  # None: no policy uses one
+    prices: Priced = field(default_factory=Priced)
 
     @property
     def machines(self) -> int:
@@ -92,21 +94,22 @@ class Shared:
 
     def factors(self, end_ms: int) -> Factors:
         """Return the factors of the account until `end_ms`."""
-        prices = self.scenario.spec.prices
-        energy = prices.energy if prices else None
-        hour = prices.machine_hour if prices else None
-        currency = energy or hour
+        prices = self.prices
         return Factors(
-            sites=tuple(self._site(site, end_ms, energy and energy[0]) for site in self.sites),
-            machine_types=tuple(machine_factors(k, hour and hour[0]) for k in self.fleet),
-            currency=currency[1] if currency else "",
+            sites=tuple(self._site(site, end_ms) for site in self.sites),
+            machine_types=tuple(machine_factors(k, prices.machine_h(k.name)) for k in self.fleet),
+            currency=prices.currency,
         )
 
-    def _site(self, site: Site, end_ms: int, price_per_kwh: float | None) -> SiteFactors:
+    def _site(self, site: Site, end_ms: int) -> SiteFactors:
         """Return a site's factors; the last intensity is held beyond the series, flagged."""
         series, start_ms = self.intensity[site.name], self.scenario.start_utc_ms
         last_ms = int(series.edges_ms[-1]) - start_ms
-        known = site_factors(site, series, start_ms, min(end_ms, last_ms), price_per_kwh)
+        steps = self.prices.steps
+        known = replace(
+            site_factors(site, series, start_ms, min(end_ms, last_ms), self.prices.per_kwh),
+            price_steps=None if steps is None else steps.until(end_ms),
+        )
         if last_ms >= end_ms:
             return known
         filled = known.filled
@@ -129,7 +132,8 @@ def shared(scenario: Scenario) -> Shared:
     findings = (*check_sizes(workload, fleet), *check_names(scenario, workload))
     if findings:
         raise ScenarioError(*findings)
-    used = intensities(scenario)
+    used, prices = intensities(scenario), priced(scenario)
+    workload = _with_prices(workload, prices)
     outages, workload = _outages(scenario, fleet, workload)
     return Shared(
         scenario=scenario,
@@ -138,9 +142,19 @@ def shared(scenario: Scenario) -> Shared:
         sites=sites(scenario),
         fleet=fleet,
         intensity=used,
-        edges_ms=_grid(scenario, used),
+        edges_ms=_grid(scenario, used, prices),
+        prices=prices,
         forecast=forecast_of(scenario, workload, _last_ms(scenario)),
         carbon=carbon_forecast_of(scenario, used, fleet),
+    )
+
+
+def _with_prices(workload: Workload, prices: Priced) -> Workload:
+    """Return the workload with what is to be known of the files of prices."""
+    return replace(
+        workload,
+        checksums=(*workload.checksums, *prices.checksums),
+        findings=(*workload.findings, *prices.findings),
     )
 
 
@@ -180,16 +194,15 @@ def _last_ms(scenario: Scenario) -> int:
     return scenario.window_ms
 
 
-def _grid(scenario: Scenario, series: dict[str, CarbonIntensity]) -> IntArray:
-    """Return breakpoints [ms]: a grid of five minutes, every change of intensity, the end.
+def _grid(scenario: Scenario, series: dict[str, CarbonIntensity], prices: Priced) -> IntArray:
+    """Return breakpoints [ms]: a grid of five minutes, changes of intensity and price, the end.
 
     It reaches beyond the window, as far as a drain may go.
     """
     window_ms, start_ms = scenario.window_ms, scenario.start_utc_ms
     until_ms = _last_ms(scenario)
     grid = np.append(np.arange(0, until_ms, GRID_MS), (window_ms, until_ms))
-    changes = []
-    for one in series.values():
-        edges = one.edges_ms - start_ms
-        changes.append(edges[(edges > 0) & (edges < until_ms)])
+    steps = [one.edges_ms - start_ms for one in series.values()]
+    steps += [] if prices.steps is None else [prices.steps.edges_ms]
+    changes = [edges[(edges > 0) & (edges < until_ms)] for edges in steps]
     return np.unique(np.concatenate([grid, *changes])).astype(np.int64)

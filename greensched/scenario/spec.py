@@ -25,11 +25,10 @@ from greensched.scenario.classifyspec import ClassifySpec  # noqa: TC001 pydanti
 from greensched.scenario.fleetspec import FleetEntry  # noqa: TC001 pydantic reads it
 from greensched.scenario.interference import InterferenceSpec, LatencySpec
 from greensched.scenario.outagespec import FailuresSpec, MaintenanceSpec  # noqa: TC001
+from greensched.scenario.pricespec import Prices  # noqa: TC001 pydantic reads it
 from greensched.scenario.quantity import INTENSITY, QuantityError, convert
 from greensched.scenario.types import (
     Duration,
-    EnergyPrice,
-    HourPrice,
     Instant,
     Name,
     Power,
@@ -275,20 +274,6 @@ class Queue(Spec):
 
     discipline: Literal["fifo", "priority", "shortest-first", "easy-backfill"] = "easy-backfill"
     weigher: Literal["best-fit", "first-fit", "worst-fit", "spread"] = "best-fit"
-
-
-class Prices(Spec):
-    """Optional prices, all in one currency."""
-
-    energy: EnergyPrice | None = None
-    machine_hour: HourPrice | None = None
-
-    @model_validator(mode="after")
-    def _one_currency(self) -> Prices:
-        """Refuse two currencies."""
-        if self.energy and self.machine_hour and self.energy[1] != self.machine_hour[1]:
-            raise problem(f"two currencies, {self.energy[1]} and {self.machine_hour[1]}")
-        return self
 
 
 class PolicySpec(Spec):
