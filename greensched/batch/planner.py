@@ -90,6 +90,7 @@ class Planner:
     ) -> Sequence[Slip]:
         """Return jobs as they are planned now, or those of which the plan is another."""
         from greensched.batch import planning
+        from greensched.policies.shifting.beside import Beside
         from greensched.ticks.seconds import on_seconds
 
         if outlook is None:
@@ -112,7 +113,8 @@ class Planner:
             if slip.id in self._placed
             for piece in slip.pieces
         ]
-        beside = planning.Beside(cpu_m=cpu_m, stays=(*every.fixed(now_ms, cpu_m), *stays))
+        stays += every.fixed(now_ms, cpu_m)
+        beside = Beside(cpu_m=cpu_m, stays=tuple(stays), hysteresis=planning.HYSTERESIS)
         found = planning.placed_anew(jobs, chosen, forecast, beside) if chosen else []
         self._placed.update(slip.id for slip in found)
         if is_new:

@@ -16,8 +16,6 @@ from greensched.batch.job import OVERDUE, PAUSED, RUNNING, UNKNOWN, WAITING
 from greensched.bounds.shifting import best_starts
 from greensched.model import WaitingView
 from greensched.policies.shifting.control import Planned, Shifting
-from greensched.policies.shifting.greedy import greedy
-from greensched.policies.shifting.room import Room
 from greensched.ticks.seconds import TICK_MS, integral
 
 if TYPE_CHECKING:
@@ -26,31 +24,11 @@ if TYPE_CHECKING:
     from greensched.batch.job import Piece, Slip
     from greensched.carbon import CarbonIntensity
     from greensched.model import BoolArray, IntArray
-    from greensched.ticks import Schedule, TickIntensity, TickJobs
+    from greensched.policies.shifting.beside import Beside
+    from greensched.ticks import TickIntensity
 
 HYSTERESIS: Final = 0.02  # a start that is announced moves for more than this share
 STANDS: Final = "no new forecast: planned by the last one"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
-    """`plan` on what is left by `stays`: pieces [ms] that are not to move, with their cores."""
-
-    cpu_m: int
-    stays: tuple[tuple[Piece, int], ...]
-    hysteresis: float = HYSTERESIS
-
-    def plan(self, jobs: TickJobs, intensity: TickIntensity, held: IntArray) -> Schedule:
-        """Return the schedule of `jobs`, in order of submission."""
-        room = Room(self.cpu_m, 0)
-        for (start_ms, stop_ms), cpu_m in self.stays:
-            start = max(0, (start_ms - intensity.zero_ms) // intensity.tick_ms)
-            stop = -((intensity.zero_ms - stop_ms) // intensity.tick_ms)
-            if stop > start:
-                room.take(start, stop, cpu_m)
-        return greedy(
-            jobs, intensity, self.cpu_m, held=held, hysteresis=self.hysteresis, room=room
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from greensched.controller.api import DEFERRALS, JOBS, POLICIES
+from greensched.controller.names import DURATION
+from greensched.controller.policy import policy_of
 from greensched.controller.reflector import Changed, Listed
 
 if TYPE_CHECKING:
@@ -27,11 +29,18 @@ class Cache:
     dirty: set[str] = field(default_factory=set)
     departed: set[str] = field(default_factory=set)
     listed: set[str] = field(default_factory=set)  # plurals that were listed at least once
+    _covering: dict[str, tuple[Policy | None, str]] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:
         """Tell whether all kinds were listed: before, too little is known to decide anything."""
         return self.listed >= {JOBS.plural, POLICIES.plural, DEFERRALS.plural}
+
+    def policy_of(self, namespace: str) -> tuple[Policy | None, str]:
+        """Return the one policy of a namespace, or None and why there is none."""
+        if namespace not in self._covering:
+            self._covering[namespace] = policy_of(self.policies.values(), namespace)
+        return self._covering[namespace]
 
     def take(self, news: Listed | Changed) -> None:
         """Take in what a reflector tells."""
@@ -42,6 +51,7 @@ class Cache:
         elif news.kind == POLICIES:
             if news.is_gone:
                 self.policies.pop(news.uid, None)
+                self._covering.clear()
             else:
                 self.put_policy(news.value)
                 return
@@ -62,8 +72,13 @@ class Cache:
         """Keep a policy; Jobs are looked at again where what it says to them changed."""
         before = self.policies.get(policy.uid)
         self.policies[policy.uid] = policy
-        if before is None or (before.spec, before.learnt) != (policy.spec, policy.learnt):
+        self._covering.clear()
+        if before is None or before.spec != policy.spec:
             self.dirty |= self.jobs.keys()
+        elif before.learnt != policy.learnt:
+            every = before.learnt.keys() | policy.learnt.keys()
+            news = {k for k in every if before.learnt.get(k) != policy.learnt.get(k)}
+            self.dirty |= {u for u, job in self.jobs.items() if _learns(job, news)}
 
     def put_record(self, record: Deferral) -> None:
         """Keep a record as an answer showed it."""
@@ -80,19 +95,24 @@ class Cache:
         if news.kind == JOBS:
             missing = self.jobs.keys() - news.objects.keys()
             self.departed |= missing
-            for job in news.objects.values():
-                self.put_job(job)
+            for uid, job in news.objects.items():
+                known = self.jobs.get(uid)
+                if known is None or known.version != job.version or uid in self.departed:
+                    self.put_job(job)
         elif news.kind == POLICIES:
             if self.policies.keys() - news.objects.keys():
                 self.dirty |= self.jobs.keys()
             self.policies = {u: p for u, p in self.policies.items() if u in news.objects}
+            self._covering.clear()
             for policy in news.objects.values():
                 self.put_policy(policy)
         else:
             there = {record.uid: record for record in news.objects.values()}
             changed = there.keys() ^ self.records.keys()
             changed |= {
-                u for u in there.keys() & self.records.keys() if there[u] != self.records[u]
+                u
+                for u in there.keys() & self.records.keys()
+                if there[u].version != self.records[u].version
             }
             self.records = there
             # A record whose Job is not listed: deleted, or its label removed, while none watched.
@@ -116,6 +136,11 @@ class Cache:
         else:
             self.records[record.uid] = record
         self.dirty.add(record.uid)
+
+
+def _learns(job: Job, programs: set[str]) -> bool:
+    """Tell whether a Job is taken to be as long as earlier runs of one of these programs."""
+    return job.is_suspended and DURATION not in job.notes and job.learning_key in programs
 
 
 def _is_older(version: str, known: str) -> bool:

@@ -6,6 +6,7 @@ gets the Job as its owner, and the cluster's garbage collector removes both toge
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,9 +30,9 @@ OPEN: Final = (WAITING, RELEASED, OVERRIDDEN, HELD)
 class Deferral:
     """Of one Job; instants are [ms since 1970 UTC].
 
-    `runs` are [start, end, whether its work was kept]. `now_g_per_kwh` and `planned_g_per_kwh` are
-    what the forecast said of a run at creation and of the plan, None where nothing was known.
-    In a `dry_run` runs are where the plan would have had them.
+    `runs` are [start, end, whether its work was kept]. `outlook` is the forecast that it began to
+    wait under, as text; empty where there was none. In a `dry_run` runs are where the plan would
+    have had them.
     `settled` is the settlement, `is_final` whether nothing of it can change any more.
     """
 
@@ -48,8 +49,7 @@ class Deferral:
     ended_ms: int | None = None
     has_failed: bool = False
     runs: tuple[tuple[int, int, bool], ...] = ()
-    now_g_per_kwh: float | None = None
-    planned_g_per_kwh: float | None = None
+    outlook: str = ""
     power: Power | None = None
     settled: Json | None = None
     is_final: bool = False
@@ -67,7 +67,7 @@ def name_of(uid: str) -> str:
 
 def body_of(one: Deferral) -> Json:
     """Return the JSON of a Deferral; one that is final belongs to its Job from now on."""
-    values = asdict(one)
+    values: Json = {name: getattr(one, name) for name in _KEYS}
     meta: Json = {"name": one.name, "namespace": one.namespace}
     if one.version:
         meta["resourceVersion"] = one.version
@@ -76,6 +76,8 @@ def body_of(one: Deferral) -> Json:
             {"apiVersion": "batch/v1", "kind": "Job", "name": one.job, "uid": one.uid}
         ]
     values["runs"] = [list(run) for run in one.runs]
+    values["power"] = None if one.power is None else asdict(one.power)
+    values["outlook"] = json.loads(one.outlook) if one.outlook else None
     spec = {key: values[name] for name, key in _KEYS.items() if values[name] is not None}
     return {
         "apiVersion": DEFERRALS.api_version,
@@ -92,6 +94,8 @@ def read_deferral(raw: Json) -> Deferral:
     known: dict[str, Any] = {name: spec[key] for name, key in _KEYS.items() if key in spec}
     if "power" in known:
         known["power"] = Power(**known["power"])
+    if "outlook" in known:
+        known["outlook"] = json.dumps(known["outlook"], separators=(",", ":"))
     known["runs"] = tuple((a, b, kept) for a, b, kept in known.get("runs", ()))
     return Deferral(
         namespace=meta["namespace"], version=meta.get("resourceVersion") or "", **known

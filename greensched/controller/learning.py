@@ -11,7 +11,7 @@ from greensched.controller.api import CRON_JOBS, ApiError
 from greensched.controller.terms import Defaults
 from greensched.policies.shifting.times import expected_ms
 from greensched.providers.points import instant_ms
-from greensched.units import MS_PER_S
+from greensched.units import MS_PER_MIN, MS_PER_S
 
 if TYPE_CHECKING:
     from greensched.controller.api import Cluster
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("greensched")
 RUNS_MAX: Final = 20  # that are kept of each program
+GATHERED_MS: Final = 5 * MS_PER_MIN
 PROGRAMS_MAX: Final = 200  # of each policy, the last that ended
 
 
@@ -31,6 +32,7 @@ class Learning:
         """Begin with what the policies' status says."""
         self._cluster = cluster
         self._news: dict[str, Learnt] = {}  # policy -> program -> run -> seconds
+        self._written_ms: dict[str, int] = {}
         self._next_ms: dict[str, int | None] = {}  # of a Job's CronJob
 
     def defaults(self, job: Job, policy: Policy | None) -> Defaults:
@@ -52,18 +54,25 @@ class Learning:
         news = self._news.setdefault(policy.uid, {})
         news.setdefault(job.learning_key, {})[job.uid] = seconds
 
-    def learnt(self, policy: Policy) -> Learnt:
-        """Return what a policy's status should say: a run counts once, the oldest go."""
+    def learnt(self, policy: Policy, now_ms: int) -> Learnt:
+        """Return what a policy's status should say: a run counts once, the oldest go.
+
+        Runs are gathered for some minutes: each time many Jobs may have to be planned anew.
+        """
         news = self._news.get(policy.uid, {})
+        if now_ms < self._written_ms.get(policy.uid, 0) + GATHERED_MS:
+            return policy.learnt
         every = {k: v for k, v in policy.learnt.items() if k not in news}
         for program, runs in news.items():
             both = {**policy.learnt.get(program, {}), **runs}
             every[program] = dict(list(both.items())[-RUNS_MAX:])
         return dict(list(every.items())[-PROGRAMS_MAX:])
 
-    def written(self, policy: Policy) -> None:
+    def written(self, policy: Policy, learnt: Learnt, now_ms: int) -> None:
         """Forget what the policy's status says by now."""
-        self._news.pop(policy.uid, None)
+        if learnt != policy.learnt:
+            self._news.pop(policy.uid, None)
+            self._written_ms[policy.uid] = now_ms
 
     def _next_run_ms(self, job: Job) -> int | None:
         """Return when the CronJob of a Job runs next after it, None where that is not known."""

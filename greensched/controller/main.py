@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from greensched.controller import patches, words
+from greensched.controller.alarms import Alarms
 from greensched.controller.api import DEFERRALS, JOBS, POLICIES
 from greensched.controller.cache import Cache
 from greensched.controller.deferral import ENDED, Deferral, new_deferral, read_deferral
@@ -18,8 +19,9 @@ from greensched.controller.job import read_job
 from greensched.controller.learning import Learning
 from greensched.controller.metering import Metering
 from greensched.controller.names import SELECTOR, STATUS
-from greensched.controller.planner import Foresight, Planner, outdates
-from greensched.controller.policy import conflicts, policy_of, read_policy, status_of
+from greensched.controller.outlook import outlook_text
+from greensched.controller.planner import Foresight, Planner, is_unplanned, leaves_room
+from greensched.controller.policy import conflicts, read_policy, status_of
 from greensched.controller.reconcile import Assessed, Standing, assess
 from greensched.controller.records import departed, recorded
 from greensched.controller.reflector import Reflector
@@ -33,13 +35,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from greensched.controller.api import Cluster
+    from greensched.controller.api import Cluster, Json
     from greensched.controller.job import Job
     from greensched.controller.policy import Policy, Spec
     from greensched.controller.reflector import Changed, Listed
     from greensched.controller.terms import Terms
 
 log = logging.getLogger("greensched")
+LASTING: Final = (Standing.WAITING, Standing.HELD, Standing.FOREIGN)  # told of again and again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,8 @@ class Controller:
         self.metering = Metering(cluster, prometheus)
         self.settler = Settler(foresight, self.writes, ledger)
         self.standing: dict[str, Assessed] = {}
-        self._due_ms: dict[str, int] = {}  # when a Job is to be looked at again
+        self._alarms = Alarms()
+        self._ready: set[str] = set()  # to be let run at once
         self._unrecorded: set[str] = set()
         self._unapplied: set[str] = set()  # what the plan says of them was not looked at
 
@@ -123,21 +127,22 @@ class Controller:
         self._record()
         self._tell_policies(now_ms)
         self._settle(now_ms)
+        self._tell_again(now_ms)
         return self._next_ms(now_ms)
 
     # -- what stands where ---------------------------------------------------------------------
 
     def _assess(self, now_ms: int) -> None:
         """Look at Jobs that changed, and at those whose time has come."""
-        due = {uid for uid, at_ms in self._due_ms.items() if at_ms <= now_ms}
-        for uid in self.cache.dirty | due:
+        self.cache.dirty.update(self._alarms.due(now_ms))
+        for uid in list(self.cache.dirty):
             job = self.cache.jobs.get(uid)
             if job is not None:
                 self._look(job, now_ms)
         self.cache.dirty.clear()
 
     def _look(self, job: Job, now_ms: int) -> None:
-        policy, why = policy_of(self.cache.policies.values(), job.namespace)
+        policy, why = self.cache.policy_of(job.namespace)
         record = self.cache.records.get(job.uid)
         found = assess(
             job,
@@ -148,18 +153,21 @@ class Controller:
             now_ms=now_ms,
         )
         before = self.standing.get(job.uid)
-        self.planner.is_outdated |= outdates(before, found, job)
+        self.planner.has_room |= leaves_room(before, found, job, now_ms)
+        if is_unplanned(before, found):
+            self.planner.unplanned.add(job.uid)
         self.standing[job.uid] = found
+        (self._ready.add if found.standing is Standing.RELEASE else self._ready.discard)(job.uid)
         self._unrecorded.add(job.uid)
         self._unapplied.add(job.uid)
-        self._due_ms.pop(job.uid, None)
+        self._alarms.drop(job.uid)
         if found.until_ms is not None:
-            self._due_ms[job.uid] = found.until_ms
+            self._alarms.put(job.uid, found.until_ms)
         elif found.standing is Standing.WAITING and found.terms is not None:
             planned_ms = patches.planned_ms(job)
             ends = [found.terms.latest_start_ms]
             ends += [] if planned_ms is None else [max(now_ms, planned_ms)]
-            self._due_ms[job.uid] = min(ends)
+            self._alarms.put(job.uid, min(ends))
         if found.standing in (Standing.FOREIGN, Standing.OVERRIDDEN, Standing.HELD):
             self.writes.tell(job, found.standing.value.capitalize(), found.why, now_ms)
 
@@ -167,11 +175,8 @@ class Controller:
 
     def _release(self, now_ms: int) -> None:
         """Let run what must not wait: what is overdue first, then what cannot be deferred."""
-        ready = [
-            (a.terms.latest_start_ms if a.terms else now_ms, uid, a.why)
-            for uid, a in self.standing.items()
-            if a.standing is Standing.RELEASE
-        ]
+        every = ((uid, self.standing[uid]) for uid in self._ready)
+        ready = [(a.terms.latest_start_ms if a.terms else now_ms, uid, a.why) for uid, a in every]
         for _, uid, why in sorted(ready):
             self._let_run(self.cache.jobs[uid], f"runs now: {why}", now_ms)
 
@@ -179,9 +184,18 @@ class Controller:
         self, job: Job, sentence: str, now_ms: int, planned_ms: int | None = None
     ) -> None:
         """Let a Job run; `planned_ms` is when it would have, in a dry run."""
-        if self.writes.patch(job, patches.released(job, now_ms, sentence, planned_ms)):
+        if self._patch(job, patches.released(job, now_ms, sentence, planned_ms), now_ms):
             self._look(self.cache.jobs[job.uid], now_ms)
             self.writes.tell(job, "Released", sentence, now_ms)
+
+    def _patch(self, job: Job, body: Json, now_ms: int) -> bool:
+        """Patch a Job; tell whether it was. What the rights forbid is tried again later."""
+        if self.writes.patch(job, body, now_ms):
+            return True
+        again_ms = self.writes.try_ms(job)
+        if again_ms:
+            self._alarms.put(job.uid, again_ms)
+        return False
 
     def _follow_departed(self, now_ms: int) -> None:
         """Ask about Jobs that are no longer selected: deleted, or without their label."""
@@ -197,14 +211,16 @@ class Controller:
                     continue
             if record is not None and is_open:
                 self.writes.record(departed(record, now_ms))
+                self.settler.ended.add(uid)
             self._forget(uid)
 
     def _forget(self, uid: str) -> None:
         self.cache.forget(uid)
         self.writes.forget(uid)
-        self._due_ms.pop(uid, None)
+        self._alarms.drop(uid)
+        self._ready.discard(uid)
         if self.standing.pop(uid, None) is not None:
-            self.planner.is_outdated = True
+            self.planner.has_room = True
 
     def _record(self) -> None:
         """Bring the records of Jobs that were looked at up to date, and learn from what ended."""
@@ -216,44 +232,51 @@ class Controller:
 
     def _record_one(self, job: Job, found: Assessed) -> None:
         record = self.cache.records.get(job.uid)
-        policy, _ = policy_of(self.cache.policies.values(), job.namespace)
+        policy, _ = self.cache.policy_of(job.namespace)
         if found.standing in (Standing.FOREIGN, Standing.IGNORED):
             return
         if record is None:
             never_ours = found.standing in (Standing.OVERRIDDEN, Standing.ENDED)
             if policy is None or policy.spec is None or never_ours:
                 return
+            if found.standing is Standing.WAITING and job.uid not in self.planner.intended:
+                return  # it is recorded together with the forecast that it is planned by
             record = new_deferral(job, policy.name, policy.spec.zone, dry_run=self.dry_run)
+            record = replace(record, outlook=self._outlook(job, found.terms, policy))
         wanted = recorded(record, job, found, policy.spec if policy else None)
-        intention = self.planner.intended.get(job.uid)
-        if intention is not None and wanted.phase != record.phase:
-            wanted = replace(
-                wanted,
-                now_g_per_kwh=wanted.now_g_per_kwh or intention.now_g_per_kwh,
-                planned_g_per_kwh=intention.planned_g_per_kwh,
-            )
         has_ended = wanted.phase == ENDED and record.phase != ENDED
         if has_ended and policy is not None and policy.spec is not None:
             self.learning.learn(job, wanted, policy)
             wanted = self.metering.metered(wanted, job, policy.spec.energy)
+        if has_ended:
+            self.settler.ended.add(job.uid)
         if wanted != record or not record.version:
             self.writes.record(wanted)
+
+    def _outlook(self, job: Job, terms: Terms | None, policy: Policy) -> str:
+        """Return what is foretold of the time in which a Job may run, however it is run."""
+        series = self.planner.outlook(policy.uid)
+        if series is None or terms is None:
+            return ""
+        return outlook_text(series, job.created_ms, terms.end_ms + terms.duration_ms)
 
     # -- the plan ------------------------------------------------------------------------------
 
     def _plan(self, now_ms: int) -> None:
         """Plan anew, if that is due."""
-        if not self.planner.is_due(now_ms):
+        self.planner.heed(self.cache.policies)
+        if now_ms < self.planner.next_ms(now_ms):
             return
         groups: dict[str, list[Candidate]] = {}
         for uid, found in self.standing.items():
             if found.terms is not None and found.standing in (Standing.WAITING, Standing.RUNNING):
                 job = self.cache.jobs[uid]
-                policy, _ = policy_of(self.cache.policies.values(), job.namespace)
+                policy, _ = self.cache.policy_of(job.namespace)
                 if policy is not None:
                     groups.setdefault(policy.uid, []).append(_candidate(job, found.terms))
-        self.planner.plan(groups, self.cache.policies, now_ms)
-        self._unapplied |= self.planner.intended.keys()
+        planned = self.planner.plan(groups, self.cache.policies, now_ms)
+        self._unapplied |= planned
+        self._unrecorded |= {uid for uid in planned if uid not in self.cache.records}
 
     def _apply(self, now_ms: int) -> None:
         """Let run what is due, pause what is to go on later, announce what moved."""
@@ -265,7 +288,7 @@ class Controller:
 
     def _apply_one(self, job: Job, standing: Standing, terms: Terms, now_ms: int) -> None:
         intention = self.planner.intended.get(job.uid)
-        policy, _ = policy_of(self.cache.policies.values(), job.namespace)
+        policy, _ = self.cache.policy_of(job.namespace)
         if policy is None or policy.spec is None:
             return
         if standing is Standing.WAITING:
@@ -292,11 +315,12 @@ class Controller:
             sentence = words.waits(job, policy.spec, intention, terms, now_ms)
             self._let_run(job, f"dry run, so it runs now; else it {sentence}", now_ms, start_ms)
         elif patches.is_announced(job, terms, start_ms):
-            self.writes.tell(job, "Deferred", job.notes.get(STATUS, ""), now_ms)
+            if not self.writes.is_told(job):  # but by who acted before us
+                self.writes.note_told(job, "Deferred", job.notes.get(STATUS, ""), now_ms)
         else:
             assert policy.spec is not None
             sentence = words.waits(job, policy.spec, intention, terms, now_ms)
-            if self.writes.patch(job, patches.announced(job, terms, start_ms, sentence)):
+            if self._patch(job, patches.announced(job, terms, start_ms, sentence), now_ms):
                 self._look(self.cache.jobs[job.uid], now_ms)
                 self.writes.tell(job, "Deferred", sentence, now_ms)
 
@@ -311,17 +335,17 @@ class Controller:
         later = [a for a, _ in intention.pieces if a > now_ms]
         ends = [b for a, b in intention.pieces if a <= now_ms < b]
         if ends:
-            self._due_ms[job.uid] = ends[0]  # its piece is over then
+            self._alarms.put(job.uid, ends[0])  # its piece is over then
         if spec.paused or ends or not later or since_ms is None or interval_ms is None:
             return
         kept_from_ms = since_ms + interval_ms + MS_PER_MIN
         if now_ms < kept_from_ms:  # nothing of this run would be kept yet
-            self._due_ms[job.uid] = kept_from_ms
+            self._alarms.put(job.uid, kept_from_ms)
             return
         sentence = words.pauses(intention, later[0], now_ms)
         body = patches.paused(job, now_ms, later[0], sentence)
         resumes_by_ms = resumed_by_ms(terms, patches.runs_with(job, now_ms), interval_ms)
-        if later[0] <= resumes_by_ms and self.writes.patch(job, body):
+        if later[0] <= resumes_by_ms and self._patch(job, body, now_ms):
             self._look(self.cache.jobs[job.uid], now_ms)
             self.writes.tell(job, "Paused", sentence, now_ms)
 
@@ -329,29 +353,40 @@ class Controller:
         """Write conditions and what was learnt into the status of policies, where that changed."""
         overlaps = conflicts(self.cache.policies.values())
         for policy in list(self.cache.policies.values()):
-            learnt = self.learning.learnt(policy)
+            learnt = self.learning.learnt(policy, now_ms)
             status = status_of(policy, overlaps.get(policy.name, ""), learnt, now_ms)
             if status is not None and self.writes.policy_status(policy, status):
-                self.learning.written(policy)
+                self.learning.written(policy, learnt, now_ms)
 
     def _settle(self, now_ms: int) -> None:
         """Settle what ended, as actual intensity comes."""
+        if now_ms < self.settler.next_ms():
+            return
         providers = {
             p.name: p.spec.provider for p in self.cache.policies.values() if p.spec is not None
         }
-        for one in self.settler.turn(list(self.cache.records.values()), providers, now_ms):
+        for one in self.settler.turn(self.cache.records, providers, now_ms):
             job = self.cache.jobs.get(one.uid)
             if job is not None and one.settled is not None:
                 self.writes.tell(job, "Settled", words.settled(one.settled), now_ms)
 
+    def _tell_again(self, now_ms: int) -> None:
+        """Tell again why Jobs wait: Events expire."""
+        for uid, told in self.writes.told_long_ago(now_ms):
+            found, job = self.standing.get(uid), self.cache.jobs.get(uid)
+            if found is None or job is None or found.standing not in LASTING:
+                self.writes.hush(uid)
+            elif not self.writes.tell(job, told.reason, told.sentence, now_ms):
+                return
+
     def _next_ms(self, now_ms: int) -> int:
         """Return when something is due, at the latest after a while."""
-        soon = self.cache.dirty or self.cache.departed
-        if soon or any(a.standing is Standing.RELEASE for a in self.standing.values()):
+        tried_ms = (self.writes.try_ms(self.cache.jobs[uid]) for uid in self._ready)
+        if self.cache.dirty or self.cache.departed or 0 in tried_ms:
             return now_ms + MS_PER_S  # something was refused or came in between
-        ends = [now_ms + self.idle_ms, max(self.planner.next_ms(now_ms), now_ms + MS_PER_S)]
-        ends += [max(at_ms, now_ms + MS_PER_S) for at_ms in self._due_ms.values()]
-        return min(ends)
+        ends = [self.planner.next_ms(now_ms), self.settler.next_ms(), self._alarms.first_ms()]
+        soon_ms = (max(at_ms, now_ms + MS_PER_S) for at_ms in ends if at_ms is not None)
+        return min(now_ms + self.idle_ms, *soon_ms)
 
 
 def _candidate(job: Job, terms: Terms) -> Candidate:

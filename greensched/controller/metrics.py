@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SHOWN: Final = {  # name -> what it says, and its labels
     "waiting_jobs": ("Jobs that wait because of us.", ("namespace",)),
     "overdue_jobs": ("Jobs that are suspended after their latest start.", ()),
+    "forbidden_jobs": ("Jobs that the rights of this account forbid to patch.", ()),
     "leader": ("1 where this replica acts.", ()),
     "clock_skew_seconds": ("How far the API server's clock is ahead of ours.", ()),
     "plan_duration_seconds": ("How long the last plan took.", ()),
@@ -84,6 +85,7 @@ class Metrics:
         for namespace, count in waiting.items():
             gauges["waiting_jobs"].labels(namespace).set(count)
         gauges["overdue_jobs"].set(overdue)
+        gauges["forbidden_jobs"].set(controller.writes.forbidden)
         gauges["clock_skew_seconds"].set(controller.cluster.skew_ms / MS_PER_S)
         gauges["plan_duration_seconds"].set(controller.planner.took_s)
         for (provider, zone), known_ms in controller.planner.known_ms.items():

@@ -56,7 +56,7 @@ class Reflector:
         self._now_ms, self._namespace, self._label = now_ms, namespace, label
         self._version: str | None = None  # of the last that was seen; None: list first
         self._listed_ms = 0
-        self._known: dict[str, tuple[str, Any]] = {}  # version and value, by UID
+        self._known: dict[str, tuple[str | None, Any]] = {}  # version and value, by UID
 
     def turn(self) -> None:
         """List if that is due, then watch until the stream ends; raises ApiError."""
@@ -81,9 +81,13 @@ class Reflector:
         for page in pages(self._cluster, self._kind, self._namespace, self._label):
             version = version or page["metadata"]["resourceVersion"]
             for raw in page["items"]:
-                value = self._value(raw)
+                meta = raw.get("metadata") or {}
+                uid = meta.get("uid") or ""
+                before, value = self._known.get(uid, (None, None))
+                if before is None or before != meta.get("resourceVersion"):
+                    value = self._value(raw)  # most have not changed since
                 if value is not None:
-                    found[raw["metadata"]["uid"]] = value
+                    found[uid] = value
         self._known = {uid: one for uid, one in self._known.items() if uid in found}
         self._sink(Listed(kind=self._kind, objects=found))
         self._version, self._listed_ms = version, self._now_ms()
@@ -104,10 +108,6 @@ class Reflector:
     def _value(self, raw: Json) -> Any:
         """Return an object read; one that cannot be is left aside, told, and sinks no list."""
         meta = raw.get("metadata") or {}
-        uid, version = meta.get("uid") or "", meta.get("resourceVersion") or ""
-        before, value = self._known.get(uid, ("", None))
-        if version and version == before:
-            return value  # most have not changed since they were listed last
         try:
             value = self._read(raw)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -115,5 +115,5 @@ class Reflector:
                 "%s %s cannot be read (%r): left alone", self._kind.name, meta.get("name"), error
             )
             return None
-        self._known[uid] = version, value
+        self._known[meta["uid"]] = meta.get("resourceVersion"), value
         return value

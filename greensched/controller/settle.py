@@ -8,20 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from greensched.accounting.settlement import (
-    Segment,
-    counterfactual,
-    is_actual,
-    settle,
-    settled_by_means,
-)
+from greensched.accounting.settlement import Segment, counterfactual, is_actual, settle
 from greensched.controller.deferral import ENDED
+from greensched.controller.outlook import outlook_series
 from greensched.units import MS_PER_DAY, MS_PER_H
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from greensched.accounting.settlement import Settlement
     from greensched.carbon import CarbonIntensity
     from greensched.controller.api import Json
     from greensched.controller.deferral import Deferral
@@ -50,39 +44,31 @@ def span_of(one: Deferral) -> tuple[int, int]:
 
 def settled(one: Deferral, series: CarbonIntensity | None, now_ms: int) -> Deferral | None:
     """Return a record settled as well as can be by now, None where nothing is new."""
-    assert one.power is not None
     ended_ms = span_of(one)[1]
+    if series is not None and now_ms >= ended_ms:
+        found = _under(series, one, BY_ACTUALS)
+        if found is not None:
+            return replace(one, settled=found, is_final=True)
+    if now_ms - ended_ms >= GIVEN_UP_MS:
+        return replace(one, is_final=True)
+    if one.settled or now_ms - ended_ms < PATIENCE_MS or not one.outlook:
+        return None
+    found = _under(outlook_series(one.outlook, one.zone), one, BY_FORECAST)
+    return None if found is None else replace(one, settled=found)
+
+
+def _under(series: CarbonIntensity, one: Deferral, by: str) -> Json | None:
+    """Return what was settled under one series, None where it does not tell of all of it."""
+    assert one.power is not None
     segments = segments_of(one)
     every = [*segments, counterfactual(segments, one.created_ms)]
     watts = (one.power.low_w, one.power.mid_w, one.power.high_w)
-    if series is not None and now_ms >= ended_ms:
-        found = [settle(segments, one.created_ms, w, series) for w in watts]
-        if all(found) and all(is_actual(series, s) for s in every):
-            labels = series.labels
-            said = {
-                "source": labels.source,
-                "signal": labels.signal,
-                "basis": labels.basis,
-                "vintage": labels.vintage,
-                "synthetic": labels.synthetic,
-            }
-            values = _plain([f for f in found if f], {"status": BY_ACTUALS, **said})
-            return replace(one, settled=values, is_final=True)
-    if now_ms - ended_ms >= GIVEN_UP_MS:
-        return replace(one, is_final=True)
-    now_g, planned_g = one.now_g_per_kwh, one.planned_g_per_kwh
-    if one.settled or now_ms - ended_ms < PATIENCE_MS or now_g is None or planned_g is None:
+    low, mid, high = (settle(segments, one.created_ms, w, series) for w in watts)
+    if low is None or mid is None or high is None:
         return None
-    means = [planned_g] * len(segments)
-    stood_in = [settled_by_means(segments, every[-1], w, means, now_g) for w in watts]
-    said = {"source": "the forecast of its plan", "signal": "average", "basis": "unstated"}
-    intensity = {"status": BY_FORECAST, **said, "vintage": "", "synthetic": False}
-    return replace(one, settled=_plain(stood_in, intensity))
-
-
-def _plain(found: list[Settlement], intensity: Json) -> Json:
-    """Return low, mid and high as plain values; the middle is the figure."""
-    low, mid, high = found
+    if by == BY_ACTUALS and not all(is_actual(series, s) for s in every):
+        return None
+    labels = series.labels
     return {
         "energy_mwh_milli": mid.energy_mwh_milli,
         "useful_mwh_milli": mid.useful_mwh_milli,
@@ -90,7 +76,14 @@ def _plain(found: list[Settlement], intensity: Json) -> Json:
         "counterfactual_mg": mid.counterfactual_mg,
         "saved_mg": mid.saved_mg,
         "saved_range_mg": sorted((low.saved_mg, high.saved_mg)),
-        "intensity": intensity,
+        "intensity": {
+            "status": by,
+            "source": labels.source,
+            "signal": labels.signal,
+            "basis": labels.basis,
+            "vintage": labels.vintage,
+            "synthetic": labels.synthetic,
+        },
     }
 
 

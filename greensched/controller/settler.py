@@ -13,7 +13,7 @@ from greensched.errors import GreenschedError
 from greensched.units import MS_PER_DAY, MS_PER_MIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from greensched.controller.api import Json
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("greensched")
 PERIOD_MS: Final = 10 * MS_PER_MIN  # until actuals that were not there are asked for again
+SOON_MS: Final = MS_PER_MIN  # after which Jobs that ended meanwhile are settled, if they can be
 
 
 class Settler:
@@ -31,49 +32,60 @@ class Settler:
     def __init__(self, foresight: Foresight, writes: Writes, ledger: Path | None) -> None:
         """Begin at once."""
         self._foresight, self._writes, self._ledger = foresight, writes, ledger
-        self._after_ms: int | None = None
+        self.ended: set[str] = set()  # UIDs of Jobs that did since the last turn
+        self._soon_ms = self._all_ms = 0
+
+    def next_ms(self) -> int:
+        """Return when to take a turn."""
+        return self._soon_ms if self.ended else self._all_ms
 
     def turn(
-        self, records: Iterable[Deferral], providers: dict[str, str], now_ms: int
+        self, records: Mapping[str, Deferral], providers: dict[str, str], now_ms: int
     ) -> list[Deferral]:
         """Settle what can be by now; `providers` are the policies' by name. Return what was.
 
-        Raises ApiError where the server refuses for now.
+        Jobs that ended since the last turn, and every ten minutes all that are open. Raises
+        ApiError where the server refuses for now.
         """
-        if self._after_ms is not None and now_ms < self._after_ms:
-            return []
+        every = now_ms >= self._all_ms
+        if every:
+            some = list(records.values())
+        else:
+            some = [records[uid] for uid in sorted(self.ended) if uid in records]
         groups: dict[tuple[str, str, int], list[Deferral]] = {}
-        for one in records:
+        for one in some:
             if is_open(one) and one.policy in providers:
                 day = span_of(one)[0] // MS_PER_DAY
                 groups.setdefault((providers[one.policy], one.zone, day), []).append(one)
         done = []
-        for (provider, zone, _), some in sorted(groups.items()):
-            first_ms = min(span_of(one)[0] for one in some)
-            last_ms = max(span_of(one)[1] for one in some)
+        for (provider, zone, _), group in sorted(groups.items()):
+            first_ms = min(span_of(one)[0] for one in group)
+            last_ms = max(span_of(one)[1] for one in group)
             series, _ = self._foresight.ask(
                 provider, zone, first_ms, max(last_ms, first_ms + 1), now_ms
             )
-            for one in some:
-                after = settled(one, series, now_ms)
-                if after is not None and self._enter(after, one.settled):
-                    self._writes.record(after)
-                    done.append(after)
-        self._after_ms = now_ms + PERIOD_MS
+            found = [(one, settled(one, series, now_ms)) for one in group]
+            known = [(after, one.settled) for one, after in found if after is not None]
+            if self._enter([(one, before) for one, before in known if one.settled != before]):
+                for one, _ in known:
+                    self._writes.record(one)
+                    done.append(one)
+        self.ended.clear()
+        self._all_ms = now_ms + PERIOD_MS if every else self._all_ms
+        self._soon_ms = now_ms + SOON_MS
         return done
 
-    def _enter(self, one: Deferral, before: Json | None) -> bool:
-        """Append the entry, unless it is there; return whether it is, or is not wanted."""
-        if self._ledger is None or one.settled is None or one.settled == before:
+    def _enter(self, known: Sequence[tuple[Deferral, Json | None]]) -> bool:
+        """Append entries, each with what it was before, unless they are there; tell whether."""
+        if self._ledger is None or not known:
             return True
         from greensched.ledger import Ledger
 
-        found = entry(one, before)
+        entries = [entry(one, before) for one, before in known]
         try:
             with Ledger(self._ledger) as ledger:
-                if ledger.row_of(found["key"]) is None:
-                    ledger.append([found])
+                ledger.append([e for e in entries if ledger.row_of(e["key"]) is None])
         except GreenschedError as error:
-            log.warning("job %s/%s is not entered: %s", one.namespace, one.job, error.findings[0])
+            log.warning("%d settled Jobs are not entered: %s", len(known), error.findings[0])
             return False
         return True

@@ -15,6 +15,7 @@ import numpy as np
 from greensched.accounting.settlement import Segment, mean_g_per_kwh
 from greensched.controller.names import RUN_NOW
 from greensched.model import WaitingView
+from greensched.policies.shifting.beside import Beside
 from greensched.policies.shifting.control import Planned, Shifting
 from greensched.policies.shifting.plan import Plan
 from greensched.ticks.seconds import TICK_MS, on_seconds
@@ -65,18 +66,19 @@ def intentions(
     series: CarbonIntensity | None,
     now_ms: int,
     cpu_m: int | None,
+    stays: Sequence[tuple[Candidate, tuple[Piece, ...]]] = (),
 ) -> dict[str, Intention]:
     """Return what is intended with each Job, by UID, under a cap of `cpu_m` cores together.
 
-    Without a series what was announced stays, and what has no plan runs at once.
+    `stays` are others and their pieces, which do not move. Without a series what was announced
+    stays, and what has no plan runs at once.
     """
     if series is None or not candidates:
         return {c.job.uid: _blind(c, now_ms) for c in candidates}
     zero_ms = now_ms // TICK_MS * TICK_MS
     ordered = sorted(candidates, key=lambda c: (c.job.created_ms, c.job.uid))
-    cap_m = max(1, sum(_need_m(c.job) for c in ordered)) if cpu_m is None else cpu_m
-    policy = Shifting(policy=Plan(cpu_m=cap_m, hysteresis=HYSTERESIS))
-    view = _view(ordered, now_ms, cap_m)
+    policy = Shifting(policy=_policy(cpu_m, stays))
+    view = _view(ordered, now_ms, cpu_m)
     forecast = on_seconds(series, zero_ms)
     _, promised = policy.decide(zero_ms, view, forecast, _memory(ordered, zero_ms))
     pieces: list[list[Piece]] = [[] for _ in ordered]
@@ -88,6 +90,18 @@ def intentions(
         c.job.uid: _intention(c, tuple(p), mean, max(now_ms, int(series.edges_ms[0])))
         for c, p in zip(ordered, pieces, strict=True)
     }
+
+
+def _policy(
+    cpu_m: int | None, stays: Sequence[tuple[Candidate, tuple[Piece, ...]]]
+) -> Plan | Beside:
+    """Return the plan of all, or of some in the room that others leave."""
+    if cpu_m is None:
+        return Plan(hysteresis=HYSTERESIS)
+    if not stays:
+        return Plan(cpu_m=cpu_m, hysteresis=HYSTERESIS)
+    taken = tuple((p, min(_need_m(c.job), cpu_m)) for c, pieces in stays for p in pieces)
+    return Beside(cpu_m=cpu_m, stays=taken, hysteresis=HYSTERESIS)
 
 
 def _blind(one: Candidate, now_ms: int) -> Intention:
@@ -125,9 +139,10 @@ def _need_m(job: Job) -> int:
     return max(1, job.pods * job.cpu_m)
 
 
-def _view(ordered: Sequence[Candidate], now_ms: int, cap_m: int) -> WaitingView:
+def _view(ordered: Sequence[Candidate], now_ms: int, cpu_m: int | None) -> WaitingView:
     """Return the Jobs in columns; who they are is their row."""
     rows = range(len(ordered))
+    needs = np.array([_need_m(c.job) for c in ordered], np.int64)
     done_ms = [c.terms.left_ms - left_ms(c, now_ms) for c in ordered]
     return WaitingView(
         job=np.array(rows, np.int64),
@@ -136,7 +151,7 @@ def _view(ordered: Sequence[Candidate], now_ms: int, cap_m: int) -> WaitingView:
             [c.terms.latest_start_ms + d for c, d in zip(ordered, done_ms, strict=True)], np.int64
         ),
         left_ms=np.array([left_ms(c, now_ms) for c in ordered], np.int64),
-        cpu_m=np.array([min(_need_m(c.job), cap_m) for c in ordered], np.int64),
+        cpu_m=needs if cpu_m is None else np.minimum(needs, cpu_m),
         interruptible=np.array([c.may_pause for c in ordered], np.bool_),
         started=np.array([c.released_ms is not None for c in ordered], np.bool_),
         running=np.array([c.released_ms is not None for c in ordered], np.bool_),

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class _BlindWrites(Writes):
     """Writes without saying which version was seen."""
 
-    def patch(self, job: Job, body: Json) -> bool:
+    def patch(self, job: Job, body: Json, now_ms: int) -> bool:
         """Patch whatever is there by now."""
         del body["metadata"]["resourceVersion"]
-        return super().patch(job, body)
+        return super().patch(job, body, now_ms)
 
 
 class WithoutPrecondition(Patient):

@@ -42,6 +42,7 @@ class Faults:
     random: Random = field(default_factory=Random)
     overload: float = 0.0  # 429 with Retry-After
     failure: float = 0.0  # 500 or 503
+    forbidden: float = 0.0  # 403 to a patch, as while a server that started reads its roles
     silence: float = 0.0  # no answer, nothing done
     lost: float = 0.0  # done, but the answer is lost
     crash: float = 0.0  # before or after the call
@@ -130,6 +131,8 @@ class FakeCluster:
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
         if self.faults.happens(self.faults.race):
             self.meddle(name)
+        if self.faults.happens(self.faults.forbidden):
+            raise ApiError(f"PATCH {path}", HTTPStatus.FORBIDDEN, "no rights")
         return self._call("PATCH", path, {}, body)
 
     def replace(

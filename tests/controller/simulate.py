@@ -89,6 +89,7 @@ class World:
             random=Random(r.random()),  # noqa: S311
             overload=r.choice((0, 0.05)) * scale,
             failure=r.choice((0, 0.05)) * scale,
+            forbidden=r.choice((0, 0.1)) * scale,
             silence=r.choice((0, 0.03)) * scale,
             lost=r.choice((0, 0.05)) * scale,
             crash=r.choice((0, 0.01, 0.05)) * scale,

@@ -77,6 +77,7 @@ class Store:
     listings: dict[Key, tuple[str, list[Key]]] = field(default_factory=dict)
     made: int = 0
     alive: set[str] = field(default_factory=set)  # UIDs
+    keys: dict[str, set[Key]] = field(default_factory=dict)  # by plural
 
     # -- verbs ---------------------------------------------------------------------------------
 
@@ -145,6 +146,7 @@ class Store:
     def delete(self, key: Key, who: str) -> Json:
         """Delete an object and, as the garbage collector does, the record that belongs to it."""
         known = self.objects.pop(key)
+        self.keys[key[0]].discard(key)
         uid = known["metadata"]["uid"]
         self.alive.discard(uid)
         self._note(Change(self._next(), key, known, None, who))
@@ -178,8 +180,8 @@ class Store:
         if kept is None or kept[0] != version:
             keys = sorted(
                 k
-                for k, o in self.objects.items()
-                if k[0] == plural and (not namespace or k[1] == namespace) and selects(o, label)
+                for k in self.keys.get(plural, ())
+                if (not namespace or k[1] == namespace) and selects(self.objects[k], label)
             )
             self.listings[listing] = kept = (version, keys)
         return kept[1]
@@ -219,6 +221,7 @@ class Store:
         kept = {"apiVersion": after.get("apiVersion") or GROUP, "kind": KINDS[key[0]]}
         made = {**kept, **after, "metadata": meta}
         self.objects[key] = made
+        self.keys.setdefault(key[0], set()).add(key)
         self.alive.add(meta["uid"])
         self._note(Change(self.version, key, before, made, who))
         owners = meta.get("ownerReferences") or []

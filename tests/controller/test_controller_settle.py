@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from greensched.accounting.settlement import Segment, is_actual
 from greensched.carbon import ACTUAL, FORECAST, CarbonIntensity, Labels
 from greensched.controller.deferral import ENDED, Deferral, body_of, read_deferral
 from greensched.controller.energy import Power
+from greensched.controller.outlook import outlook_series, outlook_text
 from greensched.controller.settle import GIVEN_UP_MS, PATIENCE_MS, entry, settled, totals
 from greensched.ledger import Ledger, init_ledger, verifier_key, verify
 from greensched.units import MS_PER_H
@@ -21,6 +23,20 @@ if TYPE_CHECKING:
     import pytest
 
 H = MS_PER_H
+
+
+def grid(*values: float, status: int = ACTUAL) -> CarbonIntensity:
+    """Return intensity by hour from the start."""
+    return CarbonIntensity(
+        zone="DE",
+        edges_ms=START_MS + H * np.arange(len(values) + 1),
+        values_g_per_kwh=np.array(values),
+        status=np.full(len(values), status, np.int8),
+        labels=Labels(source="meters", vintage="2026-03"),
+    )
+
+
+OUTLOOK = outlook_text(grid(400, 300, 100, 350, status=FORECAST), START_MS, START_MS + 4 * H)
 
 
 def ended(*runs: tuple[int, int, bool], created_ms: int = START_MS) -> Deferral:
@@ -36,20 +52,8 @@ def ended(*runs: tuple[int, int, bool], created_ms: int = START_MS) -> Deferral:
         phase=ENDED,
         ended_ms=START_MS + runs[-1][1] * H,
         runs=tuple((START_MS + a * H, START_MS + b * H, kept) for a, b, kept in runs),
-        now_g_per_kwh=400.0,
-        planned_g_per_kwh=100.0,
+        outlook=OUTLOOK,
         power=Power(low_w=500.0, mid_w=1_000.0, high_w=2_000.0, quality="assumed"),
-    )
-
-
-def grid(*values: float, status: int = ACTUAL) -> CarbonIntensity:
-    """Return intensity by hour from the start."""
-    return CarbonIntensity(
-        zone="DE",
-        edges_ms=START_MS + H * np.arange(len(values) + 1),
-        values_g_per_kwh=np.array(values),
-        status=np.full(len(values), status, np.int8),
-        labels=Labels(source="meters"),
     )
 
 
@@ -82,8 +86,38 @@ def test_nothing_is_settled_before_actuals_cover_both() -> None:
     assert settled(one, None, now_ms + PATIENCE_MS - 1) is None
 
 
+def test_one_forecast_settles_what_was_and_what_would_have_been() -> None:
+    """The forecast of its first plan stands for both, whatever later plans were made by."""
+    one = ended((1, 2, True), (2, 3, False), (3, 4, True), created_ms=START_MS + H)
+    found = settled(one, None, START_MS + 4 * H + PATIENCE_MS)
+    assert found is not None
+    assert found.settled is not None
+    assert (300 + 100 + 350) * 1_000 == found.settled["actual_mg"]
+    assert (300 + 100) * 1_000 == found.settled["counterfactual_mg"]
+    assert ("meters", "2026-03") == tuple(
+        found.settled["intensity"][name] for name in ("source", "vintage")
+    )
+
+
+def test_without_a_forecast_of_all_of_it_nothing_stands_in() -> None:
+    """A Job that ran beyond its forecast, or never had one, waits for actuals until the end."""
+    for one in (ended((3, 5, True)), replace(ended((2, 3, True)), outlook="")):
+        assert settled(one, None, START_MS + 5 * H + PATIENCE_MS) is None
+
+
+def test_an_outlook_tells_of_the_time_since_creation() -> None:
+    """Its first value holds back to the creation, an hour at most, and it ends with the series."""
+    series = grid(400.004, 300, 100, status=FORECAST)
+    kept = outlook_series(outlook_text(series, START_MS - H, START_MS + 2 * H), "DE")
+    assert [START_MS - H, START_MS + H, START_MS + 2 * H] == kept.edges_ms.tolist()
+    assert [400.0, 300.0] == kept.values_g_per_kwh.tolist()
+    assert not is_actual(kept, Segment(start_ms=START_MS, end_ms=START_MS + H))
+    assert "" == outlook_text(series, START_MS - H - 1, START_MS + H)
+    assert "" == outlook_text(series, START_MS + 3 * H, START_MS + 4 * H)
+
+
 def test_the_forecast_stands_in_and_is_corrected() -> None:
-    """After 72 hours the plan's forecast settles, flagged; actuals supersede it later."""
+    """After 72 hours the first forecast settles, flagged; actuals supersede it later."""
     now_ms = START_MS + 3 * H + PATIENCE_MS
     first = settled(ended((2, 3, True)), None, now_ms)
     assert first is not None

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from greensched import registry
 from greensched.bounds.shifting import best_starts, cheapest_ticks, least_emissions
 from greensched.bounds.transport import Transport, least_contiguous
-from greensched.policies.shifting.greedy import greedy
+from greensched.model import NONE
+from greensched.policies.shifting.greedy import best_free_start, greedy
 from greensched.policies.shifting.plan import Plan
+from greensched.policies.shifting.room import Room
 from greensched.policies.shifting.suspended import tick_quantile
 from greensched.shift.account import carbon_g, peak_cpu_m, running, waits
 from greensched.shift.replay import beside_reserved, capped
@@ -236,6 +238,24 @@ def test_greedy_sees_no_later_jobs(study: Study, cut: int) -> None:
     whole, part = greedy(jobs, series, 2_500), greedy(first, series, 2_500)
     for j in range(len(first)):
         assert ticks_of(part, j) == ticks_of(whole, j)
+
+
+@few
+@given(study=studies(), cpu_m=st.integers(1_000, 6_000), held=st.lists(st.integers(-1, 40)))
+def test_greedy_starts_are_those_of_all_corners(study: Study, cpu_m: int, held: list[int]) -> None:
+    """Whoever takes its best start of all, or that of a like job, would be given the same."""
+    jobs = replace(study[0], interruptible=np.zeros(len(study[0]), np.bool_))
+    jobs = replace(jobs, cpu_m=np.minimum(jobs.cpu_m, cpu_m))
+    was = np.array([*held, *[-1] * len(jobs)][: len(jobs)])
+    plan, room = greedy(jobs, study[1], cpu_m, held=was, hysteresis=0.1), Room(cpu_m, 0)
+    for j in range(len(jobs)):
+        first, last, length, need = (
+            int(c[j]) for c in (jobs.arrival, jobs.latest, jobs.length, jobs.cpu_m)
+        )
+        keeps = (int(was[j]) if first <= was[j] <= last else NONE, 0.1)
+        start = best_free_start(room, study[1], (first, last), length, need, None, keeps)
+        assert start == plan.start[plan.job == j][0]
+        room.take(start, start + length, need)
 
 
 @pytest.mark.parametrize("solver", ["greedy", "exact"])

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from greensched.bounds.shifting import best_starts
 from greensched.model import NONE
 from greensched.policies.shifting.room import Room
 from greensched.ticks import Schedule, merged
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from greensched.model import FloatArray, IntArray
     from greensched.policies.shifting.wake import Wake
     from greensched.ticks import TickIntensity, TickJobs
@@ -44,24 +47,51 @@ def greedy(
     room = room or Room(cpu_m, int(jobs.arrival[0]) if len(jobs) else 0)
     was = held if held is not None else np.full(len(jobs), NONE)
     rows: list[tuple[int, int, int]] = []
-    columns = (jobs.arrival, jobs.latest, jobs.length, jobs.cpu_m, jobs.interruptible, was)
-    for j, (arrival, latest, length, need, pauses, old) in enumerate(
-        zip(*(column.tolist() for column in columns), strict=True)
+    like: dict[tuple[int, ...], int] = {}
+    columns = (jobs.arrival, jobs.latest, jobs.length, jobs.cpu_m, was)
+    hopes = _hopes(jobs, intensity, was, hysteresis)
+    for j, ((arrival, latest, length, need, old), pauses, hope) in enumerate(
+        zip(_tuples(*columns), jobs.interruptible.tolist(), hopes.tolist(), strict=True)
     ):
         room.forget(arrival)
         if pauses:
             window = (arrival, latest + length)
             pieces = cheapest_free(room, intensity, window, length, need, wake=wake)
         else:
-            keeps = old if arrival <= old <= latest else NONE
-            start = best_free_start(
-                room, intensity, (arrival, latest), length, need, wake, (keeps, hysteresis)
-            )
+            asked = (arrival, latest, length, need, old)
+            start = like.get(asked, hope)
+            if wake is not None or not room.has(start, start + length, need):
+                keeps = old if arrival <= old <= latest else NONE
+                start = best_free_start(
+                    room, intensity, (arrival, latest), length, need, wake, (keeps, hysteresis)
+                )
+                like[asked] = start
             pieces = [(start, start + length)]
         for start, stop in pieces:
             room.take(start, stop, need)
             rows.append((j, start, stop))
     return merged(*np.array(rows, np.int64).reshape(-1, 3).T)
+
+
+def _tuples(*columns: IntArray) -> Iterator[tuple[int, ...]]:
+    """Return the rows of columns."""
+    return zip(*(column.tolist() for column in columns), strict=True)
+
+
+def _hopes(
+    jobs: TickJobs, intensity: TickIntensity, held: IntArray, hysteresis: float
+) -> IntArray:
+    """Return the start that each contiguous job takes if there is room then.
+
+    Room only narrows the choice, so the best of all starts, or a held one that is good enough
+    beside it, stays what it is if it fits; and so does what a job that asked the same was given.
+    """
+    best = best_starts(intensity, jobs.arrival, jobs.latest, jobs.length)
+    own = (held >= jobs.arrival) & (held <= jobs.latest)
+    held = np.where(own, held, best)
+    emitted, least = (intensity.emitted(s, s + jobs.length) for s in (held, best))
+    hopes: IntArray = np.where(emitted * (1.0 - hysteresis) <= least, held, best)
+    return hopes
 
 
 def best_free_start(

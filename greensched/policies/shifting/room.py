@@ -29,6 +29,18 @@ class Room:
         self._at[0], self._free[0] = since, cpu_m
         self._first, self._last = 0, 1
 
+    @classmethod
+    def beside(cls, cpu_m: int, start: IntArray, stop: IntArray, taken: IntArray) -> Room:
+        """Return what ranges `[start, stop)`, from tick 0 on, leave that take so much each."""
+        at, step = np.unique(np.concatenate(([0], start, stop)), return_inverse=True)
+        change = np.zeros(len(at), np.int64)
+        np.add.at(change, step[1:], np.concatenate((-taken, taken)))
+        room = cls(cpu_m, 0)
+        room._last = len(at)
+        room._at, room._free = np.zeros((2, len(at) + GROWTH), np.int64)
+        room._at[: len(at)], room._free[: len(at)] = at, cpu_m + np.cumsum(change)
+        return room
+
     def window(self, first: int, stop: int) -> tuple[IntArray, IntArray]:
         """Return the ticks at which steps begin within `[first, stop)`, and what is free on each.
 
