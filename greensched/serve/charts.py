@@ -24,6 +24,7 @@ HEIGHT: Final = 190
 STEP_MS: Final = 5 * MS_PER_MIN  # after it the chart begins later
 AHEAD_MS: Final = 2 * MS_PER_DAY
 PLANNED_MAX: Final = 100  # runs that are shaded
+OPACITY, OPACITY_MIN = 0.4, 0.1  # of one run alone, and of each among many
 
 
 def charts(board: Board, zone: tzinfo | None) -> dict[str, c.Chart]:
@@ -102,8 +103,13 @@ def _intensity(
     )
     layers: list[Any] = [area.encode(x=along, y=level)]
     if planned:
-        runs = _times(planned, ["begin_local", "end"], ["begin_local", "end"])
-        shade = alt.Chart(runs).mark_rect(color=c.ORANGE, opacity=max(0.08, 0.35 / len(runs)))
+        parse = dict.fromkeys(("begin_local", "end"), "utc:'%Y-%m-%dT%H:%M'")
+        runs = alt.InlineData(
+            values=[{"begin_local": begin, "end": end} for begin, end in planned],
+            format=alt.DataFormat(type="json", parse=parse),
+        )
+        opacity = max(OPACITY_MIN, OPACITY / len(planned))  # where many run it is darker
+        shade = alt.Chart(runs).mark_rect(color=c.ORANGE, opacity=opacity)
         layers.insert(0, shade.encode(x=along, x2="end:T"))
     asked = clock(board.ahead.asked_ms, board.at_ms, zone)
     shaded = f" Shaded: planned runs of jobs that wait ({len(planned)})." if planned else ""

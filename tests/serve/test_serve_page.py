@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from greensched.report.charts.chart import ORANGE
 from greensched.serve.board import board_of
 from greensched.serve.charts import charts, drawn
 from greensched.serve.hub import Hub
@@ -111,6 +112,7 @@ def test_charts_hold_what_they_show(full: dict[str, str]) -> None:
     for svg in (one for chart in made.values() for one in drawn(chart).values()):
         assert svg.startswith("<svg")
         assert [] == re.findall(r"<script|<style|\sstyle=|\son\w+=|href=", svg)
+    assert ORANGE in drawn(made["intensity"])["wide"]  # the planned run
     assert 4 == sum(html.count("<svg") for html in full.values())
 
 
