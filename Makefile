@@ -18,7 +18,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow soak test-browser test-cluster laws-deep mutate check lint types layers tidy format bench lock clean
+.PHONY: help demo test slow soak test-browser test-cluster laws-deep mutate check lint types layers tidy \
+  format docs bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -70,6 +71,9 @@ tidy: $(STAMP)
 format: $(STAMP)  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(STAMP)  ## build the documentation as a site, warnings as errors: build/site/index.html
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --strict
 
 bench: $(STAMP)  ## time what is promised; writes docs/benchmarks.md
 	@$(PY) -m benchmarks

@@ -1,8 +1,9 @@
 """What the documents show is what happens: their commands and cells, run in order.
 
-A page is a session. Its console blocks are run by bash in one empty folder, its Python blocks in one
-namespace, and where a text block follows, that is what was printed (of Python: the last value).
-`python -m tests.docs [PAGE...]` writes the text blocks anew.
+A page is a session. Its console blocks are run by bash in one empty folder, its Python blocks in
+one namespace, and where a text block follows, that is what was printed (of Python: the last
+value). Where a picture follows, that is the altair chart in which the cell ends.
+`python -m tests.docs [PAGE...]` writes text blocks and pictures anew.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.readme import picture
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,22 +30,40 @@ PAGES: Final = sorted(
     if re.search(r"^```(console|python)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     and page.parent.name in ("docs", "guides")
 )
-BLOCK: Final = re.compile(r"^```(console|python)\n(.*?)^```$(\n\n^```text\n(.*?)^```$)?", re.M | re.S)
+BLOCK: Final = re.compile(
+    r"^```(console|python)\n(.*?)^```$(\n\n^```text\n.*?^```$|\n\n!\[[^]]*\]\((\S+\.svg)\))?",
+    re.MULTILINE | re.DOTALL,
+)
 COLUMNS: Final = 100
 
 
-def executed(page: Path, folder: Path) -> str:
-    """Return a page as it would be, were what it shows printed now."""
+def executed(page: Path, folder: Path) -> tuple[str, dict[Path, str]]:
+    """Return a page, and its pictures by file, as they would be were all run now."""
     names: dict[str, Any] = {}
+    pictures: dict[Path, str] = {}
 
     def block(found: re.Match[str]) -> str:
-        kind, code, follows = found[1], found[2], found[3]
-        printed = _console(code, folder) if kind == "console" else _python(code, page, names)
-        after = f"\n\n```text\n{printed}```" if follows else ""
+        kind, code, follows, picture = found.groups()
+        value = _console(code, folder) if kind == "console" else _python(code, page, names)
+        if picture:
+            pictures[(page.parent / picture).resolve()] = drawn(value)
+            return found[0]
+        printed = value if kind == "console" else f"{value!r}\n"
+        shown = "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
+        after = f"\n\n```text\n{shown}```" if follows else ""
         return f"```{kind}\n{code}```{after}"
 
     with _in(ROOT):
-        return BLOCK.sub(block, page.read_text(encoding="utf-8"))
+        text = BLOCK.sub(block, page.read_text(encoding="utf-8"))
+    return text, pictures
+
+
+def drawn(chart: Any) -> str:
+    """Return an altair chart as a picture on paper."""
+    import vl_convert
+
+    svg: str = vl_convert.vegalite_to_svg(chart.to_json())
+    return picture(svg)
 
 
 def _console(code: str, folder: Path) -> str:
@@ -74,16 +95,15 @@ def _console(code: str, folder: Path) -> str:
     return done.stdout
 
 
-def _python(code: str, page: Path, names: dict[str, Any]) -> str:
-    """Return the last value of a cell as text; empty where it ends in none."""
+def _python(code: str, page: Path, names: dict[str, Any]) -> Any:
+    """Return the last value of a cell, None where it ends in none."""
     tree = ast.parse(code)
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, str(page), "exec"), names)  # noqa: S102  our own page
     if last is None:
-        return ""
+        return None
     assert isinstance(last, ast.Expr)
-    value = eval(compile(ast.Expression(last.value), str(page), "eval"), names)  # noqa: S307
-    return f"{value!r}\n"
+    return eval(compile(ast.Expression(last.value), str(page), "eval"), names)  # noqa: S307
 
 
 @contextmanager
@@ -101,8 +121,9 @@ def main() -> None:
     """Write pages anew: those named, else all."""
     for page in map(Path, sys.argv[1:]) if sys.argv[1:] else PAGES:
         with tempfile.TemporaryDirectory() as folder:
-            text = executed(page.resolve(), Path(folder))
-        page.write_text(text, encoding="utf-8")
+            text, pictures = executed(page.resolve(), Path(folder))
+        for path, content in {page: text, **pictures}.items():
+            path.write_text(content, encoding="utf-8")
 
 
 if __name__ == "__main__":

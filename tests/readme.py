@@ -16,6 +16,7 @@ COLUMNS = 100
 # The table stands in the only fenced block that is plain text.
 TABLE = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+\.\d+")
+DRAWN_MIN = 1_000  # characters of a path that is an area or a line of the run, no tick or letter
 INK, PAPER = "#303030", "#ffffff"  # a picture has no page whose colours it could follow
 
 
@@ -44,6 +45,11 @@ def picture(svg: str) -> str:
     paper = f'<rect width="100%" height="100%" fill="{PAPER}"/>'
     short = re.sub(r'(?<= d=")[^"]*', lambda found: rounded(found[0]), body)
     return (head + end + paper + short).replace("currentColor", INK) + "\n"
+
+
+def lines_drawn(svg: str) -> list[str]:
+    """Return the long paths of a chart: its areas and lines, whatever fonts are there."""
+    return [path for path in re.findall(r' d="([^"]*)"', svg) if len(path) >= DRAWN_MIN]
 
 
 def rounded(text: str) -> str:

@@ -1,7 +1,7 @@
 """mkdocs' hook: pages made of the code and of files beside docs/, and links that lead to them.
 
-Documents are written for readers of the repository. On the site a link to a file that is no page of
-it becomes the file's name, and what Markdown there takes for a list is one here too.
+Documents are written for readers of the repository. On the site a link to a file that is no page
+of it becomes the file's name, and what Markdown there takes for a list is one here too.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 from greensched.cli.reference import commands_page
@@ -30,7 +31,17 @@ COMMANDS: Final = "reference/commands.md"
 DECISIONS: Final = "decisions/index.md"
 LINK: Final = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 FENCE: Final = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
+OUTSIDE: Final = re.compile(r"<(script|img|iframe|link)\b[^>]*(src|href)=\"?https?:[^>]*>")
 ITEM: Final = re.compile(r"[-*] |\d+\. ")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Add to the reference all its pages that are not named there."""
+    (listed,) = (part["Reference"] for part in config.nav or () if "Reference" in part)
+    named = {page for entry in listed for page in entry.values()}
+    pages = (f"reference/{path.name}" for path in sorted((ROOT / "docs/reference").glob("*.md")))
+    listed += [page for page in pages if page not in named]
+    return config
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
@@ -47,7 +58,7 @@ def decisions_page(notes: list[Path]) -> str:
     """Return the list of decision notes."""
     titles = [(n.name, n.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")) for n in notes]
     listed = "\n".join(f"- [{title}]({name})" for name, title in titles)
-    return f"# Decisions\n\nWhat was decided, what was measured, and what else there was.\n\n{listed}\n"
+    return f"# Decisions\n\nWhat was decided, measured, and what else there was.\n\n{listed}\n"
 
 
 def on_page_markdown(markdown: str, *, page: Page, files: Files, **_: object) -> str:
@@ -61,6 +72,13 @@ def on_page_markdown(markdown: str, *, page: Page, files: Files, **_: object) ->
     return "".join(parts)
 
 
+def on_post_page(output: str, *, page: Page, **_: object) -> str:
+    """Refuse a page that would fetch anything from elsewhere."""
+    if found := OUTSIDE.search(output):
+        raise PluginError(f"{page.file.src_uri} fetches from elsewhere: {found[0]}")
+    return output
+
+
 def _link(found: re.Match[str], origin: str, own: str, files: Files) -> str:
     """Return a link as it is on the site: to a page, or as the name of a file."""
     mark, text, target = found.groups()
@@ -68,8 +86,9 @@ def _link(found: re.Match[str], origin: str, own: str, files: Files) -> str:
     if not name or re.match(r"[a-z]+:", target):
         return found[0]
     there = posixpath.normpath(posixpath.join(posixpath.dirname(origin), name))
-    to = BESIDE.get(there, there.removeprefix("docs/"))
-    if there not in BESIDE and (not there.startswith("docs/") or files.get_file_from_path(to) is None):
+    to = BESIDE.get(there) or there.removeprefix("docs/")
+    is_shown = there in BESIDE or there.startswith("docs/")
+    if not is_shown or files.get_file_from_path(to) is None:
         return f"{text} (`{there}`)"
     relative = posixpath.relpath(to, posixpath.dirname(own) or ".")
     return f"{mark}[{text}]({relative}{hash_}{anchor})"
@@ -80,8 +99,7 @@ def _lists(text: str) -> str:
     lines: list[str] = []
     for line in text.split("\n"):
         before = lines[-1] if lines else ""
-        is_first = ITEM.match(line) and before and before[0] not in " #|" and not ITEM.match(before)
-        if is_first and not _in_list(lines):
+        if ITEM.match(line) and before and before[0] not in "#|" and not _in_list(lines):
             lines.append("")
         lines.append(line)
     return "\n".join(lines)

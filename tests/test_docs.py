@@ -9,6 +9,7 @@ import pytest
 from greensched.cli.main import COMMANDS
 from greensched.cli.reference import commands_page
 from tests import docs
+from tests.readme import lines_drawn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,15 +18,18 @@ if TYPE_CHECKING:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", docs.PAGES, ids=lambda page: page.stem)
 def test_page_shows_what_happens(page: Path, tmp_path: Path) -> None:
-    """Every command and cell of a page runs, and prints what the page shows."""
-    assert page.read_text(encoding="utf-8") == docs.executed(page, tmp_path)
+    """Every command and cell of a page runs, and prints and draws what the page shows."""
+    text, pictures = docs.executed(page, tmp_path)
+    assert page.read_text(encoding="utf-8") == text
+    for path, content in pictures.items():
+        assert lines_drawn(path.read_text(encoding="utf-8")) == lines_drawn(content)
 
 
 def test_failing_command_is_seen(tmp_path: Path) -> None:
     """A page whose command fails, or prints something else, is not as it was executed."""
     page = tmp_path / "page.md"
     page.write_text("```console\necho a\n```\n\n```text\nb\n```\n", encoding="utf-8")
-    assert "```text\na\n```" in docs.executed(page, tmp_path)
+    assert "```text\na\n```" in docs.executed(page, tmp_path)[0]
     page.write_text("```console\nfalse\necho a\n```\n", encoding="utf-8")
     with pytest.raises(RuntimeError, match="ended with 1"):
         docs.executed(page, tmp_path)

@@ -1,4 +1,4 @@
-"""The page of the documentation that lists every command with its options, as the code has them."""
+"""The documentation's page of all commands with their options, as the code has them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ NAME: Final = "greensched"
 HEAD: Final = f"""# Commands
 
 Data goes to stdout, narration to stderr; `-o` is the form of what is printed, `--out` a place that
-files are written to. Exit codes are in [outputs](outputs.md#exit-codes-and-streams). `{NAME} COMMAND
---help` prints the same as this page, which is made of it.
+files are written to. Exit codes are in [outputs](outputs.md#exit-codes-and-streams). `{NAME}
+COMMAND --help` prints the same as this page, which is made of it.
 """
 EVERYWHERE: Final = ("help", "quiet", "verbose")  # told once, above
 COMMON: Final = """

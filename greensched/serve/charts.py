@@ -106,7 +106,7 @@ def _intensity(
         parse = dict.fromkeys(("begin_local", "end"), "utc:'%Y-%m-%dT%H:%M'")
         runs = alt.InlineData(
             values=[{"begin_local": begin, "end": end} for begin, end in planned],
-            format=alt.DataFormat(type="json", parse=parse),
+            format=alt.JsonDataFormat(type="json", parse=parse),
         )
         opacity = max(OPACITY_MIN, OPACITY / len(planned))  # where many run it is darker
         shade = alt.Chart(runs).mark_rect(color=c.ORANGE, opacity=opacity)
