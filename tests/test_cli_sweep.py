@@ -68,7 +68,9 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_one_row_a_point(folder: Path) -> None:
     """The table has a row for each of 12 points in order; JSON has the same rows."""
-    assert {"points.parquet", "sweep.json"} == {p.name for p in (folder / "one").iterdir()}
+    assert {"points.parquet", "report.html", "sweep.json"} == {
+        p.name for p in (folder / "one").iterdir()
+    }
     table = read_parquet(folder / "one" / "points.parquet")
     assert list(range(12)) == table["point"].tolist()
     assert [1.0, 1.0, 2.0] == table["seed"].tolist()[:3]

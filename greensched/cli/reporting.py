@@ -85,27 +85,47 @@ def _write(folder: Path, files: Mapping[str, str | bytes], at: int | None = None
 @click.argument("a", type=click.Path(exists=True, path_type=Path))
 @click.argument("b", type=click.Path(exists=True, path_type=Path))
 @form(*FORMS)
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a page with the difference by cause, comparison.html, into this folder.",
+)
 @scenario_options
 @verbosity
-def compare(a: Path, b: Path, form: str, **asked: Any) -> None:
+def compare(a: Path, b: Path, form: str, out: Path | None, **asked: Any) -> None:
     """Show the scenarios of A and B side by side, and B less A.
 
     Each is a folder of results, or a scenario, which is then run. --set, --seed and the like
     apply to scenarios.
     """
-    first, second = (_summary(path, asked) for path in (a, b))
-    for warning in differences(first, second):
+    (first, text_a), (second, text_b) = (_summary(path, asked) for path in (a, b))
+    warnings = differences(first, second)
+    for warning in warnings:
         say.tell(f"warning: {warning}")
     click.echo(_compared(first, second, form), nl=False)
+    if out is not None:
+        from greensched.report.page.compared import compared_page
+
+        made = compared_page(
+            first,
+            second,
+            titles=_titles(first, second),
+            warnings=warnings,
+            scenarios=(text_a, text_b),
+        )
+        _write(out, {"comparison.html": made}, at=say.NORMAL)
 
 
-def _summary(path: Path, asked: dict[str, Any]) -> dict[str, Any]:
-    """Return the summary of a folder of results, or of a scenario, run now."""
+def _summary(path: Path, asked: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the summary and the scenario of a folder of results, or of a scenario, run now."""
     from greensched.report.outputs import read_result
 
     if path.is_dir():
-        return read_result(path).summary
-    return replay(Asked(path=path, **asked).load()).summary
+        stored = read_result(path)
+        return stored.summary, str(stored.manifest.get("scenario", ""))
+    found = replay(Asked(path=path, **asked).load())
+    return found.summary, found.scenario.text
 
 
 def differences(a: dict[str, Any], b: dict[str, Any]) -> list[str]:

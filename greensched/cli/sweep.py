@@ -118,8 +118,9 @@ def sweep(
         say.tell(f"{len(place.done):,} of {given['points']:,} points are there already")
     done = _carried_out(loaded, axes, place, _executor(scheduler, workers))
     place.finish(done)
+    _write_page(place.folder, done, given, loaded)
     click.echo(_printed(done, given, form), nl=False)
-    say.tell(f"written   {place.folder}/ (points.parquet, sweep.json)")
+    say.tell(f"written   {place.folder}/ (points.parquet, report.html, sweep.json)")
     if done.unbalanced:
         _report(loaded, done)
     if done.failed:
@@ -141,6 +142,15 @@ def _report(scenario: Scenario, done: Sweep) -> None:
     values = {axis.path: row[axis.path] for axis in done.axes}
     check_balance(run(scenario.overridden(values), bounds=False), typed())
     raise InternalError(f"balance of point {row['point']}, when it was swept: {row['balance']}")
+
+
+def _write_page(folder: Path, done: Sweep, given: dict[str, Any], scenario: Scenario) -> None:
+    """Write the page of a sweep into its folder."""
+    from greensched.report.outputs import PAGE, write_texts
+    from greensched.report.page.swept import swept_page
+
+    page = swept_page(done.table, given, lambda values: scenario.overridden(values).text)
+    write_texts(folder, {PAGE: page})
 
 
 def _default(scenario: Scenario, axes: tuple[Axis, ...]) -> Path:

@@ -137,6 +137,24 @@ class Chart:
         return spec
 
 
+def room(begin: str, end: str, where: str = "true") -> Any:
+    """Return an unseen layer that keeps room for words to the right of bars."""
+    import altair as alt
+
+    return (
+        alt.Chart()
+        .transform_filter(where)
+        .transform_joinaggregate(least=f"min({begin})", low=f"min({end})", most=f"max({begin})")
+        .transform_joinaggregate(high=f"max({end})")
+        .transform_calculate(
+            room="max(datum.most, datum.high) + 0.1 * (max(datum.most, datum.high)"
+            " - min(datum.least, datum.low))"
+        )
+        .mark_point(opacity=0)
+        .encode(x=alt.X("room:Q"))
+    )
+
+
 def _own(svg: str, name: str) -> str:
     """Return a picture with ids of its own, whatever was drawn before it, and no roles."""
     svg = re.sub(r' (aria-[a-z]+|role)="[^"]*"', "", svg)

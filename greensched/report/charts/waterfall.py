@@ -126,5 +126,6 @@ def _definition(frame: pd.DataFrame) -> Any:
     texts = base.mark_text(align="left", dx=5, color=c.INK, fontSize=13).encode(
         x="right:Q", text="text:N"
     )
-    made = alt.layer(bars, zero, texts, data=alt.NamedData(name=c.ROWS)).add_params(chosen)
+    space = c.room("begin", "end", "datum.quantity == quantity")
+    made = alt.layer(bars, zero, texts, space, data=alt.NamedData(name=c.ROWS)).add_params(chosen)
     return made.properties(width=c.WIDTH, height=38 * len(names))

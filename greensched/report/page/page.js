@@ -67,6 +67,7 @@
     for (const param of spec.params ?? []) {
       if (param.bind) made.view.addSignalListener(param.name, (_, value) => keep(name, param.name, value));
     }
+    if (name === "pareto") made.view.addEventListener("click", (_, item) => open(item?.datum?.point));
     if (name === "overview") made.view.addSignalListener("brush", brushed);
   }
 
@@ -137,6 +138,23 @@
       await new Promise((done) => setTimeout(done)); // input is answered between two charts
     }
     document.documentElement.dataset.drawn = "yes";
+  }
+
+  // A point of a sweep was chosen: its scenario is opened below.
+  function open(point) {
+    const folded = document.getElementById(`point-${point}`);
+    if (!folded) return;
+    folded.open = true;
+    folded.querySelector("summary").focus();
+    folded.scrollIntoView({block: "center"});
+  }
+
+  for (const button of document.querySelectorAll("button[data-copies]")) {
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(
+        document.getElementById(button.dataset.copies).textContent);
+      button.textContent = "Copied";
+    });
   }
 
   function redrawn() {
