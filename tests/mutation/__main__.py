@@ -70,6 +70,9 @@ def main() -> int:
     parser.add_argument("--only", default="", help="modules with this in their name")
     parser.add_argument("--again", action="store_true", help="try anew what survived")
     parser.add_argument("--jobs", type=int, default=1, help="mutants at a time")
+    parser.add_argument(
+        "--patience", type=float, default=60.0, help="seconds of tests for one that survives"
+    )
     parser.add_argument("--tests", nargs="+", help="these tests in place of the usual ones")
     parser.add_argument("--page", action="store_true", help="only write the table")
     asked = parser.parse_args()
@@ -101,7 +104,14 @@ def main() -> int:
     if left and not asked.page:
         files = {name: str(file) for name, file in modules().items()}
         try:
-            code = session.run(asked.tests or TESTS, left, files, jobs=asked.jobs, told=told)
+            code = session.run(
+                asked.tests or TESTS,
+                left,
+                files,
+                jobs=asked.jobs,
+                patience_s=asked.patience,
+                told=told,
+            )
         except KeyboardInterrupt:
             code = 130
         _keep(state)

@@ -55,10 +55,15 @@ class Session:
         files: dict[str, str],
         *,
         jobs: int,
+        patience_s: float,
         told: Callable[[Mutant, str, str], None],
     ) -> None:
-        """Keep what is asked; `files` are the sources of modules."""
+        """Keep what is asked; `files` are the sources of modules.
+
+        A mutant survives once tests that took `patience_s` without it have passed with it.
+        """
         self.mutants, self.files, self.jobs, self.told = mutants, files, jobs, told
+        self.patience_s = patience_s
         self.folder = Path(tempfile.mkdtemp(prefix="mutation-"))
 
     @pytest.hookimpl(tryfirst=True)
@@ -169,8 +174,11 @@ class Session:
                 os._exit(BROKEN)
             except BaseException:  # noqa: BLE001 a module that cannot be made is a dead mutant
                 os._exit(KILLED)
+            left_s = self.patience_s
             for item, time_s in tests:
-                by = item.nodeid
+                if left_s < 0:
+                    break
+                by, left_s = item.nodeid, left_s - time_s
                 (self.folder / f"{os.getpid()}.test").write_text(by)
                 limit_s = max(LEAST_S, SLOWER * time_s)
                 signal.setitimer(signal.ITIMER_PROF, limit_s)
@@ -236,11 +244,12 @@ def run(
     files: dict[str, str],
     *,
     jobs: int,
+    patience_s: float,
     told: Callable[[Mutant, str, str], None],
 ) -> int:
     """Try `mutants` with the tests in `paths`; returns pytest's exit code."""
     os.environ["HYPOTHESIS_PROFILE"] = "mutation"
-    plugin = Session(mutants, files, jobs=jobs, told=told)
+    plugin = Session(mutants, files, jobs=jobs, patience_s=patience_s, told=told)
     options = ["-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "not slow and not soak"]
     options += ["--deselect", SIMULATES]
     return int(pytest.main([*options, *paths], plugins=[plugin]))
