@@ -112,11 +112,15 @@ def test_scopes_of_activities_are_those_of_their_categories() -> None:
             assert (2 if "heat" in kind.category else 1) == kind.scope
 
 
-def test_units_that_are_their_own_count_one() -> None:
-    """A unit that is not converted is 1 of itself; 1 MWh is 1,000 kWh."""
+def test_units_are_what_they_are_of_another() -> None:
+    """A unit that is not converted is 1 of itself; the others are as their definitions say."""
     own = {name: one[1] for name, one in UNITS.items() if one[0] == name}
     assert {Fraction(1)} == set(own.values())
-    assert ("kWh", Fraction(1_000)) == UNITS["MWh"]
+    assert {
+        **{"MWh": 1_000, "GWh": 1_000_000, "GJ": Fraction(10**9, 3_600_000)},
+        **{"m3": 1_000, "gal": Fraction("3.785411784"), "g": Fraction(1, 1_000), "t": 1_000},
+        **{"mi": Fraction("1.609344"), "pmi": Fraction("1.609344")},
+    } == {name: one[1] for name, one in UNITS.items() if name not in own}
 
 
 def test_fewest_parts_reconcile_all_of_them_too() -> None:

@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from tests.laws.deep_page import PAGE, page
+
 ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / ".laws-deep.json"
 SLOW = ("engine", "outages", "databases", "scenarios", "ledger")  # in the names of their files
@@ -126,6 +128,9 @@ def main() -> int:
     options = ["-v", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "slow or not slow"]
     paths = sorted((str(p) for path in asked.paths for p in _files(ROOT / path)), key=_is_slow)
     pytest.main([*options, *paths], plugins=[plugin])
+    slow = {name for name in state if _is_slow(name)}
+    found = page(state, examples=asked.examples, minutes=asked.minutes, slow=slow)
+    PAGE.write_text(found, encoding="utf-8")
     return told(state)
 
 

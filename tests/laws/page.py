@@ -21,7 +21,8 @@ HEAD: Final = """\
 What holds for any input. Each law has the id of its tests' names (`tests/{folder}`, by
 [hypothesis](https://hypothesis.readthedocs.io)); this page is made of them by `python -m
 tests.laws.page`. *Held*: its tests pass in `make test` or `make slow`; they are in `.ci/run`.
-`make laws-deep` runs each pure law on 50,000 examples and each one that simulates for ten minutes.
+`make laws-deep` runs each pure law on 50,000 examples and each one that simulates or writes files
+for ten minutes; [what it has run](../laws-deep.md).
 
 {held} of {count} laws are held, by {tests} tests; {more} more tests in that folder are of
 properties without an id.

@@ -39,6 +39,7 @@ TESTS = (
     "tests/test_accounting_integrate.py",
     "tests/test_accounting_lmdi.py",
     "tests/test_accounting_refusals.py",
+    "tests/test_accounting_rounding.py",
     "tests/test_accounting_savings.py",
     "tests/test_balance.py",
     "tests/test_cli_ledger.py",
