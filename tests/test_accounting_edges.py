@@ -23,7 +23,6 @@ from greensched.accounting import (
     totals,
     usage_edges,
 )
-from greensched.accounting.account import CELL_LIMIT_J
 from greensched.accounting.attribution import attribute, interaction_sentence, sampled_sets
 from greensched.accounting.books.activities import KINDS
 from greensched.accounting.books.cooling import Cooling
@@ -117,9 +116,15 @@ def test_units_are_what_they_are_of_another() -> None:
     own = {name: one[1] for name, one in UNITS.items() if one[0] == name}
     assert {Fraction(1)} == set(own.values())
     assert {
-        **{"MWh": 1_000, "GWh": 1_000_000, "GJ": Fraction(10**9, 3_600_000)},
-        **{"m3": 1_000, "gal": Fraction("3.785411784"), "g": Fraction(1, 1_000), "t": 1_000},
-        **{"mi": Fraction("1.609344"), "pmi": Fraction("1.609344")},
+        "MWh": 1_000,
+        "GWh": 1_000_000,
+        "GJ": Fraction(10**9, 3_600_000),
+        "m3": 1_000,
+        "gal": Fraction("3.785411784"),
+        "g": Fraction(1, 1_000),
+        "t": 1_000,
+        "mi": Fraction("1.609344"),
+        "pmi": Fraction("1.609344"),
     } == {name: one[1] for name, one in UNITS.items() if name not in own}
 
 
@@ -171,6 +176,8 @@ def test_what_was_only_foretold_is_not_actual() -> None:
     assert is_actual(_series(300.0), hour)
     assert not is_actual(_series(300.0, status=2), hour)
     assert is_actual(_series(300.0, status=2), Segment(start_ms=0, end_ms=0))
+    half = replace(_series(300.0, 200.0), status=np.array([0, 2], np.int8))
+    assert not is_actual(half, Segment(start_ms=0, end_ms=2 * MS_PER_H))
 
 
 def test_one_cell_too_large_is_refused_beside_small_ones() -> None:
@@ -208,9 +215,11 @@ def test_an_offset_of_the_year_itself_counts() -> None:
 
 
 def test_a_cell_at_its_limit_is_taken() -> None:
-    """The most that an interval may use is used."""
-    usage = usage_of((ONLINE,), [[1.0], [CELL_LIMIT_J / 3_600.0]], [[1], [1]])
-    assert round(CELL_LIMIT_J / 3.6) == account(usage, factors_of()).energy_it_mwh[1, 0]
+    """The most that an interval may use is used: 2.5 GWh, not half a joule more."""
+    usage = usage_of((ONLINE,), [[1.0], [2.5e9]], [[1], [1]])
+    assert 25 * 10**11 == account(usage, factors_of()).energy_it_mwh[1, 0]
+    with pytest.raises(InternalError, match="more than"):
+        account(replace(usage, energy_j=np.array([[1.0], [9e12 + 0.5]])), factors_of())
 
 
 def test_fixed_power_and_prices_are_their_own_sites_and_types() -> None:
@@ -346,6 +355,14 @@ def test_sets_of_one_order() -> None:
     assert 4 == len(sampled_sets([("b", "a")]))
     nothing, a = frozenset[str](), frozenset({"a"})
     assert 0 == attribute({nothing: 0, a: 1}).orders
+
+
+def test_a_window_is_as_long_as_its_intervals() -> None:
+    """A usage that begins later than zero is two hours long; released machines are a factor."""
+    usage = usage_of((ONLINE,), [[1.0], [1.0]], [[1], [1]])
+    assert 2 * MS_PER_H == replace(usage, edges_ms=HOURS + 5 * MS_PER_H).window_ms
+    released = factors_of(machine=machine_of(is_released=True))
+    assert factors_of().checksum != released.checksum
 
 
 def test_intervals_are_at_most_five_minutes() -> None:

@@ -35,6 +35,7 @@ def test_products_beyond_int64_are_exact() -> None:
     """The largest factor decides whether Python's integers are needed, not the least."""
     found = times(np.array([[10**10, 10**10]], np.int64), [1, 10**10])
     assert [[10**10, 10**20]] == found.tolist()
+    assert [[10**19]] * 3 == times(np.full((3, 1), 10**10, np.int64), [10**9]).tolist()
 
 
 def test_parts_may_exceed_by_what_floats_explain_and_no_more() -> None:

@@ -50,7 +50,7 @@ def made(fixed_w: float = 0.0) -> Entries:
     return account(DAY, factors_of(site_of(pue=constant_pue(1.5, fixed_w))))
 
 
-@pytest.mark.parametrize("fixed_w", [0.0, 100.0, 33.3])
+@pytest.mark.parametrize("fixed_w", [0.0, 100.0, 33.3, 1e6])
 def test_an_account_balances(fixed_w: float) -> None:
     """Two hours with and without fixed power pass every check, without difference."""
     checks = balance(made(fixed_w), parts(made(fixed_w)), FLEET)

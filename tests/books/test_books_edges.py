@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from greensched.accounting.books import (
     SiteTerms,
     Terms,
     Year,
+    by_site,
     cooled,
     of_activities,
     priced,
@@ -29,7 +31,7 @@ from greensched.accounting.books.targets import progress
 from greensched.errors import DataError
 from greensched.units import MS_PER_H
 from tests.books.cases import activity, factor, table
-from tests.books.test_books_metered import FREE, NONE, YEAR, entry, told
+from tests.books.test_books_metered import FREE, NONE, START_MS, YEAR, entry, told
 from tests.books.test_books_supply import contract, ints
 from tests.books.test_books_told import REPORTED, band, target
 from tests.books.test_books_year import MWH, SITE, TABLE, hourly, known, terms, tonnes, wind
@@ -190,7 +192,7 @@ def test_the_first_hour_with_too_much_supply_is_named() -> None:
 def test_a_target_is_missed_in_its_year_and_not_before() -> None:
     """A year before it a target that is not met is behind."""
     found = progress(target(), {2020: Fraction(1_000), 2024: Fraction(900)}, 2024)
-    assert "behind" == found.state
+    assert ("behind", 200) == (found.state, found.pace_needed)
 
 
 def test_hours_of_a_market_need_all_its_sites() -> None:
@@ -219,3 +221,38 @@ def test_cooling_takes_pv_that_was_left_over() -> None:
     found = cooled(books.sites[0].book, FREE, np.array([40.0, 0.0]), 100e6)
     # 80 MWh at PUE 1.5 take 120 of the 130 MWh; at 1.1 they import 88 MWh x 0.5 kg
     assert 44 == tonnes(found.scope2_location)[1]
+
+
+def test_one_temperature_beyond_the_table_is_refused() -> None:
+    """Weather that the table has, but for one hour, is refused."""
+    with pytest.raises(DataError, match="41 is beyond the table"):
+        FREE.at(np.array([20.0, 41.0]), np.array([0.5, 0.5]))
+
+
+def test_no_contracts_are_no_columns() -> None:
+    """A market without contracts has a table of none."""
+    assert [(2, 0)] == [one.by_contract_mwh.shape for one in by_site([ints(5, 5)], [], "hourly")]
+
+
+def test_heat_that_is_reused_is_a_share_of_energy() -> None:
+    """20 MWh of heat of 200 MWh are a tenth."""
+    heat = activity(kind="heat_reused", unit="MWh", quantity=Fraction(20), factor_id="")
+    books = year_books(terms(), TABLE, known(hourly(100, 100), activities=(heat,)))
+    assert Fraction(1, 10) == books.told["reused_share"]
+
+
+def test_parts_of_an_entry_are_metered_from_its_start() -> None:
+    """A unit falls in the hour in which it is whole; a millisecond of the next hour is there."""
+    assert [1, 1, 0, 0] == _it(entry(0.25, 0.8, 2))
+    late = {**entry(1.5, 0.5, 10), "end_utc_ms": START_MS + 2 * MS_PER_H + 1}
+    assert [0, 9, 1, 0] == _it(late)
+    bare = entry(3, 1, 5)
+    del bare["energy_it_mwh"]
+    assert [0, 0, 0, 0] == _it(bare)
+
+
+def _it(record: dict[str, Any]) -> list[int]:
+    found = told(record).electricity[0].it_mwh
+    assert found is not None
+    whole: list[int] = found.tolist()
+    return whole
