@@ -42,7 +42,13 @@ SHIFTING: Final = {
     "wait-awhile": "greensched.policies.shifting.suspended:WaitAwhile",
 }
 READERS: Final = {
+    "alibaba-2017": "greensched.readers.alibaba:read_2017",
+    "alibaba-2018": "greensched.readers.alibaba:read_2018",
+    "azure-2017": "greensched.readers.azure:read_2017",
+    "azure-2019": "greensched.readers.azure:read_2019",
     "canonical": "greensched.readers.canonical:read",
+    "google-2011": "greensched.readers.google:read_2011",
+    "google-2019": "greensched.readers.google:read_2019",
     "jobs": "greensched.readers.jobs:read",
     "kubernetes": "greensched.readers.kubernetes:read",
     "openb": "greensched.readers.openb:read",

@@ -19,6 +19,7 @@ from greensched.registry import READERS
 from greensched.scenario import build_workload, fleet_types, init_text, load, loads
 from greensched.scenario.cut import cut_services, first_ms
 from greensched.scenario.sizing import assumed
+from tests.readers import public_cases as cases
 from tests.readers.builders import POD_HEADER
 from tests.readers.kubernetes_cases import shop
 from tests.readers.prometheus_cases import shop as measured
@@ -43,7 +44,32 @@ class Files:
     jobs: int = 0
 
 
+WHOLE = ("--cores", "32", "--memory", "64GiB")  # what 1.0 is
+PUBLISHED = {
+    "google-2011": Files(
+        files=cases.GOOGLE_2011, options=("--reader", "google-2011", *WHOLE), jobs=3
+    ),
+    "google-2019": Files(
+        files=cases.GOOGLE_2019, options=("--reader", "google-2019", *WHOLE), jobs=1
+    ),
+    "azure-2017": Files(files=cases.AZURE_2017, options=("--reader", "azure-2017"), jobs=3),
+    "azure-2019": Files(
+        files=cases.AZURE_2019, options=("--reader", "azure-2019", *WHOLE), jobs=2
+    ),
+    "alibaba-2017": Files(
+        files=cases.ALIBABA_2017,
+        options=("--reader", "alibaba-2017", "--cores", "1", "--memory", "64GiB"),
+        jobs=1,
+    ),
+    "alibaba-2018": Files(
+        files=cases.ALIBABA_2018,
+        options=("--reader", "alibaba-2018", "--memory", "64GiB"),
+        services=2,
+        jobs=2,
+    ),
+}
 FORMATS = {
+    **PUBLISHED,
     "canonical": Files(
         files={
             "services.csv": (
@@ -143,7 +169,9 @@ def written(name: str, folder: Path) -> tuple[str, ...]:
     return (*about.files, *about.options)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in PUBLISHED)) for n in FORMATS]
+)
 def test_files_of_every_reader_become_a_scenario_that_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

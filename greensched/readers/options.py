@@ -56,6 +56,7 @@ class ReadOptions:
     cpu_s_per_request: float = 0.0
     gpu_s_per_request: float = 0.0
     cpu_m: int = 0
+    memory_mib: int = 0  # that 1.0, or 100 %, of memory stands for
     replica_cpu_m: int = 4_000
     replica_memory_mib: int = 8_192
     replicas_min: int = 1

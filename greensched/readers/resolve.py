@@ -125,7 +125,7 @@ def _key(files: Sequence[Path], reader: Reader, options: ReadOptions) -> str:
     parts = (
         checksum(contents),
         *(p.name for p in contents),
-        str(getattr(reader, "__module__", "")),
+        f"{getattr(reader, '__module__', '')}:{getattr(reader, '__name__', '')}",
         repr(options),
         str(STORE_VERSION),
         _own_code(),
