@@ -33,7 +33,8 @@ Search: TypeAlias = "Generator[list[Ask], Known, Found]"
 # What is tried below a fleet that holds: one machine less, then two.
 NEIGHBOURS: Final = ((-1, 0), (0, -1), (-2, 0), (-1, -1), (0, -2))
 FIRST_STEP: Final = 16  # part of the machines that compute which is given up first
-NEAR: Final = 4.0  # times what is allowed, or a share of it: shortage from which to reckon
+NEAR: Final = 8.0  # between two shortages: near enough to reckon where what is allowed is met
+AIM: Final = 0.75  # of the shortage allowed: jobs beside the services bring a little more
 LOWER: Final = 1 / 3  # of a bracket: what breaks is told early, what holds only at its end
 
 
@@ -70,27 +71,27 @@ def _serving(known: Known, low: int, start: Size) -> Generator[list[Ask], Known,
 
     More than `low`, at most those of `start`. The shortage that scouts tell falls about
     exponentially with machines: it says where to look next and, once both sides are near what is
-    allowed, where between them it is met.
+    allowed, where that is met with some to spare.
     """
     high, compute = start
     short: dict[int, float | None] = {}
     while high - low > 1:
-        sides = short.get(low), short.get(high)
-        at = _between(low, high, *sides)
-        if all(one and 1 / NEAR <= one <= NEAR for one in sides):
-            return at
+        least, most = short.get(low), short.get(high)
+        if least and most and most <= 1.0 < least and least / most <= NEAR:
+            return min(start[0], _met(low, high, least, most, AIM))
+        at = low + max(1, round(LOWER * (high - low)))
+        if least and most and most <= 1.0 < least:
+            at = min(high - 1, max(low + 1, _met(low, high, least, most, 1.0)))
         verdict = yield from _need(known, Ask(size=(at, compute), scout=True))
         short[at] = verdict.shortage
         low, high = (low, at) if verdict.held else (at, high)
     return high
 
 
-def _between(low: int, high: int, short_low: float | None, short_high: float | None) -> int:
-    """Return where above `low` shortage is what is allowed (1); a guess where it is not told."""
-    if not short_low or not short_high or not short_high <= 1.0 < short_low:
-        return low + max(1, round(LOWER * (high - low)))
-    share = math.log(short_low) / (math.log(short_low) - math.log(short_high))
-    return min(high - 1, max(low + 1, low + math.ceil(share * (high - low))))
+def _met(low: int, high: int, least: float, most: float, aim: float) -> int:
+    """Return the fewest machines with a shortage of `aim`, by those of `low` and `high`."""
+    share = math.log(least / aim) / math.log(least / most)
+    return low + math.ceil(share * (high - low))
 
 
 def _walk(
