@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import html
 import json
+import re
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,9 +16,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from greensched.errors import GreenschedError
 from greensched.report.tables import csv_text
 from greensched.serve.events import Events
 from greensched.serve.gate import Gate
+from greensched.serve.watch.result import ResultWatch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
     from greensched.serve.hub import Hub
     from greensched.serve.keys import Keys
 
+# A report allows its own scripts by their hashes, and nothing else.
+POLICY_OF_REPORT: Final = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
 STATIC: Final = Path(__file__).parent / "static"
 
 
@@ -38,13 +45,26 @@ def app_of(
         return HTMLResponse(hub.html)
 
     async def board(_: Request) -> Response:
-        return Response(json.dumps(asdict(hub.board), default=str), media_type="application/json")
+        return Response(_json(hub), media_type="application/json")
 
     async def data(request: Request) -> Response:
         text = _csv(hub, request.path_params["name"])
         if text is None:
             return PlainTextResponse("there is no such table\n", 404)
         return Response(text, media_type="text/csv")
+
+    async def result(request: Request) -> Response:
+        watch = hub.watch(request.path_params["number"])
+        if not isinstance(watch, ResultWatch):
+            return PlainTextResponse("no result is watched there\n", 404)
+        try:
+            text = await asyncio.to_thread(watch.page)
+        except GreenschedError as error:
+            return PlainTextResponse(f"{error.findings[0]}\n", 404)
+        found = POLICY_OF_REPORT.search(text)
+        assert found is not None
+        policy = f"{html.unescape(found[1])}; frame-ancestors 'none'"
+        return HTMLResponse(text, headers={"content-security-policy": policy})
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -55,10 +75,19 @@ def app_of(
         Route("/", whole),
         Route("/board.json", board),
         Route("/data/{name}.csv", data),
+        Route("/results/{number:int}", result),
         Route("/events", Events(hub)),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     return Gate(Starlette(routes=routes, lifespan=lifespan), hosts, keys, tls=tls)
+
+
+def _json(hub: Hub) -> str:
+    """Return the board as values, without pictures."""
+    values = asdict(hub.board)
+    for look in values["looks"]:
+        look.pop("pictures")
+    return json.dumps(values, default=str)
 
 
 def _csv(hub: Hub, name: str) -> str | None:

@@ -180,15 +180,19 @@ def _reached(board: Board) -> str:
 _last: dict[str, tuple[str, str]] = {}  # by name: what was drawn last, and the picture
 
 
-def drawn(chart: c.Chart) -> dict[str, str]:
-    """Return a chart as SVG in each width, for a page that has others beside it."""
-    return {size: _drawn(chart, width) for size, width in WIDTHS.items()}
+def drawn(chart: c.Chart, name: str = "") -> dict[str, str]:
+    """Return a chart as SVG in each width, for a page that has others beside it.
+
+    `name` tells it from others of its kind.
+    """
+    own = name or chart.name
+    return {size: _drawn(chart, f"{own}-{size}", width) for size, width in WIDTHS.items()}
 
 
-def _drawn(chart: c.Chart, width: int) -> str:
+def _drawn(chart: c.Chart, name: str, width: int) -> str:
     """Return a chart as SVG; what has not changed is not drawn again, which takes a while."""
     sized = chart.definition.properties(width=width - AXIS_WIDTH, height=HEIGHT)
-    one, name = replace(chart, definition=sized), f"{chart.name}-{width}"
+    one = replace(chart, definition=sized)
     about = json.dumps(one.spec, default=str) + one.csv
     if _last.get(name, ("", ""))[0] != about:
         _last[name] = about, scoped(one.svg, name)

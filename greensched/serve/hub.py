@@ -54,6 +54,10 @@ class Hub:
         """Return what names the page as it is now."""
         return f"{self._boot}-{self._version}"
 
+    def watch(self, number: int) -> Watch | None:
+        """Return a watched place, in the order in which they are shown; None: there is none."""
+        return self._watches[number] if number < len(self._watches) else None
+
     def since(self, version: str) -> dict[str, str]:
         """Return the sections that have changed since a version; all, where it is not known."""
         boot, _, count = version.partition("-")

@@ -92,6 +92,8 @@ class Look:
     ahead: Ahead | None = None
     facts: tuple[tuple[str, str], ...] = ()
     table: tuple[tuple[str, ...], ...] = ()  # head, then rows
+    pictures: Mapping[str, str] = field(default_factory=dict)  # SVG by width
+    sees: str = ""  # what there is to see in them
 
 
 class Watch(Protocol):

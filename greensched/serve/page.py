@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from greensched.report.charts import Chart
     from greensched.serve.board import Board
 
-SECTIONS: Final = ("alarms", "today", "intensity", "waits", "saved", "places")
+SECTIONS: Final = ("alarms", "today", "intensity", "waits", "saved", "results", "places")
 
 
 @cache

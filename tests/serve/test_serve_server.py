@@ -4,53 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from greensched.serve.look import UNREACHABLE
-from tests.conftest import ROOT
 from tests.serve.cases import ledger_of, settlement
+from tests.serve.served import served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 REQUESTS, AT_A_TIME = 1_000, 50
 PATIENCE_S = 60.0
 APPENDED_MIN = 5  # while the requests are answered
-
-
-@contextmanager
-def _served(folder: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Yield a process that serves on a free port, and its address; it is ended afterwards."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "XDG_STATE_HOME": str(folder / "state"),
-        "XDG_CACHE_HOME": str(folder / "cache"),
-    }
-    command = [sys.executable, "-m", "greensched", "serve", *words, "--port", "0"]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        line = process.stderr.readline()
-        found = re.search(r"http://\S+/", line)
-        assert found is not None, line + process.stderr.read()
-        yield process, found[0]
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
 
 
 def _up(address: str) -> httpx.Response:
@@ -90,7 +62,7 @@ def test_thousand_requests_while_the_ledger_grows(tmp_path: Path) -> None:
             count += 1
         return await asked, count
 
-    with _served(tmp_path, str(case.ledger)) as (process, address):
+    with served(tmp_path, str(case.ledger)) as (process, address):
         assert 200 == _up(address).status_code
         codes, count = asyncio.run(told(address))
         assert {200} == set(codes)
@@ -104,7 +76,7 @@ def test_thousand_requests_while_the_ledger_grows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_told_to_end_it_ends_at_once(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C ends it with code 0 and a word, also while a page listens for changes."""
-    with _served(tmp_path) as (process, address):
+    with served(tmp_path) as (process, address):
         assert "Energy control centre" in _up(address).text
         with httpx.stream("GET", f"{address}events", timeout=PATIENCE_S) as listening:
             assert 200 == listening.status_code
