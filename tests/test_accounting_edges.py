@@ -331,6 +331,8 @@ def test_a_step_of_no_time_is_no_group() -> None:
     found = integrate(steps, {"gen8": machine}, HOURS)
     assert (Group(site="hz", machine_type="gen8", role="online"),) == found.groups
     assert [[360_000.0], [360_000.0]] == found.energy_j.tolist()
+    short = Step(machine_type="gen8", role="online", start_ms=5, end_ms=6)
+    assert [[1], [0]] == integrate([short], {"gen8": machine}, HOURS).machine_ms.tolist()
 
 
 def test_limits_of_factors_are_met_exactly() -> None:
@@ -340,6 +342,8 @@ def test_limits_of_factors_are_met_exactly() -> None:
     for wrong in (
         lambda: constant_pue(fixed_w=1e9 + 0.5),
         lambda: site_of(price_per_kwh=math.inf),
+        lambda: site_of(edges_ms=np.array([0, 2, 1])),
+        lambda: site_of(edges_ms=np.array([0, 1, 1])),
         lambda: machine_of(embodied_high_kg=math.inf),
         lambda: machine_of(price_per_machine_h=math.inf),
         lambda: embodied_share_kg(1.0, 1, 0),
@@ -360,7 +364,11 @@ def test_sets_of_one_order() -> None:
 def test_a_window_is_as_long_as_its_intervals() -> None:
     """A usage that begins later than zero is two hours long; released machines are a factor."""
     usage = usage_of((ONLINE,), [[1.0], [1.0]], [[1], [1]])
-    assert 2 * MS_PER_H == replace(usage, edges_ms=HOURS + 5 * MS_PER_H).window_ms
+    later = replace(usage, edges_ms=HOURS + 5 * MS_PER_H)
+    entries = account(later, factors_of(site_of(edges_ms=HOURS + 5 * MS_PER_H)))
+    assert 2 * MS_PER_H == later.window_ms == total(entries).window_ms
+    table = rows(entries)
+    assert {MS_PER_H} == set((table["end_ms"] - table["start_ms"]).tolist())
     released = factors_of(machine=machine_of(is_released=True))
     assert factors_of().checksum != released.checksum
 

@@ -19,6 +19,7 @@ from greensched.accounting.books import (
     by_site,
     cooled,
     of_activities,
+    part_mg,
     priced,
     sci_mg,
     supplied,
@@ -27,7 +28,7 @@ from greensched.accounting.books import (
 from greensched.accounting.books.inverse import Reported, fleet_for, reconciled, utilisation_for
 from greensched.accounting.books.market import match
 from greensched.accounting.books.metered import metered
-from greensched.accounting.books.targets import progress
+from greensched.accounting.books.targets import contributions, progress
 from greensched.errors import DataError
 from greensched.units import MS_PER_H
 from tests.books.cases import activity, factor, table
@@ -174,10 +175,11 @@ def test_clean_but_not_renewable_is_told_apart() -> None:
 
 
 def test_what_is_told_has_scope_1_and_no_share_above_all() -> None:
-    """CUE has the genset's emissions too; PV that fills a battery makes no share above one."""
+    """CUE has the genset's emissions, not a flight's; PV for a battery makes no share above 1."""
     rows = table(*TABLE.factors, factor(id="diesel", per="l", mid_kg=Fraction(10)))
     sun = OnSite(pv_mwh=ints(80, 80) * MWH, charge_mwh=ints(30, 30) * MWH)
-    given = known(hourly(50, 50), activities=(activity(),), on_site={"hz": sun})
+    trip = activity(kind="business_travel", site="", factor_id="diesel")
+    given = known(hourly(50, 50), activities=(activity(), trip), on_site={"hz": sun})
     books = year_books(terms(), rows, given)
     assert Fraction(10_000, 80_000) == books.told["cue_kg_per_kwh"]
     assert 1 == books.told["renewable_share"]
@@ -256,3 +258,39 @@ def _it(record: dict[str, Any]) -> list[int]:
     assert found is not None
     whole: list[int] = found.tolist()
     return whole
+
+
+def test_runs_without_a_baseline_are_passed_over() -> None:
+    """A run that nothing is compared with avoids nothing, and the next one does."""
+    alone = entry(0, 1, 3, key="alone/1")
+    pair = [entry(1, 1, 5), entry(1, 1, 9, run="baseline", key="run/2")]
+    (saved,) = told(alone, *pair).avoided.savings
+    assert ("run", 4) == (saved.name, saved.mid_mg)
+
+
+def test_three_factors_are_all_named() -> None:
+    """Up to three factors of a line have their names, without more."""
+    three = [entry(h, 1, 5, factor_id=f"f{h}") for h in range(3)]
+    priced_by = told(*three).electricity[0].priced
+    assert priced_by is not None
+    assert "f0, f1, f2" == priced_by.factor_id
+
+
+def test_one_unit_without_an_intensity_is_refused() -> None:
+    """A milliwatt-hour that is charged while nothing runs has no intensity."""
+    night = supplied(ints(0, 10), charge_mwh=ints(1, 0))
+    with pytest.raises(DataError, match="interval 0, which has no load"):
+        part_mg(night.import_mwh, night.load_mwh, ints(0, 10))
+
+
+def test_levels_of_targets_are_shares() -> None:
+    """All of it is a level, one and a half is not; what is behind by a little is behind."""
+    assert 1 == target(level=Fraction(1)).level
+    with pytest.raises(DataError, match="is not a share"):
+        target(level=Fraction(3, 2))
+    share = target(quantity="renewable_share", method="share")
+    found = progress(share, {2020: Fraction(0), 2023: Fraction("0.17")}, 2023)
+    assert "behind" == found.state
+    assert {"sun": 1} == contributions(
+        progress(share, {2020: Fraction(0)}, 2020), {"sun": Fraction("0.3")}
+    )

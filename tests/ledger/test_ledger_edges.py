@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from greensched.errors import DataError, Finding
-from greensched.ledger import prove_row, store, verifier_key
+from greensched.ledger import files, prove_row, store, verifier_key
 from greensched.ledger.checkpoint import read_anchor
 from greensched.ledger.files import checkpoint_file
-from greensched.ledger.note import read_note, signing_key
+from greensched.ledger.note import new_key, read_note, signing_key
 from greensched.ledger.proof import read_proof
 from greensched.ledger.record import FINDINGS_MAX, canonical, opening, raise_all, read_opening
-from tests.ledger.cases import new_case
+from tests.ledger.cases import job, new_case
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,3 +110,41 @@ def test_a_published_checkpoint_is_no_program(case: Case) -> None:
     """The file beside a ledger can be read by others and be run by nobody."""
     path: Path = checkpoint_file(case.ledger)
     assert 0 == path.stat().st_mode & 0o111
+
+
+def test_what_is_made_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Key and ledger with their folders, and a checkpoint; its folder where it is new alone."""
+    synced: list[int] = []
+    for place, name in ((os, "fsync"), (files, "sync_data")):
+        real = getattr(place, name)
+
+        def sync(descriptor: int, real: Any = real) -> None:
+            synced.append(os.fstat(descriptor).st_ino)
+            real(descriptor)
+
+        monkeypatch.setattr(place, name, sync)
+    case = new_case(tmp_path)
+    made = [case.key_file, case.key_file.parent, case.ledger, case.ledger.parent]
+    checkpoint = checkpoint_file(case.ledger)
+    numbers = [path.stat().st_ino for path in (*made, checkpoint, case.ledger.parent)]
+    assert numbers == synced
+    synced.clear()
+    case.append(job(1))
+    assert [checkpoint.stat().st_ino] == synced
+
+
+def test_nothing_stays_open(case: Case) -> None:
+    """Verifying, proving and appending leave no file open."""
+    before = len(os.listdir("/dev/fd"))
+    case.verify(thorough=True)
+    prove_row(case.ledger, 1)
+    case.append(job(99))
+    files.sync_folder(case.ledger.parent)
+    assert before == len(os.listdir("/dev/fd"))
+
+
+def test_the_longest_name() -> None:
+    """A name of 128 bytes is a key's, one of 129 is not."""
+    assert 128 == len(new_key("a" * 128).verifier.name)
+    with pytest.raises(ValueError, match="1 to 128 bytes"):
+        new_key("a" * 129)
