@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,8 +18,6 @@ from greensched.ledger.record import FINDINGS_MAX, canonical, opening, raise_all
 from tests.ledger.cases import job, new_case
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.ledger.cases import Case
 
 SIGNED = "a\n\n\N{EM DASH} example.org/a AAAA\n"
@@ -135,12 +134,12 @@ def test_what_is_made_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_nothing_stays_open(case: Case) -> None:
     """Verifying, proving and appending leave no file open."""
-    before = len(os.listdir("/dev/fd"))
+    before = len(list(Path("/dev/fd").iterdir()))
     case.verify(thorough=True)
     prove_row(case.ledger, 1)
     case.append(job(99))
     files.sync_folder(case.ledger.parent)
-    assert before == len(os.listdir("/dev/fd"))
+    assert before == len(list(Path("/dev/fd").iterdir()))
 
 
 def test_the_longest_name() -> None:
