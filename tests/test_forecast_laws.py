@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given, settings
@@ -96,6 +97,23 @@ def test_upper_of_a_longer_interval_is_no_lower(
     longest = forecast.upper(forecast.begin, parts[0], parts[2], q)
     for part in (parts[:2], parts[1:]):
         assert (longest >= 0.99 * forecast.upper(forecast.begin, part[0], part[1], q)).all()
+
+
+@FEW
+@given(seed=SEEDS, steps=st.lists(st.integers(0, DAY), min_size=1, max_size=5), q=QUANTILE)
+def test_bands_upto_rising_ends_are_the_highest_so_far(
+    seed: int, steps: list[int], q: float
+) -> None:
+    """What load stays below until each of some ends is the highest of the parts before it."""
+    forecast = fitted(weeks(seed))
+    ends = [forecast.begin.at_ms + int(k) * STEP_MS for k in np.cumsum(steps)]
+    for whole in (False, True):
+        parts = [
+            forecast.upper(forecast.begin, *part, q, whole=whole)
+            for part in pairwise((forecast.begin.at_ms, *ends))
+        ]
+        found = forecast.upto(forecast.begin, ends, q, whole=whole)
+        np.testing.assert_array_equal(np.maximum.accumulate(parts), found)
 
 
 @FEW
@@ -229,13 +247,14 @@ def test_levels_all_at_once_are_levels_step_by_step(seed: int, step_min: int, st
     load, usual = rng.uniform(0.0, 2.0, (2, 3, steps)) + 1e-3
     factor, last = over_time(load, usual, step_ms)
     sums, keep = np.zeros((4, 3)), kept(step_ms)
+    learn = getattr(kernels.learn, "py_func", kernels.learn)
     for step in range(steps):
         level, new = levels(sums), np.empty((4, 3))
         np.testing.assert_allclose(level, factor[:, :, step], rtol=1e-9)
         now = np.ascontiguousarray(load[:, step])
         week = np.ascontiguousarray(usual[:, step])[np.newaxis]
         told = np.empty((2, 3))
-        kernels.learn(week, 0, 0, 0.0, now, np.zeros(3), level[0], keep, sums, new, told)
+        learn(week, 0, 0, 0.0, now, np.zeros(3), level[0], keep, sums, new, told)
         np.testing.assert_array_equal(levels(new), told)
         sums = new
     np.testing.assert_allclose(sums, last, rtol=1e-9)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,7 @@ class Told:
     steps: dict[int, float]
     good: bool = True
     predicts: bool = True
+    seen_ms: list[int] = field(default_factory=list)
 
     @property
     def begin(self) -> Recently:
@@ -52,8 +53,9 @@ class Told:
         return Recently(self.good)
 
     def observe(self, recent: Any, now_ms: int, load_cpu_m: Any, **_: Any) -> Any:
-        """Learn nothing."""
-        del now_ms, load_cpu_m
+        """Learn nothing but the time."""
+        del load_cpu_m
+        self.seen_ms.append(now_ms)
         return recent
 
     def upper(self, recent: Any, from_ms: int, until_ms: int, quantile: float) -> Any:
@@ -62,6 +64,10 @@ class Told:
         times = [max(t for t in self.steps if t <= from_ms)]
         times += [t for t in self.steps if from_ms < t < until_ms]
         return np.array([max(self.steps[t] for t in times)])
+
+    def upto(self, recent: Any, ends_ms: Any, quantile: float) -> Any:
+        """Return it from the first time until each of `ends_ms`."""
+        return np.array([self.upper(recent, self.seen_ms[-1], end, quantile) for end in ends_ms])
 
 
 def wanted(
@@ -103,7 +109,7 @@ def test_smallest_number_with_short_waits(load: float, each: int) -> None:
     """Fewer replicas do not keep waits short, but for one or two where the table is a line."""
     policy = ElasticPredictive(max_utilisation=0.99)
     view = snapshot([machine()], [service(replica_cpu_m=each, load_cpu_m=load)], []).services
-    n = int(policy._staffing.replicas(view, np.array([load]))[0])
+    n = int(policy._staffing.replicas(view, np.array([[load]]))[0, 0])
 
     def short(replicas: int) -> bool:
         cores, offered = int(replicas * each / 1_000), load / 1_000

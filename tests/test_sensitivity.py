@@ -20,6 +20,8 @@ from tests.report_cases import write_scenario
 from tests.test_cli import call
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pathlib import Path
 
     from greensched.model import FloatArray
@@ -98,6 +100,9 @@ class _Given:
     def upper(self, *_: object, **__: object) -> FloatArray:
         return np.full(2, 1_000.0)
 
+    def upto(self, recent: object, ends_ms: Sequence[int], *_: object, **__: object) -> FloatArray:
+        return np.full((len(ends_ms), 2), 1_000.0)
+
 
 class _At:
     """What was recent at an instant."""
@@ -112,6 +117,10 @@ def test_errors_of_forecasts_grow_with_the_lead_and_are_alike() -> None:
     wrong = erring(_Given(), 2, 20_000, model, np.random.default_rng(1))
     hour = 3_600_000
     assert [1_000.0] * 2 == wrong.upper(_At(5 * hour), 5 * hour, 5 * hour, 0.95).tolist()
+
+    at, ends = _At(5 * hour), [9 * hour, 30 * hour]
+    parts = [wrong.upper(at, *part, 0.95) for part in ((5 * hour, ends[0]), ends)]
+    assert np.maximum.accumulate(parts).tolist() == wrong.upto(at, ends, 0.95).tolist()
 
     def drawn(lead_h: int, step_h: int) -> FloatArray:
         return np.array(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class Told:
     steps: dict[int, tuple[float, ...]]
     good: tuple[bool, ...] = (True, True, True)
     predicts: bool = True
+    seen_ms: list[int] = field(default_factory=list)
 
     @property
     def begin(self) -> Recently:
@@ -45,8 +46,9 @@ class Told:
         return self
 
     def observe(self, recent: Any, now_ms: int, load_cpu_m: Any, **_: Any) -> Any:
-        """Learn nothing."""
-        del now_ms, load_cpu_m
+        """Learn nothing but the time."""
+        del load_cpu_m
+        self.seen_ms.append(now_ms)
         return recent
 
     def upper(
@@ -58,6 +60,12 @@ class Told:
         times = [max(t for t in self.steps if t <= from_ms)]
         times += [t for t in self.steps if from_ms < t < until_ms]
         return np.max([self.steps[t] for t in times], axis=0)
+
+    def upto(self, recent: Any, ends_ms: Any, quantile: float, *, whole: bool = False) -> Any:
+        """Return it from the last observation until each of `ends_ms`."""
+        now_ms = self.seen_ms[-1] if self.seen_ms else 0
+        told = [self.upper(recent, now_ms, end, quantile, whole=whole) for end in ends_ms]
+        return np.array(told)
 
 
 def flat(load: float, **told: Any) -> Told:

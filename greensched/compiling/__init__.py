@@ -27,6 +27,7 @@ __all__ = [
     "given",
     "inner",
     "is_cached",
+    "mixed",
     "several",
     "written",
 ]
@@ -54,6 +55,11 @@ def given(kind: Any, dimensions: int = 1) -> Any:
 def written(kind: Any, dimensions: int = 1) -> Any:
     """Return the type of an array of `kind` without gaps that a loop may write to."""
     return types.Array(kind, dimensions, "C")
+
+
+def mixed(*kinds: Any) -> Any:
+    """Return the type of a tuple of arguments of such kinds."""
+    return types.Tuple(kinds)
 
 
 def several(kind: Any, count: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from greensched.model.pools import with_sums
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from greensched.model import BoolArray, FloatArray, IntArray, Services
 
 
@@ -18,6 +21,7 @@ class Known:
     """What is recent to one who knows: nothing has to be remembered."""
 
     rows: int
+    at_ms: int = 0
 
     def trusted(self, least_share: float) -> BoolArray:
         """Trust it in every row."""
@@ -61,9 +65,9 @@ class Truth:
         quantile: float,
         period_ms: int,
     ) -> Known:
-        """Return the same: what was measured tells nothing new."""
-        del now_ms, load_cpu_m, quantile, period_ms
-        return recent
+        """Return the same at another instant: what was measured tells nothing new."""
+        del load_cpu_m, quantile, period_ms
+        return Known(rows=recent.rows, at_ms=now_ms)
 
     def upper(
         self, recent: Any, from_ms: int, until_ms: int, quantile: float, *, whole: bool = False
@@ -77,3 +81,11 @@ class Truth:
         )
         highest: FloatArray = self.load_cpu_m[:, first : final + 1].max(axis=1).astype(np.float64)
         return highest
+
+    def upto(
+        self, recent: Known, ends_ms: Sequence[int], quantile: float, *, whole: bool = False
+    ) -> FloatArray:
+        """Return `upper` from now until each of `ends_ms`."""
+        parts = pairwise((recent.at_ms, *ends_ms))
+        highest = [self.upper(recent, *part, quantile, whole=whole) for part in parts]
+        return np.maximum.accumulate(highest)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,8 @@ import numpy as np
 from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from greensched.forecast.error_model import ErrorModel
     from greensched.model import FloatArray, Forecaster
 
@@ -64,6 +67,14 @@ class ErringForecast:
         error = self._at(middle_ms) - fades * now
         wrong: FloatArray = told * np.exp(error - spread * spread / 2.0)
         return wrong
+
+    def upto(
+        self, recent: Any, ends_ms: Sequence[int], quantile: float, *, whole: bool = False
+    ) -> FloatArray:
+        """Return `upper` from now until each of `ends_ms`, each part with an error of its own."""
+        parts = pairwise((recent.at_ms, *ends_ms))
+        told = [self.upper(recent, *part, quantile, whole=whole) for part in parts]
+        return np.maximum.accumulate(told)
 
     def _at(self, at_ms: float) -> FloatArray:
         """Return the process at an instant, linear between hours."""

@@ -11,7 +11,6 @@ import numpy as np
 from greensched.errors import InternalError
 from greensched.forecast import kernels, level
 from greensched.forecast.bands import EACH, LEADS_MS, QUANTILES, WHOLE
-from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,10 +54,9 @@ class Recent:
 
     def trusted(self, least_share: float = COVERAGE_MIN) -> BoolArray:
         """Tell [S] whose recent coverage is `least_share` or more, or not yet known."""
-        if int(self.tries.sum()) < TRIES_MIN:
-            return np.ones(self.hits.shape[1], np.bool_)
-        good: BoolArray = self.coverage() >= least_share
-        return good
+        good = np.empty(self.hits.shape[1], np.bool_)
+        kernels.trust(self.hits, self.tries, TRIES_MIN, least_share, good)
+        return frozen(good)
 
 
 def nothing_recent() -> Recent:
@@ -160,9 +158,16 @@ class Forecast:
         it exceeds the larger by less than 1 %. `quantile` in [0.5, 0.999] is rounded up to the
         next of `bands.QUANTILES`. Now is `recent.at_ms`; leads beyond 24 h have its band.
         """
-        row = WHOLE if whole else EACH
-        within = (from_ms, until_ms)
-        return self._highest(recent.level_factor, recent.at_ms, within, quantile, row)
+        band_cpu_m: FloatArray = self._highest(recent, (from_ms, until_ms), quantile, whole=whole)[
+            0
+        ]
+        return band_cpu_m
+
+    def upto(
+        self, recent: Recent, ends_ms: Sequence[int], quantile: float, *, whole: bool = False
+    ) -> FloatArray:
+        """Return [T, S]: `upper` from now until each of `ends_ms` [T], which rise."""
+        return self._highest(recent, (recent.at_ms, *ends_ms), quantile, whole=whole)
 
     def observe(
         self,
@@ -178,50 +183,31 @@ class Forecast:
         Also checks the last promise, and promises the band at `quantile` for the next
         `period_ms`. Where no time has passed since `recent` only the promise is made.
         """
-        past_ms = now_ms - recent.at_ms
+        past_ms, until_ms = now_ms - recent.at_ms, now_ms + period_ms
         assert past_ms >= 0
-        sums, factor, hits, tries = (
-            recent.sums_cpu_m,
-            recent.level_factor,
-            recent.hits,
-            recent.tries,
+        self._assert_predicts()
+        hits, tries = recent.hits.copy(), recent.tries.copy()
+        sums, factor = recent.sums_cpu_m.copy(), recent.level_factor.copy()
+        band_cpu_m = np.empty(len(self.mean_cpu_m))
+        found = kernels.observe(
+            *(self.week_cpu_m, self.hours.nodes, (recent.at_ms, now_ms, until_ms)),
+            frozen(load_cpu_m.astype(np.float64)),
+            *(self.mean_cpu_m, self.floor_cpu_m, self.excess[EACH, column(quantile)]),
+            *(level.kept(past_ms), recent.promised),
+            (recent.sums_cpu_m, recent.level_factor, recent.promised_cpu_m),
+            *(hits, tries, sums, factor, band_cpu_m),
         )
-        if past_ms > 0:
-            sums, factor = self._after(recent, past_ms, load_cpu_m)
-            hits, tries = _counted(recent, now_ms // MS_PER_H, load_cpu_m)
-        within = (now_ms, now_ms + period_ms)
-        band_cpu_m = self._highest(factor, now_ms, within, quantile, EACH)
+        if not found:
+            between(self.hours, (recent.at_ms + past_ms // 2, now_ms, until_ms))  # says what
         return Recent(
             at_ms=now_ms,
-            sums_cpu_m=sums,
-            level_factor=factor,
+            sums_cpu_m=frozen(sums),
+            level_factor=frozen(factor),
             promised=True,
             promised_cpu_m=frozen(band_cpu_m),
             hits=frozen(hits),
             tries=frozen(tries),
         )
-
-    def _after(
-        self, recent: Recent, past_ms: int, load_cpu_m: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return sums and levels `past_ms` after `recent`, the mean load since being known."""
-        self._assert_predicts()
-        ((first, last, share),) = between(self.hours, [recent.at_ms + past_ms // 2])
-        sums, factor = np.empty_like(recent.sums_cpu_m), np.empty_like(recent.level_factor)
-        kernels.learn(
-            self.week_cpu_m,
-            first,
-            last,
-            share,
-            frozen(np.array(load_cpu_m)),
-            self.floor_cpu_m,
-            recent.level_factor[0],
-            level.kept(past_ms),
-            recent.sums_cpu_m,
-            sums,
-            factor,
-        )
-        return frozen(sums), frozen(factor)
 
     def _points(self, from_ms: int, until_ms: int) -> list[int]:
         assert from_ms <= until_ms
@@ -268,25 +254,24 @@ class Forecast:
         return np.maximum(band, 0.0, out=band)
 
     def _highest(
-        self, factor: FloatArray, now_ms: int, within: tuple[int, int], quantile: float, row: int
+        self, recent: Recent, times_ms: tuple[int, ...], quantile: float, *, whole: bool
     ) -> FloatArray:
-        """Return [S]: the largest of the bands `within` a time, as `_upper_at` has them."""
+        """Return [T, S]: the largest bands between the first of `times_ms` and each later one.
+
+        As `_upper_at` has them.
+        """
         self._assert_predicts()
-        band_cpu_m = np.empty(len(self.mean_cpu_m))
+        bands_cpu_m = np.empty((len(times_ms) - 1, len(self.mean_cpu_m)))
         found = kernels.highest(
-            self.week_cpu_m,
-            self.hours.nodes,
-            now_ms,
-            *within,
-            factor,
-            self.mean_cpu_m,
-            self.floor_cpu_m,
-            self.excess[row, column(quantile)],
-            band_cpu_m,
+            *(self.week_cpu_m, self.hours.nodes, recent.at_ms),
+            frozen(np.array(times_ms, np.int64)),
+            *(recent.level_factor, self.mean_cpu_m, self.floor_cpu_m),
+            self.excess[WHOLE if whole else EACH, column(quantile)],
+            bands_cpu_m,
         )
         if not found:
-            between(self.hours, within)  # which says what is wrong
-        return band_cpu_m
+            between(self.hours, times_ms)  # which says what is wrong
+        return frozen(bands_cpu_m)
 
 
 def column(quantile: float) -> int:
@@ -336,17 +321,3 @@ def frozen(array: A) -> A:
     """Return `array` itself, made read-only."""
     array.flags.writeable = False
     return array
-
-
-def _counted(recent: Recent, hour: int, load_cpu_m: FloatArray) -> tuple[IntArray, IntArray]:
-    """Return hits and tries with the last promise counted, hours older than a day forgotten."""
-    hits, tries = recent.hits.copy(), recent.tries.copy()
-    before = recent.at_ms // MS_PER_H
-    for gone in range(max(before + 1, hour - COVERAGE_HOURS + 1), hour + 1):
-        hits[gone % COVERAGE_HOURS] = 0
-        tries[gone % COVERAGE_HOURS] = 0
-    if recent.promised:
-        row = hour % COVERAGE_HOURS
-        tries[row] += 1
-        hits[row] += load_cpu_m <= recent.promised_cpu_m
-    return hits, tries

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from greensched.compiling import REAL, WHOLE, entry, given, inner, several, written
+from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, mixed, several, written
 from greensched.forecast.bands import LEADS_MS
 from greensched.forecast.level import (
     FACTOR_MAX,
@@ -14,9 +14,10 @@ from greensched.forecast.level import (
     NEXT_TO_NOTHING,
     SLOW_FADE_MS,
 )
+from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
-    from greensched.model import FloatArray, IntArray
+    from greensched.model import BoolArray, FloatArray, IntArray
 
 
 @inner
@@ -41,8 +42,8 @@ def _lead(lead_ms: int) -> int:
     return row
 
 
-@entry
-def highest(
+@inner
+def _band_within(
     week_cpu_m: FloatArray,
     nodes: IntArray,
     now_ms: int,
@@ -54,16 +55,15 @@ def highest(
     excess: FloatArray,
     band_cpu_m: FloatArray,
 ) -> bool:
-    """Write the largest upper forecast [S] within a time; `Forecast.upper_at` step by step.
+    """Raise `band_cpu_m` [S] to the largest upper forecast within a time.
 
-    Looked at both ends and at each of `nodes` [2, N] between: instants [ms] and their slots of
-    the table. Return whether they reach that far.
+    `Forecast.upper_at` step by step: looked at both ends and at each of `nodes` [2, N] between,
+    instants [ms] and their slots of the table. Return whether they reach that far.
     """
     first = _after(nodes, from_ms)
     last = _after(nodes, until_ms - 1)
     if first == 0 or _after(nodes, until_ms) >= nodes.shape[1]:
         return False
-    band_cpu_m[:] = 0.0
     for i in range(first - 1, max(first, last) + 1):
         at_ms, row = nodes[0, i], i + 1
         if i == first - 1:
@@ -86,6 +86,42 @@ def highest(
 
 
 @entry
+def highest(
+    week_cpu_m: FloatArray,
+    nodes: IntArray,
+    now_ms: int,
+    times_ms: IntArray,
+    factor: FloatArray,
+    mean_cpu_m: FloatArray,
+    floor_cpu_m: FloatArray,
+    excess: FloatArray,
+    bands_cpu_m: FloatArray,
+) -> bool:
+    """Write the largest upper forecasts [T, S] from the first of `times_ms` until each later one.
+
+    Return whether `nodes` reach that far.
+    """
+    for t in range(len(bands_cpu_m)):
+        band = bands_cpu_m[t]
+        for s in range(len(band)):
+            band[s] = bands_cpu_m[t - 1, s] if t > 0 else 0.0
+        if not _band_within(
+            week_cpu_m,
+            nodes,
+            now_ms,
+            times_ms[t],
+            times_ms[t + 1],
+            factor,
+            mean_cpu_m,
+            floor_cpu_m,
+            excess,
+            band,
+        ):
+            return False
+    return True
+
+
+@inner
 def learn(
     week_cpu_m: FloatArray,
     before: int,
@@ -117,9 +153,113 @@ def learn(
             usual *= slow_factor[s]  # the fast level is beside the slow one
 
 
+@inner
+def _count(
+    before_h: int,
+    now_h: int,
+    load_cpu_m: FloatArray,
+    promised: bool,
+    promised_cpu_m: FloatArray,
+    hits: IntArray,
+    tries: IntArray,
+) -> None:
+    """Count the last promise in hits [24, S] and tries; hours older than a day are forgotten."""
+    hours = len(tries)
+    for gone in range(max(before_h + 1, now_h - hours + 1), now_h + 1):
+        tries[gone % hours] = 0
+        for s in range(len(load_cpu_m)):
+            hits[gone % hours, s] = 0
+    if promised:
+        tries[now_h % hours] += 1
+        for s in range(len(load_cpu_m)):
+            hits[now_h % hours, s] += load_cpu_m[s] <= promised_cpu_m[s]
+
+
+@entry
+def observe(
+    week_cpu_m: FloatArray,
+    nodes: IntArray,
+    times_ms: tuple[int, int, int],
+    load_cpu_m: FloatArray,
+    mean_cpu_m: FloatArray,
+    floor_cpu_m: FloatArray,
+    excess: FloatArray,
+    keep: tuple[float, float],
+    promised: bool,
+    recent: tuple[FloatArray, FloatArray, FloatArray],
+    hits: IntArray,
+    tries: IntArray,
+    sums: FloatArray,
+    factor: FloatArray,
+    band_cpu_m: FloatArray,
+) -> bool:
+    """Write what is recent after a load: sums, levels, the promise kept or not, and the next.
+
+    `times_ms`: of `recent` (its sums, levels and promise), of now, and until when is promised.
+    What is written, but for the band, is given as it was. Return whether `nodes` reach that far.
+    """
+    at_ms, now_ms, until_ms = times_ms
+    old_sums, old_factor, promised_cpu_m = recent
+    band_cpu_m[:] = 0.0
+    if now_ms > at_ms:
+        middle_ms = at_ms + (now_ms - at_ms) // 2
+        row = _after(nodes, middle_ms)
+        if row == 0 or row >= nodes.shape[1]:
+            return False
+        share = (middle_ms - nodes[0, row - 1]) / (nodes[0, row] - nodes[0, row - 1])
+        before, after = nodes[1, row - 1], nodes[1, row]
+        learn(
+            week_cpu_m,
+            before,
+            after,
+            share,
+            load_cpu_m,
+            floor_cpu_m,
+            old_factor[0],
+            keep,
+            old_sums,
+            sums,
+            factor,
+        )
+        hours = at_ms // MS_PER_H, now_ms // MS_PER_H
+        _count(hours[0], hours[1], load_cpu_m, promised, promised_cpu_m, hits, tries)
+    return _band_within(
+        week_cpu_m,
+        nodes,
+        now_ms,
+        now_ms,
+        until_ms,
+        factor,
+        mean_cpu_m,
+        floor_cpu_m,
+        excess,
+        band_cpu_m,
+    )
+
+
+@entry
+def trust(
+    hits: IntArray, tries: IntArray, least_tries: int, least: float, good: BoolArray
+) -> None:
+    """Write whose load stayed below its band in at least a share `least` of the tries, if many."""
+    tried = 0
+    for hour in range(len(tries)):
+        tried += tries[hour]
+    for s in range(len(good)):
+        kept = 0
+        for hour in range(len(tries)):
+            kept += hits[hour, s]
+        good[s] = tried < least_tries or kept / tried >= least
+
+
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
-    real, table = given(REAL), given(REAL, 2)
-    nodes, made = given(WHOLE, 2), written(REAL, 2)
-    highest.compile((table, nodes, *3 * (WHOLE,), table, real, real, table, written(REAL)))
-    learn.compile((table, WHOLE, WHOLE, REAL, *3 * (real,), several(REAL, 2), table, made, made))
+    real, table, nodes = given(REAL), given(REAL, 2), given(WHOLE, 2)
+    made, kept, counts = written(REAL, 2), given(WHOLE), written(WHOLE, 2)
+    bands = (table, real, real, table)
+    highest.compile((table, nodes, WHOLE, kept, *bands, made))
+    recent = mixed(table, table, real)
+    fitted = (table, nodes, several(WHOLE, 3), real, real, real, table)
+    out = (counts, written(WHOLE), made, made, written(REAL))
+    observe.compile((*fitted, several(REAL, 2), FLAG, recent, *out))
+    trust.compile((nodes, kept, WHOLE, REAL, written(FLAG)))

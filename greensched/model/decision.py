@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 from greensched.model.codes import NONE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from greensched.model.codes import BoolArray, FloatArray, IntArray
 
 
@@ -155,6 +157,12 @@ class Forecaster(Protocol):
 
         With `whole` all the way from now until `until_ms`.
         """
+        ...
+
+    def upto(
+        self, recent: Any, ends_ms: Sequence[int], quantile: float, *, whole: bool = False
+    ) -> FloatArray:
+        """Return the same from `recent` until each of `ends_ms`, one row each; they rise."""
         ...
 
     @property

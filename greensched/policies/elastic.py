@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from greensched.policies import hpa
 from greensched.policies.batch import to_rest, wake_for_queue
 from greensched.policies.kernels import machines as kernels
-from greensched.policies.kernels import resting
 from greensched.policies.machines import (
     BATCH,
     NOTHING,
@@ -124,44 +123,50 @@ class ElasticReactive:
             jobs = wake_for_queue(snapshot, takes_jobs, patience_ms=self.patience_ms)
         if not free and self._is_settled(snapshot, memory):
             return power_actions(jobs, "on"), memory
-        wanted, memory = self._wanted(snapshot, memory)
         present = hpa.present(snapshot.services)
-        scale = hpa.scale_actions(present, wanted)
-        if not free and not (wanted > present).any() and not snapshot.services.pending.any():
-            return (*scale, *power_actions(jobs, "on")), memory
-        fleet = _Fleet.of(snapshot, wanted - present, self)
+        wanted, news = self._wanted(snapshot, present, memory)
+        scale, lack = hpa.scaled(snapshot.services, present, frozen(wanted))
+        if not free and not lack:
+            return (*scale, *power_actions(jobs, "on")), changed(memory, **news)
+        fleet = _Fleet.of(snapshot, present, wanted, self)
         wake, sleep = fleet.to_wake(snapshot), NOTHING
         if free:
-            sleep, memory = self._to_sleep(snapshot, memory, fleet, free=not wake.size)
+            sleep, rest = self._to_sleep(snapshot, memory, fleet, free=not wake.size)
+            news |= rest
         return (
             *scale,
             *power_actions(np.concatenate([wake, jobs]), "on"),
             *power_actions(sleep, "sleep", self.moves_max),
-        ), memory
+        ), changed(memory, **news)
 
     def _to_sleep(
         self, snapshot: Snapshot, memory: ElasticMemory, fleet: _Fleet, *, free: bool
-    ) -> tuple[IntArray, ElasticMemory]:
-        """Return the machines to put to sleep, those that serve only if some are to be `free`."""
+    ) -> tuple[IntArray, dict[str, Any]]:
+        """Return the machines to put to sleep, those that serve only if some are to be `free`.
+
+        And what is to be remembered of it.
+        """
         count, now = len(snapshot.machines.state), snapshot.now_ms
-        asked_ms = memory.asked_ms.copy()
+        sleep, asked_ms = to_rest(snapshot, self.idle_ms), memory.asked_ms
         if len(asked_ms) != count:
-            asked_ms = np.full(count, LONG_AGO_MS, np.int64)
-        freed = NOTHING
-        if free:
-            freed = self._freed(snapshot, fleet, asked_ms)
+            asked_ms = frozen(np.full(count, LONG_AGO_MS, np.int64))
+        freed = self._freed(snapshot, fleet, asked_ms) if free else NOTHING
+        if freed.size:
+            sleep, asked_ms = np.concatenate([freed, sleep]), asked_ms.copy()
             asked_ms[freed] = now
-        sleep = np.concatenate([freed, to_rest(snapshot, self.idle_ms)])
-        return sleep, changed(memory, asked_ms=frozen(asked_ms), freed_ms=now)
+        return sleep, {"asked_ms": frozen(asked_ms), "freed_ms": now}
 
     def _is_settled(self, snapshot: Snapshot, memory: ElasticMemory) -> bool:
         """Say whether the replicas are as wanted, and will be until something changes."""
         return hpa.is_settled(snapshot, memory.hpa)
 
-    def _wanted(self, snapshot: Snapshot, memory: ElasticMemory) -> tuple[IntArray, ElasticMemory]:
+    def _wanted(
+        self, snapshot: Snapshot, present: IntArray, memory: ElasticMemory
+    ) -> tuple[IntArray, dict[str, Any]]:
         """Return the replicas that each service is to have, and what is to be remembered."""
+        del present
         wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
-        return wanted, changed(memory, hpa=windows)
+        return wanted, {"hpa": windows}
 
     def _freed(self, snapshot: Snapshot, fleet: _Fleet, asked_ms: IntArray) -> IntArray:
         """Return the machines to empty and put to sleep, those with the least reserved first.
@@ -172,11 +177,11 @@ class ElasticReactive:
         """
         m, now = snapshot.machines, snapshot.now_ms
         rows, keys, scratch = np.empty((3, len(m.state)), np.int64)
-        count = resting.to_free(
-            *(columns(m), m.surplus, fleet.room_cpu_m, frozen(asked_ms.copy())),
-            (now - self.idle_ms, now - self.retry_ms),
-            *(self.moves_max, max(1, int(self.drains_share * int(fleet.total[kernels.SERVING])))),
-            snapshot.queue.jobs,
+        serving = int(fleet.total[kernels.SERVING])
+        count = kernels.to_free(
+            *(columns(m), m.surplus, fleet.room_cpu_m, fleet.room_memory_mib, fleet.total),
+            *(fleet.kept_free, asked_ms, (now - self.idle_ms, now - self.retry_ms)),
+            *(self.moves_max, max(1, int(self.drains_share * serving)), snapshot.queue.jobs),
             *(rows, keys, scratch),
         )
         return rows[: fleet.spare(snapshot, rows[:count], self.headroom)] if count else NOTHING
@@ -207,8 +212,10 @@ class _Fleet:
     reserve_memory_mib: float
 
     @classmethod
-    def of(cls, snapshot: Snapshot, added: IntArray, policy: ElasticReactive) -> _Fleet:
-        m, view, coming = snapshot.machines, snapshot.services, frozen(np.maximum(added, 0))
+    def of(
+        cls, snapshot: Snapshot, present: IntArray, wanted: IntArray, policy: ElasticReactive
+    ) -> _Fleet:
+        m, view = snapshot.machines, snapshot.services
         room_cpu_m, room_memory_mib = np.empty((2, len(m.state)), np.int64)
         total = np.empty(kernels.ROOMS, np.int64)
         kernels.rooms(
@@ -224,7 +231,8 @@ class _Fleet:
             m.batch_memory_mib,
             m.replicas,
             m.gpu_free_m,
-            (coming, view.replica_cpu_m, view.replica_memory_mib, view.replica_gpu_m),
+            *(present, wanted),
+            (view.replica_cpu_m, view.replica_memory_mib, view.replica_gpu_m),
             room_cpu_m,
             room_memory_mib,
             total,
@@ -267,31 +275,25 @@ class _Fleet:
             ]
         )
 
+    @property
+    def kept_free(self) -> tuple[float, float]:
+        """Return the CPU and memory that sleep leaves free: the reserve, and a quarter."""
+        return (
+            RESERVE_TO_SLEEP * self.reserve_cpu_m + int(self.total[kernels.ALL_CPU_M]),
+            RESERVE_TO_SLEEP * self.reserve_memory_mib + int(self.total[kernels.ALL_MEMORY_MIB]),
+        )
+
     def spare(self, snapshot: Snapshot, rows: IntArray, headroom: float) -> int:
         """Return how many of the first of `rows` may go, their replicas fitting elsewhere.
 
-        The rest keeps the reserve (and a quarter) after the moves. Room is counted in places
-        for the largest replica that may have to move, `headroom` of each machine left free, so
-        that enough places means that every replica fits, whatever the order.
+        Room is counted in places for the largest replica that may have to move, `headroom` of
+        each machine left free, so that enough places means that every replica fits, whatever the
+        order.
         """
         m, view, replicas = snapshot.machines, snapshot.services, snapshot.replicas
         count: int = kernels.spare(
-            rows,
-            self.room_cpu_m,
-            self.room_memory_mib,
-            m.cpu_m,
-            m.memory_mib,
-            m.online_cpu_m,
-            m.online_memory_mib,
-            m.replicas,
-            self.total,
-            RESERVE_TO_SLEEP * self.reserve_cpu_m + int(self.total[kernels.ALL_CPU_M]),
-            RESERVE_TO_SLEEP * self.reserve_memory_mib + int(self.total[kernels.ALL_MEMORY_MIB]),
-            headroom,
-            replicas.machine,
-            replicas.service,
-            view.replica_cpu_m,
-            view.replica_memory_mib,
-            np.empty(len(m.state), np.int64),
+            *(rows, self.room_cpu_m, self.room_memory_mib, m.cpu_m, m.memory_mib, m.replicas),
+            *(headroom, replicas.machine, replicas.service),
+            *(view.replica_cpu_m, view.replica_memory_mib, np.empty(len(m.state), np.int64)),
         )
         return count

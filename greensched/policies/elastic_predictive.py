@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         FloatArray,
         Forecaster,
         IntArray,
-        ServiceView,
         Snapshot,
     )
 
@@ -34,7 +33,7 @@ class PredictiveMemory(ElasticMemory):
 
     `trusted`: whose forecast has held of late; `up`, `down`: replicas needed soon, and those kept;
     `work_mc`: load x time [millicores x ms] from the plan until `seen_ms`, when the load was
-    `load_cpu_m` and replicas were `wanted` (empty: they follow the reactive rule as well);
+    `load_cpu_m` and replicas were `wanted`;
     `counts`: replicas at the plans of the last `down_window_ms`, one row a plan.
     """
 
@@ -103,45 +102,43 @@ class ElasticPredictive(ElasticReactive):
     def _is_settled(self, snapshot: Snapshot, memory: ElasticMemory) -> bool:
         """Say whether nothing has changed since the plan was last compared with what there is."""
         assert isinstance(memory, PredictiveMemory)
+        settled = hpa.is_settled(snapshot, memory.hpa)
         if memory.planned_ms == NONE:
-            return hpa.is_settled(snapshot, memory.hpa)
+            return settled
         if snapshot.now_ms - memory.planned_ms >= self.plan_period_ms:
             return False
         view = snapshot.services
         return len(memory.wanted) == len(view.online) and kernels.unchanged(
-            view.load_cpu_m,
-            view.online,
-            view.starting,
-            view.pending,
-            memory.load_cpu_m,
-            memory.wanted,
+            *(view.load_cpu_m, view.online, view.starting, view.pending),
+            *(memory.load_cpu_m, memory.wanted, memory.trusted, settled),
         )
 
-    def _wanted(self, snapshot: Snapshot, memory: ElasticMemory) -> tuple[IntArray, ElasticMemory]:
+    def _wanted(
+        self, snapshot: Snapshot, present: IntArray, memory: ElasticMemory
+    ) -> tuple[IntArray, dict[str, Any]]:
         """Return the replicas that each service is to have, and what is to be remembered."""
         assert isinstance(memory, PredictiveMemory)
         forecast = snapshot.forecast
         if forecast is None or not forecast.predicts or snapshot.period_ms == 0:
             wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
-            return wanted, changed(memory, hpa=windows)
-        work_mc = self._worked(snapshot, memory)
-        if memory.planned_ms == NONE or snapshot.now_ms - memory.planned_ms >= self.plan_period_ms:
-            memory = self._planned(snapshot, forecast, memory, work_mc)
-            work_mc = np.zeros(len(work_mc))
-        wanted = self._followed(snapshot, memory)
+            return wanted, {"hpa": windows}
+        work_mc, now = self._worked(snapshot, memory), snapshot.now_ms
+        plan: dict[str, Any] = {}
+        if memory.planned_ms == NONE or now - memory.planned_ms >= self.plan_period_ms:
+            plan = self._planned(snapshot, forecast, present, memory, work_mc)
+            memory, work_mc = changed(memory, **plan), np.zeros(len(work_mc))
+        wanted = self._followed(snapshot, present, memory)
         windows = memory.hpa
-        trusted = bool(memory.trusted.all())
-        if not trusted:
+        if not memory.trusted.all():
             reactive, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
             wanted = np.where(memory.trusted, wanted, reactive)
-        return wanted, changed(
-            memory,
-            hpa=windows,
-            seen_ms=snapshot.now_ms,
-            load_cpu_m=frozen(snapshot.services.load_cpu_m.copy()),
-            wanted=frozen(wanted if trusted else wanted[:0]),
-            work_mc=frozen(work_mc),
-        )
+        return wanted, plan | {
+            "hpa": windows,
+            "seen_ms": now,
+            "load_cpu_m": frozen(snapshot.services.load_cpu_m.copy()),
+            "wanted": frozen(wanted),
+            "work_mc": frozen(work_mc),
+        }
 
     def _worked(self, snapshot: Snapshot, memory: PredictiveMemory) -> FloatArray:
         """Return load x time since the plan; wakes that were settled had the load seen before."""
@@ -158,10 +155,14 @@ class ElasticPredictive(ElasticReactive):
         self,
         snapshot: Snapshot,
         forecast: Forecaster,
+        present: IntArray,
         memory: PredictiveMemory,
         work_mc: FloatArray,
-    ) -> PredictiveMemory:
-        """Return the memory with a new plan, `work_mc` having been the load x time since."""
+    ) -> dict[str, Any]:
+        """Return what a new plan remembers, `work_mc` having been the load x time since the last.
+
+        Where only a part of what may go goes, the rest is kept until the next look.
+        """
         view, now = snapshot.services, snapshot.now_ms
         first = memory.planned_ms == NONE
         since_ms = now - snapshot.period_ms if first else memory.planned_ms
@@ -174,51 +175,31 @@ class ElasticPredictive(ElasticReactive):
         )
         soon_ms = now + self.plan_period_ms + self.lead_ms + int(view.startup_ms.max(initial=0))
         later_ms = max(soon_ms, now + self.plan_period_ms + self.hold_ms)
-        soon = forecast.upper(recent, now, soon_ms, self.quantile)
-        later = np.maximum(soon, forecast.upper(recent, soon_ms, later_ms, self.quantile))
-        needed = self._staffing.replicas
-        up, down = needed(view, soon), needed(view, later)
-        return changed(
-            memory,
-            recent=recent,
-            trusted=frozen(recent.trusted(self.coverage_min)),
-            planned_ms=now,
-            up=frozen(up),
-            down=frozen(self._gray(hpa.present(view), down)),
-            counts=frozen(self._counted(view, memory.counts)),
-        )
+        upper = frozen(forecast.upto(recent, (soon_ms, later_ms), self.quantile))
+        needed = self._staffing.replicas(view, upper)
+        known = len(memory.counts) if memory.counts.shape[1] == len(present) else 0
+        before = min(known, math.ceil(self.down_window_ms / self.plan_period_ms))
+        kept, counts = np.empty_like(present), np.empty((before + 1, len(present)), np.int64)
+        kernels.keep(present, needed, self.gray_share, memory.counts, kept, counts)
+        return {
+            "recent": recent,
+            "trusted": frozen(recent.trusted(self.coverage_min)),
+            "planned_ms": now,
+            "up": needed[0],
+            "down": frozen(kept),
+            "counts": frozen(counts),
+        }
 
-    def _gray(self, present: IntArray, down: IntArray) -> IntArray:
-        """Return what is kept until the next look, where only a part of what may go goes."""
-        goes = np.ceil(self.gray_share * np.maximum(present - down, 0)).astype(np.int64)
-        kept: IntArray = np.maximum(down, present - goes)
-        return kept
-
-    def _counted(self, view: ServiceView, before: IntArray) -> IntArray:
-        """Return the replicas at the plans of the last `down_window_ms`, those of now included."""
-        current = hpa.present(view)[np.newaxis]
-        if before.shape[1] != current.shape[1]:
-            return current
-        rows = math.ceil(self.down_window_ms / self.plan_period_ms)
-        counted: IntArray = np.concatenate([before[-rows:], current])
-        return counted
-
-    def _followed(self, snapshot: Snapshot, memory: PredictiveMemory) -> IntArray:
+    def _followed(
+        self, snapshot: Snapshot, present: IntArray, memory: PredictiveMemory
+    ) -> IntArray:
         """Return what plan and load of now ask for, within limits and steps."""
         view = snapshot.services
         wanted = np.empty(len(view.online), np.int64)
         kernels.follow(
-            view.load_cpu_m,
-            hpa.present(view),
-            view.replica_cpu_m,
-            view.replicas_min,
-            view.replicas_max,
-            memory.up,
-            memory.down,
-            memory.counts,
-            self.max_utilisation,
-            self.down_share,
-            wanted,
+            *(view.load_cpu_m, present, view.replica_cpu_m, view.replicas_min, view.replicas_max),
+            *(memory.up, memory.down, memory.counts),
+            *(self.max_utilisation, self.down_share, wanted),
         )
         return wanted
 

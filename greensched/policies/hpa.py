@@ -131,6 +131,18 @@ def scale_actions(current: IntArray, wanted: IntArray) -> tuple[Scale, ...]:
     return (Scale(services=frozen(changed), replicas=frozen(wanted[changed])),)
 
 
+def scaled(
+    view: ServiceView, present: IntArray, wanted: IntArray
+) -> tuple[tuple[Scale, ...], bool]:
+    """Return `scale_actions`, and whether any service lacks replicas: wanted, or without room."""
+    rows = np.empty(len(present), np.int64)
+    count, lack = kernels.changes(present, wanted, view.pending, rows)
+    if not count:
+        return (), lack
+    rows = rows[:count]
+    return (Scale(services=frozen(rows), replicas=frozen(wanted[rows])),), lack
+
+
 def within_limits(view: ServiceView, replicas: IntArray) -> IntArray:
     """Return the replicas within each service's minimum and maximum."""
     # Not np.clip: its overhead is several times that of the two calls.

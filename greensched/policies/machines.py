@@ -115,5 +115,5 @@ def power_actions(
     """Return one `Power` for `machines` in the order of the fleet, or none when empty."""
     if not machines.size:
         return ()
-    rows = np.unique(machines).astype(np.int64, copy=False)
+    rows = np.array(sorted(set(machines.tolist())), np.int64)  # np.unique is slow on a few
     return (Power(machines=frozen(rows), to=to, moves_max=moves_max),)

@@ -26,19 +26,22 @@ class Staffing:
     wait_share: float
     max_utilisation: float
 
-    def replicas(self, view: ServiceView, load_cpu_m: FloatArray) -> IntArray:
-        """Return the smallest numbers of replicas [services] under whose cores waits are short."""
-        needed = np.empty(len(load_cpu_m), np.int64)
-        if not len(needed):
-            return needed
+    def replicas(self, view: ServiceView, loads_cpu_m: FloatArray) -> IntArray:
+        """Return the smallest numbers of replicas [T, S] under whose cores waits are short.
+
+        For loads [T, services].
+        """
+        needed = np.empty(loads_cpu_m.shape, np.int64)
+        if not needed.size:
+            return frozen(needed)
         times_ms, cores_max = view.service_time_ms.tobytes(), CORES_FIRST
         while True:
             tables = _tables(
                 times_ms, self.wait_ms, self.wait_share, self.max_utilisation, cores_max
             )
-            reaches = kernels.cover(load_cpu_m, view.replica_cpu_m, *tables, needed)
+            reaches = kernels.cover(loads_cpu_m, view.replica_cpu_m, *tables, needed)
             if reaches or cores_max >= CORES_MAX:
-                return needed
+                return frozen(needed)
             cores_max *= 2
 
 

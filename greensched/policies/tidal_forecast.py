@@ -237,13 +237,9 @@ class TidalForecast(TidalTimetable):
             period_ms=self.step_ms,
         )
         ends_ms = [now + lead for lead in self._leads_ms]
-        parts = [
-            forecast.upper(recent, from_ms, until_ms, self.quantile, whole=True)
-            for from_ms, until_ms in zip([now, *ends_ms], ends_ms, strict=False)
-        ]
-        upper_cpu_m = np.maximum.accumulate(parts)
+        upper_cpu_m = forecast.upto(recent, ends_ms, self.quantile, whole=True)
         each = np.maximum(upper_cpu_m[:, :-POOLS], view.load_cpu_m)
-        replicas = [self._staffing.replicas(view, load) for load in each]
+        replicas = self._staffing.replicas(view, frozen(each))
         total = upper_cpu_m[:, -POOLS:] / self.max_utilisation
         # The first look only watches: what others switch off shows within a few minutes.
         trusted = recent.trusted(self.coverage_min) & (not first)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, several, written
-from greensched.model import BOOTING, OFF, ON, OWN, ROLE_CODES, SLEEPING
+from greensched.model import BOOTING, DRAINING, OFF, ON, OWN, ROLE_CODES, SLEEPING
+from greensched.policies.kernels.resting import COLUMNS, HOLDS, ONLINE, is_idle, sort
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, IntArray
+
+    Columns = tuple[IntArray, ...]
 
 BATCH, ANY = ROLE_CODES["batch"], ROLE_CODES["any"]
 (
@@ -52,24 +55,27 @@ def rooms(
     batch_memory_mib: IntArray,
     replicas: IntArray,
     gpu_free_m: IntArray,
-    added: tuple[IntArray, IntArray, IntArray, IntArray],
+    present: IntArray,
+    wanted: IntArray,
+    sizes: tuple[IntArray, IntArray, IntArray],
     room_cpu_m: IntArray,
     room_memory_mib: IntArray,
     total: IntArray,
 ) -> None:
     """Write the room for replicas of each machine that serves (-1: it does not) and `total`.
 
-    `added`: replicas of each service, CPU, memory and GPUs of one.
+    `present`, `wanted`: replicas of each service; `sizes`: CPU, memory and GPUs of one.
     """
     total[:] = 0
-    count, each_cpu_m, each_memory_mib, each_gpu_m = added
-    for s in range(len(count)):
-        total[ALL_CPU_M] += count[s] * each_cpu_m[s]
-        total[ALL_MEMORY_MIB] += count[s] * each_memory_mib[s]
-        total[COMING_GPU_M] += count[s] * each_gpu_m[s]
+    each_cpu_m, each_memory_mib, each_gpu_m = sizes
+    for s in range(len(wanted)):
+        added = max(wanted[s] - present[s], 0)
+        total[ALL_CPU_M] += added * each_cpu_m[s]
+        total[ALL_MEMORY_MIB] += added * each_memory_mib[s]
+        total[COMING_GPU_M] += added * each_gpu_m[s]
         if each_gpu_m[s] == 0:
-            total[COMING_CPU_M] += count[s] * each_cpu_m[s]
-            total[COMING_MEMORY_MIB] += count[s] * each_memory_mib[s]
+            total[COMING_CPU_M] += added * each_cpu_m[s]
+            total[COMING_MEMORY_MIB] += added * each_memory_mib[s]
     for m in range(len(state)):
         room_cpu_m[m] = room_memory_mib[m] = -1
         if lending[m] != OWN or surplus[m] or role[m] == BATCH:
@@ -105,18 +111,66 @@ def _enough(
 
 
 @entry
+def to_free(
+    columns: Columns,
+    surplus: BoolArray,
+    room_cpu_m: IntArray,
+    room_memory_mib: IntArray,
+    total: IntArray,
+    least: tuple[float, float],
+    asked_ms: IntArray,
+    times_ms: tuple[int, int],
+    moves_max: int,
+    drains_max: int,
+    queue_jobs: int,
+    rows: IntArray,
+    keys: IntArray,
+    scratch: IntArray,
+) -> int:
+    """Write the machines to empty, those with the least reserved first, and count them.
+
+    While the rest keeps so much CPU and memory free (`least`) after the moves. `times_ms`: empty
+    since when, and asked before when. See `ElasticReactive._freed`.
+    """
+    state, role, gpu_m, online_cpu_m, online_mib = columns[0], columns[1], *columns[5:8]
+    batch_cpu_m, gpu_free_m, replicas, jobs = columns[8], columns[10], columns[11], columns[12]
+    count = empties = 0
+    for m in range(len(state)):
+        if state[m] == DRAINING and role[m] != BATCH:
+            drains_max -= 1
+        if room_cpu_m[m] < 0 or jobs[m] > 0:
+            continue
+        if replicas[m] == 0:
+            # an empty one may be for the jobs that wait
+            leaves = is_idle(columns, surplus, m, times_ms[0])
+            leaves = leaves and (queue_jobs == 0 or role[m] == ONLINE)
+            empties += leaves
+        else:
+            leaves = replicas[m] <= moves_max and asked_ms[m] <= times_ms[1]
+            leaves = leaves and gpu_free_m[m] == gpu_m[m]
+        if leaves:
+            keys[m] = online_cpu_m[m] + batch_cpu_m[m] + (HOLDS if replicas[m] > 0 else 0)
+            rows[count] = m
+            count += 1
+    sort(rows, keys, count, scratch)
+    moves = may = 0
+    while may < count and may < empties + max(0, drains_max):
+        moves += replicas[rows[may]]
+        if moves > moves_max:
+            break
+        may += 1
+    may = _enough(rows, may, room_cpu_m, online_cpu_m, total[ROOM_CPU_M], least[0])
+    return _enough(rows, may, room_memory_mib, online_mib, total[ROOM_MEMORY_MIB], least[1])
+
+
+@entry
 def spare(
     rows: IntArray,
     room_cpu_m: IntArray,
     room_memory_mib: IntArray,
     cpu_m: IntArray,
     memory_mib: IntArray,
-    online_cpu_m: IntArray,
-    online_memory_mib: IntArray,
     replicas: IntArray,
-    total: IntArray,
-    least_cpu_m: float,
-    least_memory_mib: float,
     headroom: float,
     on_machine: IntArray,
     of_service: IntArray,
@@ -126,12 +180,9 @@ def spare(
 ) -> int:
     """Return how many of the first of `rows` may go, their replicas fitting elsewhere.
 
-    `leaves` [machines] is written. The rest must keep `least` free after the moves.
+    `leaves` [machines] is written.
     """
-    count = _enough(rows, len(rows), room_cpu_m, online_cpu_m, total[ROOM_CPU_M], least_cpu_m)
-    count = _enough(
-        rows, count, room_memory_mib, online_memory_mib, total[ROOM_MEMORY_MIB], least_memory_mib
-    )
+    count = len(rows)
     leaves[:] = 0
     for i in range(count):
         leaves[rows[i]] = 1
@@ -237,8 +288,12 @@ def hold_pending(
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     kept, made = given(WHOLE), written(WHOLE)
-    rooms.compile((*2 * (kept,), given(FLAG), *9 * (kept,), several(kept, 4), *3 * (made,)))
-    least = (REAL, REAL, REAL)
     flags, sizes = written(FLAG), several(kept, 3)
+    replicas = (made, kept, sizes)
+    rooms.compile((*2 * (kept,), given(FLAG), *9 * (kept,), *replicas, *3 * (made,)))
     hold_pending.compile((kept, kept, given(FLAG), flags, *4 * (kept,), sizes, flags, made))
-    spare.compile((*3 * (made,), *5 * (kept,), made, *least, *4 * (kept,), made))
+    columns, limits = several(kept, len(COLUMNS)), (several(WHOLE, 2), *3 * (WHOLE,))
+    to_free.compile(
+        (columns, given(FLAG), *3 * (made,), several(REAL, 2), kept, *limits, *3 * (made,))
+    )
+    spare.compile((*3 * (made,), *3 * (kept,), REAL, *4 * (kept,), made))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, several, written
-from greensched.model import DRAINING, ON, OWN, ROLE_CODES
+from greensched.model import ON, OWN, ROLE_CODES
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, IntArray
@@ -121,53 +121,6 @@ def to_rest(
 
 
 @entry
-def to_free(
-    columns: Columns,
-    surplus: BoolArray,
-    room_cpu_m: IntArray,
-    asked_ms: IntArray,
-    times_ms: tuple[int, int],
-    moves_max: int,
-    drains_max: int,
-    queue_jobs: int,
-    rows: IntArray,
-    keys: IntArray,
-    scratch: IntArray,
-) -> int:
-    """Write the machines to empty, those with the least reserved first, and count them.
-
-    `times_ms`: empty since when, and asked before when. See `ElasticReactive._freed`.
-    """
-    state, role, gpu_m, online_cpu_m = columns[0], columns[1], columns[5], columns[6]
-    batch_cpu_m, gpu_free_m, replicas, jobs = columns[8], columns[10], columns[11], columns[12]
-    count = empties = 0
-    for m in range(len(state)):
-        if state[m] == DRAINING and role[m] != BATCH:
-            drains_max -= 1
-        if room_cpu_m[m] < 0 or jobs[m] > 0:
-            continue
-        if replicas[m] == 0:
-            # an empty one may be for the jobs that wait
-            leaves = is_idle(columns, surplus, m, times_ms[0])
-            leaves = leaves and (queue_jobs == 0 or role[m] == ONLINE)
-            empties += leaves
-        else:
-            leaves = replicas[m] <= moves_max and asked_ms[m] <= times_ms[1]
-            leaves = leaves and gpu_free_m[m] == gpu_m[m]
-        if leaves:
-            keys[m] = online_cpu_m[m] + batch_cpu_m[m] + (HOLDS if replicas[m] > 0 else 0)
-            rows[count] = m
-            count += 1
-    sort(rows, keys, count, scratch)
-    moves = 0
-    for i in range(count):
-        moves += replicas[rows[i]]
-        if moves > moves_max or i >= empties + max(0, drains_max):
-            return i
-    return count
-
-
-@entry
 def to_leave(
     columns: Columns,
     surplus: BoolArray,
@@ -208,9 +161,7 @@ def to_leave(
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     columns, flags = several(given(WHOLE), len(COLUMNS)), given(FLAG)
-    made, kept = written(WHOLE), given(WHOLE)
+    made = written(WHOLE)
     idle.compile((columns, flags, WHOLE, made))
     to_rest.compile((columns, flags, WHOLE, several(REAL, 2), REAL, REAL, made, made))
-    limits = (several(WHOLE, 2), *3 * (WHOLE,))
-    to_free.compile((columns, flags, made, kept, *limits, *3 * (made,)))
     to_leave.compile((columns, flags, written(FLAG), REAL, made, made))

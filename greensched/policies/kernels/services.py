@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from greensched.compiling import REAL, WHOLE, entry, given, inner, written
+from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, written
 from greensched.queueing import wait_tail
 
 if TYPE_CHECKING:
-    from greensched.model import FloatArray, IntArray
+    from greensched.model import BoolArray, FloatArray, IntArray
 
 ROUNDING = 1e-9  # so that 3.0000000001 replicas are three
 PRECISION = 1e-4  # of utilisations
@@ -89,9 +89,16 @@ def unchanged(
     pending: IntArray,
     load_before_cpu_m: FloatArray,
     wanted: IntArray,
+    trusted: BoolArray,
+    settled: bool,
 ) -> bool:
-    """Say whether loads are as before, and replicas as wanted with none that found no room."""
+    """Say whether loads are as before, and replicas as wanted with none that found no room.
+
+    And whether all forecasts are `trusted`, or the reactive rule is `settled`.
+    """
     for s in range(len(online)):
+        if not settled and not trusted[s]:
+            return False
         if load_cpu_m[s] != load_before_cpu_m[s] or pending[s] > 0:
             return False
         if online[s] + starting[s] != wanted[s]:
@@ -171,7 +178,7 @@ def _held(room: float, cores: FloatArray, most: FloatArray) -> float:
 
 @entry
 def cover(
-    load_cpu_m: FloatArray,
+    loads_cpu_m: FloatArray,
     replica_cpu_m: IntArray,
     row: IntArray,
     cores: FloatArray,
@@ -179,23 +186,65 @@ def cover(
     most: FloatArray,
     needed: IntArray,
 ) -> bool:
-    """Write the smallest numbers of replicas whose cores hold each service's load.
+    """Write the smallest numbers of replicas [T, S] whose cores hold each service's loads [T, S].
 
     `row`: of each service in the tables of largest utilisation `most` [rows, points] and of load
     `held` there [cores]. Return whether the tables reach as far as all loads.
     """
     reaches, last = True, len(cores) - 1
-    for s in range(len(load_cpu_m)):
-        k, load = row[s], load_cpu_m[s] / 1000.0
-        reaches = reaches and load <= held[k, last]
-        each = max(replica_cpu_m[s], 1) / 1000.0
-        count = math.ceil(_between(load, held[k], cores) / each - ROUNDING)
-        # Between two numbers of the table the line is a little too low, and a part of a core
-        # serves no request by itself.
-        while reaches and load > _held(count * each, cores, most[k]):
-            count += 1
-        needed[s] = int(count)
+    for t in range(len(loads_cpu_m)):
+        for s in range(len(replica_cpu_m)):
+            k, load = row[s], loads_cpu_m[t, s] / 1000.0
+            reaches = reaches and load <= held[k, last]
+            each = max(replica_cpu_m[s], 1) / 1000.0
+            count = math.ceil(_between(load, held[k], cores) / each - ROUNDING)
+            # Between two numbers of the table the line is a little too low, and a part of a core
+            # serves no request by itself.
+            while reaches and load > _held(count * each, cores, most[k]):
+                count += 1
+            needed[t, s] = int(count)
     return reaches
+
+
+@entry
+def keep(
+    present: IntArray,
+    needed: IntArray,
+    gray_share: float,
+    before: IntArray,
+    kept: IntArray,
+    counts: IntArray,
+) -> None:
+    """Write what is `kept` until the next plan: of what may go, a share goes.
+
+    `needed` [2, S]: soon, and until later. `counts` are those of `before` as far back as they
+    count, with those `present` last.
+    """
+    rows = len(counts) - 1
+    for s in range(len(present)):
+        down = needed[1, s]
+        goes = math.ceil(gray_share * max(present[s] - down, 0))
+        kept[s] = max(down, present[s] - goes)
+        for row in range(rows):
+            counts[row, s] = before[len(before) - rows + row, s]
+        counts[rows, s] = present[s]
+
+
+@entry
+def changes(
+    present: IntArray, wanted: IntArray, pending: IntArray, rows: IntArray
+) -> tuple[int, bool]:
+    """Write the services whose replicas change, and count them; say whether any lack some.
+
+    That is more than there are, or one that found no room.
+    """
+    count, lack = 0, False
+    for s in range(len(present)):
+        lack = lack or wanted[s] > present[s] or pending[s] > 0
+        if wanted[s] != present[s]:
+            rows[count] = s
+            count += 1
+    return count, lack
 
 
 def compile_all() -> None:
@@ -204,8 +253,10 @@ def compile_all() -> None:
     rows = given(WHOLE, 2)
     recommend.compile((real, *6 * (kept,), REAL, REAL, made))
     step.compile((made, made, rows, rows, made, kept, kept, REAL, WHOLE, REAL, made))
-    unchanged.compile((real, *3 * (kept,), real, kept))
+    unchanged.compile((real, *3 * (kept,), real, kept, given(FLAG), FLAG))
     follow.compile((real, made, *5 * (kept,), rows, REAL, REAL, made))
     fill_utilisations.compile((kept, REAL, REAL, written(REAL)))
-    table = given(REAL, 2)
-    cover.compile((written(REAL), kept, kept, real, table, table, made))
+    table, counts = given(REAL, 2), written(WHOLE, 2)
+    cover.compile((table, kept, kept, real, table, table, counts))
+    keep.compile((made, rows, REAL, rows, made, counts))
+    changes.compile((made, kept, kept, made))
