@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,7 +21,6 @@ from tests.test_cli import call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
     from pathlib import Path
 
     from greensched.model import FloatArray
@@ -100,7 +99,10 @@ class _Given:
     def upper(self, *_: object, **__: object) -> FloatArray:
         return np.full(2, 1_000.0)
 
-    def upto(self, recent: object, ends_ms: Sequence[int], *_: object, **__: object) -> FloatArray:
+    def upto(
+        self, recent: Any, ends_ms: Sequence[int], quantile: float, *, whole: bool = False
+    ) -> FloatArray:
+        del recent, quantile, whole
         return np.full((len(ends_ms), 2), 1_000.0)
 
 
@@ -119,7 +121,7 @@ def test_errors_of_forecasts_grow_with_the_lead_and_are_alike() -> None:
     assert [1_000.0] * 2 == wrong.upper(_At(5 * hour), 5 * hour, 5 * hour, 0.95).tolist()
 
     at, ends = _At(5 * hour), [9 * hour, 30 * hour]
-    parts = [wrong.upper(at, *part, 0.95) for part in ((5 * hour, ends[0]), ends)]
+    parts = [wrong.upper(at, a, b, 0.95) for a, b in ((5 * hour, ends[0]), ends)]
     assert np.maximum.accumulate(parts).tolist() == wrong.upto(at, ends, 0.95).tolist()
 
     def drawn(lead_h: int, step_h: int) -> FloatArray:

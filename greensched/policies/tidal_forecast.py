@@ -159,8 +159,10 @@ class TidalForecast(TidalTimetable):
         if back.size:
             memory = changed(memory, breached_ms=now)
         elif due:
-            needs, trusted, memory = self._asked(snapshot, forecast, memory)
-            back, lends, memory = self._planned(snapshot, needs, trusted, lent, memory)
+            trusted, memory = self._observed(snapshot, forecast, memory)
+            if lent.any() or self._may_lend(snapshot, trusted, lent, memory):
+                needs = self._needs(snapshot, forecast, memory.recent)
+                back, lends, memory = self._planned(snapshot, needs, trusted, lent, memory)
         if back.size:
             wake = np.concatenate([wake, to_take_in(snapshot, back)])
         elif rest:
@@ -222,10 +224,10 @@ class TidalForecast(TidalTimetable):
         tenants = Tenants.of(snapshot, _recall_order(snapshot, lent, memory.until_ms))
         return tenants.order[tenants.covering(Strength(missing, np.zeros(POOLS)))]
 
-    def _asked(
+    def _observed(
         self, snapshot: Snapshot, forecast: Forecaster, memory: TidalForecastMemory
-    ) -> tuple[list[Strength], BoolArray, TidalForecastMemory]:
-        """Return what has to serve until each lead, and whose forecast can be trusted."""
+    ) -> tuple[BoolArray, TidalForecastMemory]:
+        """Return whose forecast can be trusted, the load since the last look being known."""
         view, now, first = snapshot.services, snapshot.now_ms, memory.planned_ms == NONE
         past_ms = snapshot.period_ms if first else now - memory.planned_ms
         load_cpu_m = memory.work_mc / past_ms
@@ -236,26 +238,38 @@ class TidalForecast(TidalTimetable):
             quantile=self.quantile,
             period_ms=self.step_ms,
         )
+        # The first look only watches: what others switch off shows within a few minutes.
+        trusted = recent.trusted(self.coverage_min) & (not first)
+        return trusted[:-POOLS] & trusted[-POOLS:].all(), changed(
+            memory,
+            recent=recent,
+            planned_ms=now,
+            work_mc=frozen(np.zeros(len(load_cpu_m))),
+        )
+
+    def _may_lend(
+        self, snapshot: Snapshot, trusted: BoolArray, lent: BoolArray, memory: TidalForecastMemory
+    ) -> bool:
+        """Say whether any machine might be lent now, and batch would use it."""
+        if not self._is_due(memory.breached_ms, self.min_lend_ms, snapshot.now_ms):
+            return False
+        if not trusted.any() or snapshot.services.pending.any():
+            return False
+        uses = self.demand_factor == 0 or wanted_cpu_m(snapshot, lent, self.lend_after_ms) > 0
+        return bool(uses)
+
+    def _needs(self, snapshot: Snapshot, forecast: Forecaster, recent: Any) -> list[Strength]:
+        """Return what has to serve until each lead."""
+        view, now = snapshot.services, snapshot.now_ms
         ends_ms = [now + lead for lead in self._leads_ms]
         upper_cpu_m = forecast.upto(recent, ends_ms, self.quantile, whole=True)
         each = np.maximum(upper_cpu_m[:, :-POOLS], view.load_cpu_m)
         replicas = self._staffing.replicas(view, frozen(each))
         total = upper_cpu_m[:, -POOLS:] / self.max_utilisation
-        # The first look only watches: what others switch off shows within a few minutes.
-        trusted = recent.trusted(self.coverage_min) & (not first)
-        return (
-            [
-                Strength(np.maximum(least, view.replicas_min), cpu_m)
-                for least, cpu_m in zip(replicas, total, strict=True)
-            ],
-            trusted[:-POOLS] & trusted[-POOLS:].all(),
-            changed(
-                memory,
-                recent=recent,
-                planned_ms=now,
-                work_mc=frozen(np.zeros(len(load_cpu_m))),
-            ),
-        )
+        return [
+            Strength(np.maximum(least, view.replicas_min), cpu_m)
+            for least, cpu_m in zip(replicas, total, strict=True)
+        ]
 
     @property
     def _staffing(self) -> Staffing:
@@ -281,8 +295,7 @@ class TidalForecast(TidalTimetable):
         if could_sleep(m):
             returns |= (m.jobs == 0)[tenants.order] & (m.lending == LENT)[tenants.order]
         back, goes = tenants.order[returns], NOTHING
-        calm = trusted.any() and self._is_due(memory.breached_ms, self.min_lend_ms, now)
-        if calm and not back.size and not view.pending.any():
+        if not back.size and self._may_lend(snapshot, trusted, lent, memory):
             allowed = np.where(trusted, np.maximum(view.online - needs[1].replicas, 0), 0)
             goes = self._goes(snapshot, lent, allowed, has.cpu_m - needs[1].cpu_m)
         until_ms = memory.until_ms.copy()

@@ -62,9 +62,10 @@ class Shifting:
         the view. What is due already, or overdue, starts now.
         """
         plans_anew = self._plans_anew
-        known = np.isin(waiting.job, memory.job)
+        known = _among(waiting.job, memory.job)
         rows = np.flatnonzero(np.ones_like(known) if plans_anew else ~known & ~waiting.running)
-        kept = np.isin(memory.job, waiting.job) & ~np.isin(memory.job, waiting.job[rows])
+        kept = _among(memory.job, np.sort(waiting.job))
+        kept &= ~_among(memory.job, np.sort(waiting.job[rows]))
         job, start_ms, stop_ms = (
             column[kept] for column in (memory.job, memory.start_ms, memory.stop_ms)
         )
@@ -108,7 +109,7 @@ class Shifting:
         stops, stops_ms = promised.job[ends], promised.stop_ms[ends]
         idle = _without_piece_now(now_ms, waiting, promised)
         if self._plans_anew:  # under a cap it may find no room for what runs on anyway
-            idle = idle[np.isin(idle, waiting.job[waiting.interruptible])]
+            idle = idle[_among(idle, np.sort(waiting.job[waiting.interruptible]))]
         if len(stops) or len(idle):
             jobs = np.concatenate((idle, stops))
             at_ms = np.concatenate((np.full(len(idle), now_ms), stops_ms))
@@ -154,6 +155,18 @@ def _without_piece_now(now_ms: int, waiting: WaitingView, promised: Planned) -> 
     now: BoolArray = (promised.start_ms <= now_ms) & (promised.stop_ms > now_ms)
     later = promised.start_ms > now_ms
     running = waiting.job[waiting.running]
-    has_now, has_later = (np.isin(running, promised.job[k]) for k in (now, later))
+    has_now, has_later = (_among(running, promised.job[k]) for k in (now, later))
     idle: IntArray = running[~has_now & has_later]
     return idle
+
+
+def _among(job: IntArray, rising: IntArray) -> BoolArray:
+    """Say of each job whether it is among those that are `rising`: `np.isin` without its sorting.
+
+    Promises are kept in this order, and jobs come in it.
+    """
+    if not len(rising):
+        return np.zeros(len(job), np.bool_)
+    at = np.minimum(rising.searchsorted(job), len(rising) - 1)
+    found: BoolArray = rising[at] == job
+    return found
