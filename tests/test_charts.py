@@ -115,7 +115,7 @@ def test_broken_objective_is_the_first_that_is_said() -> None:
     made = summary(factor=1.2)
     first = judged(made)[0]
     assert [0.0, pytest.approx(200.0)] == first["used_percent"]
-    assert "broken: p99 latency of services (modelled)." in objectives_sentence(made)
+    assert "broken: p99 latency, modelled." in objectives_sentence(made)
     assert "All 3 objectives are held" in objectives_sentence(summary())
 
 
@@ -158,3 +158,12 @@ def test_chart_in_a_notebook_has_its_data(drawn: Mapping[str, Chart]) -> None:
     values = made["data"].get("values", held)
     assert values is not None
     assert any(len(drawn["tide"].data) == len(v) for v in (values, *made["datasets"].values()))
+
+
+def test_end_of_the_window_is_marked() -> None:
+    """A run that is priced beyond its window has a line where that ends; another has none."""
+    made = summary()
+    made["window"]["length_s"] = 36 * 3600.0
+    assert ">window ends<" in of_result(made, series(48))["tide"].svg
+    made["window"]["length_s"] = 48 * 3600.0
+    assert ">window ends<" not in of_result(made, series(48))["tide"].svg

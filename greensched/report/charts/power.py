@@ -18,11 +18,17 @@ MORE, LESS = "more than before", "less than before"
 
 
 def power(
-    series: pd.DataFrame, offset_ms: int, kind: str, *, rows_max: int = t.ROWS_MAX
+    series: pd.DataFrame,
+    offset_ms: int,
+    kind: str,
+    *,
+    length_s: float = 0.0,
+    rows_max: int = t.ROWS_MAX,
 ) -> c.Chart:
     """Return facility power of both runs, and where the scenario takes more and where less.
 
-    `series` as in `series.parquet`, `offset_ms` local time less UTC, `kind` the baseline's name.
+    `series` as in `series.parquet`, `offset_ms` local time less UTC, `kind` the baseline's name,
+    `length_s` the window's, 0: not marked.
     """
     parts = {run: t.local(series[series["run"] == run], offset_ms) for run in RUNS}
     both = parts["baseline"][[t.TIME, "interval_s", "power_facility_w", INTENSITY]].merge(
@@ -45,7 +51,7 @@ def power(
             f"takes more (work moved here, or added) and where it takes less.{left_out}"
         ),
         data=data,
-        definition=_power(data, kind),
+        definition=_power(data, kind, length_s),
     )
 
 
@@ -71,7 +77,7 @@ def _sees(both: pd.DataFrame, kind: str) -> str:
     return f"The scenario takes {texts[0]}, and {texts[1]}: {whole}."
 
 
-def _power(rows: pd.DataFrame, kind: str) -> Any:
+def _power(rows: pd.DataFrame, kind: str, length_s: float) -> Any:
     """Return both lines, what lies between them by its sign, nights and hovering."""
     import altair as alt
 
@@ -113,7 +119,10 @@ def _power(rows: pd.DataFrame, kind: str) -> Any:
         )
     )
     tips = t.hover(alt, {BEFORE: f"{kind}, kW", AFTER: "scenario, kW"})
-    layers = alt.layer(*t.nights(alt, rows), *fills, lines, tips, data=alt.NamedData(name=c.ROWS))
+    end = t.window_end(alt, rows, length_s)
+    layers = alt.layer(
+        *t.nights(alt, rows), *fills, lines, *end, tips, data=alt.NamedData(name=c.ROWS)
+    )
     return layers.properties(width=c.WIDTH, height=c.HEIGHT).add_params(*t.limits(alt, rows))
 
 

@@ -57,12 +57,12 @@ def _makers(
 ) -> dict[str, Callable[[], Chart | None]]:
     """Return by name what makes each chart; it gives None where there is nothing to show."""
     offset_ms, kind = heading.start_offset_ms(summary), summary["baseline"]["kind"]
-    attribution = summary.get("attribution")
+    attribution, length_s = summary.get("attribution"), summary["window"]["length_s"]
     return {
         "waterfall": lambda: waterfall(attribution) if attribution else None,
         "overview": lambda: overview(series, offset_ms),
-        "tide": lambda: tide(series, offset_ms, kind, rows_max=rows_max),
-        "power": lambda: power(series, offset_ms, kind, rows_max=rows_max),
+        "tide": lambda: tide(series, offset_ms, kind, length_s=length_s, rows_max=rows_max),
+        "power": lambda: power(series, offset_ms, kind, length_s=length_s, rows_max=rows_max),
         "intensity": lambda: intensity(series, offset_ms, rows_max=rows_max),
         "utilisation": lambda: utilisation(series, offset_ms, kind),
         "objectives": lambda: objectives(summary),

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 SERVICES_MAX: Final = 12  # the worst, in a picture; the rest are in no chart
 # key of an outcome -> label; scale and unit of its value as people read it
 OBJECTIVES: Final = {
-    "service.latency_factor_p99": ("p99 latency of services (modelled)", 1, "x"),
-    "service.shortage_share": ("services' work short of CPU", 100, "%"),
+    "service.latency_factor_p99": ("p99 latency, modelled", 1, "x"),
+    "service.shortage_share": ("services short of CPU", 100, "%"),
     "batch.deadline_miss": ("missed deadlines", 100, "%"),
     "batch.wait_p95": ("wait of jobs, p95", 1 / 60, "min"),
-    "databases.shortage_share": ("databases' work short of CPU", 100, "%"),
+    "databases.shortage_share": ("databases short of CPU", 100, "%"),
 }
 VALUES: Final = {
     "batch.deadline_miss": "batch.deadline_miss_share",
@@ -116,9 +116,10 @@ def objectives_sentence(summary: Mapping[str, Any]) -> str:
     held = "The one objective is held" if len(rows) == 1 else f"All {count} are held"
     if used == 0:
         return f"{held}, without any use of a limit."
+    value, limit, unit = (near[k] for k in ("scenario", "limit", "unit"))
     return (
-        f"{held}; nearest to its limit is {near['objective']}: {near['scenario']:,.3g} of "
-        f"{near['limit']:,.3g} {near['unit']} ({number(used, 0)} %)."
+        f"{held}; nearest to its limit is {near['objective']}: {value:,.3g} {unit} where the "
+        f"limit is {limit:,.3g} {unit}: {number(used, 0)} % of it is used."
     )
 
 

@@ -29,11 +29,17 @@ OVERVIEW_HEIGHT: Final = 60
 
 
 def tide(
-    series: pd.DataFrame, offset_ms: int, kind: str, *, rows_max: int = t.ROWS_MAX
+    series: pd.DataFrame,
+    offset_ms: int,
+    kind: str,
+    *,
+    length_s: float = 0.0,
+    rows_max: int = t.ROWS_MAX,
 ) -> c.Chart:
     """Return machines by role of baseline and scenario; the baseline's that are on as a line.
 
-    `series` as in `series.parquet`, `offset_ms` local time less UTC, `kind` the baseline's name.
+    `series` as in `series.parquet`, `offset_ms` local time less UTC, `kind` the baseline's name,
+    `length_s` the window's, 0: not marked.
     """
     import pandas as pd
 
@@ -51,10 +57,11 @@ def tide(
         sees=_sees(runs, kind),
         caption=(
             "Machines by role, stacked; the dashed line is the number that is on under "
-            f"{kind}. Nights (22:00 to 06:00 local) are shaded.{left_out}"
+            f"{kind}. Nights (22:00 to 06:00 local) are shaded; where the window ends, runs go on "
+            f"until their last jobs have ended.{left_out}"
         ),
         data=both[columns],
-        definition=_definition(both[columns], shown, kind),
+        definition=_definition(both[columns], shown, kind, length_s),
     )
 
 
@@ -122,7 +129,9 @@ def _sees(runs: dict[str, pd.DataFrame], kind: str) -> str:
     )
 
 
-def _definition(rows: pd.DataFrame, shown: list[tuple[str, str, str]], kind: str) -> Any:
+def _definition(
+    rows: pd.DataFrame, shown: list[tuple[str, str, str]], kind: str, length_s: float
+) -> Any:
     """Return the stacked areas of the run that is chosen, the line, nights and hovering."""
     import altair as alt
 
@@ -148,8 +157,9 @@ def _definition(rows: pd.DataFrame, shown: list[tuple[str, str, str]], kind: str
         {ON_COLUMN: "on, machines"} | {column: f"{label}, machines" for column, label, _ in shown},
         "datum.run == run",
     )
+    end = t.window_end(alt, rows, length_s)
     layered = alt.layer(
-        *t.nights(alt, rows), areas, _line(kind), tips, data=alt.NamedData(name=c.ROWS)
+        *t.nights(alt, rows), areas, _line(kind), *end, tips, data=alt.NamedData(name=c.ROWS)
     ).resolve_scale(strokeDash="independent")
     made = layered.properties(width=c.WIDTH, height=c.HEIGHT)
     return made.add_params(_run(kind), *t.limits(alt, rows))

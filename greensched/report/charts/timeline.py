@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from greensched.report.charts.chart import HOVER
+from greensched.report.charts.chart import HOVER, INK
 from greensched.units import S_PER_H
 
 if TYPE_CHECKING:
@@ -135,6 +135,21 @@ def nights(alt: Any, rows: pd.DataFrame) -> list[Any]:
         color="#808080", opacity=0.16, clip=True
     )
     return [night.encode(x=along(alt), x2="dawn:T")]
+
+
+def window_end(alt: Any, rows: pd.DataFrame, length_s: float) -> list[Any]:
+    """Return a line where the window ends; none where nothing was waited for after it."""
+    import pandas as pd
+
+    first, last = rows[TIME].iloc[0], rows[TIME].iloc[-1]
+    end = first + pd.Timedelta(length_s, "s")
+    if not length_s or end >= last:
+        return []
+    values = alt.InlineData(values=[{TIME: milliseconds(end), "words": "window ends"}])
+    # What follows is priced too: the time until the last jobs have ended.
+    rule = alt.Chart(values).mark_rule(color=INK, strokeDash=[2, 2], clip=True)
+    words = alt.Chart(values).mark_text(align="left", dx=4, y=8, color=INK, fontSize=11, clip=True)
+    return [rule.encode(x=along(alt)), words.encode(x=along(alt), text="words:N")]
 
 
 def hover(alt: Any, shown: Mapping[str, str], where: str = "true") -> Any:

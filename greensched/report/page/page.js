@@ -7,6 +7,7 @@
   const kept = new Map(); // choices of a chart that outlive its being drawn again
   const DAY_MS = 86400000;
   const DAYS_MAX = 31; // of a list; longer windows are offered by months
+  const LEGEND_WIDTH = 860; // below it a legend is broken into rows
   const PART_MS = DAY_MS / 4; // of windows of less than three days
 
   // RFC 4180; Vega's own reader compiles code, which the page's policy forbids.
@@ -31,9 +32,9 @@
   function fitted(spec, width) {
     const narrow = width < 640;
     spec.config = structuredClone(spec.config);
-    spec.config.axis.labelLimit = Math.min(spec.config.axis.labelLimit, width * 0.38);
-    if (narrow) {
-      spec.config.legend = {...spec.config.legend, columns: 2,
+    spec.config.axis.labelLimit = Math.min(spec.config.axis.labelLimit, width * 0.42);
+    if (width < LEGEND_WIDTH) {
+      spec.config.legend = {...spec.config.legend, columns: Math.max(2, Math.floor(width / 150)),
         layout: {top: {direction: "vertical", anchor: "start"}}};
     }
     if (spec.spec) {
@@ -159,13 +160,14 @@
 
   function redrawn() {
     let timer;
+    let drawing = Promise.resolve(); // one after the other: a window may change while they draw
     let width = window.innerWidth;
     window.addEventListener("resize", () => {
       clearTimeout(timer);
       timer = setTimeout(() => {
         if (window.innerWidth === width) return;
         width = window.innerWidth;
-        drawAll();
+        drawing = drawing.then(drawAll);
       }, 200);
     });
   }
