@@ -106,11 +106,21 @@ def _scrape(families: dict[str, list[str]], minute: int, used: dict[str, float])
 @contextmanager
 def served(folder: Path, port: int) -> Iterator[str]:
     """Yield the address of a Prometheus that has the small cluster in its store."""
-    text, store, config = folder / "world.om", folder / "data", folder / "prometheus.yml"
+    text = folder / "world.om"
     text.write_text(open_metrics(), encoding="utf-8")
+    with serving(text, folder, port) as url:
+        yield url
+
+
+@contextmanager
+def serving(text: Path, folder: Path, port: int, *flags: str) -> Iterator[str]:
+    """Yield the address of a Prometheus that has the samples of `text` in its store."""
+    store, config = folder / "data", folder / "prometheus.yml"
     config.write_text("scrape_configs: []\n", encoding="utf-8")
-    fill = [str(promtool()), "tsdb", "create-blocks-from", "openmetrics", str(text), str(store)]
-    subprocess.run(fill, check=True, capture_output=True)
+    # The text is read once a block: blocks of two hours would take minutes.
+    longest = "--max-block-duration=336h"
+    words = ("tsdb", "create-blocks-from", "openmetrics", longest, str(text), str(store))
+    subprocess.run([str(promtool()), *words], check=True, capture_output=True)
     server = subprocess.Popen(
         [
             str(prometheus()),
@@ -119,6 +129,7 @@ def served(folder: Path, port: int) -> Iterator[str]:
             "--storage.tsdb.retention.time=100y",
             f"--web.listen-address=127.0.0.1:{port}",
             "--log.level=error",
+            *flags,
         ],
     )
     url = f"http://127.0.0.1:{port}"
