@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -146,5 +147,8 @@ def test_a_result_of_released_machines_can_be_read_again(
     told = call("run", "typed.yaml", "--out", "r")
     assert 0 == told.exit_code, told.stderr
     assert "modelled, energy allocated" in told.stdout
-    again = call("report", "r", "--md")
+    again = call("explain", "r", "scenario.embodied_kg")
     assert 0 == again.exit_code, again.stderr
+    assert "a cloud's while it is held" in again.stdout
+    kg = json.loads((tmp_path / "r" / "summary.json").read_text())["scenario"]["embodied_kg"]
+    assert f"{kg:.4g}" in again.stdout.partition("again")[2]

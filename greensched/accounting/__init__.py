@@ -28,11 +28,19 @@ from greensched.accounting.integrate import Step, integrate
 from greensched.accounting.lmdi import energy_factors, explain
 from greensched.accounting.rounding import apportion
 from greensched.accounting.savings import Baseline, Savings, baseline_of, savings
-from greensched.accounting.usage import ROLES, ROLES_ON, Group, Usage, usage_edges
+from greensched.accounting.usage import (
+    ROLES,
+    ROLES_ON,
+    ROLES_RELEASED,
+    Group,
+    Usage,
+    usage_edges,
+)
 
 __all__ = [
     "ROLES",
     "ROLES_ON",
+    "ROLES_RELEASED",
     "Attribution",
     "Baseline",
     "Check",

@@ -132,6 +132,7 @@ def factors_table(entries: Entries) -> pd.DataFrame:
             "embodied_high_kg": m.embodied_high_kg,
             "lifetime_ms": m.lifetime_ms,
             "price_per_machine_h": m.price_per_machine_h,
+            "is_released": 1.0 if m.is_released else None,
         }
         known = {name: value for name, value in values.items() if value is not None}
         rows += [("", *about, m.quality, n, 0, end_ms, float(v)) for n, v in known.items()]

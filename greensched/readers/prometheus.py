@@ -155,17 +155,25 @@ def _services(seen: Seen, options: ReadOptions, findings: list[str]) -> Services
         attributes, 0, seen.grid.step_ms, np.rint(load * CPU_M_PER_CORE).astype(np.int64)
     )
     findings += assumptions(services, seen.label)
-    findings += _not_replayed(rows["cpu_use"], seen.label)
+    findings += _not_replayed(rows["cpu_use"], seen)
     return services
 
 
-def _not_replayed(rows: dict[Owner, FloatArray], label: str) -> list[str]:
-    """Return, in words, what DaemonSets and static Pods use: it is no service's."""
+def _not_replayed(rows: dict[Owner, FloatArray], seen: Seen) -> list[str]:
+    """Return, in words, what is no service's: what DaemonSets use, and what no Pod does."""
+    label, found = seen.label, list[str]()
+    busy = [v for samples in seen.matrix.of("node_busy").values() for v in samples.values()]
+    if busy:
+        used = sum(float(np.nansum(row)) / seen.grid.steps for row in rows.values())
+        found.append(
+            f"{label}: nodes are busy with {np.mean(busy):,.3g} cores on average, {used:,.3g} of "
+            "them in Pods that are known"
+        )
     cores = [float(np.nanmean(row)) for owner, row in rows.items() if owner[1] in NOT_SERVED[:2]]
     if not cores:
-        return []
-    used = f"what DaemonSets use ({sum(cores):,.3g} cores on average)"
-    return [f"{label}: {used} is no service's; their requests are kept of each node"]
+        return found
+    daemons = f"what DaemonSets use ({sum(cores):,.3g} cores on average)"
+    return [*found, f"{label}: {daemons} is no service's; their requests are kept of each node"]
 
 
 def _named(owners: Sequence[Owner]) -> list[tuple[str, Owner]]:

@@ -27,6 +27,8 @@ WEB: Final = (2, 3)  # replicas of web before and from hour 3
 DB_CORES, LOG_CORES, ETL_CORES = 0.75, 0.05, 2.0
 ETL_MIN: Final = (60, 90)  # when the Job ran
 NODES: Final = 3
+BUSY_CORES: Final = 2.5  # of all nodes, what is in no Pod included
+COUNTERS: Final = ("container_cpu_usage_seconds", "node_cpu_seconds")
 
 
 def web_cores(minute: int) -> float:
@@ -56,7 +58,7 @@ def open_metrics() -> str:
             _scrape(families, minute, used)
     text = []
     for family, lines in families.items():
-        kind = "counter" if family == "container_cpu_usage_seconds" else "gauge"
+        kind = "counter" if family in COUNTERS else "gauge"
         text += [f"# TYPE {family} {kind}", *sorted(lines, key=lambda one: one.partition("}")[0])]
     return "\n".join([*text, "# EOF", ""])
 
@@ -88,6 +90,9 @@ def _scrape(families: dict[str, list[str]], minute: int, used: dict[str, float])
     say("kube_horizontalpodautoscaler_spec_max_replicas", 8, **hpa)
     target = {"metric_name": "cpu", "metric_target_type": "utilization"}
     say("kube_horizontalpodautoscaler_spec_target_metric", 55, **hpa, **target)
+    for mode, cores in (("idle", 10.0), ("user", BUSY_CORES)):
+        labels = {"instance": "n0", "cpu": "0", "mode": mode}
+        say("node_cpu_seconds", 60 * minute * cores, "_total", **labels)
     for i in range(NODES):
         node = {"node": f"n{i}"}
         say("kube_node_status_capacity", 4, **node, resource="cpu")

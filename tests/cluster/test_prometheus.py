@@ -80,6 +80,7 @@ def test_sizes_limits_machines_and_jobs(answers: Path) -> None:
         machines.names, machines.count.tolist(), machines.cpu_m.tolist(),
     )  # fmt: skip
     assert "2026-03-02T00:00:00Z" == trace.zero_utc
+    assert "nodes are busy with 2.5 cores on average" in "\n".join(trace.findings)
     assert ([3_600_000 - 30_000], [1_800_000], [2_000], "shop/etl") == (
         jobs.submit_ms.tolist(), jobs.duration_ms.tolist(), jobs.cpu_m.tolist(),
         jobs.classes[0].name,

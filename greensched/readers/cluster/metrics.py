@@ -1,8 +1,8 @@
 """Which series a Prometheus is asked for, and what each says of a cluster.
 
-Metrics are those of cAdvisor, kube-state-metrics and DCGM's exporter by their usual names, which
-`--map` can rename. A sample at t tells of the step that ends at t. Pods are summed by their owner
-on the server, so that an answer has a row a workload and not a row a Pod.
+Metrics are those of cAdvisor, kube-state-metrics, node-exporter and DCGM's exporter by their usual
+names, which `--map` can rename. A sample at t tells of the step that ends at t. Pods are summed by
+their owner on the server, so that an answer has a row a workload and not a row a Pod.
 """
 
 from __future__ import annotations
@@ -65,10 +65,11 @@ QUERIES: Final[dict[str, str]] = {
     "node_cpu": 'max by (node) (kube_node_status_capacity{resource="cpu"})',
     "node_memory": 'max by (node) (kube_node_status_capacity{resource="memory"})',
     "node_gpu": 'max by (node) (kube_node_status_capacity{resource="nvidia_com_gpu"})',
+    "node_busy": 'sum(rate(node_cpu_seconds_total{mode!="idle"}[$step]))',
     "node_type": "max by (node, label_node_kubernetes_io_instance_type) (kube_node_labels)",
 }
 NEEDED: Final = ("cpu_use", "cpu_request")  # without these there is nothing to replay
-METRIC: Final = re.compile(r"\b(?:kube|container|DCGM)_\w+")
+METRIC: Final = re.compile(r"\b(?:kube|container|DCGM|node_cpu)_\w+")
 
 
 def metric_names() -> tuple[str, ...]:

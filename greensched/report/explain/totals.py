@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from greensched.accounting import ROLES_ON
+from greensched.accounting import ROLES_ON, ROLES_RELEASED
 from greensched.report.explain.figure import Figure, Rows, shown
 from greensched.report.explain.source import Source, grouped
 from greensched.units import G_PER_KG, MG_PER_KG, MS_PER_H, MWH_MILLI_PER_KWH
@@ -116,11 +116,20 @@ def _scope2(source: Source, run: str) -> Figure:
     )
 
 
+def _counted(source: Source, run: str) -> pd.DataFrame:
+    """Return the time of machines whose making counts: not of what is released meanwhile."""
+    rows = source.parts(run, "machine", "machine_ms")
+    factors = source.table("factors")
+    released = factors.loc[factors["quantity"] == "is_released", "machine_type"]
+    gone = rows["name"].isin(released) & rows["role"].isin(ROLES_RELEASED)
+    return rows[~gone]
+
+
 def _embodied(source: Source, run: str, *, column: str, factor: str) -> Figure:
     rows = source.entries(run, "scope 3")
     kg = int(rows[column].sum()) / MG_PER_KG
     again, terms = 0.0, []
-    for name, held in source.parts(run, "machine", "machine_ms").groupby("name")["value"]:
+    for name, held in _counted(source, run).groupby("name")["value"]:
         one_kg, lifetime_ms = (
             float(source.factor(quantity, machine_type=str(name))["value"].iloc[0])
             for quantity in (factor, "lifetime_ms")
@@ -134,7 +143,8 @@ def _embodied(source: Source, run: str, *, column: str, factor: str) -> Figure:
     return Figure(
         value=kg,
         unit="kgCO2e",
-        formula="sum over machine types of machine time / lifetime x embodied, on or off",
+        formula="sum over machine types of machine time / lifetime x embodied, on or off; a "
+        "cloud's while it is held",
         with_values=(terms[0] if terms else "0") + more,
         factors=source.uses((factor, "lifetime_ms"), rows),
         rows=(grouped("entries.parquet", _where(run, "scope 3"), rows, BY, (column,)),),
