@@ -153,8 +153,8 @@ def _tasks(
     ran = "status = 'Terminated' AND until_ms > 0 AND submit_ms > 0"
     derived = {
         "duration_ms": f"CASE WHEN {ran} THEN until_ms - submit_ms ELSE 1 END",
-        "cpu_m": f"CAST(ceil(cpu * {options.cpu_m} / {HUNDRED}) AS BIGINT)",
-        "memory_mib": f"CAST(ceil(memory * {options.memory_mib} / {version.whole}) AS BIGINT)",
+        "cpu_m": f"TRY_CAST(ceil(cpu * {options.cpu_m} / {HUNDRED}) AS BIGINT)",
+        "memory_mib": f"TRY_CAST(ceil(memory * {options.memory_mib} / {version.whole}) AS BIGINT)",
         "id": "job_name || '/' || task_name",
     }
     extra = [

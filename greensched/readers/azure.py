@@ -112,9 +112,9 @@ def _derived(options: ReadOptions, *, has_buckets: bool) -> dict[str, str]:
     return {
         **made,
         "duration_ms": "until_ms - submit_ms",
-        "cpu_m": f"CAST(round(cores * {CPU_M_PER_CORE}) AS BIGINT)",
-        "memory_mib": f"CAST(ceil(memory_gb * {MIB_PER_GIB}) AS BIGINT)",
-        "use_cpu_m": f"CAST(round(cores * avg_percent * {CPU_M_PER_CORE} / 100) AS BIGINT)",
+        "cpu_m": f"TRY_CAST(round(cores * {CPU_M_PER_CORE}) AS BIGINT)",
+        "memory_mib": f"TRY_CAST(ceil(memory_gb * {MIB_PER_GIB}) AS BIGINT)",
+        "use_cpu_m": f"TRY_CAST(round(cores * avg_percent * {CPU_M_PER_CORE} / 100) AS BIGINT)",
     }
 
 

@@ -208,12 +208,12 @@ def _derived() -> dict[str, str]:
     ran = f"CASE WHEN elapsed_s IS NOT NULL THEN elapsed_s * {MS_PER_S} ELSE end_ms - start_ms END"
     return {
         "tasks": each,
-        "cpu_m": f"CAST(round(cpus * 1000.0 / {each}) AS BIGINT)",
-        "memory_mib": f"CAST(ceil(memory_mib_all / {each}) AS BIGINT)",
-        "gpu_m": f"CAST(ceil(gpus / {each}) AS BIGINT) * {GPU_M_PER_GPU}",
+        "cpu_m": f"TRY_CAST(round(cpus * 1000.0 / {each}) AS BIGINT)",
+        "memory_mib": f"TRY_CAST(ceil(memory_mib_all / {each}) AS BIGINT)",
+        "gpu_m": f"TRY_CAST(ceil(gpus / {each}) AS BIGINT) * {GPU_M_PER_GPU}",
         "duration_ms": f"CASE WHEN start_ms IS NULL THEN 1 ELSE {ran} END",
         "estimate_ms": f"CASE WHEN limit_min <= 0 THEN -1 "
-        f"ELSE CAST(limit_min * {MS_PER_MIN} AS BIGINT) END",
+        f"ELSE TRY_CAST(limit_min * {MS_PER_MIN} AS BIGINT) END",
         "is_uneven": f"gpus % {each} <> 0",
     }
 

@@ -10,7 +10,6 @@ import pytest
 from greensched.errors import DataError
 from greensched.readers import canonical, jobs, openb, opendc, planetlab, series, swf
 from greensched.readers.options import ReadOptions
-from greensched.registry import READERS
 from tests.readers.builders import JOBS_HEADER, POD_HEADER, refusal, write
 
 if TYPE_CHECKING:
@@ -87,12 +86,6 @@ FORMATS = {
 }  # fmt: skip
 HEADED = [n for n in FORMATS if n != "planetlab"]  # it has one cell a row and nothing else
 CSV_FORMATS = [n for n in HEADED if n != "swf"]
-
-
-def test_every_registered_reader_is_in_this_suite() -> None:
-    """A reader that is registered is tested here with each class of bad rows."""
-    here = {f"{f.read.__module__}:read" for f in FORMATS.values()}
-    assert set(READERS.values()) == here
 
 
 UNREADABLE = {

@@ -126,6 +126,8 @@ def test_a_bar_at_the_end_of_lines(tmp_path: Path) -> None:
         (GANG.replace("T12:05:00", "T09:05:00"), "end before start"),
         (GANG.replace("T10:00:00", "T10:06:00"), "start before submission"),
         (GANG.replace("|32|2|", "|many|2|"), "cpus: text where a number belongs ('many')"),
+        (GANG.replace("|32|2|", "|NaN|2|"), "cpus: not a finite number"),
+        (GANG.replace("|32|2|", "|1e30|2|"), "cpus:"),
         (GANG.replace("|32|2|", "|0|2|"), "ran on no CPU"),
         (GANG.replace("|7200|", "|0|"), "a job of length 0"),
         (GANG.replace("|240|", "|soon|"), "limit_min: text where a number belongs ('soon')"),
