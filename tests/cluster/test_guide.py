@@ -22,7 +22,7 @@ pytestmark = pytest.mark.cluster
 GUIDE = ROOT / "docs" / "guides" / "your-cluster.md"
 ADDRESS = "http://127.0.0.1:9090"
 PORT = 19_388
-BLOCKS = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def commands() -> list[list[str]]:
