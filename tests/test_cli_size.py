@@ -106,7 +106,7 @@ def test_sizing_can_be_skipped(folder: Path) -> None:
 
 def test_a_gate_on_machines(folder: Path) -> None:
     """`--fail-if` judges the machines needed, and a number that was not sought fails it."""
-    words = ("run", folder / "small.yaml", "--out", folder / "gate", "-q")
+    words = ("run", folder / "small.yaml", "--out", folder / "gate", "-q", "--no-attribution")
     needed = printed(folder)["machines"]
     assert 0 == call(*words, "--fail-if", f"machines_needed > {needed}").exit_code
     assert 1 == call(*words, "--fail-if", f"machines_needed >= {needed}").exit_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,12 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import greensched as gs
+from greensched import registry
 from greensched.engine.simulate import Simulation
 from greensched.experiment import Processes
+from greensched.experiment.executor import Here
 from greensched.experiment.lent import Lent
-from greensched.experiment.size import Reserve, _planned, size
+from greensched.experiment.size import Reserve, _planned, _searched, size
 from greensched.experiment.size_limits import Broken, Fullness
-from greensched.experiment.size_probe import Verdict, judged, probe
+from greensched.experiment.size_probe import (
+    HOPELESS,
+    Verdict,
+    judged,
+    probe,
+    scales,
+    work_until,
+)
 from greensched.experiment.size_search import NEIGHBOURS, Ask, Found, search
 from greensched.experiment.world import shared
 from tests.report_cases import write_scenario
@@ -94,6 +103,46 @@ def test_a_run_is_stopped_only_where_it_would_break(plan: _Plan) -> None:
             assert held(plan, (serve, compute)) == early.held
             verdicts.add(early.held)
     assert {True, False} == verdicts
+
+
+def test_a_scout_tells_the_shortage_of_services_alone(plan: _Plan) -> None:
+    """It runs without jobs and only with what scales, and tells a shortage that falls."""
+    shares = []
+    for serve in range(1, plan.pools.size[0] + 1):
+        task = plan.task(plan.shared.scenario.policies, Ask(size=(serve, 1), scout=True))
+        setting = task.setting(task.shared)
+        assert (None, True) == (setting.jobs, all(map(scales, setting.policies)))
+        short = Simulation(setting).finish().result().services.shortage_core_s.sum()
+        allowed = 0.01 * work_until(task.shared, plan.limits.end_ms) / 1e6
+        verdict = probe(task, None)
+        assert verdict.shortage is not None
+        assert (verdict.shortage <= 1.0) == verdict.held
+        if verdict.shortage < HOPELESS:
+            assert pytest.approx(short / allowed) == verdict.shortage
+        shares.append(verdict.shortage)
+    assert shares[0] > 1.0 > shares[-1]
+
+
+def test_what_packs_databases_is_not_searched_for_again(plan: _Plan) -> None:
+    """Sets of switches that differ in it alone have one search between them."""
+    switches = plan.shared.scenario.policies
+    packing = registry.load("policy", "consolidation")()
+    names = {"without": switches, "with": (*switches, packing), "alone": (packing,)}
+    trials: list[Any] = []
+
+    class Counting(Here):
+        """Notes what is tried."""
+
+        def pursue(self, work: Any, wanted: Any, take: Any, tell: Any) -> None:
+            def noted(trial: Any, tell: Any) -> Any:
+                trials.append(trial)
+                return work(trial, tell)
+
+            super().pursue(noted, wanted, take, tell)
+
+    found = _searched(plan, names, Counting(), None)
+    assert found["without"] is found["with"] is not found["alone"]
+    assert {"without", "alone"} == {trial.name for trial in trials}
 
 
 def test_bounds_are_not_beaten_and_are_proven(found: Sizing) -> None:
