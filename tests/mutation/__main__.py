@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.mutation import session
 from tests.mutation.mutants import Mutant, mutants
-from tests.mutation.page import ROOT, TABLE, page
+from tests.mutation.page import ROOT, TABLE, equivalents, page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,13 +80,14 @@ def main() -> int:
     state: dict[str, Any] = json.loads(STATE.read_text()) if STATE.exists() else {}
     every = all_mutants()
     state = {m.key: state[m.key] for m in every if m.key in state}
-    dead = {"killed", "timed out"}
+    dead, known = {"killed", "timed out"}, equivalents()
     # in the order of their keys, so that those of a run that was cut are a fair sample
     left = [
         m
         for m in sorted(every, key=lambda m: m.key)
         if asked.only in m.module
         and (m.key not in state or (asked.again and state[m.key]["found"] not in dead))
+        and not (m.key in state and m.key in known)
     ]
     begun, done = time.monotonic(), 0
 

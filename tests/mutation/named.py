@@ -84,9 +84,9 @@ NAMED: Final = {
     "embodied saved when off": Named(
         module="greensched.accounting.account",
         function="_embodied",
-        old="        amounts = times(usage.machine_ms, [rate.numerator for rate in rates])\n",
+        old="        amounts = times(held_ms, [rate.numerator for rate in rates])\n",
         new="        on = np.array([group.role in ROLES_ON for group in usage.groups], np.int64)\n"
-        "        amounts = times(usage.machine_ms * on, [rate.numerator for rate in rates])\n",
+        "        amounts = times(held_ms * on, [rate.numerator for rate in rates])\n",
         tests=("tests/properties/test_laws_accounting_sums.py",),
     ),
 }
