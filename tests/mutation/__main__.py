@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.mutation import session
 from tests.mutation.mutants import Mutant, mutants
-from tests.mutation.page import ROOT, TABLE, equivalents, page
+from tests.mutation.page import DEAD, ROOT, TABLE, equivalents, page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,8 +65,7 @@ def all_mutants(only: str = "") -> list[Mutant]:
     return found
 
 
-def main() -> int:
-    """Try what is left, and write the table of docs/mutation.md."""
+def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--only", default="", help="modules with this in their name")
     parser.add_argument("--again", action="store_true", help="try anew what survived")
@@ -76,19 +75,28 @@ def main() -> int:
     )
     parser.add_argument("--tests", nargs="+", help="these tests in place of the usual ones")
     parser.add_argument("--page", action="store_true", help="only write the table")
-    asked = parser.parse_args()
+    return parser.parse_args()
+
+
+def _left(every: list[Mutant], state: dict[str, Any], *, only: str, again: bool) -> list[Mutant]:
+    """Return what is to be tried, in the order of keys: those of a cut run are a fair sample."""
+    known = equivalents()
+    left = [
+        m
+        for m in every
+        if m.key not in state
+        or (again and m.key not in known and state[m.key]["found"] not in DEAD)
+    ]
+    return sorted((m for m in left if only in m.module), key=lambda m: m.key)
+
+
+def main() -> int:
+    """Try what is left, and write the table of docs/mutation.md."""
+    asked = _asked()
     state: dict[str, Any] = json.loads(STATE.read_text()) if STATE.exists() else {}
     every = all_mutants()
     state = {m.key: state[m.key] for m in every if m.key in state}
-    dead, known = {"killed", "timed out"}, equivalents()
-    # in the order of their keys, so that those of a run that was cut are a fair sample
-    left = [
-        m
-        for m in sorted(every, key=lambda m: m.key)
-        if asked.only in m.module
-        and (m.key not in state or (asked.again and state[m.key]["found"] not in dead))
-        and not (m.key in state and m.key in known)
-    ]
+    left = _left(every, state, only=asked.only, again=asked.again)
     begun, done = time.monotonic(), 0
 
     def told(mutant: Mutant, found: str, by: str) -> None:
@@ -99,7 +107,7 @@ def main() -> int:
             _keep(state)
             rest_s = (time.monotonic() - begun) / done * (len(left) - done)
             print(f"{done:,} of {len(left):,}: {rest_s / 60:.0f} min", file=sys.stderr)
-        if found not in dead:
+        if found not in DEAD:
             where = f"{mutant.module}:{mutant.line} {mutant.function}"
             print(f"{found}: {where}: {mutant.what}: {mutant.text}", file=sys.stderr, flush=True)
 
