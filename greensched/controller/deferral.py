@@ -16,6 +16,7 @@ from greensched.controller.energy import Power
 if TYPE_CHECKING:
     from greensched.controller.api import Json
     from greensched.controller.job import Job
+    from greensched.controller.policy import Spec
 
 WAITING: Final = "Waiting"
 RELEASED: Final = "Released"
@@ -42,6 +43,7 @@ class Deferral:
     version: str = ""
     policy: str = ""
     zone: str = ""
+    provider: str = ""  # as the policy named it, which may be gone by when it is settled
     created_ms: int
     phase: str = WAITING
     dry_run: bool = False
@@ -102,14 +104,15 @@ def read_deferral(raw: Json) -> Deferral:
     )
 
 
-def new_deferral(job: Job, policy: str, zone: str, *, dry_run: bool = False) -> Deferral:
-    """Return the first record of a Job."""
+def new_deferral(job: Job, policy: str, spec: Spec, *, dry_run: bool = False) -> Deferral:
+    """Return the first record of a Job under a policy, named and as it is specified."""
     return Deferral(
         namespace=job.namespace,
         job=job.name,
         uid=job.uid,
         policy=policy,
-        zone=zone,
+        zone=spec.zone,
+        provider=spec.provider,
         created_ms=job.created_ms,
         dry_run=dry_run,
     )

@@ -241,7 +241,7 @@ class Controller:
                 return
             if found.standing is Standing.WAITING and job.uid not in self.planner.intended:
                 return  # it is recorded together with the forecast that it is planned by
-            record = new_deferral(job, policy.name, policy.spec.zone, dry_run=self.dry_run)
+            record = new_deferral(job, policy.name, policy.spec, dry_run=self.dry_run)
             record = replace(record, outlook=self._outlook(job, found.terms, policy))
         wanted = recorded(record, job, found, policy.spec if policy else None)
         has_ended = wanted.phase == ENDED and record.phase != ENDED

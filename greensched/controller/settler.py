@@ -42,10 +42,11 @@ class Settler:
     def turn(
         self, records: Mapping[str, Deferral], providers: dict[str, str], now_ms: int
     ) -> list[Deferral]:
-        """Settle what can be by now; `providers` are the policies' by name. Return what was.
+        """Settle what can be by now, and return it.
 
-        Jobs that ended since the last turn, and every ten minutes all that are open. Raises
-        ApiError where the server refuses for now.
+        Jobs that ended since the last turn, and every ten minutes all that are open. `providers`
+        are the policies' by name; of one that is gone the record knows. Raises ApiError where the
+        server refuses for now.
         """
         every = now_ms >= self._all_ms
         if every:
@@ -54,9 +55,10 @@ class Settler:
             some = [records[uid] for uid in sorted(self.ended) if uid in records]
         groups: dict[tuple[str, str, int], list[Deferral]] = {}
         for one in some:
-            if is_open(one) and one.policy in providers:
+            if is_open(one):
+                provider = providers.get(one.policy, one.provider)
                 day = span_of(one)[0] // MS_PER_DAY
-                groups.setdefault((providers[one.policy], one.zone, day), []).append(one)
+                groups.setdefault((provider, one.zone, day), []).append(one)
         done = []
         for (provider, zone, _), group in sorted(groups.items()):
             first_ms = min(span_of(one)[0] for one in group)

@@ -23,6 +23,7 @@ EVERYTHING = (
     "--set=scope=namespace,dryRun=false,admission.enabled=true",
     "--set=monitoring.serviceMonitor=true,monitoring.prometheusRule=true",
     "--set=monitoring.dashboard=true,monitoring.labels.a=b",
+    "--set=prometheus=http://prometheus.monitoring:9090",
     "--set=sources.gb={uk-carbon-intensity,constant:200}",
     "--set=secretFiles.TOKEN.secret=a,secretFiles.TOKEN.key=b",
     "--set=nodeSelector.a=b,priorityClassName=high,imagePullSecrets[0].name=pull",
@@ -48,9 +49,12 @@ def test_values_reach_what_runs(helm: Command) -> None:
     (one,) = (p for p in _parts(text) if p["kind"] == "StatefulSet")
     container = one["spec"]["template"]["spec"]["containers"][0]
     assert {"--source=gb=uk-carbon-intensity", "--source=gb=constant:200"} <= {*container["args"]}
+    assert "--prometheus=http://prometheus.monitoring:9090" in container["args"]
     assert "--dry-run" not in container["args"]
     env = {e["name"]: e.get("value") for e in container["env"]}
     assert "/etc/greensched/secrets/TOKEN" == env["TOKEN_FILE"]
+    (volume,) = (m["mountPath"] for m in container["volumeMounts"] if m["name"] == "state")
+    assert all(env[name].startswith(volume) for name in ("HOME", "XDG_CONFIG_HOME"))
 
 
 def test_a_value_that_is_none_is_refused(helm: Command) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from tests.cluster.worker import CONTROLLER, SPACE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.cluster.conftest import Command
     from tests.cluster.control_plane import ControlPlane
 
 Right = tuple[str, str, str]  # group, resource, verb
@@ -122,6 +124,45 @@ def test_only_the_own_lease(controller: Api, admin: Api) -> None:
     admin.create(leases, {"metadata": {"name": "other"}})
     with pytest.raises(RefusedError, match="403"):
         controller.get(f"{leases}/other")
+
+
+# Of scope=namespace: at home all but what belongs to the whole cluster, elsewhere that alone.
+CLUSTERS = {
+    CONTROLLER: _rights(
+        ("", "nodes", "get list"),
+        ("greensched.io", "carbonpolicies", "get list watch"),
+        ("greensched.io", "carbonpolicies/status", "update"),
+    ),
+    WAY_OUT: _rights(("greensched.io", "carbonpolicies", "list")),
+}
+
+
+@pytest.fixture
+def narrow(helm: Command, kubectl: Command, admin: Api) -> Iterator[str]:
+    """Bind the accounts of a release of scope=namespace; return its namespace and name."""
+    name = admin.namespace("narrow")
+    words = ("--namespace=narrow", "--no-hooks", "--kube-version=1.36", "--set=scope=namespace")
+    kinds = r"^kind: ((Cluster)?Role(Binding)?|ServiceAccount)$"
+    parts = helm("template", name, "k8s/chart", *words).split("\n---\n")
+    text = "\n---\n".join(p for p in parts if re.search(kinds, p, re.MULTILINE))
+    kubectl("apply", "--server-side", "-f", "-", text=text)
+    yield name
+    kubectl("delete", "-f", "-", text=text)
+
+
+def test_in_one_namespace_the_rights_end_with_it(
+    shipped: ControlPlane, narrow: str, admin: Api
+) -> None:
+    """With scope=namespace Jobs, records and Events of other namespaces are out of reach."""
+    for account, right in ((narrow, CONTROLLER), (f"{narrow}-release", WAY_OUT)):
+        user = f"system:serviceaccount:{narrow}:{account}"
+        every = {(*one, verb) for one in set(_served(admin)) for verb in VERBS}
+        for namespace, expected in (
+            (narrow, ANYWHERE[right] | AT_HOME[right]),
+            ("default", CLUSTERS[right]),
+        ):
+            found = {r for r in every if _allowed(admin, user, r, namespace)}
+            assert sorted(expected | ANYBODY) == sorted(found)
 
 
 def test_a_stranger_has_no_rights(shipped: ControlPlane, space: str) -> None:

@@ -51,16 +51,24 @@ class Worker:
 
     def start(self) -> Worker:
         """Start it; it is not ready yet."""
+        self.ledger.parent.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "greensched", "controller", "run", "-v"]
         command += [f"--kubeconfig={self.plane.kubeconfig(CONTROLLER)}"]
         command += [f"--namespace={self.namespace}"] if self.namespace else []
         command += [f"--source=main={self.folder / 'intensity.csv'}"]
         command += [f"--metrics-port={self.port}", f"--cache={self.folder / 'cache'}"]
-        own = {"HOME": str(self.folder), "POD_NAME": self.name, "POD_NAMESPACE": SPACE}
+        command += [f"--ledger={self.ledger}"]
+        own = {"XDG_CONFIG_HOME": str(self.folder / f"{self.name}-settings")}
+        own |= {"HOME": str(self.folder), "POD_NAME": self.name, "POD_NAMESPACE": SPACE}
         env = {**os.environ, **own}
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(command, stdout=log, stderr=log, env=env)
         return self
+
+    @property
+    def ledger(self) -> Path:
+        """Return where it enters what is settled."""
+        return self.folder / f"{self.name}-ledger" / "ledger.sqlite"
 
     @property
     def log(self) -> Path:

@@ -70,6 +70,7 @@ class FakeCluster:
         self.local_skew_ms = 0  # our wall clock is so much ahead
         self.skew_ms = 0  # as a `Date` told
         self.calls = 0
+        self.is_behind = False  # a stream ended before all that it had to tell
         self.meddle: Callable[[str], object] = str  # what people do, if anything
 
     def wall_ms(self) -> int:
@@ -98,6 +99,7 @@ class FakeCluster:
             found = list(self.store.events(kind.plural, int(version), namespace, label))
         except RefusedError as refused:
             raise ApiError(f"watch {kind.plural}", refused.status, refused.message) from None
+        told = len(found)
         found = [e for e in found if not self._is_late(e)]
         is_whole = not faults.stale_ms
         if found and faults.happens(faults.repeated):
@@ -109,6 +111,7 @@ class FakeCluster:
         if found and faults.happens(faults.cut):
             del found[faults.random.randrange(len(found)) :]
             is_whole = False
+        self.is_behind |= len(found) < told
         yield from found
         if is_whole:
             yield self.store.bookmark(kind.plural)

@@ -206,6 +206,9 @@ class World:
                     self.say(f"{replica.name}: {error}")
             next_ms = replica.controller.turn() - replica.cluster.skew_ms
             next_ms -= replica.cluster.local_skew_ms
+            if replica.cluster.is_behind:  # who watches does so again at once
+                replica.cluster.is_behind = False
+                next_ms = min(next_ms, self.clock.time_ms + RETRY_MS)
         except ApiError as error:
             self.say(f"{replica.name}: {error}")
         except CrashError as crash:

@@ -201,6 +201,16 @@ def test_the_policy_says_how_it_is() -> None:
     assert "several policies cover" in small.said()[0]
 
 
+def test_a_record_outlives_its_policy() -> None:
+    """A Job whose policy is deleted while it runs is settled all the same."""
+    small = Small(CLEAN_AT_3)
+    small.make(JOBS, job_body("one", duration="1h", max_delay="12h"))
+    small.go(4 * MS_PER_H + 30 * MS_PER_MIN)
+    small.store.handle("DELETE", f"{POLICIES}/default", {}, None, "human")
+    small.go(MS_PER_H)
+    assert 1_272 == small.record()["settled"]["saved_mg"]
+
+
 def test_metrics_tell_what_waits_and_was_saved() -> None:
     """Waiting Jobs and kilograms are shown by namespace, in the text that Prometheus reads."""
     from prometheus_client import generate_latest
