@@ -41,8 +41,8 @@ def test_a_saving_is_settled_and_entered(
     """It waits for the clean time, kwok runs it, and what that saved is in the ledger, by hand."""
     clean_ms = forecast(tmp_path, DIRTY_S)
     path = JOBS.format(space)
-    said = {"max_delay": "30m", "duration": "20s"}
-    uid = admin.create(path, job("one", runs_s=RUNS_S, **said))["metadata"]["uid"]
+    body = job("one", runs_s=RUNS_S, max_delay="30m", duration="20s")
+    uid = admin.create(path, body)["metadata"]["uid"]
     worker = hire("first")
     record: dict[str, Any] = {}
 
