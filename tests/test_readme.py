@@ -24,6 +24,7 @@ DOCUMENTS = sorted(
 TARGET = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 PIPES = ("|", ">", ">>")
+PAGE_MAX_BYTES = 2_000_000
 CHART_MAX_BYTES = 160_000
 
 
@@ -49,8 +50,9 @@ def _anchors(path: Path) -> set[str]:
 
 @pytest.mark.slow
 def test_demo_prints_and_draws_what_the_readme_shows(tmp_path: Path) -> None:
-    """README's table and chart are the demonstration's; `python -m tests.readme` writes both."""
+    """README's table and chart are the demonstration's, whose page is smaller than 2 MB."""
     printed, tide = readme.demo(tmp_path)
+    assert PAGE_MAX_BYTES > (tmp_path / "demo" / "report.html").stat().st_size
     assert readme.table(README.read_text(encoding="utf-8")) == printed
     assert readme.lines_drawn(TIDE.read_text(encoding="utf-8")) == readme.lines_drawn(tide)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -233,6 +234,9 @@ def test_ranges_are_kept_beside_a_result(tmp_path: Path) -> None:
     assert 0 == told.exit_code, told.stderr
     kept = json.loads((tmp_path / "r" / "sensitivity.json").read_text(encoding="utf-8"))
     assert "idle power" in [axis["name"] for axis in kept["axes"]]
+    manifest = json.loads((tmp_path / "r" / "manifest.json").read_text(encoding="utf-8"))
+    for name, digest in manifest["outputs"].items():
+        assert digest == hashlib.sha256((tmp_path / "r" / name).read_bytes()).hexdigest()
     assert "idle power" in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
     told = call("sensitivity", path, "--seed", "4", *options)
     assert 2 == told.exit_code

@@ -110,11 +110,10 @@ def _check(folder: Path, asked: Asked) -> None:
 
 def _keep(folder: Path, document: dict[str, Any]) -> None:
     """Write the ranges into a result's folder, and its report anew."""
-    from greensched.report.outputs import PAGE, SENSITIVITY, json_text, read_result, write_texts
+    from greensched.report.outputs import PAGE, SENSITIVITY, write_sensitivity
     from greensched.report.page import page
 
-    write_texts(folder, {SENSITIVITY: json_text(document)})
-    write_texts(folder, {PAGE: page(read_result(folder).evidence)})
+    write_sensitivity(folder, document, page)
     say.tell(f"written   {folder / SENSITIVITY}, {folder / PAGE}")
 
 

@@ -275,6 +275,21 @@ def read_result(folder: Path) -> Stored:
     return Stored(folder=folder, summary=parts[SUMMARY], manifest=parts[MANIFEST])
 
 
+def write_sensitivity(
+    folder: Path, document: Mapping[str, Any], page: Callable[[Evidence], str]
+) -> None:
+    """Write how sure a result is into its folder, its page and manifest anew.
+
+    Raises DataError where the folder is no result, UsageError where it cannot be written.
+    """
+    text = json_text(document)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    about = read_result(folder).manifest
+    about = {**about, "outputs": {**about.get("outputs", {}), SENSITIVITY: digest}}
+    write_texts(folder, {SENSITIVITY: text, MANIFEST: json_text(about)})
+    write_texts(folder, {PAGE: page(read_result(folder).evidence)})
+
+
 def _check_summary(path: Path, summary: Any) -> None:
     """Raise DataError where a summary is not what its schema says, with every place of it."""
     from jsonschema import Draft202012Validator
