@@ -177,6 +177,7 @@ def printed(columns: list[str], rows: list[list[Any]], form: str) -> str:
 
         return csv_text(columns, rows)
     from greensched.errors import escape_control
+    from greensched.report.side import beside
     from greensched.report.words import DASH
 
     padded = []
@@ -187,5 +188,4 @@ def printed(columns: list[str], rows: list[list[Any]], form: str) -> str:
         width = max(map(len, texts))
         is_text = any(isinstance(v, str) for v in values)
         padded.append([t.ljust(width) if is_text else t.rjust(width) for t in texts])
-    lines = ["  ".join(cells).rstrip() for cells in zip(*padded, strict=True)]
-    return "\n".join(lines) + "\n"
+    return "\n".join(beside(list(zip(*padded, strict=True)))) + "\n"

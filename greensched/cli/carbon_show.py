@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BEST: Final = 3  # windows that are named
 ROWS: Final = 48  # hours that are drawn one by one
 WIDTH: Final = 40  # of the longest bar
+BESIDE_BAR: Final = len("03-05 16:00Z     561    <- best")
 MS: Final = 1_000
 zone_option = click.option("--zone", required=True, metavar="ZONE", help="Never a default.")
 
@@ -221,6 +222,7 @@ def _steps(answer: Answer) -> list[dict[str, Any]]:
 def _drawn(answer: Answer, windows: tuple[Window, ...]) -> list[str]:
     """Return the lines of the drawing."""
     from greensched.providers.chain import UNKNOWN
+    from greensched.report.side import wrapped
 
     query, series = answer.query, answer.series
     lines = [escape_control(f"{query.zone}  from {_clock(query.from_ms)}, g/kWh")]
@@ -246,11 +248,12 @@ def _drawn(answer: Answer, windows: tuple[Window, ...]) -> list[str]:
     for step in (s for s in answer.steps if s.source != UNKNOWN):
         filled = f"{step.filled_h:.3g} h" if step.filled_h else "nothing"
         lines.append(escape_control(f"source {step.source}: {filled}; {step.what}".rstrip("; ")))
-    return lines + _skill(answer)
+    return [part for line in (*lines, *_skill(answer)) for part in wrapped(line)]
 
 
 def _bars(answer: Answer, windows: tuple[Window, ...]) -> list[str]:
     """Return a bar for each hour; an hour that the best window touches is marked."""
+    from greensched.report.side import room
     from greensched.units import MS_PER_H
 
     series, query = answer.series, answer.query
@@ -265,12 +268,13 @@ def _bars(answer: Answer, windows: tuple[Window, ...]) -> list[str]:
         assert mean is not None
         means.append(mean)
     top = max(means)
+    longest = min(WIDTH, max(1, room() - BESIDE_BAR))
     lines = []
     for start, mean in zip(starts, means, strict=True):
         best = (
             bool(windows) and start < windows[0].end_ms and start + each_ms > windows[0].start_ms
         )
-        bar = "█" * max(1, round(WIDTH * mean / top))
+        bar = "█" * max(1, round(longest * mean / top))
         lines.append(f"{_clock(start)}  {mean:6.0f}  {bar}{'  <- best' if best else ''}")
     return lines
 

@@ -220,6 +220,8 @@ def _printed(done: Sweep, given: dict[str, Any], form: str) -> str:
     if form == "csv":
         columns = list(dict.fromkeys(key for row in done.rows for key in row))
         return csv_text(columns, [[row.get(c) for c in columns] for row in done.rows])
+    from greensched.report.side import beside
+
     rows = _short(done)
     if form == "md":
         from greensched.report.tables import plain
@@ -227,7 +229,8 @@ def _printed(done: Sweep, given: dict[str, Any], form: str) -> str:
         made = [rows[0], ["---:"] * len(rows[0]), *rows[1:]]
         return "".join("| " + " | ".join(plain(c) for c in row) + " |\n" for row in made)
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
+    padded = [[c.rjust(w) for c, w in zip(row, widths, strict=True)] for row in rows]
+    lines = beside(padded, kept=len(given["axes"]))
     more = len(done.rows) - ROWS_MAX
     lines += [f"and {more:,} points more in points.parquet"] if more > 0 else []
     return "\n".join(lines) + "\n"

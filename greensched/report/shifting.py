@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import escape_control
+from greensched.report.side import beside
 from greensched.report.tables import csv_text, plain
 from greensched.report.words import number, plural
 from greensched.units import G_PER_KG, MS_PER_S
@@ -145,13 +146,14 @@ def _flagged(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def aligned(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> list[str]:
     """Return lines of columns, the first to the left and the others to the right."""
     widths = [max(len(row[i]) for row in (heads, *cells)) for i in range(len(heads))]
-    return [
-        "  ".join(
+    padded = [
+        [
             cell.ljust(width) if i == 0 else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
+        ]
         for row in (heads, *cells)
     ]
+    return beside(padded)
 
 
 def shifting_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
