@@ -13,7 +13,6 @@ run are kept with the time that they have run.
 from __future__ import annotations
 
 import csv
-import re
 import tempfile
 from collections import Counter
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ from greensched.readers.columns import drop_duplicates, jobs_from, out_of_order
 from greensched.readers.files import checksum, plain
 from greensched.readers.job_attributes import numbered_classes
 from greensched.readers.loading import load
-from greensched.readers.slurm import elapsed_s, gpus_of, memory_mib, minutes
+from greensched.readers.slurm import elapsed_s, family, gpus_of, memory_mib, minutes
 from greensched.readers.source import connect, opened_csv
 from greensched.readers.timing import iso_utc
 from greensched.units import GPU_M_PER_GPU, MS_PER_MIN, MS_PER_S
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 NEEDED: Final = ("JobID", "Submit", "Start")
 CPUS: Final = ("AllocCPUS", "NCPUS", "ReqCPUS")
 ENDS: Final = ("ElapsedRaw", "Elapsed", "End")
-NONE_YET: Final = ("", "Unknown", "None", "N/A", "INVALID")
+NONE_YET: Final = frozenset(("", "Unknown", "None", "N/A", "INVALID"))
 COLUMNS: Final = (
     *("job", "submit", "start", "end", "elapsed_s", "limit_min", "cpus", "nodes"),
     *("memory_mib_all", "gpus", "partition", "qos", "account", "name", "state"),
@@ -142,13 +141,14 @@ def _write(
     if len(cells) != len(header):
         put(cells[: len(COLUMNS) - 1] if len(cells) < len(header) else [*COLUMNS, "more"])
         return
-    row = {k: "" if v in NONE_YET else v for k, v in zip(header, cells, strict=True)}
-    if row["Submit"]:
+    row = dict(zip(header, cells, strict=True))
+    if row["Submit"] not in NONE_YET:
         times[row["Submit"].isdecimal()] += 1
     if "." in row["JobID"]:
         counts["steps left out: they are parts of their jobs"] += 1
         put(_step(row))
         return
+    row = {k: "" if v in NONE_YET else v for k, v in row.items()}
     tres = row.get("AllocTRES") or row.get("ReqTRES") or ""
     nodes, cpus = row.get("NNodes") or "1", next((row[c] for c in CPUS if row.get(c)), "")
     put(
@@ -166,7 +166,7 @@ def _write(
             row.get("Partition", ""),
             row.get("QOS", ""),
             row.get("Account", ""),
-            re.sub(r"\d+", "*", row.get("JobName", ""))[:100],
+            family(row.get("JobName", "")),
             row.get("State", ""),
         )
     )
@@ -174,7 +174,7 @@ def _write(
 
 def _step(row: dict[str, str]) -> list[str]:
     """Return a row that keeps the place of a step, so that rows are those of the file."""
-    at = row["Submit"] or row["Start"]
+    at = next((row[n] for n in ("Submit", "Start") if row[n] not in NONE_YET), "")
     return [STEP, at, "", "", "", "", "0", "0", "", "", "", "", "", "", ""]
 
 

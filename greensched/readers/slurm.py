@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Final
+
+REMEMBERED: Final = 1 << 16  # texts: most jobs ask for what others do
 
 _ELAPSED: Final = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)(?:\.\d+)?")
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)([KMGTP]?)([cn]?)")
 _MIB: Final = {"K": 2**-10, "": 1.0, "M": 1.0, "G": 2**10, "T": 2**20, "P": 2**30}
 
 
+@lru_cache(REMEMBERED)
 def elapsed_s(text: str) -> str:
     """Return `[DD-[HH:]]MM:SS` in seconds."""
     found = _ELAPSED.fullmatch(text)
@@ -24,6 +28,7 @@ def elapsed_s(text: str) -> str:
     return str(((days * 24 + hours) * 60 + mins) * 60 + seconds)
 
 
+@lru_cache(REMEMBERED)
 def minutes(text: str) -> str:
     """Return a time limit, `[DD-]HH:MM:SS` or minutes, in minutes; none for no limit."""
     if text in ("UNLIMITED", "Partition_Limit"):
@@ -34,6 +39,7 @@ def minutes(text: str) -> str:
     return f"{int(seconds) / 60:.10g}" if seconds.isdecimal() else text
 
 
+@lru_cache(REMEMBERED)
 def memory_mib(tres: str, requested: str, cpus: str, nodes: str) -> str:
     """Return all memory of a job [MiB]: allocated, else requested, of each CPU or node if so."""
     found = _of_tres(tres, "mem") or requested
@@ -47,9 +53,16 @@ def memory_mib(tres: str, requested: str, cpus: str, nodes: str) -> str:
     return str(math.ceil(float(number) * _MIB[unit] * int(count)))
 
 
+@lru_cache(REMEMBERED)
 def gpus_of(tres: str) -> str:
     """Return the GPUs among trackable resources."""
     return _of_tres(tres, "gres/gpu")
+
+
+@lru_cache(REMEMBERED)
+def family(name: str) -> str:
+    """Return a job's name with numbers as `*`."""
+    return re.sub(r"\d+", "*", name)[:100]
 
 
 def _of_tres(tres: str, name: str) -> str:
