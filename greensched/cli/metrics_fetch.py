@@ -123,9 +123,12 @@ def fetched(url: str, folder: Path, given: Mapping[str, Any]) -> Path:
 
     asked = asked_of(url, round(time.time() * MS_PER_S), given)
     earlier = _noted(folder)
-    if earlier is not None and not given.get("until") and _same(earlier, asked):
+    if earlier is not None and not given.get("until") and _same(earlier, asked, folder):
         asked = earlier
-        say.tell(escape_control(f"going on with {folder}, until {_iso(asked.until_ms)}"))
+        text = (
+            f"going on with {folder}, until {_iso(asked.until_ms)} (a later span: another --out)"
+        )
+        say.tell(escape_control(text))
     with Web.open() as web, Progress() as progress:
         count = fetch(asked, folder, web, progress)
     span = f"{_iso(asked.from_ms)} .. {_iso(asked.until_ms)}"
@@ -133,8 +136,10 @@ def fetched(url: str, folder: Path, given: Mapping[str, Any]) -> Path:
     return folder
 
 
-def _same(earlier: Asked, asked: Asked) -> bool:
-    """Say whether two questions differ in nothing but when they were asked."""
+def _same(earlier: Asked, asked: Asked, folder: Path) -> bool:
+    """Say whether `folder` has answers to a question that differs only in when it was asked."""
+    if not _answers(folder):
+        return False
     long_ms = earlier.until_ms - earlier.from_ms
     return (earlier.url, earlier.step_ms, earlier.renamed, long_ms) == (
         asked.url,
@@ -142,6 +147,11 @@ def _same(earlier: Asked, asked: Asked) -> bool:
         asked.renamed,
         asked.until_ms - asked.from_ms,
     )
+
+
+def _answers(folder: Path) -> list[str]:
+    """Return what is in a folder beside the note of what was asked for."""
+    return [p.name for p in folder.iterdir() if p.name != ASKED] if folder.exists() else []
 
 
 def _noted(folder: Path) -> Asked | None:
@@ -159,7 +169,7 @@ def _note(asked: Asked, folder: Path) -> None:
     earlier = _noted(folder)
     if earlier == asked:
         return
-    if folder.exists() and any(folder.iterdir()):
+    if _answers(folder):
         what = f"'{folder}' has other answers already"
         if earlier is not None:
             what += f" ({earlier.url}, until {_iso(earlier.until_ms)})"

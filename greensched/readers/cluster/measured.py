@@ -116,12 +116,10 @@ def _above(matrix: Matrix) -> dict[Owner, Owner]:
 
 def filled(values: FloatArray, grid: Grid, fill: str) -> FloatArray:
     """Return a row without NaN: 0 where a workload had no Pod, `fill` where nothing is known."""
-    made = np.where(grid.is_known, np.nan_to_num(values), np.nan)
     if fill == "hold":
-        last = np.maximum.accumulate(np.where(grid.is_known, np.arange(grid.steps), 0))
-        made = made[last]
-    held: FloatArray = np.nan_to_num(made)
-    return held
+        values = values[np.maximum.accumulate(np.where(grid.is_known, np.arange(grid.steps), 0))]
+    known: FloatArray = np.nan_to_num(values)
+    return known
 
 
 def gaps(grid: Grid, fill: str, label: str) -> list[str]:
