@@ -17,7 +17,8 @@ Made by `make laws-deep` (`python -m tests.laws.deep`), which is not in `.ci/run
 [law](reference/laws.md) or property on examples that are drawn anew, apart from the fixed ones of
 `make test`. Asked for are {examples:,} examples of a pure one and {minutes:g} minutes of each that
 simulates or writes files; `--longest` may cut a pure one. What each got is told: {tests:,} tests
-on {drawn:,} examples in {hours:.1f} h, {whole:,} of them on all that is asked for, {failed}.
+on {drawn:,} examples in {hours:.1f} h by the clock, {whole:,} of them on all that is asked for;
+{failed}. A test that is not in the table has not been run deep.
 
 | file | tests | held | examples, least | median | most | minutes |
 |---|---:|---:|---:|---:|---:|---:|
