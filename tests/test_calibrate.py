@@ -139,8 +139,13 @@ def test_limits_are_kept_and_told(week: Metered) -> None:
     """Watts that would go beyond a limit stop there, and the table says so."""
     path = week.meters("far.csv", ("machine_type", "server", 1.0))
     out = week.folder / "far.yaml"
-    told = call("calibrate", week.scenario, "--meter", path, "--within", "1.1", "--out", out)
+    page = ("--page", week.folder / "far.html")
+    words = ("calibrate", week.scenario, "--meter", path, "--within", "1.1", "--out", out)
+    told = call(*words, *page)
     assert 0 == told.exit_code
+    text = (week.folder / "far.html").read_text(encoding="utf-8")
+    assert "AT ITS LIMIT" in text
+    assert "small: is the model right?" in text
     assert "AT ITS LIMIT" in told.stdout
     assert "110.0 W" in told.stdout
 

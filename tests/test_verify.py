@@ -232,7 +232,11 @@ def test_command_keeps_every_verification(world: World, tmp_path: Path) -> None:
     again = call(*words)
     assert "verified before: energy off by" in again.stdout
     kept = sorted(p.name for p in (tmp_path / "week-verified").iterdir())
-    assert ["001.csv", "001.json", "002.csv", "002.json"] == kept
+    names = [f"{n}.{kind}" for n in ("001", "002") for kind in ("csv", "html", "json")]
+    assert names == kept
+    page = (tmp_path / "week-verified" / "002.html").read_text(encoding="utf-8")
+    said = ("small: was it true?", "most of it is load", "verified before")
+    assert all(one in page for one in said)
     document = json.loads((tmp_path / "week-verified" / "001.json").read_text(encoding="utf-8"))
     assert document["energy_error_share"] > 0.03
 

@@ -47,6 +47,12 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="The overlay.  [default: SCENARIO's name with .calibrated.yaml, beside it]",
 )
+@click.option(
+    "--page",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the comparison as a page too.",
+)
 @form("table", "json", "csv")
 @scenario_options
 @verbosity
@@ -56,6 +62,7 @@ def calibrate(
     hold: tuple[Quantity, ...],
     within: float,
     out: Path | None,
+    page: Path | None,
     form: str,
     **given: Any,
 ) -> None:
@@ -75,6 +82,8 @@ def calibrate(
     metered = read_meters(meter, options)
     found = _found(loaded, metered, hold=hold, within=within)
     click.echo(_printed(found, form), nl=False)
+    if page is not None:
+        _write_page(found, page)
     if found.refused:
         raise DataError(*found.refused)
     if not found.is_fitted:
@@ -110,6 +119,15 @@ def _printed(found: Calibration, form: str) -> str:
     from greensched.report.calibration import calibration_csv, calibration_text
 
     return calibration_csv(found) if form == "csv" else calibration_text(found)
+
+
+def _write_page(found: Calibration, place: Path) -> None:
+    """Write the page in full or not at all."""
+    from greensched.report.model_pages import calibration_page
+    from greensched.report.outputs import write_texts
+
+    write_texts(place.parent, {place.name: calibration_page(found)})
+    say.tell(f"written   {place}")
 
 
 def _write(found: Calibration, place: Path, scenario: Path) -> None:

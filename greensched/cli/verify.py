@@ -83,7 +83,7 @@ def verify(result: Path, sources: tuple[Path, ...], form: str, **given: Any) -> 
     folder = place or result.with_name(f"{result.resolve().name}-verified")
     earlier = _earlier(folder)
     click.echo(_printed(found, form, earlier), nl=False)
-    _keep(found, folder)
+    _keep(found, folder, earlier)
 
 
 def _scenario(stored: Stored, where: Path | None) -> Scenario:
@@ -176,15 +176,17 @@ def _printed(found: Verification, form: str, earlier: list[float]) -> str:
     return verification_text(found.document, found.hours, earlier)
 
 
-def _keep(found: Verification, folder: Path) -> None:
+def _keep(found: Verification, folder: Path, earlier: list[float]) -> None:
     """Write the verification beside those that are there."""
+    from greensched.report.model_pages import verification_page
     from greensched.report.outputs import json_text, write_texts
     from greensched.report.verification import verification_csv
 
-    name = f"{1 + len(list(folder.glob('*.json'))):03d}"
+    name, told = f"{1 + len(list(folder.glob('*.json'))):03d}", found.document
     files = {
-        f"{name}.json": json_text(found.document),
+        f"{name}.json": json_text(told),
         f"{name}.csv": verification_csv(found.hours),
+        f"{name}.html": verification_page(told, found.hours, earlier),
     }
     write_texts(folder, files)
     say.tell(f"written   {folder}/ ({', '.join(files)})")

@@ -30,10 +30,10 @@ def _lines(found: Calibration) -> Iterator[str]:
         f" {plural(found.days_held_out, 'day')} held out (every third)"
     )
     yield ""
-    yield from table([QUALITY, *(_quality(one, found) for one in (*found.groups, found.total))])
+    yield from table([QUALITY, *(quality_row(one, found) for one in (*found.groups, found.total))])
     yield ""
     if found.is_fitted:
-        yield from table([PARAMETER, *(_parameter(one) for one in found.parameters)])
+        yield from table([PARAMETER, *(parameter_row(one) for one in found.parameters)])
         yield "±: standard error as if readings were independent, at least so much"
     else:
         yield "nothing was fitted"
@@ -48,7 +48,7 @@ def _periods(found: Calibration) -> str:
     return "periods of " + ", ".join(f"{g.period_h:g} h ({g.label})" for g in found.groups)
 
 
-def _quality(one: Quality, found: Calibration) -> tuple[str, ...]:
+def quality_row(one: Quality, found: Calibration) -> tuple[str, ...]:
     """Return a row of how far off one group is."""
     after = (_percent(one.mape_share), _signed(one.bias_share)) if found.is_fitted else ("", "")
     return (
@@ -61,7 +61,7 @@ def _quality(one: Quality, found: Calibration) -> tuple[str, ...]:
     )
 
 
-def _parameter(one: Parameter) -> tuple[str, ...]:
+def parameter_row(one: Parameter) -> tuple[str, ...]:
     """Return a row of one value of the model."""
     unit, digits = ("", 3) if one.quantity == "pue" else (" W", 1)
     limits = " .. ".join(number(x, digits) for x in one.limits)

@@ -20,6 +20,7 @@ FIGURES: Final = {
     "energy_facility_kwh": ("energy, kWh (facility)", 1),
     "scope2_location_kg": ("kgCO2e, scope 2, location", 2),
 }
+HEADS: Final = ("predicted", "realised", "difference", "%")
 MEANS: Final = {
     "load": "the demand that came, by policies that know it",
     "forecast": "what errors of forecasts cost now, less what they cost then",
@@ -41,36 +42,55 @@ def verification_text(
 def _lines(
     document: Mapping[str, Any], hours: Mapping[str, Any], earlier: Sequence[float]
 ) -> Iterator[str]:
-    window, known = document["window"], document["known"]
+    window = document["window"]
     yield (
         f"{document['name']}: predicted from {window['predicted_utc']},"
         f" came from {window['realised_utc']}, {window['length_h']:g} h"
     )
     yield ""
-    yield from table([("", "predicted", "realised", "difference", "%"), *_figures(document)])
+    yield from table([("", *HEADS), *figure_rows(document)])
     yield ""
-    causes = sorted(document["effects"], key=lambda c: -abs(_kg(document, c)))
-    heads = tuple(FIGURES[name][0].split(",")[0].split(" (")[0] for name in FIGURES)
-    yield from table([("why", *heads), *(_cause(document, c) for c in causes), _sum(document)])
+    yield from table([cause_heads(), *cause_rows(document)])
     yield ""
-    yield f"most of it: {causes[0]} ({MEANS[causes[0]]})"
-    for name, is_known in known.items():
-        if not is_known:
-            yield f"{name}: not imported, as simulated"
-    if document["uncovered_h"]:
-        yield f"{document['uncovered_h']:g} h without readings: the model stands in"
-    yield _misses(hours)
+    most = causes_of(document)[0]
+    yield f"most of it: {most} ({MEANS[most]})"
+    yield from unknown(document)
+    yield misses(hours)
     if earlier:
         told = ", ".join(f"{100 * share:+.1f} %" for share in earlier)
         yield f"verified before: energy off by {told}"
     yield from document["findings"]
 
 
-def _kg(document: Mapping[str, Any], cause: str) -> float:
-    return float(document["effects"][cause]["scope2_location_kg"])
+def causes_of(document: Mapping[str, Any]) -> list[str]:
+    """Return the causes, the one that explains most of the emissions first."""
+    effects = document["effects"]
+    return sorted(effects, key=lambda cause: -abs(effects[cause]["scope2_location_kg"]))
 
 
-def _figures(document: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+def cause_heads() -> tuple[str, ...]:
+    """Return the heads of the table by cause."""
+    return ("why", *(label.split(",")[0].split(" (")[0] for label, _ in FIGURES.values()))
+
+
+def cause_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return a row a cause, the largest first, and their sum."""
+    return [*(_cause(document, one) for one in causes_of(document)), _sum(document)]
+
+
+def unknown(document: Mapping[str, Any]) -> list[str]:
+    """Say what was not imported, and how long the model stands in for meters."""
+    found = [
+        f"{name}: not imported, as simulated"
+        for name, is_known in document["known"].items()
+        if not is_known
+    ]
+    if document["uncovered_h"]:
+        found.append(f"{document['uncovered_h']:g} h without readings: the model stands in")
+    return found
+
+
+def figure_rows(document: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """Yield a row a figure: predicted, realised and their difference."""
     for name, (label, digits) in FIGURES.items():
         was, came = document["predicted"][name], document["realised"][name]
@@ -90,7 +110,7 @@ def _sum(document: Mapping[str, Any]) -> tuple[str, ...]:
     return ("sum", *(signed(whole[name], digits) for name, (_, digits) in FIGURES.items()))
 
 
-def _misses(hours: Mapping[str, Any]) -> str:
+def misses(hours: Mapping[str, Any]) -> str:
     """Say how far off hours were, and which most."""
     off = np.abs(np.asarray(hours["error_share"]))
     worst = np.argsort(-off, kind="stable")[:WORST]
