@@ -124,13 +124,16 @@ class ElasticPredictive(ElasticReactive):
             return wanted, {"hpa": windows}
         work_mc, now = self._worked(snapshot, memory), snapshot.now_ms
         plan: dict[str, Any] = {}
+        windows = memory.hpa
         if memory.planned_ms == NONE or now - memory.planned_ms >= self.plan_period_ms:
             plan = self._planned(snapshot, forecast, present, memory, work_mc)
+            if not np.array_equal(plan["trusted"], memory.trusted):
+                windows = hpa.unsettled(snapshot, windows)  # others follow the reactive rule
             memory, work_mc = changed(memory, **plan), np.zeros(len(work_mc))
         wanted = self._followed(snapshot, present, memory)
-        windows = memory.hpa
         if not memory.trusted.all():
-            reactive, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
+            rule, others = self._rule(), ~memory.trusted
+            reactive, windows = hpa.wanted_replicas(snapshot, windows, rule, others)
             wanted = np.where(memory.trusted, wanted, reactive)
         return wanted, plan | {
             "hpa": windows,

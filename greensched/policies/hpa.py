@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from greensched.model import NONE, IntArray, Scale, ServiceView, Snapshot
+from greensched.model import NONE, BoolArray, IntArray, Scale, ServiceView, Snapshot
 from greensched.policies.kernels import services as kernels
 from greensched.policies.memory import changed, frozen
 
@@ -82,10 +82,22 @@ def is_settled(snapshot: Snapshot, memory: HpaMemory) -> bool:
     )
 
 
+def unsettled(snapshot: Snapshot, memory: HpaMemory) -> HpaMemory:
+    """Return the memory of one who is to be asked anew, who was settled until the last wake."""
+    if memory.settled_ms == NONE:
+        return memory
+    times_ms = memory.times_ms.copy()
+    times_ms[-1] = snapshot.now_ms - snapshot.period_ms  # for so long its last row held
+    return changed(memory, times_ms=frozen(times_ms), settled_ms=NONE)
+
+
 def wanted_replicas(
-    snapshot: Snapshot, memory: HpaMemory, rule: HpaRule
+    snapshot: Snapshot, memory: HpaMemory, rule: HpaRule, follows: BoolArray | None = None
 ) -> tuple[IntArray, HpaMemory]:
-    """Return the replicas each service is to have, and the memory for the next wake."""
+    """Return the replicas each service is to have, and the memory for the next wake.
+
+    Only services that `follows` tells (None: all) count when it says that nothing is to change.
+    """
     view, now = snapshot.services, snapshot.now_ms
     current = present(view)
     if is_settled(snapshot, memory):
@@ -108,7 +120,8 @@ def wanted_replicas(
         limited,
     )
     steady = snapshot.steady_since_ms <= now - snapshot.period_ms < now
-    if steady and np.array_equal(limited, current) and not view.pending.any():
+    stays = limited == current if follows is None else (limited == current) | ~follows
+    if steady and stays.all() and not view.pending.any():
         # Until a row but the last leaves one of the windows.
         rows = [times[times.searchsorted(now - w) :] for w in _windows(rule)]
         until_ms = min(
@@ -153,11 +166,8 @@ def within_limits(view: ServiceView, replicas: IntArray) -> IntArray:
 def _remembered(
     memory: HpaMemory, snapshot: Snapshot, asked: IntArray, current: IntArray, rule: HpaRule
 ) -> HpaMemory:
-    now_ms = snapshot.now_ms
+    now_ms, memory = snapshot.now_ms, unsettled(snapshot, memory)
     times, rows, counts = memory.times_ms, memory.recommended, memory.present
-    if memory.settled_ms != NONE:  # the last row held until the wake before this one
-        times = times.copy()
-        times[-1] = now_ms - snapshot.period_ms
     if rows.shape[1] != len(asked):  # first wake, or the services are others
         times, rows, counts = times[:0], asked[None][:0], current[None][:0]
     if len(times) and np.array_equal(rows[-1], asked) and np.array_equal(counts[-1], current):
