@@ -12,9 +12,15 @@ from greensched.policies.machines import BATCH, NOTHING
 from greensched.policies.memory import frozen
 
 if TYPE_CHECKING:
-    from greensched.model import BoolArray, FloatArray, IntArray, Snapshot
+    from greensched.model import BoolArray, FloatArray, IntArray, MachineView, Snapshot
 
 PASSES_MAX = 64  # of choosing machines to lend; each takes at least one, or is the last
+
+
+def on_loan(m: MachineView) -> tuple[BoolArray, int]:
+    """Return which machines are lent, or drain for it, and how many."""
+    lent = np.empty(len(m.lending), np.bool_)
+    return lent, kernels.on_loan(m.lending, lent)
 
 
 class Strength(NamedTuple):

@@ -62,7 +62,7 @@ def to_leave(snapshot: Snapshot, lent: BoolArray) -> IntArray:
     `SPARE_SHARE` of what runs. None while jobs wait.
     """
     m = snapshot.machines
-    if snapshot.queue.jobs > 0 or not lent.any():
+    if snapshot.queue.jobs > 0:
         return NOTHING
     rows, scratch = np.empty((2, len(m.state)), np.int64)
     count = resting.to_leave(columns(m), m.surplus, lent, SPARE_SHARE, rows, scratch)

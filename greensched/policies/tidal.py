@@ -10,9 +10,7 @@ import numpy as np
 
 from greensched.errors import Finding
 from greensched.model import (
-    DRAIN,
     DRAINING,
-    LENT,
     NONE,
     ON,
     OWN,
@@ -23,7 +21,7 @@ from greensched.model import (
     Recall,
 )
 from greensched.policies.batch import SPARE_SHARE, to_rest, wake_for_queue
-from greensched.policies.lending import spare_in_racks, within
+from greensched.policies.lending import on_loan, spare_in_racks, within
 from greensched.policies.machines import (
     ANY,
     BATCH,
@@ -149,22 +147,25 @@ class TidalTimetable:
         m, now = snapshot.machines, snapshot.now_ms
         inside, left_ms = self._window(snapshot.time_of_day_ms)
         until_recall_ms = left_ms - self.lead_ms - self.grace_ms - self.warm_ms
-        lent = (m.lending == DRAIN) | (m.lending == LENT)
+        lent, out = on_loan(m)
         due = not inside or until_recall_ms <= 0
         broken, tried_ms = memory.broken and inside, memory.tried_ms
-        recall, lend = np.flatnonzero(lent), NOTHING
+        recall, lend = np.flatnonzero(lent) if out else NOTHING, NOTHING
         if not due:
-            recall = self._breached(snapshot, lent)
+            recall = self._breached(snapshot, lent) if out else NOTHING
             broken = broken or recall.size > 0
             waited = tried_ms == NONE or now - tried_ms >= self.step_ms
             if not broken and waited and until_recall_ms >= self.min_lend_ms:
                 lend, tried_ms = self._lendable(snapshot, lent), now
         elif not inside:
             tried_ms = NONE
-        soon = lent.any() and (due or until_recall_ms <= self.wake_lead_ms or recall.size > 0)
+        soon = due or until_recall_ms <= self.wake_lead_ms or recall.size > 0
         rested_ms = memory.rested_ms
         rest = rested_ms == NONE or now - rested_ms >= REST_PERIOD_MS
-        sleep, wake = self._batch(snapshot, lent, soon=bool(soon), rest=rest)
+        sleep = NOTHING
+        wake = wake_for_queue(snapshot, m.role == BATCH, patience_ms=self.patience_ms)
+        if out:
+            sleep, wake = self._batch(snapshot, lent, wake, soon=soon, rest=rest)
         actions: list[Action] = []
         if recall.size:
             actions.append(
@@ -189,7 +190,7 @@ class TidalTimetable:
 
     def _breached(self, snapshot: Snapshot, lent: BoolArray) -> IntArray:
         """Return the lent machines to recall early: those of services short of replicas."""
-        if snapshot.period_ms == 0 or not lent.any():
+        if snapshot.period_ms == 0:
             return NOTHING
         m, view, replicas = snapshot.machines, snapshot.services, snapshot.replicas
         back = ((m.lending == RECALL) | (m.lending == WARM))[replicas.machine]
@@ -254,16 +255,17 @@ class TidalTimetable:
         self,
         snapshot: Snapshot,
         lent: BoolArray,
+        wake: IntArray,
         *,
         soon: bool,
         rest: bool,
     ) -> tuple[IntArray, IntArray]:
-        """Return the dedicated batch machines to put to sleep and to wake."""
+        """Return the dedicated batch machines to put to sleep and to wake, `wake` among them.
+
+        While some are lent.
+        """
         m = snapshot.machines
         dedicated = m.role == BATCH
-        wake = wake_for_queue(snapshot, dedicated, patience_ms=self.patience_ms)
-        if not lent.any():
-            return NOTHING, wake
         if soon:
             need = []
             for size, used in ((m.cpu_m, m.batch_cpu_m), (m.memory_mib, m.batch_memory_mib)):

@@ -10,10 +10,10 @@ import numpy as np
 
 from greensched.errors import Finding
 from greensched.forecast import LEADS_MS, QUANTILES, nothing_recent
-from greensched.model import DRAIN, LENT, NONE, ON, RECALL, WARM, Lend, Recall
+from greensched.model import LENT, NONE, ON, RECALL, WARM, Lend, Recall
 from greensched.model.pools import POOLS, by_pool, with_sums
 from greensched.policies.batch import wake_for_queue
-from greensched.policies.lending import Strength, Tenants, spare_in_racks, within
+from greensched.policies.lending import Strength, Tenants, on_loan, spare_in_racks, within
 from greensched.policies.lent_batch import (
     could_sleep,
     room_cpu_m,
@@ -149,24 +149,25 @@ class TidalForecast(TidalTimetable):
         steady = memory.seen_ms != NONE and snapshot.steady_since_ms <= memory.seen_ms
         if steady and not due and not rest and snapshot.queue.jobs == 0:
             return (), memory
-        lent = (m.lending == DRAIN) | (m.lending == LENT)
+        lent, out = on_loan(m)
         wake = wake_for_queue(snapshot, m.role == BATCH, patience_ms=self.patience_ms)
         back, leave = NOTHING, NOTHING
         lends: tuple[Lend, ...] = ()
         if due or not steady:
             memory = self._measured(snapshot, memory)
-            back = self._breached_by(snapshot, lent, memory)
+            back = self._breached_by(snapshot, lent, memory) if out else NOTHING
         if back.size:
             memory = changed(memory, breached_ms=now)
         elif due:
             trusted, memory = self._observed(snapshot, forecast, memory)
-            if lent.any() or self._may_lend(snapshot, trusted, lent, memory):
+            if out or self._may_lend(snapshot, trusted, lent, memory):
                 needs = self._needs(snapshot, forecast, memory.recent)
                 back, lends, memory = self._planned(snapshot, needs, trusted, lent, memory)
         if back.size:
             wake = np.concatenate([wake, to_take_in(snapshot, back)])
         elif rest:
-            leave, memory = to_leave(snapshot, lent), changed(memory, rested_ms=now)
+            leave = to_leave(snapshot, lent) if out else NOTHING
+            memory = changed(memory, rested_ms=now)
         return (
             *self._recalls(back),
             *lends,
@@ -212,7 +213,7 @@ class TidalForecast(TidalTimetable):
     ) -> IntArray:
         """Return the machines to recall at once for services whose load breaks the limit."""
         view = snapshot.services
-        if snapshot.period_ms == 0 or not lent.any():
+        if snapshot.period_ms == 0:
             return NOTHING
         most_cpu_m = self.breach_utilisation * view.replica_cpu_m
         if not (view.load_cpu_m > most_cpu_m * (view.online + view.starting)).any():

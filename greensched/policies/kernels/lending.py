@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import FLAG, REAL, WHOLE, entry, given, written
+from greensched.model import DRAIN, LENT
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, FloatArray, IntArray
+
+
+@entry
+def on_loan(lending: IntArray, lent: BoolArray) -> int:
+    """Write which machines are lent, or drain for it, and count them."""
+    count = 0
+    for m in range(len(lending)):
+        lent[m] = lending[m] == DRAIN or lending[m] == LENT
+        count += lent[m]
+    return count
 
 
 @entry
@@ -90,5 +101,6 @@ def covering(
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     kept, made, out = given(WHOLE), written(WHOLE), written(REAL)
+    on_loan.compile((kept, written(FLAG)))
     tenants.compile((*5 * (kept,), *6 * (made,), written(REAL, 2)))
     covering.compile((kept, kept, given(REAL, 2), made, out, written(FLAG)))
