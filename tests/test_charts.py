@@ -79,6 +79,11 @@ def test_tide_counts_machines_that_are_on() -> None:
         "On average 3.0 machines are on, 6.0 fewer than under autoscaled (9.0); "
         "between 2 and 6 over time"
     ) in tide(rows, 0, "autoscaled").sees
+    rows["machines_online"] = 5.0
+    assert (
+        "5.0 machines are on, as many as under autoscaled (5.0)"
+        in tide(rows, 0, "autoscaled").sees
+    )
 
 
 def test_power_tells_what_was_moved() -> None:

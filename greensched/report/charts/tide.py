@@ -120,12 +120,14 @@ def _sees(runs: dict[str, pd.DataFrame], kind: str) -> str:
         spans[name] = (held[ON_COLUMN].min(), held[ON_COLUMN].max())
     low, high = spans["scenario"]
     scenario, baseline = means["scenario"], means["baseline"]
-    by = "fewer" if scenario <= baseline else "more"
+    fewer = number(abs(baseline - scenario), 1)
+    by = f"{fewer} {'fewer than' if scenario <= baseline else 'more than'}"
+    if fewer == number(0.0, 1):
+        by = "as many as"
     return (
-        f"On average {number(scenario, 1)} machines are on, {number(abs(baseline - scenario), 1)} "
-        f"{by} than under {kind} ({number(baseline, 1)}); between {number(low, 0)} and "
-        f"{number(high, 0)} over time, {kind} between {number(spans['baseline'][0], 0)} and "
-        f"{number(spans['baseline'][1], 0)}."
+        f"On average {number(scenario, 1)} machines are on, {by} under {kind} "
+        f"({number(baseline, 1)}); between {number(low, 0)} and {number(high, 0)} over time, "
+        f"{kind} between {number(spans['baseline'][0], 0)} and {number(spans['baseline'][1], 0)}."
     )
 
 
