@@ -178,6 +178,34 @@ def test_finished_rows_are_kept_when_it_is_interrupted(
     assert [0, 1] == kept
 
 
+@pytest.mark.parametrize(("patience_s", "sent"), [(60.0, [5, 3]), (0.0, [5, 5, 5, 5, 4, 3, 2, 1])])
+def test_points_are_sent_together_while_they_take_little(
+    tiny: Scenario, monkeypatch: pytest.MonkeyPatch, patience_s: float, sent: list[int]
+) -> None:
+    """A batch is a share of what is left; what took long comes back and is sent again."""
+    name = "greensched.experiment.sweep"
+    monkeypatch.setattr(f"{name}.BATCH_S", patience_s)
+    monkeypatch.setattr(f"{name}.BATCH_SHARE", 1)
+    monkeypatch.setattr(f"{name}.BATCH_MAX", 5)
+    monkeypatch.setattr(
+        f"{name}.row_of", lambda _scenario, point, _values: {"point": point, "error": None}
+    )
+    batches: list[int] = []
+
+    class Noting(InProcess):
+        """Takes up to five points at a time, and notes how many."""
+
+        open_max = 5
+
+        def submit(self, fn: Any, /, *args: Any, **_: Any) -> Any:
+            batches.append(len(args[1]))
+            return super().submit(fn, *args)
+
+    found = sweep(tiny, {"seed": range(8)}, executor=Noting())
+    assert list(range(8)) == [row["point"] for row in found.rows]
+    assert sent == batches
+
+
 def _die(_seed: int) -> None:
     """End the process, as the system does for want of memory."""
     os._exit(1)
