@@ -121,7 +121,7 @@ def plan(kubeconfig: Path | None, context: str | None, namespace: str, form: str
         for job in waiting
     ]
     if form == "table" and not rows:
-        click.echo(f"nothing waits; {len(jobs)} Jobs are labelled")
+        click.echo(f"nothing waits, of {len(jobs)} with the label")
         return
     click.echo(printed(["job", "planned_start", "latest_start", "why"], rows, form), nl=False)
 

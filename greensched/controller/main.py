@@ -77,7 +77,7 @@ class Controller:
         self.learning = Learning(cluster)
         self.planner = Planner(foresight, clocks.steady_s)
         self.metering = Metering(cluster, prometheus)
-        self.settler = Settler(foresight, self.writes, ledger)
+        self.settler = Settler(foresight, self.writes, ledger, dry_run=dry_run)
         self.standing: dict[str, Assessed] = {}
         self._alarms = Alarms()
         self._ready: set[str] = set()  # to be let run at once

@@ -91,7 +91,8 @@ class Metrics:
         for (provider, zone), known_ms in controller.planner.known_ms.items():
             age_s = max(0, now_ms - known_ms) / MS_PER_S
             gauges["forecast_age_seconds"].labels(provider, zone).set(age_s)
-        settled = totals(controller.cache.records.values())
+        records = controller.cache.records.values()
+        settled = totals(one for one in records if one.dry_run == controller.dry_run)
         for namespace, (jobs, saved_mg, spent) in settled.items():
             gauges["settled_jobs"].labels(namespace).set(jobs)
             gauges["saved_kilograms"].labels(namespace).set(saved_mg / MG_PER_KG)

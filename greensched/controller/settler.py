@@ -27,11 +27,18 @@ SOON_MS: Final = MS_PER_MIN  # after which Jobs that ended meanwhile are settled
 
 
 class Settler:
-    """Settles for one controller; without a `ledger` records alone keep what was settled."""
+    """Settles for one controller; without a `ledger` records alone keep what was settled.
 
-    def __init__(self, foresight: Foresight, writes: Writes, ledger: Path | None) -> None:
+    The ledger is of dry runs or of what ran, and takes nothing of the other: a record that is left
+    of a dry run is closed, and that is all.
+    """
+
+    def __init__(
+        self, foresight: Foresight, writes: Writes, ledger: Path | None, *, dry_run: bool = False
+    ) -> None:
         """Begin at once."""
-        self._foresight, self._writes, self._ledger = foresight, writes, ledger
+        self._foresight, self._writes = foresight, writes
+        self._ledger, self._dry_run = ledger, dry_run
         self.ended: set[str] = set()  # UIDs of Jobs that did since the last turn
         self._soon_ms = self._all_ms = 0
 
@@ -68,7 +75,8 @@ class Settler:
             )
             found = [(one, settled(one, series, now_ms)) for one in group]
             known = [(after, one.settled) for one, after in found if after is not None]
-            if self._enter([(one, before) for one, before in known if one.settled != before]):
+            news = [(one, before) for one, before in known if one.settled != before]
+            if self._enter([pair for pair in news if pair[0].dry_run == self._dry_run]):
                 for one, _ in known:
                     self._writes.record(one)
                     done.append(one)

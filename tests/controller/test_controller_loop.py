@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from prometheus_client import generate_latest
+
 from greensched.controller.main import Clocks, Controller
 from greensched.controller.metrics import Metrics
+from greensched.ledger import Ledger, init_ledger
 from greensched.providers.points import instant_ms, utc
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 from tests.controller.cases import START_MS, job_body, policy_body
@@ -17,6 +20,8 @@ from tests.controller.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 JOBS = "/apis/batch/v1/namespaces/jobs/jobs"
 POLICIES = "/apis/greensched.io/v1alpha1/carbonpolicies"
@@ -39,16 +44,16 @@ class Small:
         self.cluster = FakeCluster(self.store, self.clock, "greensched")
         values = tuple(self.hours[(23 + h) % 24] for h in range(HOURS))
         clocks = Clocks(wall_ms=self.cluster.wall_ms, steady_s=lambda: 0.0)
+        self.grid, self.clocks = sources(Grid(START_MS, values, noise=0.0)), clocks
+        self.start(self.ledger, dry_run=self.dry_run)
+        self.make(POLICIES, policy_body(**self.spec))
+
+    def start(self, ledger: Path | None, *, dry_run: bool) -> None:
+        """Let a controller that has seen nothing take the place of the one before."""
         self.controller = Controller(
-            self.cluster,
-            sources(Grid(START_MS, values, noise=0.0)),
-            clocks,
-            "greensched",
-            self.ledger,
-            dry_run=self.dry_run,
+            self.cluster, self.grid, self.clocks, "greensched", ledger, dry_run=dry_run
         )
         self.reflectors = self.controller.reflectors()
-        self.make(POLICIES, policy_body(**self.spec))
 
     def make(self, path: str, body: Any) -> None:
         """Make an object."""
@@ -188,6 +193,27 @@ def test_a_dry_run_lets_run_and_settles_what_would_have_been() -> None:
     assert 1_272 == record["settled"]["saved_mg"]
 
 
+def test_what_is_left_of_a_dry_run_is_no_saving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gone live, a controller closes the record of a dry run, and enters and counts nothing."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    place = tmp_path / "books" / "ledger"
+    init_ledger(place, "example.org/cluster", "operated")
+    small = Small(CLEAN_AT_3, dry_run=True)
+    small.make(JOBS, job_body("one", duration="1h", max_delay="12h"))
+    small.go(2 * MS_PER_H)
+    small.start(ledger=place, dry_run=False)
+    small.go(6 * MS_PER_H)
+    assert 1_272 == small.record()["settled"]["saved_mg"]
+    assert small.record()["isFinal"]
+    with Ledger(place) as ledger:
+        assert ledger.row_of(f"k8s/{small.record()['uid']}") is None
+    metrics = Metrics()
+    metrics.show(small.controller, 0.1)
+    assert "greensched_saved_kilograms{" not in generate_latest(metrics.registry).decode()
+
+
 def test_the_policy_says_how_it_is() -> None:
     """Conditions tell of a policy that overlaps with another, and what was seen of it."""
     small = Small((300.0,) * 24)
@@ -213,8 +239,6 @@ def test_a_record_outlives_its_policy() -> None:
 
 def test_metrics_tell_what_waits_and_was_saved() -> None:
     """Waiting Jobs and kilograms are shown by namespace, in the text that Prometheus reads."""
-    from prometheus_client import generate_latest
-
     small, metrics = Small(CLEAN_AT_3), Metrics()
     small.make(JOBS, job_body("one", duration="1h", max_delay="12h"))
     small.go(MS_PER_MIN)
