@@ -194,7 +194,8 @@ def test_show_tells_skill_and_band(tmp_path: Path) -> None:
         values=tuple(300.0 + 9 * (i % 24) + i * i % 11 for i in range(720)), past_h=720, zone="DE"
     )
     told = call("carbon", "show", "--zone", "DE", "--intensity", written(world, tmp_path), *FROM)
-    assert "hour-of-week forecast made of 30.0 days of history" in told.stdout
+    said = " ".join(told.stdout.split())
+    assert "hour-of-week forecast made of 30.0 days of history" in said
     assert re.search(r"skill  24 h ahead: error [\d.]+ %, \S+ [\d.]+ %, skill [+-]", told.stdout)
     assert "90 % of values are promised" in told.stdout
     document = json.loads(
@@ -255,9 +256,8 @@ def test_spans_without_end(file: Path) -> None:
 def test_zones_of_clouds(file: Path) -> None:
     """A cloud region's zone and factor are told with year and source; unknown ones are refused."""
     told = call("carbon", "zones", "--cloud", "aws:eu-central-1")
-    assert re.search(
-        r"aws:eu-central-1 +Frankfurt +DE +275\.82 +2024 +lifecycle +Google", told.stdout
-    )
+    rows = [line for line in told.stdout.splitlines() if line.startswith("aws:eu-central-1")]
+    assert re.search(r"Frankfurt +DE +275\.82 +2024 +lifecycle.* +Google", " ".join(rows))
     assert "shifting in time is not assessable" in told.stderr
     told = call("carbon", "zones", "--cloud", "aws:mars-1", "--cloud", "x:y")
     assert (2, "", 2) == (told.exit_code, told.stdout, len(told.stderr.splitlines()))
