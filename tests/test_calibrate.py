@@ -113,6 +113,23 @@ def test_error_is_of_days_that_were_not_fitted(both: Calibration) -> None:
     assert both.total.mape_share == pytest.approx(np.abs(own - 1).mean())
 
 
+def test_days_held_out_do_not_move_the_fit(week: Metered) -> None:
+    """Readings of a held-out day that are doubled change the error, and no fitted value."""
+    path = week.meters("kept.csv", ("machine_type", "server", 1.0))
+    metered = read_meters(path, ReadOptions())
+    (meter,) = metered.meters
+    third = (np.arange(len(meter.energy_j)) // 24) == 2
+    other = replace(meter, energy_j=np.where(third, 2.0, 1.0) * meter.energy_j)
+    scenario = gs.load(week.scenario)
+    one, two = (
+        calibrate(scenario, replace(metered, meters=(m,)), hold=["pue"]) for m in (meter, other)
+    )
+    # Each meter counts relative to its mean, which the doubled day moves: the last digits differ.
+    fitted = [[p.fitted for p in found.parameters] for found in (one, two)]
+    assert fitted[0] == pytest.approx(fitted[1], rel=1e-9)
+    assert two.total.mape_share > one.total.mape_share + 0.2
+
+
 def test_one_site_meter_cannot_tell_watts_from_pue(week: Metered) -> None:
     """With one facility meter idle, peak and PUE are refused together, and nothing is fitted."""
     path = week.meters("site.csv", ("site", "here", PUE))
@@ -150,6 +167,7 @@ def test_limits_are_kept_and_told(week: Metered) -> None:
     assert "110.0 W" in told.stdout
 
 
+@pytest.mark.slow
 def test_overlay_makes_a_result_calibrated(week: Metered) -> None:
     """`run --overlay` says the error it was judged by, and loses it where watts are changed."""
     path = week.meters("it.csv", ("machine_type", "server", 1.0))

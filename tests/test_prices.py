@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         made / "bill.csv",
         f"{DAY},36,40,EUR,Usage,48,Hours,{DETAILS}",
         f"{DAY},5,5,EUR,Usage,100,GB-Month,",
-        f"{DAY},1,1,EUR,Tax,,,",
+        f"{DAY},1,1,EUR,Tax,1,Hours,{DETAILS}",
     )
     return made
 

@@ -216,6 +216,7 @@ def test_amounts_are_spread_over_their_spans() -> None:
     assert [0.5, 0.5, 0.0] == covered.tolist()
 
 
+@pytest.mark.slow
 def test_command_keeps_every_verification(world: World, tmp_path: Path) -> None:
     """The command names the cause, and the second time tells of the first."""
     folder = world.path.parent
