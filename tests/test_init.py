@@ -196,6 +196,24 @@ def test_files_of_every_reader_become_a_scenario_that_runs(
     assert 0.0 < summary["scenario"]["energy_it_kwh"] <= summary["static_peak"]["energy_it_kwh"]
 
 
+def test_a_cluster_becomes_its_pools_and_autoscalers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pools are the fleet with their type and region, HPAs the baseline, the rest is assumed."""
+    monkeypatch.chdir(tmp_path)
+    written("kubernetes", tmp_path)
+    told = call("init", "--from", "kubernetes:cluster.json", "--out", "-")
+    assert 0 == told.exit_code, told.stderr
+    for line in (
+        "    # for the site's zone: greensched carbon zones --cloud aws:eu-central-1",
+        "    type: 'm6i.4xlarge'",
+        "    reserved: {cores: 0.21, memory: 4296 MiB}",
+        "    'shop/web': 0.6",
+        "# ASSUMED: no job may wait. Say which may, and add {kind: shifting} to the policies:",
+    ):
+        assert line in told.stdout.splitlines()
+
+
 def test_machines_alone_make_no_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A list of machines without demand is refused with what to add, and nothing is written."""
     monkeypatch.chdir(tmp_path)

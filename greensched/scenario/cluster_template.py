@@ -78,6 +78,10 @@ def _remarks(pool: Pool) -> list[str]:
     found = []
     if pool.instance_type and known_type(pool.instance_type) is None:
         found.append(f"type {escape_control(pool.instance_type)}: not in the table of types")
+    known = known_type(pool.instance_type)
+    if pool.region and known is not None:
+        place = escape_control(f"{known.cloud}:{pool.region}")
+        found.append(f"for the site's zone: greensched carbon zones --cloud {place}")
     if pool.is_spot:
         found.append("spot: it may be taken away at any time, which is not simulated")
     if pool.taints:

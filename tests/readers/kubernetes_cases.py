@@ -24,7 +24,11 @@ def meta(name: str, *, owner: tuple[str, str] | None = None, **more: Any) -> dic
 
 def node(name: str, pool: str = "web", kind: str = "m6i.4xlarge", **more: Any) -> dict[str, Any]:
     """Return a node of 16 CPUs and 64 GiB."""
-    labels = {"eks.amazonaws.com/nodegroup": pool, "node.kubernetes.io/instance-type": kind}
+    labels = {
+        "eks.amazonaws.com/nodegroup": pool,
+        "node.kubernetes.io/instance-type": kind,
+        "topology.kubernetes.io/region": "eu-central-1",
+    }
     given = more.pop("labels", {})
     return {
         "apiVersion": "v1",
