@@ -89,12 +89,12 @@ class Cluster:
 @benchmark(
     "controller",
     limit_s=200,
-    at_most={"plan_s": 1.0, "growth_mib": 80, "day_cpu_s": 60, "calls_per_job": 12},
+    at_most={"plan_cpu_s": 1.0, "growth_mib": 80, "day_cpu_s": 60, "calls_per_job": 12},
 )
 def controller() -> Figures:
     """Ten thousand waiting Jobs: one plan, the memory of knowing them, and 24 virtual hours.
 
-    One process does all of the day, so what it computes is what it takes on a machine at rest.
+    One process does all of it, so what it computes is what it takes on a machine at rest.
     Watches are not among the calls: the fake's last a turn, a server's five minutes.
     """
     world = Cluster()
@@ -102,9 +102,9 @@ def controller() -> Figures:
     for one in reflectors:
         one.turn()
     found._assess(START_MS)  # noqa: SLF001 - the plan alone is timed
-    began_s = perf_counter()
+    began_s, began_cpu_s = perf_counter(), process_time()
     found._plan(START_MS)  # noqa: SLF001
-    plan_s = perf_counter() - began_s
+    plan_s, plan_cpu_s = perf_counter() - began_s, process_time() - began_cpu_s
     growth = _growth(world)
     world.store.calls.clear()
     began_s, began_cpu_s = perf_counter(), process_time()
@@ -115,6 +115,7 @@ def controller() -> Figures:
     return {
         "jobs": JOBS,
         "plan_s": plan_s,
+        "plan_cpu_s": plan_cpu_s,
         "growth_mib": growth / MIB,
         "day_s": day_s,
         "day_cpu_s": day_cpu_s,
