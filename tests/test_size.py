@@ -123,6 +123,28 @@ def test_a_scout_tells_the_shortage_of_services_alone(plan: _Plan) -> None:
     assert shares[0] > 1.0 > shares[-1]
 
 
+def test_an_answer_that_comes_late_changes_nothing(plan: _Plan) -> None:
+    """What was tried ahead and comes in after a search has ended leaves what it found."""
+    answers: list[Any] = []
+
+    class Late(Here):
+        """Hands each answer on a second time, once all is found."""
+
+        def pursue(self, work: Any, wanted: Any, take: Any, tell: Any) -> None:
+            def taken(trial: Any, verdict: Any) -> None:
+                answers.append((trial, verdict))
+                take(trial, verdict)
+
+            super().pursue(work, wanted, taken, tell)
+            for trial, verdict in answers:
+                take(trial, verdict)
+
+    names = {"scenario": plan.shared.scenario.policies}
+    expected = _searched(plan, names, Here(), None)
+    assert expected == _searched(plan, names, Late(), None)
+    assert answers
+
+
 def test_what_packs_databases_is_not_searched_for_again(plan: _Plan) -> None:
     """Sets of switches that differ in it alone have one search between them."""
     switches = plan.shared.scenario.policies

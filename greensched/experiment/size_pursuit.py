@@ -28,7 +28,9 @@ class Pursued:
     found: Found | None = None
 
     def go_on(self, answers: Known | None) -> None:
-        """Let the search take answers and ask again."""
+        """Let the search take answers and ask again, unless it has ended."""
+        if self.found is not None:
+            return  # what it might have needed came after all that it did need
         try:
             self.asked = next(self.steps) if answers is None else self.steps.send(answers)
         except StopIteration as stop:
