@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from tests.batch.cases import new_place
 from tests.browser.conftest import PICTURES, WAIT_MS
@@ -67,7 +68,7 @@ def page(
     opened.on("console", lambda told: complaints.append(told.text))
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.goto(centre[0])
-    opened.wait_for_function("document.getElementById('link').textContent == 'live'")
+    expect(opened.locator("#link")).to_have_text("live", timeout=WAIT_MS)
     yield opened
     context.close()
     assert [] == [url for url in asked if not url.startswith((centre[0], "data:"))]
@@ -101,13 +102,10 @@ def test_no_serious_finding_of_axe(page: Page) -> None:
 def test_page_follows_the_ledger(page: Page, centre: tuple[str, Case]) -> None:
     """A settlement appears by itself, and what the reader unfolded stays unfolded."""
     page.locator("#saved summary").click()
-    before = int(page.locator("#places dt:text-is('rows') + dd").inner_text())
+    rows = page.locator("#places dt:text-is('rows') + dd")
+    before = int(rows.inner_text())
     centre[1].append(settlement(before, 10_000, 1_000 * _now_s()))
-    page.wait_for_function(
-        "n => document.querySelector('#places').innerText.includes(`rows\\n${n}`)",
-        arg=before + 1,
-        timeout=WAIT_MS,
-    )
+    expect(rows).to_have_text(str(before + 1), timeout=WAIT_MS)
     assert page.locator("#saved details").evaluate("one => one.open")
 
 
