@@ -330,7 +330,7 @@ def demo(
     attribution: bool,  # noqa: FBT001 click passes flags by name
     workers: int,
 ) -> None:
-    """Replay the bundled week under its baseline and three technologies, and write the report."""
+    """Replay the bundled week, baseline and all five technologies, and write the report."""
     asked = Asked(path=demo_path(), attribution=attribution, sizing=False)
     command = "greensched demo" + ("" if attribution else " --no-attribution")
     carry_out(asked, out, form, workers=workers, command=command)
