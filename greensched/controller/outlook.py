@@ -32,10 +32,13 @@ def outlook_text(series: CarbonIntensity, first_ms: int, last_ms: int) -> str:
     if first_ms < begin_ms - LATE_MS or series.edges_ms[-1] <= first_ms:
         return ""
     low = max(0, int(np.searchsorted(series.edges_ms, first_ms, side="right")) - 1)
-    high = int(np.searchsorted(series.edges_ms, last_ms))
-    edges_ms = series.edges_ms[low : high + 1].tolist()
-    edges_ms[0] = first_ms
+    high = min(int(np.searchsorted(series.edges_ms, last_ms)), len(series.values_g_per_kwh))
+    if low >= high:
+        return ""
     values = np.maximum(np.round(series.values_g_per_kwh[low:high], DECIMALS), LEAST)
+    changes = np.flatnonzero(values[1:] != values[:-1]) + 1  # steps of one value are one
+    edges_ms = [first_ms, *series.edges_ms[low + changes].tolist(), int(series.edges_ms[high])]
+    values = values[np.concatenate(([0], changes))]
     labels = {name: getattr(series.labels, name) for name in KEPT}
     said = {"edges_ms": edges_ms, "g_per_kwh": values.tolist(), **labels}
     return json.dumps(said, separators=(",", ":"))

@@ -116,6 +116,18 @@ def test_an_outlook_tells_of_the_time_since_creation() -> None:
     assert "" == outlook_text(series, START_MS + 3 * H, START_MS + 4 * H)
 
 
+def test_an_outlook_keeps_steps_of_one_value_as_one() -> None:
+    """A record of ten thousand is small also where a source tells the same every few seconds."""
+    series = grid(400, 400, 400, 100, 100, 300, status=FORECAST)
+    text = outlook_text(series, START_MS, START_MS + 9 * H)
+    kept = outlook_series(text, "DE")
+    assert [START_MS, START_MS + 3 * H, START_MS + 5 * H, START_MS + 6 * H] == (
+        kept.edges_ms.tolist()
+    )
+    assert [400.0, 100.0, 300.0] == kept.values_g_per_kwh.tolist()
+    assert "" == outlook_text(series, START_MS - H, START_MS - H + 1)
+
+
 def test_the_forecast_stands_in_and_is_corrected() -> None:
     """After 72 hours the first forecast settles, flagged; actuals supersede it later."""
     now_ms = START_MS + 3 * H + PATIENCE_MS
