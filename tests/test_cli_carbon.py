@@ -165,8 +165,9 @@ def test_plan_refuses(file: Path, words: tuple[str, ...], match: str) -> None:
     assert re.search(match, told.stderr), told.stderr
 
 
-def test_show_draws(file: Path) -> None:
+def test_show_draws(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line an hour with a bar, the best hours marked and named, and where it is from."""
+    monkeypatch.setenv("COLUMNS", "400")  # the folder's name is as long as it is
     told = call("carbon", "show", "--zone", "DE", "--ahead", "6h", "--intensity", file, *FROM)
     lines = told.stdout.splitlines()
     assert f"DE  from 03-01 00:00Z, g/kWh  ({file.name}, average)" == lines[0]

@@ -7,6 +7,7 @@ gets the Job as its owner, and the cluster's garbage collector removes both toge
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -99,8 +100,9 @@ def read_deferral(raw: Json) -> Deferral:
     if "outlook" in known:
         known["outlook"] = json.dumps(known["outlook"], separators=(",", ":"))
     known["runs"] = tuple((a, b, kept) for a, b, kept in known.get("runs", ()))
+    known |= {name: sys.intern(known[name]) for name in _SHARED if name in known}
     return Deferral(
-        namespace=meta["namespace"], version=meta.get("resourceVersion") or "", **known
+        namespace=sys.intern(meta["namespace"]), version=meta.get("resourceVersion") or "", **known
     )
 
 
@@ -123,6 +125,7 @@ def _camel(name: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
+_SHARED: Final = ("policy", "zone", "provider", "phase")  # by most records: kept once
 _KEYS: Final = {  # of `spec`, by field
     name: _camel(name)
     for name in Deferral.__dataclass_fields__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,7 +91,7 @@ def read_job(raw: Json) -> Job:
     containers = [c for c in pod.get("containers") or [] if isinstance(c, dict)]
     ended_ms, has_failed = _ended(status)
     return Job(
-        namespace=meta.get("namespace") or "",
+        namespace=sys.intern(str(meta.get("namespace") or "")),  # one for all Jobs that share it
         name=meta["name"],
         uid=meta["uid"],
         version=meta.get("resourceVersion") or "",
@@ -107,12 +108,12 @@ def read_job(raw: Json) -> Job:
         active=_whole(status.get("active"), 0),
         cpu_m=round(sum(_requested(containers, "cpu")) * CPU_M_PER_CORE),
         gpus=round(sum(_requested(containers, GPU))),
-        program=_program(containers),
+        program=sys.intern(_program(containers)),
         started_ms=_instant(status.get("startTime")),
         ended_ms=ended_ms,
         has_failed=has_failed,
         notes={
-            name.removeprefix(PREFIX): str(value)
+            sys.intern(name.removeprefix(PREFIX)): str(value)
             for name, value in annotations.items()
             if name.startswith(PREFIX)
         },
