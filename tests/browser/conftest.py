@@ -18,7 +18,7 @@ from tests.test_cli import call
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Dialog, Page
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PICTURES = ROOT / "results" / "browser"
@@ -64,6 +64,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
         made.page.on("request", lambda request: made.asked.append(request.url))
         made.page.on("console", lambda told: made.complaints.append(f"{told.type}: {told.text}"))
         made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
+        made.page.on("dialog", lambda dialog: _dismissed(made, dialog))
         made.page.goto(path.as_uri())
         if wait is not None:
             made.page.wait_for_selector(wait, timeout=WAIT_MS, state="attached")
@@ -72,6 +73,12 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
     yield visited
     for context in opened:
         context.close()
+
+
+def _dismissed(seen: Visit, dialog: Dialog) -> None:
+    """Note that a page opened a dialogue, at whatever time, and close it."""
+    seen.complaints.append(f"dialogue: {dialog.message}")
+    dialog.dismiss()
 
 
 @pytest.fixture(scope="session")
