@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from greensched.report.evidence import Evidence
 from greensched.report.page import page as page_of
@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PICTURES = ROOT / "results" / "browser"
 DRAWN = "html[data-drawn]"
 WAIT_MS = 30_000
+
+expect.set_options(timeout=WAIT_MS)  # of Playwright's 5 s a busy machine takes more
 
 
 @dataclass(kw_only=True)

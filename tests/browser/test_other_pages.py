@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from tests.browser.conftest import PICTURES
 from tests.sweep_cases import write_tiny
@@ -42,9 +43,11 @@ def test_point_of_a_sweep_is_chosen_and_copied(visit: Callable[..., Visit], fold
     marks = page.locator("#plot-pareto .mark-symbol.role-mark path")
     marks.last.click()
     folded = page.locator("details[open][id^=point-]")
-    assert 1 == folded.count()
-    folded.get_by_role("button", name="Copy").click()
-    assert folded.get_by_role("button", name="Copied").is_visible()
+    expect(folded).to_have_count(1)
+    button = folded.get_by_role("button")
+    expect(button).to_have_text("Copy")
+    button.click()
+    expect(button).to_have_text("Copied")
     assert "count:" in folded.locator("pre").inner_text()
     assert [] == seen.complaints
 

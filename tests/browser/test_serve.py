@@ -79,10 +79,10 @@ def page(
 def test_page_shows_what_there_is(page: Page, request: pytest.FixtureRequest) -> None:
     """Every section is there, the hostile name is text, nothing is wider than the screen."""
     assert list(SECTIONS) == page.locator("h2").all_text_contents()
-    assert HOSTILE in page.locator("#waits tbody").inner_text()
-    assert "greensched control centre" == page.title()
-    assert "of 200 g aimed at" in page.locator("#today").inner_text()
-    assert 3 == page.locator("figure svg:visible").count()
+    expect(page.locator("#waits tbody")).to_contain_text(HOSTILE)
+    expect(page).to_have_title("greensched control centre")
+    expect(page.locator("#today")).to_contain_text("of 200 g aimed at")
+    expect(page.locator("figure svg:visible")).to_have_count(3)
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= page.evaluate("window.innerWidth")
     PICTURES.mkdir(parents=True, exist_ok=True)
