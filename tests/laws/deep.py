@@ -1,9 +1,9 @@
 """`python -m tests.laws.deep`: every law on far more examples than `make test` has time for.
 
 A pure law gets 50,000 examples, one that simulates or writes files ten minutes of them, drawn at
-random. What was found is kept in `.laws-deep.json`, law by law, so that an interrupted run goes on
-where it was; `--again` begins anew. `--longest` bounds the minutes of a pure law; examples that
-each got are told.
+random; a law that is tried on each policy shares them out evenly. What was found is kept in
+`.laws-deep.json`, test by test, so that an interrupted run goes on where it was; `--again` begins
+anew. `--longest` bounds the minutes of a pure law; examples that each got are told.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import math
 import os
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.laws.deep_page import PAGE, page
+from tests.laws.deep_page import PAGE, law_of, page
 
 ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / ".laws-deep.json"
@@ -44,20 +45,19 @@ class Deep:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Keep the laws that are left, each with its examples."""
-        left = []
-        for item in items:
-            law = getattr(item, "obj", None)
-            if getattr(law, "is_hypothesis_test", False) and item.nodeid not in self.state:
-                self._deepen(item, law)
-                left.append(item)
+        laws = [one for one in items if _is_law(one)]
+        shares = Counter(law_of(one.nodeid) for one in laws)
+        left = [one for one in laws if one.nodeid not in self.state]
+        for item in left:
+            self._deepen(item, item.obj, shares[law_of(item.nodeid)])  # type: ignore[attr-defined]
         items[:] = left
 
-    def _deepen(self, item: Any, law: Any) -> None:
+    def _deepen(self, item: Any, law: Any, share: int) -> None:
         from hypothesis import HealthCheck, settings
 
         is_slow = _is_slow(item.nodeid)
         law._hypothesis_internal_use_settings = settings(
-            max_examples=5 if is_slow else CHUNK,
+            max_examples=5 if is_slow else min(CHUNK, math.ceil(self.examples / share)),
             deadline=None,
             derandomize=False,
             database=None,
@@ -73,7 +73,8 @@ class Deep:
         if law not in self.counting:  # one function may be many items
             law.hypothesis.inner_test = counted
             self.counting.add(law)
-        most, seconds = (math.inf, self.seconds) if is_slow else (self.examples, self.longest_s)
+        most = math.inf if is_slow else math.ceil(self.examples / share)
+        seconds = (self.seconds if is_slow else self.longest_s) / share
         item.obj = self._repeated(law, most, seconds)
 
     def _repeated(self, law: Any, most: float, seconds: float) -> Any:
@@ -97,12 +98,16 @@ class Deep:
         self.state[report.nodeid] = {
             "outcome": report.outcome,
             "examples": self.count,
-            "seconds": round(report.duration),
+            "seconds": round(report.duration, 3),
             "text": report.longreprtext[-4_000:] if report.failed else "",
         }
         temporary = STATE.with_suffix(".part")
         temporary.write_text(json.dumps(self.state, indent=1, sort_keys=True))
         temporary.replace(STATE)
+
+
+def _is_law(item: pytest.Item) -> bool:
+    return getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
 
 
 def _is_slow(name: str) -> bool:
@@ -128,7 +133,7 @@ def main() -> int:
     options = ["-v", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "slow or not slow"]
     paths = sorted((str(p) for path in asked.paths for p in _files(ROOT / path)), key=_is_slow)
     pytest.main([*options, *paths], plugins=[plugin])
-    slow = {name for name in state if _is_slow(name)}
+    slow = {law_of(name) for name in state if _is_slow(name)}
     found = page(state, examples=asked.examples, minutes=asked.minutes, slow=slow)
     PAGE.write_text(found, encoding="utf-8")
     return told(state)
@@ -143,7 +148,8 @@ def told(state: dict[str, Any]) -> int:
     failed = {name: one for name, one in state.items() if one["outcome"] != "passed"}
     examples = sum(one["examples"] for one in state.values())
     hours = sum(one["seconds"] for one in state.values()) / 3_600
-    print(f"{len(state):,} laws, {examples:,} examples, {hours:.1f} h; {len(failed)} do not hold")
+    laws = len({law_of(name) for name in state})
+    print(f"{laws:,} laws, {examples:,} examples, {hours:.1f} h; {len(failed)} do not hold")
     for name, one in failed.items():
         print(f"\n{name} after {one['examples']:,} examples\n{one['text']}")
     return 1 if failed else 0
