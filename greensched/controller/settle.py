@@ -87,14 +87,26 @@ def _under(series: CarbonIntensity, one: Deferral, by: str) -> Json | None:
     }
 
 
-def entry(one: Deferral, before: Json | None) -> Json:
-    """Return the ledger's entry of a settled record; it supersedes what was settled `before`."""
+def entry_key(one: Deferral, *, corrects: bool = False) -> str:
+    """Return the key of a record's entry: a Job has one, and one more that corrects it."""
+    return f"k8s/{one.uid}/actual" if corrects else f"k8s/{one.uid}"
+
+
+def entry(one: Deferral, before: Json | None) -> Json | None:
+    """Return what a ledger that has `before` of a settled record is to take; None: nothing.
+
+    A first entry has the same key in every replica's ledger, so one that is the first here counts
+    once beside one that another replica entered before.
+    """
     assert one.settled is not None
     assert one.power is not None
-    key = f"k8s/{one.uid}"
+    by = [said["intensity"]["status"] for said in (before, one.settled) if said is not None]
+    corrects = by == [BY_FORECAST, BY_ACTUALS]
+    if before is not None and not corrects:
+        return None
     found: dict[str, Any] = {
         "type": "settlement",
-        "key": f"{key}/actual" if before else key,
+        "key": entry_key(one, corrects=corrects),
         "namespace": one.namespace,
         "job": one.job,
         "policy": one.policy,
@@ -107,7 +119,7 @@ def entry(one: Deferral, before: Json | None) -> Json:
         "capacity": "ignored",
         **one.settled,
     }
-    return {**found, "supersedes": key} if before else found
+    return {**found, "supersedes": entry_key(one)} if corrects else found
 
 
 def totals(records: Iterable[Deferral]) -> dict[str, tuple[int, int, int]]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from greensched.controller.settle import entry, is_open, settled, span_of
-from greensched.errors import GreenschedError
+from greensched.controller.settle import entry, entry_key, is_open, settled, span_of
+from greensched.errors import DataError, GreenschedError
 from greensched.units import MS_PER_DAY, MS_PER_MIN
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from greensched.controller.deferral import Deferral
     from greensched.controller.planner import Foresight
     from greensched.controller.writes import Writes
+    from greensched.ledger import Ledger
 
 log = logging.getLogger("greensched")
 PERIOD_MS: Final = 10 * MS_PER_MIN  # until actuals that were not there are asked for again
@@ -75,9 +76,10 @@ class Settler:
             )
             found = [(one, settled(one, series, now_ms)) for one in group]
             known = [(after, one.settled) for one, after in found if after is not None]
-            news = [(one, before) for one, before in known if one.settled != before]
-            if self._enter([pair for pair in news if pair[0].dry_run == self._dry_run]):
-                for one, _ in known:
+            news = [one for one, before in known if one.settled not in (None, before)]
+            left = self._enter([one for one in news if one.dry_run == self._dry_run])
+            for one, _ in known:
+                if one.uid not in left:
                     self._writes.record(one)
                     done.append(one)
         self.ended.clear()
@@ -85,17 +87,42 @@ class Settler:
         self._soon_ms = now_ms + SOON_MS
         return done
 
-    def _enter(self, known: Sequence[tuple[Deferral, Json | None]]) -> bool:
-        """Append entries, each with what it was before, unless they are there; tell whether."""
-        if self._ledger is None or not known:
-            return True
+    def _enter(self, news: Sequence[Deferral]) -> set[str]:
+        """Enter what was settled, unless it is there; return the Jobs (UID) that were refused."""
+        if self._ledger is None or not news:
+            return set()
         from greensched.ledger import Ledger
 
-        entries = [entry(one, before) for one, before in known]
         try:
             with Ledger(self._ledger) as ledger:
-                ledger.append([e for e in entries if ledger.row_of(e["key"]) is None])
+                return _entered(ledger, news)
         except GreenschedError as error:
-            log.warning("%d settled Jobs are not entered: %s", len(known), error.findings[0])
-            return False
-        return True
+            log.warning("%d settled Jobs are not entered: %s", len(news), error.findings[0])
+            return {one.uid for one in news}
+
+
+def _entered(ledger: Ledger, news: Sequence[Deferral]) -> set[str]:
+    """Append entries, all at once; where that is refused, one by one. Return who was refused."""
+    found = {one.uid: _missing(ledger, one) for one in news}
+    entries = {uid: record for uid, record in found.items() if record is not None}
+    try:
+        ledger.append(entries.values())
+    except DataError:
+        return {uid for uid, record in entries.items() if not _is_entered(ledger, record)}
+    return set()
+
+
+def _missing(ledger: Ledger, one: Deferral) -> Json | None:
+    """Return what this ledger is to take of a record, None where it is there."""
+    if ledger.row_of(entry_key(one, corrects=True)) is not None:
+        return None
+    return entry(one, ledger.record_of(entry_key(one)))
+
+
+def _is_entered(ledger: Ledger, record: Json) -> bool:
+    try:
+        ledger.append([record])
+    except DataError as error:
+        log.warning("%s is not entered: %s", record["key"], error.findings[0])
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -137,6 +138,14 @@ class Ledger:
         """Return the row that has `key`, None where none has."""
         with store.told(self.path):
             return self._row_of_key(key)
+
+    def record_of(self, key: str) -> record.Record | None:
+        """Return the record that has `key`, None where none has."""
+        with store.told(self.path):
+            row = self._row_of_key(key)
+            data = None if row is None else store.get_row(self._connection, row)
+        found: record.Record | None = None if data is None else json.loads(data)
+        return found
 
     def _row_of_key(self, key: str) -> int | None:
         return store.row_of_key(self._connection, key)

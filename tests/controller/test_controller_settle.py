@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,14 +12,8 @@ from greensched.controller.deferral import ENDED, Deferral, body_of, read_deferr
 from greensched.controller.energy import Power
 from greensched.controller.outlook import outlook_series, outlook_text
 from greensched.controller.settle import GIVEN_UP_MS, PATIENCE_MS, entry, settled, totals
-from greensched.ledger import Ledger, init_ledger, verifier_key, verify
 from greensched.units import MS_PER_H
 from tests.controller.cases import START_MS
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
 
 H = MS_PER_H
 
@@ -142,7 +135,10 @@ def test_the_forecast_stands_in_and_is_corrected() -> None:
     assert settled(first, None, now_ms + H) is None
     second = settled(first, grid(300, 300, 100), now_ms + 2 * H)
     assert second is not None
-    record = entry(second, first.settled)
+    record = entry(second, entry(first, None))
+    assert record is not None
+    assert entry(first, entry(first, None)) is None
+    assert entry(first, entry(second, None)) is None
     assert ("k8s/u/actual", "k8s/u", 200_000) == (
         record["key"],
         record["supersedes"],
@@ -174,18 +170,3 @@ def test_a_record_survives_its_json() -> None:
     assert "u" == body["metadata"]["ownerReferences"][0]["uid"]
     assert one == read_deferral(body)
     assert "ownerReferences" not in body_of(replace(one, is_final=False))["metadata"]
-
-
-def test_entries_are_what_a_ledger_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A settlement and its correction can be appended, and the ledger verifies."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    place = tmp_path / "books" / "ledger"
-    made = init_ledger(place, "example.org/cluster", "operated")
-    first = settled(ended((2, 3, True)), None, START_MS + 3 * H + PATIENCE_MS)
-    assert first is not None
-    second = settled(first, grid(300, 300, 100), START_MS + 90 * H)
-    assert second is not None
-    with Ledger(place) as ledger:
-        ledger.append([entry(first, None)])
-        ledger.append([entry(second, first.settled)])
-    assert 3 == verify(place, verifier_key(made.verifier_key)).checkpoint.checkpoint.size

@@ -168,6 +168,7 @@ def test_appended_rows(tmp_path: Path) -> None:
     with Ledger(case.ledger, case.key_file) as opened:
         assert (ORIGIN, "operated") == (opened.origin, opened.kind)
         assert (4, None) == (opened.row_of("job/3/1"), opened.row_of("job/9/1"))
+        assert (job(3), None) == (opened.record_of("job/3/1"), opened.record_of("job/9/1"))
         added = opened.append([job(9), job(8)])
         assert (6, 2, 8) == (added.first, added.count, added.checkpoint.checkpoint.size)
         nothing = opened.append([])
