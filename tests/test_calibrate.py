@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import greensched as gs
+from greensched.errors import DataError
 from greensched.experiment.calibrate import Calibration, calibrate
 from greensched.experiment.calibrate_basis import recorded
 from greensched.experiment.calibrate_fit import bounded
@@ -130,6 +131,39 @@ def test_days_held_out_do_not_move_the_fit(week: Metered) -> None:
     assert two.total.mape_share > one.total.mape_share + 0.2
 
 
+def test_days_that_an_invoice_joins_are_held_out_together(week: Metered) -> None:
+    """Invoices of two days each beside hourly readings: the third is held out with its hours."""
+    hourly = week.meters("hourly.csv", ("machine_type", "server", 1.0), ("site", "here", PUE))
+    rows = [row.split(",") for row in hourly.read_text(encoding="utf-8").splitlines()]
+    site = [row for row in rows[1:] if row[4]]
+    invoices = [
+        [own[0][0], own[-1][1], f"{sum(float(row[2]) for row in own):.6f}", "", "here"]
+        for own in (site[i : i + 48] for i in range(0, len(site), 48))
+    ]
+    part = [rows[0], *(row for row in rows[1:] if row[3]), *invoices]
+    path = hourly.with_name("invoices.csv")
+    path.write_text("".join(",".join(row) + "\n" for row in part), encoding="utf-8")
+    found = calibrate(gs.load(week.scenario), read_meters(path, ReadOptions()))
+    assert (2, 1) == (found.days_fitted, found.days_held_out)
+    assert {"server (it)": 48, "site here (facility)": 1} == {
+        group.label: group.periods for group in found.groups
+    }
+    pue = next(p.fitted for p in found.parameters if p.quantity == "pue")
+    assert PUE == pytest.approx(pue, rel=0.01)
+
+
+def test_an_invoice_over_all_days_leaves_nothing_to_hold_out(week: Metered) -> None:
+    """One reading that spans every other one is refused: what it tells would be judged on."""
+    hourly = week.meters("it.csv", ("machine_type", "server", 1.0))
+    rows = hourly.read_text(encoding="utf-8").splitlines()
+    begin, end = rows[1].split(",")[0], rows[-1].split(",")[1]
+    text = [f"{rows[0]},site", *(f"{row}," for row in rows[1:]), f"{begin},{end},9,,here"]
+    path = hourly.with_name("over.csv")
+    path.write_text("\n".join(text) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="leave out what spans all of them"):
+        calibrate(gs.load(week.scenario), read_meters(path, ReadOptions()))
+
+
 def test_one_site_meter_cannot_tell_watts_from_pue(week: Metered) -> None:
     """With one facility meter idle, peak and PUE are refused together, and nothing is fitted."""
     path = week.meters("site.csv", ("site", "here", PUE))
@@ -192,7 +226,7 @@ def test_overlay_makes_a_result_calibrated(week: Metered) -> None:
         ("2024-01-01T00:00Z,2024-01-01T01:00Z,1,shop,", "which the scenario does not have"),
         ("2030-01-01T00:00Z,2030-01-01T01:00Z,1,server,", "covers a whole hour"),
         ("2024-01-01T00:00Z,2024-01-01T01:00Z,1,server,9", "9 machines of server under meters"),
-        ("2024-01-01T00:00Z,2024-01-01T01:00Z,1,server,", "readings of 1 day"),
+        ("2024-01-01T00:00Z,2024-01-01T01:00Z,1,server,", "readings of one day"),
     ],
 )
 def test_meters_that_do_not_fit_the_scenario(week: Metered, rows: str, expected: str) -> None:

@@ -13,6 +13,7 @@ import greensched as gs
 from greensched.experiment.partition import static_peak
 from greensched.experiment.verify import Verification, verify
 from greensched.experiment.verify_actual import Actual, by_interval
+from greensched.experiment.verify_machines import with_recorded
 from greensched.experiment.verify_stages import Ran, oracles, ran
 from greensched.experiment.world import shared
 from greensched.model import Trace
@@ -194,6 +195,63 @@ def test_hours_without_readings_are_told(world: World) -> None:
     found = world.verify(metered=metered, machines=world.machines())
     assert 24.0 == found.uncovered_h
     _summed(found)
+
+
+def test_hours_in_which_machines_were_not_recorded_are_the_runs(world: World) -> None:
+    """A record of one day of two says nothing of the other: it is told, and no cause."""
+    told = world.machines()
+    names = ("machine_type", "from_ms", "until_ms", "machine_h")
+    half = {n: getattr(told, n)[:24] for n in names}
+    found = world.verify(machines=replace(told, **half))
+    _summed(found)
+    assert "machines on of server: not recorded for 24 h, taken as simulated" in found.findings
+    assert abs(found.effects["policy"].facility_mwh) <= 1
+    assert abs(found.came.machine_ms - found.predicted.machine_ms) <= 2
+
+
+def test_a_bill_lists_all_machines(world: World) -> None:
+    """Within the time of a bill a type without a row had no machine on."""
+    told = world.machines()
+    ends = {n: getattr(told, n)[[0, -1]] for n in ("from_ms", "until_ms", "machine_h")}
+    bill = replace(told, **ends, machine_type=("server",) * 2, lists_all=True)
+    found = world.verify(machines=bill)
+    assert round(float(bill.machine_h.sum()) * MS_PER_H) == found.came.machine_ms
+    assert not [said for said in found.findings if "not recorded" in said]
+
+
+def test_machines_that_the_scenario_does_not_have_are_told(world: World) -> None:
+    """A name that is no entry's is left out with its hours; the fleet's own are not recorded."""
+    told = world.machines()
+    other = replace(told, machine_type=("servre",) * len(told.machine_h))
+    found = world.verify(machines=other)
+    said = "\n".join(found.findings)
+    assert "machines of servre: none of the scenario's, left out (" in said
+    assert "machines on of server: not recorded for 48 h" in said
+
+
+def test_a_bill_calls_machines_by_their_published_type(tmp_path: Path) -> None:
+    """An entry of another name is found by its `type`, as prices find it."""
+    path = write_days(tmp_path, DAYS)
+    text = path.read_text(encoding="utf-8")
+    at, end = text.index("  - name: server"), text.index("traces:")
+    typed = "  - {name: workers, site: here, count: 8, type: m6i.4xlarge}\n"
+    path.write_text(text[:at] + typed + text[end:], encoding="utf-8")
+    made = shared(gs.load(path))
+    (kind,) = made.fleet
+    edges = np.arange(0, 24 * DAYS + 1) * MS_PER_H
+    told = MachineHours(
+        machine_type=("m6i.4xlarge",) * 48,
+        from_ms=edges[:-1],
+        until_ms=edges[1:],
+        machine_h=np.full(48, 3.0),
+        of_utc=False,
+        checksum="h",
+    )
+    run = ran(made, static_peak(made, None), made.scenario.policies, "x", None)
+    nothing = np.zeros((len(run.entries.edges_ms) - 1, 1))
+    _, machine_ms, said = with_recorded(made, told, 0, run.entries, nothing)
+    assert "workers" == kind.name
+    assert (3 * 48 * MS_PER_H, ()) == (machine_ms, said)
 
 
 def test_oracles_are_the_same_settings() -> None:

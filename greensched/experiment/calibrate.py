@@ -160,7 +160,7 @@ def calibrate(
         days_fitted=len(np.unique(rows.day[~held_out])),
         days_held_out=len(np.unique(rows.day[held_out])),
         meter_sha256=metered.checksum,
-        findings=(*metered.findings, *(f for g in rows.groups for f in g.findings)),
+        findings=(*metered.findings, *_said(rows, quality)),
         refused=tuple(refused),
         hours=_hours(world, rows, held_out, (first, last)),
     )
@@ -170,10 +170,9 @@ def _held_out(rows: Joined) -> BoolArray:
     """Return which rows are of days that are held out; raises DataError for too few days."""
     days = np.unique(rows.day)
     if len(days) < DAYS_MIN:
-        what = f"readings of {len(days)} day: a fit is judged on days that it has not seen"
-        raise DataError(
-            Finding(where="--meter", what=what, remedy="give readings of two days or more")
-        )
+        what = "readings of one day, or one that spans all: a fit is judged on days that it has"
+        remedy = "give readings of two days or more, and leave out what spans all of them"
+        raise DataError(Finding(where="--meter", what=f"{what} not seen", remedy=remedy))
     kept = days[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
     chosen: BoolArray = np.isin(rows.day, kept if len(kept) else days[-1:])
     return chosen
@@ -317,6 +316,13 @@ def _judged(
         quality(g.label, held_out & (rows.group == i), g.meters) for i, g in enumerate(rows.groups)
     )
     return groups, quality("all", held_out, sum(g.meters for g in rows.groups))
+
+
+def _said(rows: Joined, judged: tuple[Quality, ...]) -> list[str]:
+    """Return what is to be said of meters, and which of them are not judged."""
+    unjudged = [q.label for q in judged if not q.periods]
+    said = [finding for group in rows.groups for finding in group.findings]
+    return [*said, *(f"{label}: no reading on days held out, not judged" for label in unjudged)]
 
 
 def _mape(told: FloatArray, true: FloatArray) -> float:

@@ -45,7 +45,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
-    """All periods of all groups as rows, the group of each, and its day since 1970, local."""
+    """All periods of all groups as rows, and the group of each.
+
+    `day` is that of each row since 1970, local. Days that a reading joins are one to the fit, the
+    first of them: else an invoice would tell it of days that it is judged on.
+    """
 
     groups: tuple[Group, ...]
     rows: Rows
@@ -67,14 +71,29 @@ def joined(shared: Shared, run: Recorded, meters: Sequence[Meter]) -> Joined:
     )
     lengths = [len(group.from_ms) for group in groups]
     from_ms = np.concatenate([group.from_ms for group in groups])
+    until_ms = np.concatenate([group.until_ms for group in groups])
     return Joined(
         groups=groups,
         rows=rows,
         group=np.repeat(np.arange(len(groups)), lengths),
         from_ms=from_ms,
-        until_ms=np.concatenate([group.until_ms for group in groups]),
-        day=(from_ms + shared.scenario.start_offset_ms) // MS_PER_DAY,
+        until_ms=until_ms,
+        day=_days(from_ms, until_ms, shared.scenario.start_offset_ms),
     )
+
+
+def _days(from_ms: IntArray, until_ms: IntArray, offset_ms: int) -> IntArray:
+    """Return the day of each row since 1970; days that are joined by a row are the first of them.
+
+    A row joins days where it ends after another one has begun.
+    """
+    order = np.argsort(from_ms, kind="stable")
+    day = (from_ms[order] + offset_ms) // MS_PER_DAY
+    latest_ms = np.maximum.accumulate(until_ms[order])[:-1]
+    begins = np.append(True, (np.diff(day) > 0) & (from_ms[order][1:] >= latest_ms))
+    found = np.empty_like(day)
+    found[order] = day[begins][np.cumsum(begins) - 1]
+    return found
 
 
 def meter_groups(shared: Shared, meters: Sequence[Meter]) -> tuple[Group, ...]:

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from greensched import registry
-from greensched.accounting import ROLES_ON, account, total
+from greensched.accounting import account, total
 from greensched.engine.simulate import Simulation
 from greensched.experiment.calibrate_rows import meter_groups
 from greensched.experiment.verify_actual import by_interval
+from greensched.experiment.verify_machines import with_recorded
 from greensched.model import NONE
 from greensched.units import J_PER_KWH, MS_PER_H, MS_PER_S
 
@@ -156,7 +157,13 @@ def realised(world: Shared, actual: Actual, found: Ran) -> Realised:
     simulated = np.zeros((len(entries.edges_ms) - 1, len(names)))
     for group, column in zip(entries.groups, entries.energy_facility_mwh.T, strict=True):
         simulated[:, names.index(group.site)] += column / UJ_PER_MWH
-    recorded, machine_ms, said = _recorded(world, actual, found, simulated)
+    recorded: FloatArray | None = None
+    machine_ms: int | None = None
+    said: tuple[str, ...] = ()
+    if actual.machines is not None:
+        recorded, machine_ms, said = with_recorded(
+            world, actual.machines, actual.start_ms, entries, simulated
+        )
     metered: FloatArray | None = None
     uncovered_h = 0.0
     more: tuple[str, ...] = ()
@@ -171,46 +178,6 @@ def realised(world: Shared, actual: Actual, found: Ran) -> Realised:
         uncovered_h=uncovered_h,
         findings=(*said, *more),
     )
-
-
-def _recorded(
-    world: Shared, actual: Actual, found: Ran, simulated: FloatArray
-) -> tuple[FloatArray | None, int | None, tuple[str, ...]]:
-    """Return the energy with the machines that were on, and their time."""
-    told = actual.machines
-    if told is None:
-        return None, None, ()
-    edges, names = found.entries.edges_ms, [site.name for site in world.sites]
-    shift_ms = actual.start_ms if told.of_utc else 0
-    spans = list(zip(told.from_ms - shift_ms, told.until_ms - shift_ms, strict=True))
-    recorded, machine_ms, said = simulated.copy(), 0, []
-    for kind in world.fleet:
-        rows = [
-            (*span, float(hours))
-            for name, span, hours in zip(told.machine_type, spans, told.machine_h, strict=True)
-            if name == kind.name
-        ]
-        was_h = _on_ms(found, kind.name) / MS_PER_H
-        if not rows:
-            machine_ms += round(float(was_h.sum()) * MS_PER_H)
-            said.append(f"machines on of {kind.name}: not recorded, taken as simulated")
-            continue
-        is_h, _ = by_interval(edges, rows)
-        machine_ms += round(float(is_h.sum()) * MS_PER_H)
-        site = world.sites[names.index(kind.site)]
-        idle_w = kind.power.watts(0.0) + kind.gpus * kind.gpu_idle_w - kind.off_w
-        recorded[:, names.index(kind.site)] += (
-            site.pue_slope * idle_w * (is_h - was_h) * MS_PER_H / MS_PER_S / J_PER_KWH
-        )
-    return np.maximum(recorded, 0.0), machine_ms, (*said, *told.findings)
-
-
-def _on_ms(found: Ran, machine_type: str) -> FloatArray:
-    """Return the machine time on [ms] of a type by interval."""
-    entries = found.entries
-    own = [g.machine_type == machine_type and g.role in ROLES_ON for g in entries.groups]
-    on: FloatArray = entries.machine_ms[:, own].sum(axis=1).astype(np.float64)
-    return on
 
 
 def _metered(

@@ -154,6 +154,7 @@ def _bill(
         of_utc=True,
         checksum=checked,
         findings=findings,
+        lists_all=True,
     )
     return Bill(
         hours=hours,

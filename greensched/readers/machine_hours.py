@@ -34,7 +34,8 @@ CHECKS: Final = (Check(when="until_ms <= from_ms", what="until is not after from
 class MachineHours:
     """Rows of machines on: `machine_h[i]` of type `machine_type[i]` from `from_ms` to `until_ms`.
 
-    Times are since 1970, or since the window's start where not `of_utc`.
+    Times are since 1970, or since the window's start where not `of_utc`. With `lists_all` (a bill)
+    a type without a row had none on in the time that the rows cover; else nothing is known.
     """
 
     machine_type: Sequence[str]
@@ -44,6 +45,7 @@ class MachineHours:
     of_utc: bool
     checksum: str
     findings: tuple[str, ...] = ()
+    lists_all: bool = False
 
 
 def read_machine_hours(path: Path, options: ReadOptions) -> MachineHours:
