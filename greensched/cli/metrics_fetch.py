@@ -85,8 +85,10 @@ def fetch(asked: Asked, folder: Path, web: Web, told: Callable[[str, float], Non
     """
     from greensched.providers.secrets import secret
     from greensched.readers.cluster.metrics import queries
+    from greensched.readers.prometheus import UNFINISHED
 
     _note(asked, folder)
+    _save(folder / UNFINISHED, "A fetch has begun here and not ended: run it again.\n")
     wanted = [
         (name, query, chunk)
         for name, query in queries(asked.step_ms, dict(asked.renamed)).items()
@@ -108,6 +110,7 @@ def fetch(asked: Asked, folder: Path, web: Web, told: Callable[[str, float], Non
         _check(answer, name)
         _save(place, json.dumps(answer))
         count += 1
+    (folder / UNFINISHED).unlink()
     return count
 
 
@@ -150,8 +153,8 @@ def _same(earlier: Asked, asked: Asked, folder: Path) -> bool:
 
 
 def _answers(folder: Path) -> list[str]:
-    """Return what is in a folder beside the note of what was asked for."""
-    return [p.name for p in folder.iterdir() if p.name != ASKED] if folder.exists() else []
+    """Return what is in a folder beside the notes of what was asked for."""
+    return [p.name for p in folder.iterdir() if p.suffix != ".txt"] if folder.exists() else []
 
 
 def _noted(folder: Path) -> Asked | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from greensched.errors import DataError, Finding
+from greensched.errors import DataError, Finding, escape_control
 from greensched.model import NONE, Machines, Services, Trace
 from greensched.readers.cluster import measured
 from greensched.readers.cluster.matrix import matrix_of
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from greensched.readers.cluster.pools import Pool
     from greensched.readers.options import ReadOptions
 
+ASK: Final = "ask in steps of two scrapes or more: {query}"
+UNFINISHED: Final = "unfinished.txt"  # in a folder while it is fetched into
 NOT_SERVED: Final = ("DaemonSet", "Node", "Job", "CronJob")
 NO_REQUEST_CPU_M: Final = 100  # of a replica that asks for no CPU, assumed
 MIB: Final = 2**20
@@ -78,6 +80,9 @@ def seen_in(files: Sequence[Path], options: ReadOptions) -> Seen:
         paths = sorted(p for p in folder.iterdir() if ".json" in p.suffixes)
         if not paths:
             raise DataError(Finding(where=str(folder), what="no answer (.json) in this folder"))
+        if (folder / UNFINISHED).exists():
+            what, remedy = "the fetch into it did not come to its end", "run it again: it goes on"
+            raise DataError(Finding(where=str(folder), what=what, remedy=remedy))
     matrix, used = matrix_of(paths, options.columns, options.member)
     label = matrix.bad.label
     findings = matrix.bad.settle(options) if matrix.bad.classes else []
@@ -85,12 +90,16 @@ def seen_in(files: Sequence[Path], options: ReadOptions) -> Seen:
     if missing:
         raise DataError(
             *(
-                Finding(where=label, what=f"no samples of {n}", remedy=f"ask: {QUERIES[n]}")
+                Finding(
+                    where=label, what=f"no samples of {n}", remedy=ASK.format(query=QUERIES[n])
+                )
                 for n in missing
             )
         )
     grid = measured.grid_of(matrix, options, label)
+    measured.check_steps(matrix, grid, label)
     findings += measured.gaps(grid, options.fill, label)
+    findings += [escape_control(warning) for warning in matrix.warnings]
     told = ((matrix.copies, "exact copies of a sample dropped"), (matrix.nans, "samples are NaN"))
     findings += [f"{label}: {count:,} {what}" for count, what in told if count]
     absent = [name for name in QUERIES if not matrix.of(name)]

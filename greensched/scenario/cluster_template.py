@@ -109,6 +109,11 @@ def baseline_of(targets: Mapping[str, int], others: Sequence[str], least: int) -
     if targets:
         usual = median(targets.values())
         lines.append(f"  # the HPAs found, {usual:g} % at the median; others keep their replicas")
+        lines += [
+            f"  # {escape_control(name)}: aims at {percent} % of its request, here at all of it"
+            for name, percent in sorted(targets.items())
+            if percent > PERCENT
+        ]
         lines.append("  targets:")
         lines += [
             f"    {quoted(name)}: {min(percent, PERCENT) / PERCENT:g}"

@@ -1,7 +1,8 @@
 """A small cluster as its exporters tell of it, put into a real Prometheus.
 
-Two workloads, a DaemonSet, a CronJob and an HPA over six hours, sampled each minute, with half an
-hour in which nothing was scraped.
+Two workloads, a DaemonSet, a CronJob, a Job that is made twice under one name and an HPA over six
+hours, sampled each minute, with half an hour in which nothing was scraped. Each kubelet is scraped
+twice, and kube-state-metrics comes back under another address while the old one still counts.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import httpx
 from tests.cluster.binaries import prometheus, promtool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 START_S: Final = 1_772_409_600  # 2026-03-02T00:00Z
@@ -26,6 +27,9 @@ GAP_MIN: Final = (200, 230)  # nothing was scraped
 WEB: Final = (2, 3)  # replicas of web before and from hour 3
 DB_CORES, LOG_CORES, ETL_CORES = 0.75, 0.05, 2.0
 ETL_MIN: Final = (60, 90)  # when the Job ran
+MIGRATE_MIN: Final = (120, 300)  # when each of those of one name began
+MIGRATE_CORES, MIGRATE_LONG_MIN = 1.0, 20
+RESTART_MIN: Final = (176, 184)  # both addresses of kube-state-metrics count
 NODES: Final = 3
 BUSY_CORES: Final = 2.5  # of all nodes, what is in no Pod included
 COUNTERS: Final = ("container_cpu_usage_seconds", "node_cpu_seconds")
@@ -45,6 +49,17 @@ def _pods(minute: int) -> Iterator[tuple[str, str, str, float, float, float]]:
         yield f"log-{i}", "DaemonSet", "log", 0.1, 128.0 * 2**20, LOG_CORES
     if ETL_MIN[0] <= minute < ETL_MIN[1]:
         yield "etl-1-x", "Job", "etl-1", 2.0, 2.0**30, ETL_CORES
+    for i, begin in enumerate(MIGRATE_MIN):
+        if begin <= minute < begin + MIGRATE_LONG_MIN:
+            yield f"migrate-{i}", "Job", "migrate", 1.5, 2.0**30, MIGRATE_CORES
+
+
+def _scrapers(family: str, minute: int) -> tuple[str, ...]:
+    """Return who tells of a family at one minute."""
+    if family.startswith("kube_"):
+        first, last = RESTART_MIN
+        return (*(("old",) if minute < last else ()), *(("new",) if minute >= first else ()))
+    return ("kubelet", "again") if family.startswith("container_") else ("one",)
 
 
 def open_metrics() -> str:
@@ -68,8 +83,10 @@ def _scrape(families: dict[str, list[str]], minute: int, used: dict[str, float])
     now = START_S + 60 * minute
 
     def say(family: str, value: float, suffix: str = "", **labels: str) -> None:
-        inner = ",".join(f'{k}="{v}"' for k, v in labels.items())
-        families.setdefault(family, []).append(f"{family}{suffix}{{{inner}}} {value} {now}")
+        for scraper in _scrapers(family, minute):
+            own = {**labels, "job": scraper}
+            inner = ",".join(f'{k}="{v}"' for k, v in own.items())
+            families.setdefault(family, []).append(f"{family}{suffix}{{{inner}}} {value} {now}")
 
     for pod, kind, owner, cpu, memory, _ in _pods(minute):
         own = {"namespace": "shop", "pod": pod}
@@ -98,6 +115,11 @@ def _scrape(families: dict[str, list[str]], minute: int, used: dict[str, float])
         say("kube_node_status_capacity", 4, **node, resource="cpu")
         say("kube_node_status_capacity", 16.0 * 2**30, **node, resource="memory")
         say("kube_node_labels", 1, **node, label_node_kubernetes_io_instance_type="m6i.xlarge")
+    _say_jobs(say, minute)
+
+
+def _say_jobs(say: Callable[..., None], minute: int) -> None:
+    """Say what is known of Jobs at one minute."""
     if minute >= ETL_MIN[0]:
         job = {"namespace": "shop", "job_name": "etl-1"}
         begin = START_S + 60 * ETL_MIN[0]
@@ -106,6 +128,11 @@ def _scrape(families: dict[str, list[str]], minute: int, used: dict[str, float])
         say("kube_job_owner", 1, **job, owner_kind="CronJob", owner_name="etl")
         if minute >= ETL_MIN[1]:
             say("kube_job_status_completion_time", START_S + 60 * ETL_MIN[1], **job)
+    for begin in [START_S + 60 * b for b in MIGRATE_MIN if b <= minute][-1:]:
+        job, end = {"namespace": "shop", "job_name": "migrate"}, begin + 60 * MIGRATE_LONG_MIN
+        say("kube_job_status_start_time", begin, **job)
+        if START_S + 60 * minute >= end:
+            say("kube_job_status_completion_time", end, **job)
 
 
 @contextmanager

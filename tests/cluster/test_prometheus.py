@@ -81,9 +81,13 @@ def test_sizes_limits_machines_and_jobs(answers: Path) -> None:
     )  # fmt: skip
     assert "2026-03-02T00:00:00Z" == trace.zero_utc
     assert "nodes are busy with 2.5 cores on average" in "\n".join(trace.findings)
-    assert ([3_600_000 - 30_000], [1_800_000], [2_000], "shop/etl") == (
-        jobs.submit_ms.tolist(), jobs.duration_ms.tolist(), jobs.cpu_m.tolist(),
-        jobs.classes[0].name,
+    assert (3_600_000 - 30_000, 1_800_000, 2_000, "shop/etl") == (
+        jobs.submit_ms[0], jobs.duration_ms[0], jobs.cpu_m[0], jobs.classes[0].name,
+    )  # fmt: skip
+    runs = [60_000 * begin for begin in world.MIGRATE_MIN]
+    assert (runs, [1_200_000] * 2, [1_500] * 2, [1, 1]) == (
+        jobs.submit_ms[1:].tolist(), jobs.duration_ms[1:].tolist(), jobs.cpu_m[1:].tolist(),
+        jobs.job_class[1:].tolist(),
     )  # fmt: skip
 
 
@@ -113,6 +117,8 @@ def test_a_query_that_fails_is_told(server: str, tmp_path: Path) -> None:
         asked = asked_of(server, 0, given)
         said = refusal(lambda: fetch(asked, tmp_path / "x", web, lambda *_: None), OutsideError)
     assert "parse error" in said
+    with pytest.raises(DataError, match="did not come to its end"):
+        prometheus.read([tmp_path / "x"], ReadOptions())
 
 
 def test_a_url_becomes_a_scenario_that_runs(

@@ -11,8 +11,9 @@ import pytest
 from greensched.cli.metrics_fetch import Asked, asked_of
 from greensched.errors import DataError, UsageError
 from greensched.readers import prometheus
-from greensched.readers.cluster.metrics import QUERIES, metric_names, queries
+from greensched.readers.cluster.metrics import GRIDDED, QUERIES, metric_names, queries
 from greensched.readers.options import ReadOptions
+from greensched.readers.prometheus import UNFINISHED
 from tests.readers.builders import refusal
 from tests.readers.prometheus_cases import START_S, answer, owner, series, shop, written
 
@@ -125,6 +126,7 @@ def test_names_that_two_share(tmp_path: Path) -> None:
         ([[START_S, "+Inf"]], "no finite number"),
         ([[START_S, 1.0]], "no finite number"),
         ([[START_S, "-1"]], "negative"),
+        ([[START_S, "9e17"]], "more than is held"),
         ([["now", "1"]], "no time"),
         ([[START_S]], "no pair of time and value"),
         ([[START_S, "0.7"]], "given again with another value"),
@@ -168,6 +170,51 @@ def test_times_off_the_grid_are_refused(tmp_path: Path) -> None:
     assert "1 times are not 300 s apart from the first" in said
 
 
+@pytest.mark.parametrize("name", GRIDDED)
+def test_series_of_other_times_are_refused(name: str, tmp_path: Path) -> None:
+    """What is beside the steps of the load would count as not there: it is refused instead."""
+    answers = shop()
+    answers["gpu_request"] = answer(series(owner("web"), [1] * 12))
+    for one in answers[name]["data"]["result"]:
+        one["values"] = [[time_s + 7, value] for time_s, value in one["values"]]
+    said = refusal(lambda: read(written(tmp_path, answers)), DataError)
+    assert f"samples of {name} are between the steps of cpu_use" in said
+
+
+def test_a_job_whose_name_is_given_again_is_one_each_time(tmp_path: Path) -> None:
+    """Two runs of one name are two jobs, each with its own times and request."""
+    answers, job = shop(), {"namespace": "shop", "job_name": "etl-1"}
+    starts = [START_S + 60] * 6 + [START_S + 1_800] * 6
+    answers["job_start"] = answer(series(job, starts))
+    ends = [None] * 3 + [START_S + 660] * 5 + [START_S + 2_160] * 4
+    answers["job_end"] = answer(series(job, ends))
+    asked = [2.0] * 3 + [None] * 3 + [4.0] * 2
+    answers["cpu_request"]["data"]["result"][-1] = series(owner("etl-1", "Job"), asked)
+    jobs = read(written(tmp_path, answers)).jobs
+    assert jobs is not None
+    assert ([360_000, 2_100_000], [600_000, 360_000], [2_000, 4_000]) == (
+        jobs.submit_ms.tolist(), jobs.duration_ms.tolist(), jobs.cpu_m.tolist(),
+    )  # fmt: skip
+    assert ["shop/etl-1", "shop/etl-1/2"] == [jobs.ids[i] for i in range(2)]
+    assert [0, 0] == jobs.job_class.tolist()
+
+
+def test_what_the_server_warned_of_is_told(tmp_path: Path) -> None:
+    """An answer that says it is partial is read, and says so in the trace."""
+    answers = shop()
+    answers["cpu_use"]["warnings"] = ["partial response"]
+    findings = read(written(tmp_path, answers)).findings
+    assert "cpu_use.json: the server warned: partial response" in findings
+
+
+def test_a_fetch_that_was_cut_short_is_not_read(tmp_path: Path) -> None:
+    """A folder in which a fetch began and did not end is no record of the cluster."""
+    folder = written(tmp_path, shop())
+    (folder / UNFINISHED).write_text("")
+    said = refusal(lambda: read(folder), DataError)
+    assert "did not come to its end; run it again" in said
+
+
 def test_files_are_named_after_their_series(tmp_path: Path) -> None:
     """Other files of a folder are not read; `--map` says how a series' files are called."""
     folder = written(tmp_path, shop())
@@ -184,7 +231,7 @@ def test_metrics_are_renamed_in_queries() -> None:
     asked = queries(60_000, {"kube_pod_owner": "my_owner"})
     assert set(QUERIES) == set(asked)
     assert "kube_pod_owner" in metric_names()
-    assert "(my_owner{" in asked["replicas"]
+    assert "my_owner{" in asked["replicas"]
     assert "[60s]" in asked["cpu_use"]
 
 

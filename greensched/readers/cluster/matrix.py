@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from greensched.errors import DataError, Finding
+from greensched.readers.cells import INT32_MAX
 from greensched.readers.cluster.metrics import QUERIES
+from greensched.readers.cluster.quantities import MIB
 from greensched.readers.files import plain
 from greensched.readers.loading import Bad
+from greensched.units import CPU_M_PER_CORE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,8 +27,16 @@ if TYPE_CHECKING:
 Labels: TypeAlias = tuple[tuple[str, str], ...]
 Samples: TypeAlias = dict[int, float]  # time [Unix ms] -> value
 
-VALUE_MAX: Final = 1e18
 TIME_MAX_S: Final = 1e11
+COUNT_MAX: Final = float(INT32_MAX)
+# The most of a value that is held, by how its series is called; of others CPU and GPUs.
+VALUE_MAX: Final = {
+    "memory": COUNT_MAX * MIB,
+    "job": TIME_MAX_S,
+    "replicas": COUNT_MAX,
+    "hpa": COUNT_MAX,
+}
+CORES_MAX: Final = COUNT_MAX / CPU_M_PER_CORE
 SAMPLE: Final = 2  # a time and a value
 
 
@@ -37,6 +48,7 @@ class Matrix:
     series: dict[str, dict[Labels, Samples]] = field(default_factory=dict)
     copies: int = 0
     nans: int = 0
+    warnings: list[str] = field(default_factory=list)
 
     def of(self, name: str) -> dict[Labels, Samples]:
         """Return the samples of a series by labels, empty where there is none."""
@@ -74,8 +86,10 @@ def _add(found: Matrix, name: str, path: Path, member: str) -> list[Finding]:
     result = _result(answer)
     if isinstance(result, str):
         return [Finding(where=path.name, what=result)]
+    for warning in answer.get("warnings") or ():
+        found.warnings.append(f"{path.name}: the server warned: {str(warning)[:200]}")
     into: dict[Labels, Samples] = found.series.setdefault(name, defaultdict(dict))
-    rows = _Rows(found, path.name)
+    rows = _Rows(found, path.name, most_of(name))
     for one in result:
         labels = one.get("metric") if isinstance(one, dict) else None
         values = one.get("values") if isinstance(one, dict) else None
@@ -102,14 +116,14 @@ def _result(answer: Any) -> list[Any] | str:
 class _Rows:
     """Takes samples of one file into series; rows count through all files."""
 
-    def __init__(self, found: Matrix, file: str) -> None:
-        self.found, self.file = found, file
+    def __init__(self, found: Matrix, file: str, most: float) -> None:
+        self.found, self.file, self.most = found, file, most
 
     def take(self, values: Sequence[Any], into: Samples) -> None:
         """Add samples; a bad one is noted with its row, NaN is no sample."""
         for sample in values:
             self.found.bad.rows += 1
-            time_ms, value, what = _sample(sample)
+            time_ms, value, what = _sample(sample, self.most)
             if what:
                 self._note(what, str(sample))
             elif math.isnan(value):
@@ -130,7 +144,13 @@ class _Rows:
         self.found.bad.add(said, 1, self.found.bad.rows, cell)
 
 
-def _sample(sample: Any) -> tuple[int, float, str]:
+def most_of(name: str) -> float:
+    """Return the largest value that a series of this name may have."""
+    kinds = (most for part, most in VALUE_MAX.items() if part in name.split("_"))
+    return next(kinds, CORES_MAX)
+
+
+def _sample(sample: Any, most: float) -> tuple[int, float, str]:
     """Return time [Unix ms], value, and what is wrong."""
     if not isinstance(sample, list) or len(sample) != SAMPLE:
         return 0, 0.0, "no pair of time and value"
@@ -147,6 +167,7 @@ def _sample(sample: Any) -> tuple[int, float, str]:
         value = math.inf
     if math.isnan(value):
         return round(time_s * 1000), value, ""
-    if not 0 <= value < VALUE_MAX:
-        return 0, 0.0, "negative" if -VALUE_MAX < value < 0 else "no finite number"
+    if not 0 <= value <= most:
+        what = "more than is held" if value > most else "negative"
+        return 0, 0.0, what if math.isfinite(value) else "no finite number"
     return round(time_s * 1000), value, ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 
 from greensched.errors import DataError, Finding
+from greensched.readers.cluster.metrics import GRIDDED
 from greensched.units import MS_PER_S
 
 if TYPE_CHECKING:
@@ -59,6 +60,20 @@ def grid_of(matrix: Matrix, options: ReadOptions, label: str) -> Grid:
     known = np.zeros(steps, np.bool_)
     known[[(t - times[0]) // step_ms for t in times]] = True
     return Grid(first_ms=times[0], step_ms=step_ms, steps=steps, is_known=known)
+
+
+def check_steps(matrix: Matrix, grid: Grid, label: str) -> None:
+    """Raise DataError where another series has samples between the steps of `cpu_use`."""
+    errors = []
+    for name in GRIDDED:
+        times = [t for samples in matrix.of(name).values() for t in samples]
+        off = sum((t - grid.first_ms) % grid.step_ms != 0 for t in times)
+        if off:
+            what = f"{off:,} of {len(times):,} samples of {name} are between the steps of cpu_use"
+            remedy = "ask for all series with one start, end and step"
+            errors.append(Finding(where=label, what=what, remedy=remedy))
+    if errors:
+        raise DataError(*errors)
 
 
 def _usual_step_ms(times: list[int]) -> int:
@@ -148,3 +163,12 @@ def last_by(matrix: Matrix, name: str, *keys: str) -> dict[tuple[str, ...], floa
             key = tuple(given.get(k, "") for k in keys)
             latest[key] = max(latest[key], *samples.items())
     return {key: value for key, (_, value) in latest.items()}
+
+
+def values_by(matrix: Matrix, name: str, *keys: str) -> dict[tuple[str, ...], tuple[float, ...]]:
+    """Return the different values of a series by the labels `keys`, sorted."""
+    found: dict[tuple[str, ...], set[float]] = defaultdict(set)
+    for labels, samples in matrix.of(name).items():
+        given: dict[str, Any] = dict(labels)
+        found[tuple(given.get(k, "") for k in keys)].update(samples.values())
+    return {key: tuple(sorted(values)) for key, values in found.items() if values}

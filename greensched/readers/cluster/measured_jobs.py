@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
 from greensched.model import NONE, JobClass, Jobs
-from greensched.readers.cluster.measured import by_owner, last_by
+from greensched.readers.cluster.matrix import TIME_MAX_S
+from greensched.readers.cluster.measured import by_owner, values_by
 from greensched.readers.columns import TextColumn, frozen
 from greensched.units import CPU_M_PER_CORE, GPU_M_PER_GPU, MS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from greensched.model import FloatArray
     from greensched.readers.cluster.matrix import Matrix
     from greensched.readers.cluster.measured import Grid
 
 MIB: Final = 2**20
+# Submission [ms since zero], title, namespace and name, duration [ms], sizes.
+_Row: TypeAlias = tuple[int, str, tuple[str, ...], int, list[float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """One run of a Job's name: times are Unix [ms], `end_ms` 0 where none was seen."""
+
+    key: tuple[str, ...]
+    number: int  # from 0, of the runs that share the name
+    submit_ms: int
+    start_ms: int
+    end_ms: int
+    until_ms: int  # when the next of its name began
+
+    @property
+    def title(self) -> str:
+        """Return namespace and name, from the second run on with its number."""
+        return "/".join((*self.key, *([str(self.number + 1)] if self.number else [])))
 
 
 def jobs_of(
@@ -25,35 +50,62 @@ def jobs_of(
 ) -> Jobs | None:
     """Return the Jobs whose start and request were seen, sorted by submission and name.
 
-    One without an end lasted until its request was seen last. A Job is one task of all its Pods.
+    One without an end lasted until its request was seen last. A Job is one task of all its Pods;
+    where a name was given again, each run is a job.
     """
-    keys = ("namespace", "job_name")
-    starts = last_by(matrix, "job_start", *keys)
-    ends, created = last_by(matrix, "job_end", *keys), last_by(matrix, "job_created", *keys)
     asked = {
         name: by_owner(matrix, name, grid)
         for name in ("cpu_request", "memory_request", "gpu_request")
     }
     rows, unsized, unended = [], 0, 0
-    for key, start_s in sorted(starts.items()):
-        owner = (key[0], "Job", key[1])
-        if owner not in asked["cpu_request"]:
+    for run in _runs(matrix):
+        owner = (run.key[0], "Job", run.key[1])
+        own = {name: _during(table.get(owner), run, grid) for name, table in asked.items()}
+        cpu = own["cpu_request"]
+        if cpu is None:
             unsized += 1
             continue
-        until_ms = round(ends.get(key, 0.0) * MS_PER_S)
-        start_ms = round(start_s * MS_PER_S)
-        if until_ms <= start_ms:
+        end_ms = run.end_ms
+        if not end_ms:
             unended += 1
-            until_ms = max(start_ms + 1, _last_ms(asked["cpu_request"][owner], grid))
-        submit_ms = min(start_ms, round(created.get(key, start_s) * MS_PER_S))
-        sizes = [_most(asked[name].get(owner)) for name in asked]
-        rows.append((submit_ms - zero_ms, "/".join(key), until_ms - start_ms, sizes))
+            end_ms = max(run.start_ms + 1, _last_ms(cpu, grid))
+        sizes = [_most(row) for row in own.values()]
+        rows.append((run.submit_ms - zero_ms, run.title, run.key, end_ms - run.start_ms, sizes))
     told = (
         (unsized, "Jobs left out: they were gone before their request was sampled"),
         (unended, "Jobs without a completion, taken to last until their request was seen last"),
     )
     findings += [f"{label}: {count:,} {what}" for count, what in told if count]
     return _columns(sorted(rows), _families(matrix)) if rows else None
+
+
+def _runs(matrix: Matrix) -> Iterator[_Run]:
+    """Yield the runs of each Job: its name may be given again, with other times."""
+    keys = ("namespace", "job_name")
+    starts, ends, created = (
+        values_by(matrix, name, *keys) for name in ("job_start", "job_end", "job_created")
+    )
+    for key, times in sorted(starts.items()):
+        for number, (start_s, next_s) in enumerate(pairwise((*times, math.inf))):
+            end_s = next((t for t in ends.get(key, ()) if start_s < t <= next_s), 0.0)
+            made_s = max((t for t in created.get(key, ()) if t <= start_s), default=start_s)
+            yield _Run(
+                key=key,
+                number=number,
+                submit_ms=round(made_s * MS_PER_S),
+                start_ms=round(start_s * MS_PER_S),
+                end_ms=round(end_s * MS_PER_S),
+                until_ms=round(min(next_s, TIME_MAX_S) * MS_PER_S),
+            )
+
+
+def _during(row: FloatArray | None, run: _Run, grid: Grid) -> FloatArray | None:
+    """Return a row from a run's start to the next one's, None where it has no sample."""
+    if row is None:
+        return None
+    times = grid.first_ms + grid.step_ms * np.arange(grid.steps)
+    own = np.where((times >= run.start_ms) & (times < run.until_ms), row, np.nan)
+    return None if bool(np.isnan(own).all()) else own
 
 
 def _most(row: FloatArray | None) -> float:
@@ -65,29 +117,25 @@ def _last_ms(row: FloatArray, grid: Grid) -> int:
     return int(grid.first_ms + grid.step_ms * np.flatnonzero(~np.isnan(row))[-1])
 
 
-def _families(matrix: Matrix) -> dict[str, str]:
+def _families(matrix: Matrix) -> dict[tuple[str, ...], str]:
     """Return the CronJob of each Job that has one, by namespace and name."""
-    found = {}
+    found: dict[tuple[str, ...], str] = {}
     for labels in matrix.of("job_owner"):
         given = dict(labels)
         if given.get("owner_kind") == "CronJob":
-            key = f"{given.get('namespace', '')}/{given.get('job_name', '')}"
+            key = (given.get("namespace", ""), given.get("job_name", ""))
             found[key] = given.get("owner_name", "")
     return found
 
 
-def _columns(rows: list[tuple[int, str, int, list[float]]], families: dict[str, str]) -> Jobs:
-    names = [name for _, name, _, _ in rows]
-    keys = []
-    for name in names:
-        namespace, _, own = name.partition("/")
-        keys.append((namespace, families.get(name) or re.sub(r"\d+", "*", own)))
+def _columns(rows: list[_Row], families: dict[tuple[str, ...], str]) -> Jobs:
+    keys = [(key[0], families.get(key) or re.sub(r"\d+", "*", key[1])) for _, _, key, _, _ in rows]
     classes = sorted(set(keys))
     none = np.full(len(rows), NONE, np.int64)
     sizes = np.array([sizes for *_, sizes in rows])
     return Jobs(
         submit_ms=frozen(np.array([submit for submit, *_ in rows], np.int64)),
-        duration_ms=frozen(np.array([long for _, _, long, _ in rows], np.int64)),
+        duration_ms=frozen(np.array([long for *_, long, _ in rows], np.int64)),
         cpu_m=frozen(np.rint(sizes[:, 0] * CPU_M_PER_CORE).astype(np.int32)),
         memory_mib=frozen(np.ceil(sizes[:, 1] / MIB).astype(np.int32)),
         gpu_m=frozen((np.rint(sizes[:, 2]) * GPU_M_PER_GPU).astype(np.int32)),
@@ -102,5 +150,5 @@ def _columns(rows: list[tuple[int, str, int, list[float]]], families: dict[str, 
             )
             for namespace, owner in classes
         ),
-        ids=TextColumn.of(names),
+        ids=TextColumn.of([title for _, title, *_ in rows]),
     )
