@@ -195,6 +195,7 @@ def test_a_job_whose_name_is_given_again_is_one_each_time(tmp_path: Path) -> Non
     assert ([360_000, 2_100_000], [600_000, 360_000], [2_000, 4_000]) == (
         jobs.submit_ms.tolist(), jobs.duration_ms.tolist(), jobs.cpu_m.tolist(),
     )  # fmt: skip
+    assert jobs.ids is not None
     assert ["shop/etl-1", "shop/etl-1/2"] == [jobs.ids[i] for i in range(2)]
     assert [0, 0] == jobs.job_class.tolist()
 
