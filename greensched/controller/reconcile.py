@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from greensched.controller.deferral import OVERRIDDEN
+from greensched.controller.deferral import HELD, OVERRIDDEN
 from greensched.controller.names import (
     HOLD_UNTIL,
     LATEST_START,
@@ -87,6 +87,8 @@ def _human(job: Job, phase: str, *, was_ours: bool) -> Assessed | None:
     if not job.is_suspended and not is_released:
         why = "somebody let it run" if was_ours else "was not created suspended"
         return Assessed(standing=Standing.OVERRIDDEN, why=why)
+    if not job.is_suspended and phase in (HELD, OVERRIDDEN):
+        return Assessed(standing=Standing.OVERRIDDEN, why="somebody let it go on")
     if job.is_suspended and (is_released or phase == OVERRIDDEN):
         return Assessed(standing=Standing.HELD, why="somebody suspended it after it was let run")
     return None

@@ -60,6 +60,27 @@ class Faults:
         return chance > 0 and self.random.random() < chance
 
 
+def drawn_faults(random: Random) -> Faults:
+    """Return faults of a network: none, few or many."""
+    r, scale = random, random.choice((0.0, 0.3, 1.0))
+    return Faults(
+        random=Random(r.random()),  # noqa: S311 - no secret
+        overload=r.choice((0, 0.05)) * scale,
+        failure=r.choice((0, 0.05)) * scale,
+        forbidden=r.choice((0, 0.1)) * scale,
+        silence=r.choice((0, 0.03)) * scale,
+        lost=r.choice((0, 0.05)) * scale,
+        crash=r.choice((0, 0.01, 0.05)) * scale,
+        slow=r.choice((0, 0.05)) * scale,
+        cut=r.choice((0, 0.2)) * scale,
+        repeated=r.choice((0, 0.2)) * scale,
+        swapped=r.choice((0, 0.2)) * scale,
+        still=r.choice((0, 0.05)) * scale,
+        race=r.choice((0, 0.1)) * scale,
+        stale_ms=r.choice((0, 0, 2_000, 30_000)),
+    )
+
+
 class FakeCluster:
     """A `Cluster` on a store; `who` is told of every write."""
 

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from greensched.controller.deferral import HELD, OVERRIDDEN
 from greensched.controller.names import DEFER_LABEL, KUEUE_QUEUE, PREFIX
 from greensched.providers.points import instant_ms, utc
 from greensched.units import MS_PER_H, MS_PER_MIN, MS_PER_S
@@ -50,8 +51,9 @@ class Watched:
     """What was seen of one Job."""
 
     touched: bool = False  # by us
+    phase: str = ""  # of its record
     overridden: bool = False
-    held: bool = False  # a human suspended it
+    held: bool = False  # a human suspended it after it was let run, as all can see
     starts: int = 0  # by us
     since_ms: int | None = None  # it runs, because of us
     kept_ms: int = 0  # work that its runs kept
@@ -73,7 +75,8 @@ class Monitor:
         """Check one write."""
         before, after, who = change.before, change.after, change.who
         if change.key[0] == "deferrals" and after is not None:
-            self.seen.setdefault(after["spec"]["uid"], Watched()).touched = True
+            one = self.seen.setdefault(after["spec"]["uid"], Watched())
+            one.touched, one.phase = True, after["spec"]["phase"]
         if change.key[0] != "jobs":
             return
         ours = who.startswith(OURS)
@@ -86,10 +89,18 @@ class Monitor:
         was, now = bool(before["spec"].get("suspend")), bool(after["spec"].get("suspend"))
         if ours:
             self._ours(before, after, one, was=was, now=now)
-        elif was and not now:
-            one.overridden, one.held = True, False
-        elif now and not was:
-            one.held = one.overridden or one.starts > 0
+        elif was != now:
+            self._human(before, one, suspends=now)
+
+    def _human(self, before: Json, one: Watched, *, suspends: bool) -> None:
+        """Follow a human as far as anything can tell of it later: our note, or the record."""
+        is_ours = note(before, "released-at") is not None
+        if suspends:
+            one.held = is_ours or one.phase == OVERRIDDEN
+            one.overridden &= one.held
+        else:
+            one.overridden = not is_ours or one.phase in (HELD, OVERRIDDEN)
+            one.held = False
 
     def _ours(self, before: Json, after: Json, one: Watched, *, was: bool, now: bool) -> None:
         name = before["metadata"]["name"]

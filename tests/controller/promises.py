@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 POLICIES = "/apis/greensched.io/v1alpha1/carbonpolicies"
+CLEAN_HOURS = 8  # from the first on, of which one is clean
 
 
 @pytest.fixture
@@ -172,6 +173,22 @@ def test_a_human_holds_it(server: Server, policy: str) -> None:
     driver.go_to(driver.clean_ms + 24 * MS_PER_H)
     assert server.is_suspended("one")
     assert "Held" == server.record(uid)["phase"]
+
+
+def test_what_a_human_let_go_on_is_his(server: Server, policy: str) -> None:
+    """Who holds a running Job and lets it go on has the last word: it is never paused again."""
+    words = {"interruptible": "true", "checkpoint_interval": "10m", "duration": "3h"}
+    uid, driver = _made(server, actual_s=600, max_delay="30h", **words), Driver(server)
+    driver.turn()
+    driver.go_to(driver.clean_ms)
+    assert not server.is_suspended("one")
+    for suspend in (True, False):
+        server.change("one", suspend=suspend)
+        driver.go_to(driver.clean_ms + 15 * MS_PER_MIN)
+    assert "Overridden" == server.record(uid)["phase"]
+    for hour in range(1, 8):  # dirty ones
+        driver.go_to(driver.clean_ms + hour * MS_PER_H)
+        assert not server.is_suspended("one")
 
 
 def test_run_now_and_hold_until(server: Server, policy: str) -> None:

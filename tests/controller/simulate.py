@@ -19,7 +19,7 @@ from greensched.controller.overdue import release_overdue
 from greensched.providers.points import utc
 from greensched.units import MS_PER_H, MS_PER_MIN, MS_PER_S
 from tests.controller.cases import START_MS, job_body, policy_body
-from tests.controller.client import Clock, CrashError, FakeCluster, Faults
+from tests.controller.client import Clock, CrashError, FakeCluster, Faults, drawn_faults
 from tests.controller.grid import drawn_grid, sources
 from tests.controller.monitor import HUMAN, OURS, Monitor, ViolationError
 from tests.controller.runner import Runner
@@ -79,28 +79,9 @@ class World:
         self.monitor = Monitor(self.store, self.grid)
         self.store.hooks.append(self.monitor.hear)
         self.foresight: Foresight = sources(self.grid)
-        self.faults = self._drawn_faults()
+        self.faults = drawn_faults(self.random)
         self.has_way_out = self.random.random() < 0.7
         self.replicas: list[Replica | None] = [None] * (2 if self.random.random() < 0.3 else 1)
-
-    def _drawn_faults(self) -> Faults:
-        r, scale = self.random, self.random.choice((0.0, 0.3, 1.0))
-        return Faults(
-            random=Random(r.random()),  # noqa: S311
-            overload=r.choice((0, 0.05)) * scale,
-            failure=r.choice((0, 0.05)) * scale,
-            forbidden=r.choice((0, 0.1)) * scale,
-            silence=r.choice((0, 0.03)) * scale,
-            lost=r.choice((0, 0.05)) * scale,
-            crash=r.choice((0, 0.01, 0.05)) * scale,
-            slow=r.choice((0, 0.05)) * scale,
-            cut=r.choice((0, 0.2)) * scale,
-            repeated=r.choice((0, 0.2)) * scale,
-            swapped=r.choice((0, 0.2)) * scale,
-            still=r.choice((0, 0.05)) * scale,
-            race=r.choice((0, 0.1)) * scale,
-            stale_ms=r.choice((0, 0, 2_000, 30_000)),
-        )
 
     # -- the run -------------------------------------------------------------------------------
 
@@ -148,7 +129,7 @@ class World:
         for i in range(r.randrange(3, 14)):
             at_ms = START_MS + r.choice((0, r.randrange(8 * MS_PER_H)))
             self.at(at_ms, partial(self._new_job, f"job-{i}"))
-            if r.random() < 0.5:
+            for _ in range(r.choice((0, 0, 0, 1, 1, 2, 3))):
                 later_ms = at_ms + r.randrange(6 * MS_PER_H)
                 self.at(later_ms, partial(self._meddle, f"job-{i}"))
         for _ in range(r.randrange(3)):
@@ -204,11 +185,13 @@ class World:
                     reflector.turn()
                 except ApiError as error:
                     self.say(f"{replica.name}: {error}")
+                    replica.cluster.is_behind = True
             next_ms = replica.controller.turn() - replica.cluster.skew_ms
             next_ms -= replica.cluster.local_skew_ms
             if replica.cluster.is_behind:  # who watches does so again at once
                 replica.cluster.is_behind = False
-                next_ms = min(next_ms, self.clock.time_ms + RETRY_MS)
+                soon_ms = self.clock.time_ms + RETRY_MS
+                self.at(soon_ms, partial(self._turn, k, replica, again=False))
         except ApiError as error:
             self.say(f"{replica.name}: {error}")
         except CrashError as crash:
@@ -305,9 +288,12 @@ class World:
         if what == "lets run":
             self._do("PATCH", path, {"spec": {"suspend": False}})
         elif what == "suspends":
-            one = self.monitor.seen.get(job["metadata"]["uid"])
-            if one and one.starts and not job["spec"].get("suspend"):
+            if not job["spec"].get("suspend"):
                 self._do("PATCH", path, {"spec": {"suspend": True}})
+                if self.random.random() < 0.5:
+                    until_ms = self.clock.time_ms + self.random.randrange(3 * MS_PER_H)
+                    again = {"spec": {"suspend": False}}
+                    self.at(until_ms, partial(self._do, "PATCH", path, again))
         elif what == "unlabels":
             self._do("PATCH", path, labels)
         elif what == "deletes":
