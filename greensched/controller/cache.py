@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Cache:
     """By UID: of a record that of its Job. `dirty` are Jobs to be looked at again.
 
-    `departed` are Jobs that were deleted or lost their label, which nobody has asked about yet.
+    `departed` are Jobs that were deleted or lost their label, which nobody has asked about yet;
+    `gone` those of them that a watch told of as that happened.
     """
 
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -28,6 +29,7 @@ class Cache:
     records: dict[str, Deferral] = field(default_factory=dict)
     dirty: set[str] = field(default_factory=set)
     departed: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
     listed: set[str] = field(default_factory=set)  # plurals that were listed at least once
     _covering: dict[str, tuple[Policy | None, str]] = field(default_factory=dict)
 
@@ -64,6 +66,7 @@ class Cache:
         known = self.jobs.get(job.uid)
         if known is None or not _is_older(job.version, known.version):
             self.departed.discard(job.uid)
+            self.gone.discard(job.uid)
             if known is None or known.version != job.version:
                 self.jobs[job.uid] = job
                 self.dirty.add(job.uid)
@@ -88,6 +91,7 @@ class Cache:
         """Drop a Job that is gone."""
         self.jobs.pop(uid, None)
         self.departed.discard(uid)
+        self.gone.discard(uid)
         self.dirty.discard(uid)
 
     def _take_list(self, news: Listed) -> None:
@@ -124,6 +128,7 @@ class Cache:
             known = self.jobs.get(news.uid)
             if known is None or not _is_older(news.value.version, known.version):
                 self.departed.add(news.uid)
+                self.gone.add(news.uid)
         else:
             self.put_job(news.value)
 

@@ -35,6 +35,8 @@ class Deferral:
     `runs` are [start, end, whether its work was kept]. `outlook` is the forecast that it began to
     wait under, as text; empty where there was none. In a `dry_run` runs are where the plan would
     have had them.
+    `expected_ms` is how long its run was expected to last when it was let run. `is_estimated`:
+    nobody saw its last run end, which is taken to have lasted so long.
     `settled` is the settlement, `is_final` whether nothing of it can change any more.
     """
 
@@ -49,9 +51,11 @@ class Deferral:
     phase: str = WAITING
     dry_run: bool = False
     released_ms: int | None = None
+    expected_ms: int | None = None
     ended_ms: int | None = None
     has_failed: bool = False
     runs: tuple[tuple[int, int, bool], ...] = ()
+    is_estimated: bool = False
     outlook: str = ""
     power: Power | None = None
     settled: Json | None = None

@@ -55,6 +55,7 @@ class Job:
     gpus: int = 0
     program: str = ""
     started_ms: int | None = None
+    suspended_ms: int | None = None  # since then, while it is
     ended_ms: int | None = None
     has_failed: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -110,6 +111,7 @@ def read_job(raw: Json) -> Job:
         gpus=round(sum(_requested(containers, GPU))),
         program=sys.intern(_program(containers)),
         started_ms=_instant(status.get("startTime")),
+        suspended_ms=_suspended_ms(status),
         ended_ms=ended_ms,
         has_failed=has_failed,
         notes={
@@ -160,6 +162,13 @@ def _ended(status: Json) -> tuple[int | None, bool]:
             at = status.get("completionTime") or one.get("lastTransitionTime")
             return _instant(at), one["type"] == "Failed"
     return None, False
+
+
+def _suspended_ms(status: Json) -> int | None:
+    for one in status.get("conditions") or []:
+        if one.get("type") == "Suspended" and one.get("status") == "True":
+            return _instant(one.get("lastTransitionTime"))
+    return None
 
 
 def _requested(containers: Iterable[Json], resource: str) -> Iterable[float]:

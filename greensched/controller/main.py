@@ -121,10 +121,10 @@ class Controller:
         self._assess(now_ms)
         self._release(now_ms)
         self._follow_departed(now_ms)
-        self._record()
+        self._record(now_ms)
         self._plan(now_ms)
         self._apply(now_ms)
-        self._record()
+        self._record(now_ms)
         self._tell_policies(now_ms)
         self._settle(now_ms)
         self._tell_again(now_ms)
@@ -210,7 +210,8 @@ class Controller:
                     self._look(self.cache.jobs[uid], now_ms)
                     continue
             if record is not None and is_open:
-                self.writes.record(departed(record, now_ms))
+                is_seen = uid in self.cache.gone
+                self.writes.record(departed(record, now_ms, is_seen=is_seen))
                 self.settler.ended.add(uid)
             self._forget(uid)
 
@@ -222,15 +223,15 @@ class Controller:
         if self.standing.pop(uid, None) is not None:
             self.planner.has_room = True
 
-    def _record(self) -> None:
+    def _record(self, now_ms: int) -> None:
         """Bring the records of Jobs that were looked at up to date, and learn from what ended."""
         for uid in sorted(self._unrecorded):
             found, job = self.standing.get(uid), self.cache.jobs.get(uid)
             if found is not None and job is not None:
-                self._record_one(job, found)
+                self._record_one(job, found, now_ms)
             self._unrecorded.discard(uid)
 
-    def _record_one(self, job: Job, found: Assessed) -> None:
+    def _record_one(self, job: Job, found: Assessed, now_ms: int) -> None:
         record = self.cache.records.get(job.uid)
         policy, _ = self.cache.policy_of(job.namespace)
         if found.standing in (Standing.FOREIGN, Standing.IGNORED):
@@ -243,7 +244,7 @@ class Controller:
                 return  # it is recorded together with the forecast that it is planned by
             record = new_deferral(job, policy.name, policy.spec, dry_run=self.dry_run)
             record = replace(record, outlook=self._outlook(job, found.terms, policy))
-        wanted = recorded(record, job, found, policy.spec if policy else None)
+        wanted = recorded(record, job, found, policy.spec if policy else None, now_ms)
         has_ended = wanted.phase == ENDED and record.phase != ENDED
         if has_ended and policy is not None and policy.spec is not None:
             self.learning.learn(job, wanted, policy)

@@ -114,6 +114,7 @@ def entry(one: Deferral, before: Json | None) -> Json | None:
         "created_utc_ms": one.created_ms,
         "runs": [list(run) for run in one.runs],
         "failed": one.has_failed,
+        "estimated_end": one.is_estimated,
         "power_mw": round(one.power.mid_w * 1_000),
         "energy_quality": one.power.quality,
         "capacity": "ignored",

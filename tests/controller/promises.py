@@ -172,7 +172,11 @@ def test_a_human_holds_it(server: Server, policy: str) -> None:
     server.change("one", suspend=True)
     driver.go_to(driver.clean_ms + 24 * MS_PER_H)
     assert server.is_suspended("one")
-    assert "Held" == server.record(uid)["phase"]
+    record = server.record(uid)
+    assert "Held" == record["phase"]
+    ((start_ms, end_ms, kept),) = record["runs"]
+    assert kept
+    assert end_ms - start_ms < MS_PER_H
 
 
 def test_what_a_human_let_go_on_is_his(server: Server, policy: str) -> None:
