@@ -76,7 +76,8 @@ def test_what_is_given_beats_the_table() -> None:
     [
         ("type: m6i.4xlagre", "unknown machine type 'm6i.4xlagre'; did you mean 'm6i.4xlarge'?"),
         ("type: n3-standard-8", "did you mean 'n2-standard-8'?"),
-        ("type: dell", "types are known, such as m6i.4xlarge, n2-standard-8"),
+        ("type: dell", "the nearest name of 469 is '"),
+        ("type: M6I.4XLARGE", "did you mean 'm6i.4xlarge'?"),
         ("type: m6i.large, off: {power: 3 W}", "m6i.large is released instead; leave it out"),
         ("type: m6i.large, cores: 4", "unknown key"),
     ],

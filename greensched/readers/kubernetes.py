@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
+from greensched.errors import escape_control
 from greensched.model import NONE, JobClass, Jobs, Machines, Services, Trace
 from greensched.readers.cluster.snapshot import cluster_of
 from greensched.readers.columns import TextColumn, frozen
@@ -35,6 +36,7 @@ _Key: TypeAlias = tuple[str, str, tuple[str, ...]]
 WINDOW_MS: Final = 7 * MS_PER_DAY  # Jobs that are older are history
 NO_REQUEST_CPU_M: Final = 100  # of a replica that asks for no CPU, assumed
 CLASSES_MAX: Final = 1_000
+NAMED: Final = 5  # of what is left out
 SNAPSHOT: Final = (
     "a snapshot: it tells what workloads ask for, not what they use; load over time comes from "
     "--reader prometheus, or as 'population: {tide: ..}'"
@@ -51,6 +53,7 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
 def trace_of(cluster: Cluster, options: ReadOptions, digest: str) -> Trace:
     """Return the trace of a cluster whose files have the checksum `digest`."""
     findings = [*cluster.findings, f"{cluster.label}: {SNAPSHOT}"]
+    cluster = _fitting(cluster, findings)
     seen_ms = cluster.seen_ms
     zero_ms = 0 if seen_ms is None else (seen_ms - WINDOW_MS) // MS_PER_H * MS_PER_H
     services = _services(cluster, options, findings)
@@ -63,6 +66,26 @@ def trace_of(cluster: Cluster, options: ReadOptions, digest: str) -> Trace:
         synthetic=options.synthetic,
         checksum=digest,
         findings=tuple(findings),
+    )
+
+
+def _fitting(cluster: Cluster, findings: list[str]) -> Cluster:
+    """Return the cluster without what is larger than every node: it waits for one, or had one."""
+    large = {
+        "workloads": [w.title for w in cluster.workloads if not cluster.fits(w.request)],
+        "Jobs": [j.title for j in cluster.jobs if not cluster.fits(j.request)],
+    }
+    for called, titles in large.items():
+        if titles:
+            named = ", ".join((*titles[:NAMED], *([".."] if len(titles) > NAMED else [])))
+            findings.append(
+                f"{cluster.label}: {len(titles):,} {called} left out that are larger than every "
+                f"node that is there: {escape_control(named)}"
+            )
+    return replace(
+        cluster,
+        workloads=tuple(w for w in cluster.workloads if cluster.fits(w.request)),
+        jobs=tuple(j for j in cluster.jobs if cluster.fits(j.request)),
     )
 
 

@@ -69,6 +69,52 @@ def test_jobs_keep_their_times(tmp_path: Path) -> None:
     assert (("namespace", "shop"), ("owner", "etl")) == only.attributes
 
 
+@pytest.mark.parametrize("stamp", ["2099-01-01T00:00:00Z", "2026-13-32T25:00:00Z"])
+def test_what_people_write_is_not_when_it_was_seen(stamp: str, tmp_path: Path) -> None:
+    """Times in annotations and labels, whatever they are, do not move the week of the Jobs."""
+    noted = node("n9")
+    noted["metadata"]["annotations"] = {"team/expires": stamp}
+    noted["metadata"]["labels"]["since"] = stamp
+    assert "2026-03-02T10:00:00Z" == read(written(tmp_path, [*shop(), noted])).zero_utc
+
+
+def test_what_no_node_has_room_for_is_left_out(tmp_path: Path) -> None:
+    """A Pod that waits for a larger node, or a Job whose node is gone, is told and no part."""
+    more = [pod("wide", None, template("64")), job("gpu", "03:00:00", "04:00:00")]
+    more[1]["spec"]["template"]["spec"] = template("1", "2Ti")
+    trace = read(written(tmp_path, [*shop(), *more]))
+    assert trace.services is not None
+    assert trace.jobs is not None
+    assert "shop/wide" not in trace.services.names
+    assert 2 == len(trace.jobs)
+    said = "\n".join(trace.findings)
+    assert "1 workloads left out that are larger than every node that is there: shop/wide" in said
+    assert "1 Jobs left out that are larger than every node that is there: shop/gpu" in said
+
+
+def test_nodes_that_are_no_machines_are_left_out(tmp_path: Path) -> None:
+    """A virtual kubelet and a node without CPU are told, and no machines."""
+    virtual = node("v", "vk", labels={"type": "virtual-kubelet"}, capacity={
+        "cpu": "10k", "memory": "40Ti"})  # fmt: skip
+    tainted = node("w", "vk", spec={"taints": [{"key": "virtual-kubelet.io/provider"}]})
+    empty = node("x", "gone", capacity={"cpu": "0", "memory": "0"})
+    trace = read(written(tmp_path, [*shop(), virtual, tainted, empty]))
+    assert trace.machines is not None
+    assert (("web",), [3]) == (trace.machines.names, trace.machines.count.tolist())
+    said = "\n".join(trace.findings)
+    assert "2 nodes that stand for another service (virtual kubelets) left out" in said
+    assert "1 nodes without CPU left out" in said
+
+
+def test_owners_of_other_kinds_are_told(tmp_path: Path) -> None:
+    """Pods of an operator's own kinds are taken for services, and it is said."""
+    more = pod("head", ("RayCluster", "ray"), template())
+    trace = read(written(tmp_path, [*shop(), more]))
+    assert trace.services is not None
+    assert "shop/ray" in trace.services.names
+    assert "1 workloads of RayCluster taken for services" in "\n".join(trace.findings)
+
+
 def test_pools_less_what_they_keep(tmp_path: Path) -> None:
     """Machines are pools without what system and DaemonSets take of the node that has most."""
     cluster = cluster_of([written(tmp_path, shop())], ReadOptions())
@@ -128,6 +174,7 @@ def test_the_store_keeps_attributes(tmp_path: Path) -> None:
          (2_000, 2_048)),
         ({**template("1", "1Gi"), "overhead": {"cpu": "100m", "memory": "10Mi"}}, (1_100, 1_034)),
         ({"containers": [{"resources": {"limits": {"cpu": 2}}}, {"resources": {}}]}, (2_000, 0)),
+        ({**template("1", "1Gi"), "resources": {"requests": {"cpu": "4"}}}, (4_000, 1_024)),
         (None, (0, 0)),
     ],
 )  # fmt: skip
@@ -175,6 +222,19 @@ BAD: dict[str, tuple[Any, str]] = {
     "name": ({"kind": "Pod", "metadata": {}}, "metadata.name: missing"),
     "long": ({"kind": "Pod", "metadata": {"name": "x" * 300}}, "a name longer than 253 bytes"),
     "object": ("text", "not an object"),
+    "large": (pod("p", None, template("9E")), "Pod: cpu: more than is held ('shop/p: 9e+18')"),
+    "memory": (node("n", capacity={"cpu": 1, "memory": "9E"}), "Node: memory: more than is held"),
+    "parallel": (job("j", None, None, completions="all"), "completions: not a whole number"),
+    "stable": (
+        {
+            **hpa("h", "w", 1, 2),
+            "spec": {
+                **hpa("h", "w", 1, 2)["spec"],
+                "behavior": {"scaleDown": {"stabilizationWindowSeconds": "long"}},
+            },
+        },
+        "stabilizationWindowSeconds: not a whole number",
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from greensched.readers.cluster.objects import Object, Objects
     from greensched.readers.cluster.pods import Request
 
+NOT_SEEN: Final = ("annotations", "labels", "deletionTimestamp")
 OWN_LABELS: Final = ("controller-uid", "job-name")  # the API's own, bare or with its prefix
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -44,14 +46,20 @@ def jobs_of(objects: Objects) -> list[BatchJob]:
 
 
 def seen_ms(objects: Objects) -> int | None:
-    """Return the latest instant that any object tells of [Unix ms]: about when all were listed."""
-    latest: str = ""
-    for of in objects.kinds.values():
-        for one in of:
-            latest = max(
-                latest, *_stamps(one.body.get("metadata")), *_stamps(one.body.get("status"))
-            )
-    return instant_ms(latest, "time") if latest else None
+    """Return the latest instant that any object tells of [Unix ms]: about when all were listed.
+
+    What people write (annotations, labels) may name any time, and a deletion is one to come.
+    """
+    told: set[str] = set()
+    for one in (one for of in objects.kinds.values() for one in of):
+        about = one.body.get("metadata")
+        if isinstance(about, dict):
+            told.update(*(_stamps(v) for k, v in about.items() if k not in NOT_SEEN))
+        told.update(_stamps(one.body.get("status")))
+    for stamp in sorted(told, reverse=True):
+        with suppress(OddError):
+            return instant_ms(stamp, "time")
+    return None
 
 
 def instant_ms(text: Any, called: str) -> int:
@@ -75,7 +83,7 @@ def _stamps(part: Any, depth: int = 0) -> list[str]:
     inner: Any = ()
     if depth < 6:  # noqa: PLR2004 no status nests deeper
         inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
-    return [s for one in inner for s in _stamps(one, depth + 1)] or [""]
+    return [s for one in inner for s in _stamps(one, depth + 1)]
 
 
 def _job(one: Object) -> BatchJob:
@@ -88,8 +96,7 @@ def _job(one: Object) -> BatchJob:
         what = "end before start"
         raise OddError(what)
     parallelism = integer(spec, "parallelism", default=1)
-    completions = value(spec, "completions")
-    tasks = parallelism if completions is None else min(parallelism, int(completions))
+    tasks = min(parallelism, integer(spec, "completions", default=parallelism))
     cron = [
         string(o, "name")
         for o in sequence(one.body, "metadata", "ownerReferences")

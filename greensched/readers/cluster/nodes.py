@@ -28,6 +28,7 @@ REGION_LABELS: Final = (
     "failure-domain.beta.kubernetes.io/region",
 )
 CONTROL: Final = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+VIRTUAL: Final = "virtual-kubelet"
 GPUS: Final = ("nvidia.com/gpu", "amd.com/gpu")
 GPU_LABELS: Final = ("nvidia.com/gpu.product", "cloud.google.com/gke-accelerator")
 SPOT_LABELS: Final = {
@@ -54,7 +55,7 @@ class Node:
     gpu_model: str
     pods_max: int
     is_spot: bool
-    is_control: bool
+    left_out: str  # why it runs no workloads: of which kind it is; empty where it does
     taints: tuple[str, ...]  # key=value:effect
 
 
@@ -92,10 +93,19 @@ def _node(one: Object) -> Node:
         gpu_model=(_first(labels, GPU_LABELS) or "gpu") if gpus else "",
         pods_max=whole(allocatable.get("pods", 0), "pods"),
         is_spot=any(labels.get(k) == v for k, v in SPOT_LABELS.items()),
-        is_control=any(k in labels for k in CONTROL)
-        or any(t.split("=")[0] in CONTROL for t in taints),
+        left_out=_left_out(labels, taints, cpu_m),
         taints=taints,
     )
+
+
+def _left_out(labels: dict[str, str], taints: tuple[str, ...], cpu_m: int) -> str:
+    """Return of which kind a node is that workloads have no machine in, empty for others."""
+    keys = {t.partition("=")[0] for t in taints}
+    if any(k in labels or k in keys for k in CONTROL):
+        return "of the control plane"
+    if labels.get("type") == VIRTUAL or any(k.startswith(f"{VIRTUAL}.io/") for k in keys):
+        return "that stand for another service (virtual kubelets)"
+    return "" if cpu_m else "without CPU"
 
 
 def _first(labels: dict[str, str], names: tuple[str, ...]) -> str:

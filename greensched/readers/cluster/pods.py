@@ -58,8 +58,9 @@ def request_of(spec: Any) -> Request:
     """Return what a Pod of `spec` asks for.
 
     The sum of its containers and of init containers that go on running, or the largest other init
-    container, whichever is more, and the overhead of its runtime class (Kubernetes, "Init
-    containers", "Resource sharing within containers").
+    container, whichever is more, unless the Pod states a request for all of them; and the
+    overhead of its runtime class (Kubernetes, "Init containers", "Resource sharing within
+    containers", "Assign Pod-level CPU and memory resources").
     """
     totals = {"cpu": exact(0, ""), "memory": exact(0, ""), "gpu": exact(0, "")}
     peaks = dict(totals)
@@ -73,11 +74,15 @@ def request_of(spec: Any) -> Request:
     for container in sequence(spec, "containers"):
         asked = _asked(container)
         totals = {k: totals[k] + asked[k] for k in totals}
-    overhead = mapping(spec, "overhead")
     most = {k: max(peaks[k], totals[k]) for k in totals}
+    of_pod = mapping(spec, "resources", "requests")
+    most |= {k: exact(of_pod[k], k) for k in ("cpu", "memory") if k in of_pod}
+    overhead = mapping(spec, "overhead")
+    for name in ("cpu", "memory"):
+        most[name] += exact(overhead.get(name, 0), "overhead")
     return Request(
-        cpu_m=millicores(str(float(most["cpu"] + exact(overhead.get("cpu", 0), "overhead")))),
-        memory_mib=mebibytes(int(most["memory"] + exact(overhead.get("memory", 0), "overhead"))),
+        cpu_m=millicores(str(float(most["cpu"]))),
+        memory_mib=mebibytes(str(float(most["memory"]))),
         gpus=int(most["gpu"]),
     )
 

@@ -43,7 +43,7 @@ def pools_of(nodes: Sequence[Node], per_node: Mapping[str, tuple[int, int]]) -> 
     groups: dict[tuple[object, ...], list[Node]] = defaultdict(list)
     for node in nodes:
         key = (node.pool, node.instance_type, node.cpu_m, node.memory_mib, node.gpus)
-        if not node.is_control:
+        if not node.left_out:
             groups[*key, node.gpu_model, node.is_spot, node.taints].append(node)
     made: list[Pool] = []
     for _, equal in sorted(groups.items(), key=lambda item: repr(item[0])):

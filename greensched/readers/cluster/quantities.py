@@ -12,7 +12,9 @@ import re
 from fractions import Fraction
 from typing import Final
 
+from greensched.readers.cells import INT32_MAX
 from greensched.readers.cluster.objects import OddError
+from greensched.units import GPU_M_PER_GPU
 
 _QUANTITY: Final = re.compile(
     r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d{1,2})|([numkMGTPE]|[KMGTPE]i)?)"
@@ -48,12 +50,12 @@ def exact(value: object, called: str) -> Fraction:
 
 def millicores(value: object) -> int:
     """Return CPU [millicores], rounded up."""
-    return math.ceil(exact(value, "cpu") * 1000)
+    return _held(exact(value, "cpu") * 1000, "cpu", value)
 
 
 def mebibytes(value: object) -> int:
     """Return memory [MiB], rounded up."""
-    return math.ceil(exact(value, "memory") / MIB)
+    return _held(exact(value, "memory") / MIB, "memory", value)
 
 
 def whole(value: object, called: str) -> int:
@@ -62,4 +64,12 @@ def whole(value: object, called: str) -> int:
     if size.denominator != 1:
         what = f"{called}: not a whole number"
         raise OddError(what, str(value))
-    return int(size)
+    return _held(size * GPU_M_PER_GPU, called, value) // GPU_M_PER_GPU
+
+
+def _held(size: Fraction, called: str, value: object) -> int:
+    """Return a size rounded up; raise OddError where it is more than a column holds."""
+    if size > INT32_MAX:
+        what = f"{called}: more than is held"
+        raise OddError(what, str(value)[:40])
+    return math.ceil(size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from greensched.readers.cluster.objects import integer, sequence, string, value
+from greensched.readers.cluster.objects import integer, sequence, string
 
 if TYPE_CHECKING:
     from greensched.readers.cluster.objects import Object, Objects
@@ -51,7 +51,6 @@ def _autoscaler(one: Object) -> Autoscaler:
             others.append(f"{kind} {name}".strip())
     if not metrics and not target:
         target = DEFAULT_TARGET
-    stated = value(spec, "behavior", "scaleDown", "stabilizationWindowSeconds")
     return Autoscaler(
         name=one.title,
         workload=(
@@ -62,6 +61,8 @@ def _autoscaler(one: Object) -> Autoscaler:
         least=integer(spec, "minReplicas", default=1),
         most=integer(spec, "maxReplicas"),
         target_percent=target,
-        stabilisation_s=STABILISATION_S if stated is None else int(stated),
+        stabilisation_s=integer(
+            *(spec, "behavior", "scaleDown", "stabilizationWindowSeconds"), default=STABILISATION_S
+        ),
         others=tuple(others),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from greensched.readers.cluster.batch import BatchJob
+    from greensched.readers.cluster.pods import Request
     from greensched.readers.cluster.pools import Pool
     from greensched.readers.cluster.scaling import Autoscaler
     from greensched.readers.cluster.workloads import Workload
@@ -36,6 +38,15 @@ class Cluster:
     seen_ms: int | None
     findings: tuple[str, ...]
 
+    def fits(self, asked: Request) -> bool:
+        """Say whether a node has room for a Pod, as far as nodes are known."""
+        return not self.pools or any(
+            asked.cpu_m <= pool.cpu_m - pool.reserved_cpu_m
+            and asked.memory_mib <= pool.memory_mib - pool.reserved_memory_mib
+            and asked.gpus <= pool.gpus
+            for pool in self.pools
+        )
+
 
 def cluster_of(files: Sequence[Path], options: ReadOptions) -> Cluster:
     """Return what the API's answers in `files` tell; raise DataError with all that is odd."""
@@ -47,8 +58,8 @@ def cluster_of(files: Sequence[Path], options: ReadOptions) -> Cluster:
     if not (nodes or pods.workloads or jobs):
         what = "no nodes, workloads or Jobs"
         raise DataError(Finding(where=label, what=what, remedy=f"ask with: {COMMAND}"))
-    control = sum(n.is_control for n in nodes)
-    told = [f"{label}: {control:,} nodes of the control plane left out"] if control else []
+    left_out = Counter(n.left_out for n in nodes if n.left_out)
+    told = [f"{label}: {n:,} nodes {what} left out" for what, n in sorted(left_out.items())]
     return Cluster(
         label=label,
         pools=pools_of(nodes, pods.per_node),

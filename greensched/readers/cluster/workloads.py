@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from greensched.errors import escape_control
 from greensched.readers.cluster.objects import OddError, integer, mapping, value
 from greensched.readers.cluster.pods import pods_of, request_of
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from greensched.readers.cluster.pods import Owner, Pod, Request
 
 SCALED: Final = ("Deployment", "StatefulSet")
+USUAL: Final = frozenset((*SCALED, "ReplicaSet", "ReplicationController", "Pod"))
 BATCH: Final = ("Job", "CronJob")
 PER_NODE: Final = ("DaemonSet", "Node")  # Node: Pods of the kubelet's own files
 
@@ -91,7 +93,10 @@ def _workloads(
         usual = max(requests, key=lambda r: (requests[r], r.cpu_m, r.memory_mib))
         qos = found[0].qos if found else ""
         made.append(Workload(owner=owner, replicas=replicas, request=usual, qos=qos))
+    kinds = sorted({w.owner[1] for w in made} - USUAL)
+    others = sum(w.owner[1] in kinds for w in made)
     counts = (
+        (others, f"workloads of {', '.join(map(escape_control, kinds))} taken for services"),
         (none, "workloads ask for 0 replicas, left out"),
         (mixed, "workloads have Pods of different requests, the most frequent taken"),
         (unseen, "workloads have no Pod here, taken as their template says"),

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from difflib import SequenceMatcher, get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from greensched.scenario.words import near
-
 SERVER_KGCO2E: Final = (1_000.0, 4_300.0)
 LOADS: Final = range(0, 101, 10)
+ALIKE: Final = 0.6  # of a name: less is hardly a slip of the pen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +44,14 @@ def known_type(name: str) -> KnownType | None:
 
 
 def near_type(name: str) -> str:
-    """Return what to say of a name that is no type: the nearest one, or what there is."""
-    return near(name, _table(), listed=False) or (
-        f"{len(_table()):,} types are known, such as m6i.4xlarge, n2-standard-8, "
-        "Standard_D8s_v4 and server-2022; else give cores, memory and power"
+    """Return what to say of a name that is no type: the nearest one, capitals or not."""
+    names = {known.lower(): known for known in _table()}
+    (nearest,) = get_close_matches(name.lower(), names, n=1, cutoff=0.0)
+    if SequenceMatcher(None, nearest, name.lower()).ratio() >= ALIKE:
+        return f"did you mean '{names[nearest]}'?"
+    return (
+        f"the nearest name of {len(names):,} is '{names[nearest]}'; there are types of AWS, "
+        "Azure, Google and servers by year (server-2022); else give cores, memory and power"
     )
 
 
