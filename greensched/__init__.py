@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
     __version__: str
     charts: Any  # of a layer above those that import this: by name alone
+    headline: Any
 
 # Public name -> the module that has it.
 _HOMES: dict[str, str] = {
     "charts": "greensched.report.charts.result",
+    "headline": "greensched.report.heading",
     "load": "greensched.scenario",
     "run": "greensched.experiment",
     "compare": "greensched.experiment",

@@ -110,6 +110,7 @@ def outcome(machines: float, energy_kwh: float, *, factor: float = 1.0) -> dict[
             "wait_p95_s": 480.0,
             "wait_p95_limit_s": None,
             "wait_p95_ok": None,
+            "start_p95_s": 600.0,
             "evictions": 312,
             "wasted_core_h": 18.4,
             **NOBODY_HELD | dict.fromkeys(UNDONE, 0.0),
@@ -134,7 +135,7 @@ SERVICE = (
 )
 BATCH = (
     *("completed", "unfinished", "deadline_miss_share", "wait_mean_s", "wait_p95_s"),
-    *("held", "pauses", "evictions", "wasted_core_h", *UNDONE, "energy_kwh"),
+    *("start_p95_s", "held", "pauses", "evictions", "wasted_core_h", *UNDONE, "energy_kwh"),
 )
 
 DATABASES = ("shortage_share", "violation_min", "machines_on_mean", "energy_kwh")
@@ -179,6 +180,9 @@ def summary(*, factor: float = 1.0, energy_kwh: float = 11_030.0) -> dict[str, A
                 "baseline_sha256": "c" * 64,
                 **saved,
                 "share": {key: saved[key] / base[key] for key in SAVED},
+                "in_window": {
+                    key: saved[key] for key in ("energy_facility_kwh", "scope2_location_kg")
+                },
                 "service": {k: base["service"][k] - after["service"][k] for k in SERVICE},
                 "batch": {k: base["batch"][k] - after["batch"][k] for k in BATCH},
                 "databases": dict.fromkeys(DATABASES, 0.0),

@@ -25,7 +25,8 @@ from greensched.experiment.executor import Here
 from greensched.experiment.lent import Lent, borrowed
 from greensched.experiment.partition import static_peak
 from greensched.experiment.world import shared
-from greensched.report.attribution import _fitted, shares, text_lines
+from greensched.report.attribution import shares, text_lines
+from greensched.report.words import fitted
 from greensched.units import MS_PER_H
 from tests.report_cases import write_scenario
 
@@ -261,7 +262,7 @@ def test_sampled_values_have_a_standard_error(
     assert energy["total"] == sum(p["shapley"] for p in energy["technologies"])
     assert max(p["standard_error"] for p in energy["technologies"]) > 0
     assert [] == energy["interactions"]
-    shown = shares(summary)
+    shown = shares(ran.summary | {"attribution": summary})
     assert shown is not None
     assert "standard error is" in shown.notes[-1]
 
@@ -273,7 +274,7 @@ def test_a_switch_that_changes_nothing_shows_0_and_why(tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8").replace("  jobs: {file: jobs.csv}\n", "")
     path.write_text(text, encoding="utf-8")
     found = gs.attribute(gs.load(path))
-    shown = shares(found.summary)
+    shown = shares(gs.run(gs.load(path)).summary | {"attribution": found.summary})
     assert shown is not None
     for row in (2, 3):
         assert ("0", "0", "0") == shown.quantities[1].cells[row]
@@ -318,22 +319,15 @@ def test_a_combination_that_ends_later_is_priced_against_the_baseline_until_then
 
 def test_shown_parts_sum_to_the_shown_total(ran: Result) -> None:
     """What a reader adds up in a column of Shapley values is the number below it."""
-    shown = shares(ran.summary["attribution"])
+    shown = shares(ran.summary)
     assert shown is not None
     for quantity in shown.quantities:
         cells = [float(row[2].replace(",", "")) for row in quantity.cells]
         assert abs(sum(cells[:-1]) - cells[-1]) < 1e-9
-    assert [1, 1, -1] == _fitted([combos_fraction(x) for x in (0.6, 0.6, -0.9)], 1)
+    assert [1.0, 0.0, -1.0] == fitted([0.6, 0.6, -0.9], 0.3, 0)
     wide, narrow = (text_lines(shown, columns) for columns in (120, 60))
     assert max(map(len, narrow)) <= 60
     assert 3 * len(wide) == len(narrow)
-
-
-def combos_fraction(value: float) -> Any:
-    """Return a number as the exact fraction that it was written as."""
-    from fractions import Fraction
-
-    return Fraction(str(value))
 
 
 def test_machine_time_is_rounded_to_the_nearest_thousandth() -> None:

@@ -76,12 +76,12 @@ def test_tide_counts_machines_that_are_on() -> None:
     rows[machines] = 0.0
     rows["machines_online"] = [9.0, 9.0] * 2 + [6.0, 2.0]
     assert (
-        "On average 3.0 machines are on, 6.0 fewer than under autoscaled (9.0); "
+        "On average 3.00 machines are on, 6.00 fewer than under autoscaled (9.00); "
         "between 2 and 6 over time"
     ) in tide(rows, 0, "autoscaled").sees
     rows["machines_online"] = 5.0
     assert (
-        "5.0 machines are on, as many as under autoscaled (5.0)"
+        "5.00 machines are on, as many as under autoscaled (5.00)"
         in tide(rows, 0, "autoscaled").sees
     )
 
@@ -93,8 +93,8 @@ def test_power_tells_what_was_moved() -> None:
     rows["power_facility_w"] = [4000.0, 4000.0] * 2 + [5000.0, 1000.0]
     chart = of_result(summary(), rows)["power"]
     assert (
-        "The scenario takes 1 kWh more than autoscaled at 200 g/kWh on average, and 3 kWh less "
-        "than autoscaled at 600 g/kWh on average: 2 kWh less in all."
+        "The scenario takes 1.00 kWh more than autoscaled at 200 g/kWh on average, and 3.00 kWh "
+        "less than autoscaled at 600 g/kWh on average: 2.00 kWh less in all."
     ) == chart.sees
 
 

@@ -39,7 +39,7 @@ def _row(key: str, **given_summary: Any) -> Line:
         ("machines_on_mean", ("331.0", "400.0", "268.0"), "-63.0", "-19.0"),
         ("energy_facility_kwh", ("12.71", "14.62", "11.03"), "-1.68", "-13.2"),
         ("scope2_location_kg", ("6.99", "8.04", "6.07"), "-0.92", "-13.2"),
-        ("cost", ("1,525", "1,754", "1,324"), "-201", "-13.2"),
+        ("cost", ("1,525.2", "1,754.4", "1,323.6"), "-201.6", "-13.2"),
         ("batch.deadline_miss_share", ("0.40", "0.40", "0.40"), "0 pt", ""),
         ("batch.wait_p95_s", ("8.00", "8.00", "8.00"), "0", "0.0"),
     ],
@@ -92,7 +92,7 @@ def test_static_peak_stands_once_as_baseline() -> None:
     [
         ([], 12_710.0, "no switch is on"),
         (["tidal-timetable"], 12_710.0, "tidal-timetable took no action"),
-        (["tidal-timetable"], 13_000.0, "290.0 kWh more facility energy than autoscaled"),
+        (["tidal-timetable"], 13_000.0, "0.29 MWh more facility energy than autoscaled"),
         (["tidal-timetable"], 11_000.0, ""),
     ],
 )
@@ -135,7 +135,9 @@ def test_narrow_table_drops_to_a_second_block(columns: int, blocks: int) -> None
 
 def test_stamp_ends_the_first_line() -> None:
     """The stamp stands at the right end of the first line."""
-    first = result_text(summary(), columns=100).splitlines()[0]
+    made = summary()
+    made["window"]["end_s"] = made["window"]["length_s"]
+    first = result_text(made, columns=100).splitlines()[0]
     assert 100 == len(first)
     assert first.startswith("tidal-week: 7 days, 40 services, 20,153 jobs, 400 machines ")
     assert first.endswith(" synthetic · modelled · uncalibrated")
@@ -155,7 +157,7 @@ def test_databases_are_told_where_there_are_any() -> None:
             "violation_min_by_database": minutes,
         }
     text = result_text(given, columns=100)
-    assert "20,153 jobs, 9 databases, 400 machines" in text
+    assert "20,153 jobs, 9 databases, 400 machines" in " ".join(text.split())
     assert "violation, replica-min" in text
     assert (
         "worst databases: db-0 10.0 min, db-1 9.0 min, db-2 8.0 min, 2 more, 1 replica found no"
@@ -184,7 +186,14 @@ def test_table_tells_service_beside_saving() -> None:
     """No saving is printed without waits, misses, evictions, lost work, shortage, violations."""
     text = result_text(summary(), columns=100)
     for label in (
-        *("wait, mean", "wait, p95", "missed deadlines", "evictions", "work lost"),
+        *(
+            "wait for room, mean",
+            "wait for room, p95",
+            "time to start, p95",
+            "missed deadlines",
+            "evictions",
+            "work lost",
+        ),
         *("work short of CPU", "violation", "worst services: shop.eu 8.0 min, web 4.0 min"),
         *("data quality", "3 rows dropped", "20 machines beyond", "3 actions of the switches"),
     ):

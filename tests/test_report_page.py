@@ -202,7 +202,7 @@ def test_headline_has_its_range() -> None:
     }
     given = Evidence(summary=summary(), manifest=MANIFEST, series=series(), sensitivity=told)
     text = page(given)
-    assert "As inputs go from low to high, 700 to 1,100 kgCO2e are saved." in text
+    assert "Between 0.70 and 1.10 tCO2e are saved with PUE from low to high" in text
     assert '<dd class="figure">0.70 .. 1.10 tCO2e saved</dd>' in text
     assert "between 0.70 and 1.10; it stays a saving" in text
 

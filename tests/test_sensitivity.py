@@ -38,7 +38,7 @@ def test_prices_are_proportional(found: Sensitivity) -> None:
     """10 % more intensity is 10 % more scope 2; 20 % of a PUE of 1.2 is 0.04 / 1.2 of energy."""
     mid = found.mid["scenario.scope2_location_kg"]
     by_name = {axis.name: axis for axis in found.axes}
-    intensity = by_name["intensity, another year"]
+    intensity = by_name["carbon intensity"]
     assert 1.1 * mid == pytest.approx(intensity.high.values["scenario.scope2_location_kg"])
     assert 0.9 * mid == pytest.approx(intensity.low.values["scenario.scope2_location_kg"])
     energy = found.mid["scenario.energy_facility_kwh"]
@@ -177,7 +177,7 @@ def test_command_prints_json(tmp_path: Path) -> None:
     assert "greensched/sensitivity/v1" == document["schema"]
     for figure in document["figures"].values():
         assert figure["least"] <= figure["mid"] <= figure["most"]
-    assert ["PUE", "intensity, another year", "embodied", "idle power"] == [
+    assert ["PUE", "carbon intensity", "embodied", "idle power"] == [
         axis["name"] for axis in document["axes"]
     ]
 
@@ -218,7 +218,7 @@ def test_spreads_of_nothing_move_nothing(found: Sensitivity) -> None:
 def test_prices_alone_take_no_run(found: Sensitivity) -> None:
     """What `run` keeps has the three inputs of prices, with the figures that `sensitivity` has."""
     priced = priced_only(found.result)
-    names = ["PUE", "intensity, another year", "embodied"]
+    names = ["PUE", "carbon intensity", "embodied"]
     assert names == [axis.name for axis in priced.axes]
     assert (found.mid, found.low, found.high) == (priced.mid, priced.low, priced.high)
     assert [axis.high.values for axis in found.axes[:3]] == [a.high.values for a in priced.axes]

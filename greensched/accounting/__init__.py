@@ -13,7 +13,7 @@ from greensched.accounting.attribution import (
     strongest,
 )
 from greensched.accounting.balance import Check, balance
-from greensched.accounting.entries import Entries, Totals, rows, scope2_label, total, totals
+from greensched.accounting.entries import Entries, Totals, rows, scope2_label, total, totals, until
 from greensched.accounting.factors import (
     Factors,
     MachineFactors,
@@ -78,5 +78,6 @@ __all__ = [
     "strongest",
     "total",
     "totals",
+    "until",
     "usage_edges",
 ]

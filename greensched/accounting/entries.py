@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -92,6 +92,18 @@ def total(entries: Entries) -> Totals:
         cost_energy_micro=_sum(entries.cost_energy_micro),
         cost_machines_micro=_sum(entries.cost_machines_micro),
     )
+
+
+def until(entries: Entries, end_ms: int) -> Entries:
+    """Return the entries of the intervals that end by `end_ms`, which is one of their edges."""
+    count = int(np.searchsorted(entries.edges_ms, end_ms))
+    assert entries.edges_ms[count] == end_ms
+    tables: dict[str, Any] = {
+        field.name: table[:count]
+        for field in fields(entries)
+        if isinstance(table := getattr(entries, field.name), np.ndarray)
+    }
+    return replace(entries, **tables | {"edges_ms": entries.edges_ms[: count + 1]})
 
 
 def _sum(table: IntArray | None) -> int | None:

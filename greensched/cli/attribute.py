@@ -83,7 +83,7 @@ def _printed(summary: dict[str, Any], form: str) -> str:
     if form == "csv":
         return shown.attribution_csv(summary["attribution"])
     if form == "md":
-        found = shown.shares(summary["attribution"])
+        found = shown.shares(summary)
         return "" if found is None else shown.attribution_markdown(found) + "\n"
     from greensched.report.terminal import attribution_text, width
 

@@ -39,7 +39,7 @@ SPREADS = ("pue_overhead_share", "idle_share", "intensity_share", "forecast_shar
     type=SHARE,
     default=0.1,
     show_default=True,
-    help="Share of every hour's intensity, either way, as another year of the grid.",
+    help="Share of every hour's intensity, either way.",
 )
 @click.option(
     "--forecast-error",

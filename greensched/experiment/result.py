@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import greensched
-from greensched.accounting import ROLES, Baseline, Check, rows, savings
+from greensched.accounting import ROLES, Baseline, Check, rows, savings, until
 from greensched.experiment.databases import fewest_for_databases
 from greensched.experiment.outcome import TOTALS, Outcome
 from greensched.experiment.parts import (
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from greensched.scenario import Scenario
 
 SCHEMA = "greensched/summary/v1"
+IN_WINDOW = ("energy_facility_kwh", "scope2_location_kg")
 _DIFFERENCES = {
     "service": (
         "latency_factor_p99",
@@ -51,6 +52,7 @@ _DIFFERENCES = {
         "deadline_miss_share",
         "wait_mean_s",
         "wait_p95_s",
+        "start_p95_s",
         "held",
         "pauses",
         "evictions",
@@ -171,7 +173,10 @@ class Result:
 
     def _savings(self, before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
         """Return the savings in the summary's form: baseline less scenario."""
-        saved = savings(self.baseline_id, self.baseline.entries, self.outcome.entries).totals()
+        pair = self.baseline.entries, self.outcome.entries
+        saved = savings(self.baseline_id, *pair).totals()
+        cut = [until(one, self.scenario.window_ms) for one in pair]
+        in_window = savings(self.baseline_id, *cut).totals()
         share = {
             name: saved[name] / before[name]
             for name in TOTALS
@@ -191,6 +196,7 @@ class Result:
             "baseline_sha256": self.baseline_id.sha256,
             **{name: saved[name] for name in TOTALS},
             "share": share,
+            "in_window": {name: in_window[name] for name in IN_WINDOW},
             **parts,
         }
 
@@ -276,15 +282,19 @@ class Result:
         summary = self.summary
         before, after, saved = (summary[k] for k in ("baseline", "scenario", "savings"))
         cells = [(name, before[name], after[name], saved[name], None) for name in TOTALS]
+        within = saved["in_window"].items()
+        cells += [(f"{name}, saved in the window", None, None, v, None) for name, v in within]
         for part, names in _DIFFERENCES.items():
             for name in names:
                 values = (before[part][name], after[part][name], saved[part][name])
                 verdict = after[part].get(_VERDICTS.get(name, ""))
                 cells.append((f"{part}.{name}", *values, verdict))
-        lines = "".join(_html_row(*row, held=held) for *row, held in cells if row[1] is not None)
+        known = [row for row in cells if any(value is not None for value in row[1:4])]
+        lines = "".join(_html_row(*row, held=held) for *row, held in known)
         stamp = " · ".join(summary["stamp"].values())
         return (
-            f"<table><caption>{escape(summary['name'])} ({stamp})</caption><tr><th></th>"
+            f"<table><caption>{escape(greensched.headline(summary))} ({stamp})</caption>"
+            "<tr><th></th>"
             f"<th>{escape(before['kind'])}</th><th>scenario</th><th>saved</th><th>objective</th>"
             f"</tr>{lines}</table>"
         )

@@ -43,7 +43,7 @@ class Spreads:
     """How far inputs go either way, as shares; all but embodied are ours unless told.
 
     `pue_overhead_share` of PUE - 1; `idle_share` of idle power, peak staying; `intensity_share`
-    of every hour, as another year of the same grid; `forecast_share`: standard deviation of the
+    of every hour; `forecast_share`: standard deviation of the
     error that is added at long leads; `seeds` are the runs with other seeds.
     """
 
@@ -198,7 +198,7 @@ def _priced(middle: Result, priced: Factors, spreads: Spreads) -> Iterator[Axis]
                 for k in _either_way(spreads.pue_overhead_share)
             ],
         ),
-        "intensity, another year": (
+        "carbon intensity": (
             "share of every hour, assumed",
             [
                 (f"{k - 1:+.0%}", _with_intensity(priced, k))

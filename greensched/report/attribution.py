@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import escape_control
+from greensched.report.difference import ENERGY, MACHINES, SCOPE2, by_key
 from greensched.report.schema import ATTRIBUTION_KEYS, ATTRIBUTION_SCHEMA
 from greensched.report.tables import csv_text, plain
-from greensched.report.words import digits_for, number, unit_for
+from greensched.report.words import fitted, number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+    from greensched.report.difference import Line
 
 TITLE: Final = "where the saving comes from"
 COLUMNS: Final = ("alone", "last in", "Shapley")
@@ -25,8 +26,13 @@ WHOLE: Final = "the saving above"
 class Quantity:
     """One quantity: its label with the unit shown, and three cells of each row of `names`."""
 
+    key: str
     label: str
-    cells: tuple[tuple[str, str, str], ...]
+    row: Line  # that shows the whole, in whose unit all is
+    total: float
+    parts: tuple[float, ...]  # Shapley values
+    fair: tuple[float, ...]  # the same as shown
+    cells: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,62 +44,55 @@ class Shares:
     notes: tuple[str, ...]
 
 
-# key in the document -> label, ladder of units, whole units in the ladder's first
+# key in the document -> the row of the table that shows the whole, label, units in the row's
 _SHOWN: Final = {
-    "machines_on_mean_milli": ("machines on, mean", "", 1_000),
-    "energy_facility_mwh": ("energy, {unit}", "kwh", 1_000_000),
-    "scope2_location_mg": ("{unit}CO2e", "kg", 1_000_000),
+    "machines_on_mean_milli": (MACHINES, "machines on, mean", 1_000),
+    "energy_facility_mwh": (ENERGY, "energy, {unit}", 1_000_000),
+    "scope2_location_mg": (SCOPE2, "{unit}CO2e", 1_000_000),
 }
 
 
-def shares(attribution: Mapping[str, Any]) -> Shares | None:
+def shares(summary: Mapping[str, Any]) -> Shares | None:
     """Return the rows of an attribution; None where no switch is on and nothing differs."""
+    attribution, rows = summary["attribution"], by_key(summary)
     found = attribution["quantities"]
     parts = found["energy_facility_mwh"]["technologies"]
     if not parts:
         return None
     return Shares(
         names=(*(p["name"] for p in parts), WHOLE),
-        quantities=tuple(_quantity(found[key], *shown) for key, shown in _SHOWN.items()),
+        quantities=tuple(
+            _quantity(key, found[key], rows[row], label, whole)
+            for key, (row, label, whole) in _SHOWN.items()
+        ),
         notes=_notes(attribution, parts),
     )
 
 
-def _quantity(found: Mapping[str, Any], label: str, ladder: str, whole: int) -> Quantity:
-    """Return one quantity's cells; the shown Shapley values sum to the shown total."""
-    parts, total = found["technologies"], found["total"]
-    sizes = [v / whole for p in parts for v in (p[k] for k in _KEYS)] + [total / whole]
-    divisor, unit = unit_for(ladder, sizes) if ladder else (1.0, "")
-    digits = digits_for(v / divisor for v in sizes)
-    step = Fraction(whole) * Fraction(divisor) / 10**digits  # of what is shown, in whole units
-    last = _fitted([Fraction(p["shapley"]) / step for p in parts], round(Fraction(total) / step))
+def _quantity(key: str, found: Mapping[str, Any], row: Line, label: str, whole: int) -> Quantity:
+    """Return one quantity's cells, as `row` shows the whole; Shapley values shown sum to it."""
+    parts, scale = found["technologies"], whole * row.divisor
+    own = [part["shapley"] / scale for part in parts]
+    fair = fitted(own, found["total"] / scale, row.digits)
     cells = [
-        (
-            _cell(part["alone"] / whole / divisor, digits),
-            _cell(part["last_in"] / whole / divisor, digits),
-            _cell(cell / 10**digits, digits),
-        )
-        for part, cell in zip(parts, last, strict=True)
+        tuple(_cell(v, row.digits) for v in (part["alone"] / scale, part["last_in"] / scale, last))
+        for part, last in zip(parts, fair, strict=True)
     ]
-    cells.append(("", "", _cell(sum(last) / 10**digits, digits)))
-    return Quantity(label=label.format(unit=unit), cells=tuple(cells))
+    total = ("", "", _cell(found["total"] / scale, row.digits))
+    return Quantity(
+        key=key,
+        label=label.format(unit=row.unit),
+        row=row,
+        total=found["total"] / scale,
+        parts=tuple(own),
+        fair=tuple(fair),
+        cells=(*cells, total),
+    )
 
 
 def _cell(value: float, digits: int) -> str:
     """Return a number; nothing at all is a plain 0, unlike a little."""
     return number(value, digits) if value else "0"
-
-
-def _fitted(values: Sequence[Fraction], total: int) -> list[int]:
-    """Return `values` rounded so that they sum to `total`, their own sum rounded.
-
-    Largest remainder: what a reader adds up is what stands below it.
-    """
-    cells = [math.floor(v) for v in values]
-    order = sorted(range(len(cells)), key=lambda i: (cells[i] - values[i], i))
-    for i in order[: total - sum(cells)]:
-        cells[i] += 1
-    return cells
 
 
 def _notes(attribution: Mapping[str, Any], parts: list[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from greensched.report.words import LADDERS, digits_for, digits_within, number, signed, unit_for
+from greensched.report.words import (
+    DASH,
+    LADDERS,
+    digits_apart,
+    digits_for,
+    digits_within,
+    number,
+    signed,
+    unit_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +41,7 @@ class Row:
     most: str = ""
 
 
+ENERGY, SCOPE2, MACHINES = "energy_facility_kwh", "scope2_location_kg", "machines_on_mean"
 ROWS: Final = (
     Row(group="fleet", key="machines_on_mean", label="machines on, mean", measure="plain"),
     Row(group="fleet", key="machines_on_peak", label="machines on, peak", measure="count"),
@@ -107,13 +117,19 @@ ROWS: Final = (
         measure="percent",
         objective="batch.deadline_miss",
     ),
-    Row(group="batch", key="batch.wait_mean_s", label="wait, mean, {unit}", measure="s"),
+    Row(group="batch", key="batch.wait_mean_s", label="wait for room, mean, {unit}", measure="s"),
     Row(
         group="batch",
         key="batch.wait_p95_s",
-        label="wait, p95, {unit}",
+        label="wait for room, p95, {unit}",
         measure="s",
         objective="batch.wait_p95",
+    ),
+    Row(
+        group="batch",
+        key="batch.start_p95_s",
+        label="time to start, p95, {unit}",
+        measure="s",
     ),
     Row(
         group="batch",
@@ -185,7 +201,10 @@ ROWS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One row with its numbers: as they are (`raw`), and as they are shown (`cells`)."""
+    """One row with its numbers: as they are (`raw`), and as they are shown (`cells`).
+
+    `unit` is that of cells and delta, which have `digits` decimals; it is empty for counts.
+    """
 
     group: Group
     key: str
@@ -194,9 +213,18 @@ class Line:
     cells: tuple[str, ...]
     delta: str
     percent: str
+    unit: str = ""
+    divisor: float = 1.0
+    digits: int = 0
     bound: str = ""  # what no policy could beat
+    span: str = ""  # between what the scenario's value lies
     verdict: str = ""
     ok: bool | None = None  # None: not judged
+
+    def shown(self, value: float | None) -> str:
+        """Return a value of this row's key as its cells show theirs, with its unit."""
+        text = DASH if value is None else number(value / self.divisor, self.digits)
+        return f"{text} {self.unit}".rstrip()
 
 
 def look_up(outcome: Mapping[str, Any], path: str) -> Any:
@@ -218,6 +246,18 @@ def result_columns(
         return (kind, "scenario"), [summary["baseline"], summary["scenario"]]
     outcomes = [summary["baseline"], summary["static_peak"], summary["scenario"]]
     return (kind, "static-peak", "scenario"), outcomes
+
+
+def result_lines(summary: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Line, ...]]:
+    """Return titles and rows of a result's table."""
+    titles, outcomes = result_columns(summary)
+    currency, bounds = summary["currency"] or "", summary.get("bounds")
+    return titles, lines(outcomes, currency=currency, bounds=bounds)
+
+
+def by_key(summary: Mapping[str, Any]) -> dict[str, Line]:
+    """Return the rows of a result's table by their keys: all that is told of a key is told so."""
+    return {line.key: line for line in result_lines(summary)[1]}
 
 
 def lines(
@@ -272,6 +312,8 @@ def _line(
     span = _span(row, outcomes[judged], divisor)
     if span is not None:
         digits = max(0, min(digits, digits_within(*span)))
+    else:
+        digits = digits_apart(shown[0], shown[-1], digits)
     delta, percent = _change(row, shown[0], shown[-1], digits)
     line = Line(
         group=row.group,
@@ -281,10 +323,13 @@ def _line(
         cells=tuple(number(v, digits) for v in shown),
         delta=delta,
         percent=percent,
+        unit=unit if "{unit}" in row.label else "",
+        divisor=divisor,
+        digits=digits,
         bound=number(bounds[row.key] / divisor, digits) if row.key in bounds else "",
     )
     if span is not None:
-        return replace(line, verdict=" .. ".join(number(x, digits) for x in span))
+        return replace(line, span=" .. ".join(number(x, digits) for x in span))
     return _judged(line, row, outcomes[judged], divisor, digits) if row.objective else line
 
 
@@ -299,11 +344,11 @@ def _span(row: Row, outcome: Mapping[str, Any], divisor: float) -> tuple[float, 
 def _change(row: Row, first: float | None, last: float | None, digits: int) -> tuple[str, str]:
     """Return the last less the first, as a difference and in percent of the first.
 
-    The difference is of what is shown, so that a reader can check it; a share changes by points.
+    A share changes by points.
     """
     if first is None or last is None:
         return "", ""
-    delta = signed(round(last, digits) - round(first, digits), digits)
+    delta = signed(last - first, digits)
     if row.measure == "percent":
         return f"{delta} pt", ""
     if first == 0:
@@ -335,7 +380,8 @@ def why_nothing(summary: Mapping[str, Any]) -> str:
         lost = look_up(summary, "scenario.batch.wasted_core_h") or 0.0
         again = f" ({number(lost, 1)} core-h of work were lost to eviction and done again)"
         return (
-            f"saves nothing: the scenario takes {number(-saved, 1)} kWh more facility energy than "
+            f"saves nothing: the scenario takes {by_key(summary)[ENERGY].shown(-saved)} more "
+            "facility energy than "
             f"{kind}" + (again if lost else "")
         )
     if not switches:

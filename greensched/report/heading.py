@@ -5,21 +5,35 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from greensched.report.difference import look_up, why_nothing
+from greensched.report.difference import (
+    ENERGY,
+    MACHINES,
+    SCOPE2,
+    by_key,
+    look_up,
+    why_nothing,
+)
 from greensched.report.words import number, plural, span
-from greensched.units import MS_PER_S
+from greensched.units import MS_PER_S, S_PER_H, S_PER_MIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from greensched.report.difference import Line
+
 WORST_MAX: Final = 3
+TOLD_SHARE: Final = 0.01  # of a saving, beyond which the time after the window is told of
 _DAYS: Final = (*("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),)
 
 
 def headline(summary: Mapping[str, Any]) -> str:
-    """Return what was replayed: `tidal-week: 7 days, 40 services, 20,153 jobs, 400 machines`."""
+    """Return what was replayed: `tidal-week: 7 days, 40 services, 20,153 jobs, 400 machines`.
+
+    What every figure covers is the window and the time in which its last jobs end.
+    """
     demand = summary["demand"]
-    parts = [span(summary["window"]["length_s"])]
+    after = drain(summary)
+    parts = [days(summary) + (f" and {after} until {_last(summary)}" if after else "")]
     parts += [
         plural(int(demand[key]), noun)
         for key, noun in (
@@ -31,6 +45,45 @@ def headline(summary: Mapping[str, Any]) -> str:
         if demand.get(key)
     ]
     return f"{summary['name']}: {', '.join(parts)}"
+
+
+def days(summary: Mapping[str, Any]) -> str:
+    """Return the window's length in words."""
+    return span(summary["window"]["length_s"])
+
+
+def drain(summary: Mapping[str, Any]) -> str:
+    """Return how long runs go on after the window, `53.5 h`; empty where they do not."""
+    after_s = summary["window"]["end_s"] - summary["window"]["length_s"]
+    if after_s <= 0:
+        return ""
+    if after_s < S_PER_H:
+        return f"{number(after_s / S_PER_MIN, 1)} min"
+    return f"{number(after_s / S_PER_H, 1)} h"
+
+
+def _last(summary: Mapping[str, Any]) -> str:
+    """Return what ended the drain: the last job, or its limit."""
+    left = any(look_up(summary, f"{run}.batch.unfinished") for run in ("baseline", "scenario"))
+    return "the drain was cut" if left else "the last job ended"
+
+
+def in_window(summary: Mapping[str, Any]) -> str:
+    """Return what of the saving lies within the window; empty where that is all but 1 %."""
+    saved, within = summary["savings"], summary["savings"]["in_window"]
+    shares = {k: within[k] / saved[k] if saved[k] else 1.0 for k in (ENERGY, SCOPE2)}
+    if not drain(summary) or all(abs(1 - v) <= TOLD_SHARE for v in shares.values()):
+        return ""
+    rows = by_key(summary)
+    energy, carbon = (
+        rows[k].shown(within[k]) + end + (f" ({100 * v:.0f} %)" if 0 <= v <= 1 else "")
+        for (k, v), end in zip(shares.items(), ("", "CO2e"), strict=True)
+    )
+    return (
+        f"within the {days(summary)} it saves {energy} and {carbon}, the rest in the "
+        f"{drain(summary)} after them, in which the last jobs end and services keep their last "
+        "load"
+    )
 
 
 def stamp(summary: Mapping[str, Any]) -> str:
@@ -54,17 +107,27 @@ def sentence(summary: Mapping[str, Any]) -> str:
     saved = look_up(summary, "savings.energy_facility_kwh")
     kind = look_up(summary, "baseline.kind")
     if why := why_nothing(summary):
-        return why[0].upper() + why[1:] + "."
+        return spoken(why)
     share = look_up(summary, "savings.share.energy_facility_kwh") or 0.0
     broken = broken_objectives(summary)
     held = f"but breaks {', '.join(broken)}" if broken else "with its stated objectives held"
-    scope2 = look_up(summary, "savings.scope2_location_kg") or 0.0
-    machines = look_up(summary, "savings.machines_on_mean") or 0.0
+    rows = by_key(summary)
+    scope2, machines = (_less(rows[k], summary["savings"][k]) for k in (SCOPE2, MACHINES))
     return (
-        f"Against {kind} the scenario takes {number(saved, 0)} kWh ({100 * share:.1f} %) less "
-        f"facility energy, {number(scope2, 0)} kgCO2e less scope 2 and "
-        f"{number(machines, 1)} fewer machines on average, {held}."
+        f"Against {kind} the scenario takes {rows[ENERGY].shown(saved)} ({100 * share:.1f} %) "
+        f"less facility energy, {scope2[0]}CO2e {scope2[1]} scope 2 and {machines[0]} "
+        f"{'fewer' if machines[1] == 'less' else 'more'} machines on average, {held}."
     )
+
+
+def spoken(remark: str) -> str:
+    """Return a remark as a sentence; nothing for none."""
+    return f"{remark[0].upper()}{remark[1:]}." if remark else ""
+
+
+def _less(row: Line, saved: float) -> tuple[str, str]:
+    """Return how much is saved, and whether that is less or, below zero, more."""
+    return row.shown(abs(saved)), "less" if saved >= 0 else "more"
 
 
 def broken_objectives(summary: Mapping[str, Any]) -> list[str]:
@@ -81,7 +144,7 @@ def broken_objectives(summary: Mapping[str, Any]) -> list[str]:
 
 def remarks(summary: Mapping[str, Any]) -> list[str]:
     """Return what has to be said below the table, in sentences."""
-    said = (captured, worst_services, worst_databases, interference, balance)
+    said = (in_window, captured, worst_services, worst_databases, interference, balance)
     return [text for one in said if (text := one(summary))]
 
 
@@ -174,11 +237,10 @@ def quality(summary: Mapping[str, Any]) -> list[str]:
             f"{plural(int(surplus), 'machine')} beyond what the baseline needs {is_more} surplus: "
             "off in both runs, no saving"
         )
-    drained_s = summary["window"]["end_s"] - summary["window"]["length_s"]
-    if drained_s > 0:
+    if after := drain(summary):
         notes.append(
-            f"all runs are priced to {number(drained_s / 3600, 1)} h after the window, until the "
-            "last job had ended"
+            f"every figure is of the window and of {after} after it, until {_last(summary)}; "
+            "services keep their last load for that time"
         )
     rejected = look_up(summary, "scenario.actions_rejected")
     if rejected:

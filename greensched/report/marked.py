@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from greensched.report import heading
 from greensched.report.attribution import attribution_markdown, shares
-from greensched.report.difference import lines, result_columns
+from greensched.report.difference import result_lines
 from greensched.report.sizing import block_markdown, purchase
 from greensched.report.tables import csv_text, plain
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 def result_markdown(summary: Mapping[str, Any]) -> str:
     """Return a result as Markdown: headline, sentence, table, what to know of the data."""
-    titles, outcomes = result_columns(summary)
-    rows = lines(outcomes, currency=summary["currency"] or "", bounds=summary.get("bounds"))
+    titles, rows = result_lines(summary)
     parts = [
         f"## {plain(heading.headline(summary))}",
         f"*{heading.stamp(summary)}*",
@@ -28,7 +27,7 @@ def result_markdown(summary: Mapping[str, Any]) -> str:
     ]
     if bought := purchase(summary):
         parts.append(block_markdown(bought))
-    if summary.get("attribution") and (found := shares(summary["attribution"])):
+    if summary.get("attribution") and (found := shares(summary)):
         parts.append(attribution_markdown(found))
     notes = [*heading.remarks(summary), *heading.quality(summary)]
     if notes:
@@ -49,11 +48,13 @@ def comparison_markdown(
 def table_markdown(title: str, titles: Sequence[str], rows: Sequence[Line]) -> str:
     """Return the difference table as Markdown."""
     names = [plain(t) for t in titles]
-    bound = ["bound"] if any(r.bound for r in rows) else []
-    head = [title, *names, f"Δ {names[0]}", "%", *bound, "objective"]
+    bound, span = any(r.bound for r in rows), any(r.span for r in rows)
+    more = [*["bound"] * bound, *["range"] * span]
+    head = [title, *names, f"Δ {names[0]}", "%", *more, "objective"]
     made = [head, ["---", *["---:"] * (len(head) - 2), "---"]]
     made += [
-        [r.label, *r.cells, r.delta, r.percent, *[r.bound for _ in bound], r.verdict] for r in rows
+        [r.label, *r.cells, r.delta, r.percent, *[r.bound] * bound, *[r.span] * span, r.verdict]
+        for r in rows
     ]
     return "\n".join("| " + " | ".join(row) + " |" for row in made)
 
@@ -71,7 +72,4 @@ def table_csv(titles: Sequence[str], rows: Sequence[Line]) -> str:
 
 def result_csv(summary: Mapping[str, Any]) -> str:
     """Return a result's difference table as CSV."""
-    titles, outcomes = result_columns(summary)
-    return table_csv(
-        titles, lines(outcomes, currency=summary["currency"] or "", bounds=summary.get("bounds"))
-    )
+    return table_csv(*result_lines(summary))

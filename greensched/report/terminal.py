@@ -13,8 +13,7 @@ from greensched.report.attribution import shares, text_lines
 from greensched.report.difference import (
     Line,
     compared_lines,
-    lines,
-    result_columns,
+    result_lines,
     why_nothing,
 )
 
@@ -48,13 +47,12 @@ def result_text(summary: Mapping[str, Any], *, columns: int, colour: bool = Fals
 
     out = _console(columns, colour=colour)
     _headline(out, heading.headline(summary), heading.stamp(summary), columns)
-    titles, outcomes = result_columns(summary)
-    rows = lines(outcomes, currency=summary["currency"] or "", bounds=summary.get("bounds"))
+    titles, rows = result_lines(summary)
     _difference(out, heading.question(summary), titles, rows, columns)
     if bought := sizing.purchase(summary):
         out.print()
         _purchase(out, bought)
-    if summary.get("attribution") and (parts := shares(summary["attribution"])):
+    if summary.get("attribution") and (parts := shares(summary)):
         out.print()
         _attribution(out, parts, columns)
     notes = [why_nothing(summary), *heading.remarks(summary)]
@@ -93,7 +91,7 @@ def attribution_text(summary: Mapping[str, Any], *, columns: int, colour: bool =
     """Return where the saving comes from: headline and stamp, parts, what is to be said."""
     out = _console(columns, colour=colour)
     _headline(out, heading.headline(summary), heading.stamp(summary), columns)
-    found = shares(summary["attribution"])
+    found = shares(summary)
     if found is None:
         _print(out, "no switch is on, and the baseline is the same run: nothing to attribute")
     else:
@@ -217,7 +215,7 @@ def _table(
             table.add_row(TITLES[group], style="bold")
         indent = "" if row.group == "fleet" else "  "
         cells = [indent + row.label, *(row.cells[i] for i in shown)]
-        last = row.verdict if note else ""
+        last = (row.verdict or row.span) if note else ""
         last = last.replace("limit ", "≤ ") if short else last
         if change:
             cells.append(row.delta)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from greensched.units import KG_PER_T, S_PER_H, S_PER_MIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 DASH: Final = "–"  # no value
 KWH_PER_MWH: Final = 1_000
@@ -18,6 +19,7 @@ LADDERS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
     "s": ((S_PER_H, "h"), (S_PER_MIN, "min"), (1, "s")),
     "percent": ((0.01, "%"),),
 }
+APART_MAX: Final = 3  # more decimals that a difference may ask for
 _EXACT: Final = 6  # decimals of what has no range
 _DIGITS: Final = ((1000, 0), (100, 1), (0.1, 2))  # smaller values get three
 
@@ -38,6 +40,38 @@ def digits_for(values: Iterable[float | None]) -> int:
     """Return how many decimals values of this size are shown with."""
     top = largest(values)
     return next((digits for bound, digits in _DIGITS if top >= bound), 3 if top else 2)
+
+
+def digits_apart(first: float | None, last: float | None, digits: int) -> int:
+    """Return at least `digits`: with so many the values shown differ by their difference shown.
+
+    9.150 and 8.405 differ by 0.745, but 9.15 and 8.41 by 0.74, where 0.745 is shown as 0.75.
+    """
+    if first is None or last is None:
+        return digits
+    return next(
+        (
+            d
+            for d in range(digits, digits + APART_MAX + 1)
+            if number(round(last, d) - round(first, d), d) == number(last - first, d)
+        ),
+        digits,
+    )
+
+
+def fitted(values: Sequence[float], total: float, digits: int) -> list[float]:
+    """Return `values` rounded to `digits` so that they sum to the rounded `total`, their sum.
+
+    Largest remainder: what a reader adds up is what stands below it.
+    """
+    step = Fraction(10) ** -digits
+    parts = [Fraction(v) / step for v in values]
+    cells = [math.floor(v) for v in parts]
+    order = sorted(range(len(cells)), key=lambda i: (cells[i] - parts[i], i))
+    missing = round(Fraction(total) / step) - sum(cells)
+    for i in order[:missing]:
+        cells[i] += 1
+    return [float(cell * step) for cell in cells]
 
 
 def digits_within(low: float, high: float) -> int:

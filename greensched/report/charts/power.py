@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from greensched.report.charts import chart as c
 from greensched.report.charts import timeline as t
-from greensched.report.words import number
+from greensched.report.words import digits_apart, digits_for, fitted, number, unit_for
 from greensched.units import J_PER_KWH
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 BEFORE, AFTER = "power_baseline_kw", "power_scenario_kw"
 INTENSITY = "intensity_g_per_kwh"
+W_PER_KW = 1_000
 MORE, LESS = "more than before", "less than before"
 
 
@@ -61,19 +62,28 @@ RUNS = ("baseline", "scenario")
 def _sees(both: pd.DataFrame, kind: str) -> str:
     """Return how much energy is more and less than before, and how dirty those hours are."""
     known = both[(both[INTENSITY] + both[f"{INTENSITY}_baseline"]).notna()]
-    change = (known[AFTER] - known[BEFORE]) * 1000 * known["interval_s"] / J_PER_KWH
+    kwh = known["interval_s"] * W_PER_KW / J_PER_KWH
+    change = (known[AFTER] - known[BEFORE]) * kwh
+    first, last = (float((known[name] * kwh).sum()) for name in (BEFORE, AFTER))
+    divisor, unit = unit_for("kwh", [first, last])
+    first, last = first / divisor, last / divisor
+    digits = digits_apart(first, last, digits_for((first, last)))
+    ways = [(change.clip(lower=0), "more"), ((-change).clip(lower=0), "less")]
+    # The signed parts sum to the net, as shown.
+    more, less = (float(of.sum()) / divisor for of, _ in ways)
+    net = last - first
+    shown = fitted([more, -less], net, digits)
     texts = []
-    for sign, text in ((1, "more"), (-1, "less")):
-        of = (sign * change).clip(lower=0)
+    for (of, word), value in zip(ways, shown, strict=True):
         if not of.sum() > 0:
-            texts.append(f"never {text} than {kind}")
+            texts.append(f"never {word} than {kind}")
             continue
         grams = (of * known[INTENSITY]).sum() / of.sum()
         texts.append(
-            f"{number(of.sum(), 0)} kWh {text} than {kind} at {number(grams, 0)} g/kWh on average"
+            f"{number(abs(value), digits)} {unit} {word} than {kind} at {number(grams, 0)} g/kWh "
+            "on average"
         )
-    net = float(change.sum())
-    whole = f"{number(abs(net), 0)} kWh {'more' if net > 0 else 'less'} in all"
+    whole = f"{number(abs(net), digits)} {unit} {'more' if net > 0 else 'less'} in all"
     return f"The scenario takes {texts[0]}, and {texts[1]}: {whole}."
 
 

@@ -57,9 +57,9 @@ def _makers(
 ) -> dict[str, Callable[[], Chart | None]]:
     """Return by name what makes each chart; it gives None where there is nothing to show."""
     offset_ms, kind = heading.start_offset_ms(summary), summary["baseline"]["kind"]
-    attribution, length_s = summary.get("attribution"), summary["window"]["length_s"]
+    length_s = summary["window"]["length_s"]
     return {
-        "waterfall": lambda: waterfall(attribution) if attribution else None,
+        "waterfall": lambda: waterfall(summary),
         "overview": lambda: overview(series, offset_ms),
         "tide": lambda: tide(series, offset_ms, kind, length_s=length_s, rows_max=rows_max),
         "power": lambda: power(series, offset_ms, kind, length_s=length_s, rows_max=rows_max),
@@ -69,7 +69,7 @@ def _makers(
         "services": lambda: services(summary),
         "waits": lambda: None if jobs is None else waits(jobs, kind),
         "scopes": lambda: scopes(summary),
-        "tornado": lambda: tornado(sensitivity) if sensitivity else None,
+        "tornado": lambda: tornado(sensitivity, summary) if sensitivity else None,
         "bounds": lambda: bounds(summary),
     }
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from greensched.report import difference
 from greensched.report.charts import chart as c
-from greensched.report.words import number, unit_for
+from greensched.report.words import digits_apart, digits_for, number, unit_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,20 @@ SCOPE2: Final = "scope 2, electricity, location-based"
 SCOPE3: Final = "scope 3, embodied share of machines"
 
 
+def scale(summary: Mapping[str, Any]) -> tuple[float, str, int]:
+    """Return divisor, unit and decimals of the sums of both scopes.
+
+    Scope 2 has no fewer decimals than the table of differences gives it.
+    """
+    runs = (summary["baseline"], summary["scenario"])
+    sums = [run["scope2_location_kg"] + run["embodied_kg"] for run in runs]
+    divisor, unit = unit_for("kg", sums)
+    before, after = (v / divisor for v in sums)
+    own = difference.by_key(summary)[difference.SCOPE2]
+    least = own.digits if own.unit == unit else 0
+    return divisor, unit, digits_apart(before, after, max(least, digits_for((before, after))))
+
+
 def scopes(summary: Mapping[str, Any]) -> c.Chart:
     """Return a bar a run, stacked by scope, with the range of embodied emissions."""
     import pandas as pd
@@ -23,7 +38,7 @@ def scopes(summary: Mapping[str, Any]) -> c.Chart:
     kind = summary["baseline"]["kind"]
     outcomes = {kind: summary["baseline"], "scenario": summary["scenario"]}
     sums = [o["scope2_location_kg"] + o["embodied_kg"] for o in outcomes.values()]
-    divisor, unit = unit_for("kg", sums)
+    divisor, unit, digits = scale(summary)
     column = f"emissions_{unit}"
     rows = []
     for run, own in outcomes.items():
@@ -41,8 +56,8 @@ def scopes(summary: Mapping[str, Any]) -> c.Chart:
         name="scopes",
         title="Emissions by scope",
         sees=(
-            f"{number(sums[1] / divisor, 2)} {unit}CO2e in the scenario, "
-            f"{number(abs(change), 2)} {unit} {word} than under {kind}; "
+            f"{number(sums[1] / divisor, digits)} {unit}CO2e in the scenario, "
+            f"{number(abs(change), digits)} {unit} {word} than under {kind}; "
             f"{number(100 * share, 0)} % of them are the machines' embodied share, which "
             "switching off does not lower."
         ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from greensched.report.charts import chart as c
 from greensched.report.difference import look_up
-from greensched.report.words import number, plural
+from greensched.report.words import digits_apart, digits_for, number, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ OBJECTIVES: Final = {
     "service.latency_factor_p99": ("p99 latency, modelled", 1, "x"),
     "service.shortage_share": ("services short of CPU", 100, "%"),
     "batch.deadline_miss": ("missed deadlines", 100, "%"),
-    "batch.wait_p95": ("wait of jobs, p95", 1 / 60, "min"),
+    "batch.wait_p95": ("wait of jobs for room, p95", 1 / 60, "min"),
     "databases.shortage_share": ("databases short of CPU", 100, "%"),
 }
 VALUES: Final = {
@@ -196,7 +196,9 @@ def _services_see(minutes: Mapping[str, Mapping[str, float]], kind: str) -> str:
     """Return how many services are in violation before and after, and the worst of them."""
     scenario, baseline = minutes["scenario"], minutes[kind]
     counts = [sum(v > 0 for v in own.values()) for own in (baseline, scenario)]
-    total = [number(sum(own.values()), 1) for own in (baseline, scenario)]
+    sums = [sum(own.values()) for own in (baseline, scenario)]
+    digits = digits_apart(*sums, digits_for(sums))
+    total = [number(one, digits) for one in sums]
     text = (
         f"{plural(counts[1], 'service')} in violation for {total[1]} service-minutes in all; "
         f"{counts[0]} and {total[0]} under {kind}."

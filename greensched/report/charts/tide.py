@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from greensched.report.charts import chart as c
 from greensched.report.charts import timeline as t
-from greensched.report.words import number
+from greensched.report.words import digits_apart, digits_for, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,13 +120,14 @@ def _sees(runs: dict[str, pd.DataFrame], kind: str) -> str:
         spans[name] = (held[ON_COLUMN].min(), held[ON_COLUMN].max())
     low, high = spans["scenario"]
     scenario, baseline = means["scenario"], means["baseline"]
-    fewer = number(abs(baseline - scenario), 1)
+    digits = digits_apart(baseline, scenario, digits_for((baseline, scenario)))
+    fewer = number(abs(baseline - scenario), digits)
     by = f"{fewer} {'fewer than' if scenario <= baseline else 'more than'}"
-    if fewer == number(0.0, 1):
+    if fewer == number(0.0, digits):
         by = "as many as"
     return (
-        f"On average {number(scenario, 1)} machines are on, {by} under {kind} "
-        f"({number(baseline, 1)}); between {number(low, 0)} and {number(high, 0)} over time, "
+        f"On average {number(scenario, digits)} machines are on, {by} under {kind} "
+        f"({number(baseline, digits)}); between {number(low, 0)} and {number(high, 0)} over time, "
         f"{kind} between {number(spans['baseline'][0], 0)} and {number(spans['baseline'][1], 0)}."
     )
 

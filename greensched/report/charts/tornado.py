@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.report.charts import chart as c
-from greensched.report.words import ranged, unit_for
+from greensched.report.charts.scopes import scale
+from greensched.report.words import number, ranged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,14 +16,17 @@ if TYPE_CHECKING:
 FIGURE: Final = "savings.scope2_and_embodied_kg"
 
 
-def tornado(sensitivity: Mapping[str, Any]) -> c.Chart | None:
-    """Return a bar an input of the document of `sensitivity`; None where there is none."""
+def tornado(sensitivity: Mapping[str, Any], summary: Mapping[str, Any]) -> c.Chart | None:
+    """Return a bar an input of the document of `sensitivity`; None where there is none.
+
+    In the unit and with the decimals that the emissions of `summary` have.
+    """
     import pandas as pd
 
     if not sensitivity["axes"]:
         return None
     found = sensitivity["figures"][FIGURE]
-    divisor, unit = unit_for("kg", [found["least"], found["most"]])
+    divisor, unit, digits = scale(summary)
     rows = []
     for axis in sensitivity["axes"]:
         ends = [axis[end]["values"][FIGURE] / divisor for end in ("low", "high")]
@@ -34,7 +38,7 @@ def tornado(sensitivity: Mapping[str, Any]) -> c.Chart | None:
     return c.Chart(
         name="tornado",
         title="What moves the saving",
-        sees=_sees(frame, found, divisor, unit),
+        sees=_sees(frame, found, divisor, unit, digits),
         caption=(
             "Saving of scope 2 and embodied emissions with one input low (hollow) or high (full) "
             "at a time; the line is the figure of this report."
@@ -44,10 +48,12 @@ def tornado(sensitivity: Mapping[str, Any]) -> c.Chart | None:
     )
 
 
-def _sees(frame: pd.DataFrame, found: Mapping[str, float], divisor: float, unit: str) -> str:
+def _sees(
+    frame: pd.DataFrame, found: Mapping[str, float], divisor: float, unit: str, digits: int
+) -> str:
     """Return the range of the saving, whether it can vanish, and what moves it most."""
     low, mid, high = (found[k] / divisor for k in ("least", "mid", "most"))
-    shown = [ranged(v, low, high, 3) for v in (mid, low, high)]
+    shown = [number(mid, digits), *(ranged(v, low, high, digits) for v in (low, high))]
     first = frame.iloc[0]
     held = "it stays a saving in all that was tried" if low > 0 else "it may not be a saving"
     moved = f"{first['input']} moves it most" if first["swing"] > 0 else "no input moves it"

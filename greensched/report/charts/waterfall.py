@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from greensched.report.attribution import shares
 from greensched.report.charts import chart as c
-from greensched.report.words import digits_for, number, unit_for
+from greensched.report.words import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
+    from greensched.report.attribution import Shares
+
 TOTAL: Final = "saved in all"
 QUANTITIES: Final = {
-    # key of an attribution -> label, ladder of units, whole units in the ladder's first
-    "energy_facility_mwh": ("facility energy", "kwh", 1_000_000),
-    "scope2_location_mg": ("scope 2, CO2e", "kg", 1_000_000),
-    "machines_on_mean_milli": ("machines on", "", 1_000),
+    "energy_facility_mwh": "facility energy, {unit}",
+    "scope2_location_mg": "scope 2, {unit}CO2e",
+    "machines_on_mean_milli": "machines on",
 }
 
 
-def waterfall(attribution: Mapping[str, Any]) -> c.Chart | None:
+def waterfall(summary: Mapping[str, Any]) -> c.Chart | None:
     """Return the steps of an attribution's quantities; None where no technology is on."""
-    frame = steps(attribution)
-    if frame.empty:
+    found = shares(summary) if summary.get("attribution") else None
+    if found is None:
         return None
+    frame = steps(found)
     return c.Chart(
         name="waterfall",
         title="What each technology saves",
@@ -40,47 +43,49 @@ def waterfall(attribution: Mapping[str, Any]) -> c.Chart | None:
     )
 
 
-def steps(attribution: Mapping[str, Any]) -> pd.DataFrame:
-    """Return one row a quantity and technology: `begin` and `end` of its bar, the total last."""
+def steps(found: Shares) -> pd.DataFrame:
+    """Return one row a quantity and technology: `begin` and `end` of its bar, the total last.
+
+    `shown` is what it saves with `digits` decimals, as the tables show it.
+    """
     import pandas as pd
 
     rows = []
-    for key, (label, ladder, whole) in QUANTITIES.items():
-        found = attribution["quantities"][key]
-        parts = found["technologies"]
-        divisor, unit = unit_for(ladder, [found["total"] / whole]) if ladder else (1.0, "machines")
-        scale, at = whole * divisor, 0
-        quantity = f"{label}, {unit}" if ladder else label
-        digits = digits_for([found["total"] / scale])
-        for i, part in enumerate(parts):
-            after = at + part["shapley"]
-            rows.append((quantity, i, part["name"], at / scale, after / scale, digits))
+    quantities = {q.key: q for q in found.quantities}
+    for key, label in QUANTITIES.items():
+        one, at = quantities[key], 0.0
+        name = label.format(unit=one.row.unit)
+        for i, (technology, part, shown) in enumerate(
+            zip(found.names, one.parts, one.fair, strict=False)
+        ):
+            after = at + part
+            rows.append((name, i, technology, at, after, shown, one.row.digits))
             at = after
-        if parts:
-            rows.append((quantity, len(parts), TOTAL, 0.0, found["total"] / scale, digits))
-    columns = ["quantity", "step", "technology", "begin", "end", "digits"]
+        whole = round(one.total, one.row.digits)
+        rows.append((name, len(one.parts), TOTAL, 0.0, one.total, whole, one.row.digits))
+    columns = ["quantity", "step", "technology", "begin", "end", "shown", "digits"]
     frame = pd.DataFrame(rows, columns=columns)
     return frame.assign(saved=frame["end"] - frame["begin"])
 
 
 def _sees(frame: pd.DataFrame) -> str:
     """Return which technology saves most of the first quantity, and which cost."""
-    quantity = frame["quantity"].iloc[0]
+    quantity, digits = frame["quantity"].iloc[0], int(frame["digits"].iloc[0])
     rows = frame[frame["quantity"] == quantity]
-    parts, total = rows[rows["technology"] != TOTAL], rows["saved"].iloc[-1]
+    parts, total = rows[rows["technology"] != TOTAL], rows["shown"].iloc[-1]
     unit = quantity.rpartition(", ")[2]
-    best = parts.loc[parts["saved"].idxmax()]
+    best = parts.loc[parts["shown"].idxmax()]
     said = [
-        f"{number(total, 2)} {unit} are saved in all"
+        f"{number(total, digits)} {unit} are saved in all"
         + (
-            f"; {best['technology']} brings most ({number(best['saved'], 2)} {unit})"
+            f"; {best['technology']} brings most ({number(best['shown'], digits)} {unit})"
             if best["saved"] > 0
             else "; no technology saves any"
         )
     ]
     costs = parts[parts["saved"] < 0]
     said += [
-        f"{row.technology} takes {number(-row.saved, 2)} {unit}" for row in costs.itertuples()
+        f"{row.technology} takes {number(-row.shown, digits)} {unit}" for row in costs.itertuples()
     ]
     nothing = parts[parts["saved"] == 0]["technology"].tolist()
     if nothing:
@@ -105,7 +110,7 @@ def _definition(frame: pd.DataFrame) -> Any:
         .transform_filter("datum.quantity == quantity")
         .transform_calculate(
             kind=kind,
-            text="datum.saved == 0 ? '0' : format(datum.saved, '+,.' + datum.digits + 'f')",
+            text="datum.saved == 0 ? '0' : format(datum.shown, '+,.' + datum.digits + 'f')",
             right="max(datum.begin, datum.end)",
         )
         .encode(y=alt.Y("technology:N", title=None, sort=names))

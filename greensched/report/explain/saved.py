@@ -8,7 +8,7 @@ from greensched.accounting import energy_factors
 from greensched.accounting import explain as lmdi
 from greensched.report.explain import served, totals, worked
 from greensched.report.explain.figure import Figure, Part, shown
-from greensched.units import G_PER_KG, MG_PER_KG, MS_PER_H, MWH_MILLI_PER_KWH
+from greensched.units import G_PER_KG, MG_PER_KG, MS_PER_H, MS_PER_S, MWH_MILLI_PER_KWH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,11 @@ CHAINS: Final = {
     "energy_facility_kwh": (MWH_MILLI_PER_KWH, 4),
     "scope2_location_kg": (MG_PER_KG // G_PER_KG, 5),
 }
+# What is told of the window alone -> its column, how many of that make one, its unit.
+WITHIN: Final = {
+    "energy_facility_kwh": ("energy_facility_mwh", MWH_MILLI_PER_KWH, "kWh"),
+    "scope2_location_kg": ("emissions_mg", MG_PER_KG, "kgCO2e"),
+}
 PARTS: Final[dict[str, dict[str, Callable[[Source, str], Figure]]]] = {
     "service": served.SERVICE,
     "batch": worked.BATCH,
@@ -44,6 +49,8 @@ def saving(source: Source, path: list[str]) -> Figure | None:
     """Return a saving by its path below `savings`; None where there is no such figure."""
     if path[0] == "share" and len(path) > 1:
         return _share(source, path[1])
+    if path[0] == "in_window" and len(path) > 1:
+        return _in_window(source, path[1])
     figures = PARTS.get(path[0], totals.FIGURES)
     function = figures.get(path[-1])
     if function is None or len(path) > 1 + (path[0] in PARTS):
@@ -85,6 +92,22 @@ def _share(source: Source, name: str) -> Figure | None:
         parts=whole.parts,
         notes=whole.notes,
         terms=whole.terms,
+    )
+
+
+def _in_window(source: Source, name: str) -> Figure:
+    """Return what of a saving lies before the window's end, where jobs no longer arrive."""
+    column, per, unit = WITHIN[name]
+    end_ms = round(source.summary["window"]["length_s"] * MS_PER_S)
+    sums = []
+    for run in ("baseline", "scenario"):
+        rows = source.entries(run, "scope 2")
+        sums.append(int(rows[rows["end_ms"] <= end_ms][column].sum()) / per)
+    return Figure(
+        value=sums[0] - sums[1],
+        unit=unit,
+        formula="baseline - scenario, of the entries that end within the window",
+        with_values=f"{shown(sums[0])} - {shown(sums[1])}",
     )
 
 

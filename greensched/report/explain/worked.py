@@ -103,6 +103,21 @@ def _wait(source: Source, run: str, *, mean: bool) -> Figure:
     )
 
 
+def _start(source: Source, run: str) -> Figure:
+    """Return within what time of their submission 95 of 100 jobs begin."""
+    if not len(source.jobs(run)[0]):
+        return _no_jobs(None)
+    table, waits_s, (submit, held, start) = _waits_s(source, run)
+    value = float(np.percentile(waits_s + table[held], P95))
+    return Figure(
+        value=value,
+        unit="s",
+        formula="95th percentile over jobs of first start (or the run's end) - submission",
+        with_values=f"{shown(value)} s of {len(table):,} jobs",
+        rows=(_rows(table, "all jobs", (submit, start)),),
+    )
+
+
 def _held(source: Source, run: str, *, how: str) -> Figure:
     """Return how many jobs a switch held at arrival, or for how long."""
     table, suffix = source.jobs(run)
@@ -236,6 +251,7 @@ BATCH: Final[dict[str, Callable[[Source, str], Figure]]] = {
     "deadline_miss_share": _missed,
     "wait_mean_s": partial(_wait, mean=True),
     "wait_p95_s": partial(_wait, mean=False),
+    "start_p95_s": _start,
     "held": partial(_held, how="count"),
     "held_mean_s": partial(_held, how="mean"),
     "held_p95_s": partial(_held, how="p95"),

@@ -5,15 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.report import heading
+from greensched.report.attribution import shares
 from greensched.report.charts.service import judged, objectives_sentence
-from greensched.report.difference import look_up, why_nothing
+from greensched.report.difference import (
+    ENERGY,
+    MACHINES,
+    SCOPE2,
+    by_key,
+    look_up,
+    why_nothing,
+)
 from greensched.report.page.html import paragraph, text
-from greensched.report.words import number, plural, ranged, signed, unit_for
-from greensched.units import S_PER_H
+from greensched.report.page.sections.sure import varied_inputs
+from greensched.report.words import number, plural, ranged, signed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from greensched.report.difference import Line
     from greensched.report.evidence import Evidence
 
 SAVED: Final = "savings.scope2_location_kg"
@@ -31,10 +40,12 @@ def opening(evidence: Evidence) -> str:
             ("How sure that is", *_sure(evidence)),
         )
     )
+    said = (heading.sentence(summary), heading.spoken(heading.in_window(summary)))
+    lead = " ".join((*filter(None, said), *_range(evidence)))
     return (
         f"<header><h1>{text(heading.headline(summary))}</h1>"
         f'<p class="stamp">{text(heading.stamp(summary))}</p>'
-        f"{paragraph(heading.sentence(summary) + _range(evidence), 'lead')}"
+        f"{paragraph(lead, 'lead')}"
         f'<dl class="cards">{cards}</dl></header>'
     )
 
@@ -49,69 +60,84 @@ def _card(question: str, mark: str, figure: str, more: str) -> str:
 
 def _what(summary: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return the energy that was saved, and emissions and machines with it."""
-    saved, kind = summary["savings"], summary["baseline"]["kind"]
-    energy, scope2 = saved["energy_facility_kwh"], saved["scope2_location_kg"]
-    divisor, unit = unit_for("kwh", [energy])
-    share = saved["share"].get("energy_facility_kwh", 0.0)
+    saved, kind, rows = summary["savings"], summary["baseline"]["kind"], by_key(summary)
+    energy, scope2 = saved[ENERGY], saved[SCOPE2]
+    share = saved["share"].get(ENERGY, 0.0)
     if why := why_nothing(summary):
-        return "bad" if energy < 0 else "", f"{number(energy / divisor, 2)} {unit}", f"It {why}."
-    carbon = (
-        f"and {number(scope2, 0)} kgCO2e less"
-        if scope2 >= 0
-        else f"but {number(-scope2, 0)} kgCO2e more"
-    )
+        return "bad" if energy < 0 else "", rows[ENERGY].shown(energy), f"It {why}."
+    carbon = f"{rows[SCOPE2].shown(abs(scope2))}CO2e"
+    carbon = f"and {carbon} less" if scope2 >= 0 else f"but {carbon} more"
     return (
         "good",
-        f"{number(energy / divisor, 2)} {unit} ({100 * share:.1f} %)",
+        f"{rows[ENERGY].shown(energy)} ({100 * share:.1f} %)",
         (
             f"less facility energy than under {kind}, {carbon} (scope 2); "
-            f"{signed(-saved['machines_on_mean'], 1)} machines on average."
+            f"{rows[MACHINES].delta} machines on average."
         ),
     )
 
 
 def _by_what(summary: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return which technology saves most."""
-    attribution = summary.get("attribution")
-    if not attribution:
+    given = summary.get("attribution")
+    if not given:
         switches = ", ".join(summary["scenario"]["policies"]) or "no switch is on"
         return "", switches, "Which of them saves what was not asked (run with --attribution)."
-    parts = attribution["quantities"]["energy_facility_mwh"]["technologies"]
-    own = [p for p in parts if p["switches"]]
-    if not own or max(p["shapley"] for p in own) <= 0:
+    found, key = shares(summary), "energy_facility_mwh"
+    parts = given["quantities"][key]["technologies"]
+    own = sorted((p for p in parts if p["switches"]), key=lambda p: -p["shapley"])
+    if found is None or not own or own[0]["shapley"] <= 0:
         return "", "no technology", "None of the switches saves energy here."
-    order = sorted(own, key=lambda p: -p["shapley"])
-    shares = [f"{p['name']} {signed(p['shapley'] / 1e6, 0)} kWh" for p in order]
+    (energy,) = (q for q in found.quantities if q.key == key)
+    fair, digits = dict(zip(found.names, energy.fair, strict=False)), energy.row.digits
+    said = [f"{p['name']} {signed(fair[p['name']], digits)}" for p in own]
     kind = summary["baseline"]["kind"]
-    rest = [
-        f"giving up {kind}'s own rules {signed(p['shapley'] / 1e6, 0)} kWh"
+    said += [
+        f"giving up {kind}'s own rules {signed(fair[p['name']], digits)}"
         for p in parts
         if not p["switches"]
     ]
-    return "", order[0]["name"], f"brings most. {'; '.join([*shares, *rest])} (Shapley values)."
+    whole = signed(energy.total, digits)
+    more = (
+        f"brings most. In {energy.row.unit}: {', '.join(said)}: {whole} in all (Shapley values)."
+    )
+    return "", own[0]["name"], more
 
 
 def _risk(summary: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Return how many objectives are held, and what comes nearest to breaking."""
+    """Return how many objectives are held, what comes nearest to breaking, what jobs bear."""
     rows = judged(summary)
     held = sum(row["held"] for row in rows)
-    if not rows:
-        return "", "not judged", objectives_sentence(summary)
-    figure = f"{held} of {plural(len(rows), 'objective')} held"
-    minutes = [
-        number(look_up(summary, f"{run}.service.violation_min") or 0.0, 0)
-        for run in ("scenario", "baseline")
-    ]
-    more = objectives_sentence(summary)
+    figure = f"{held} of {plural(len(rows), 'objective')} held" if rows else "not judged"
+    said = [objectives_sentence(summary)]
+    lines, kind = by_key(summary), summary["baseline"]["kind"]
     if look_up(summary, "demand.services"):
-        kind = summary["baseline"]["kind"]
-        more += f" Services: {minutes[0]} min in violation ({minutes[1]} under {kind})."
-    batch = summary["scenario"]["batch"]
+        minutes = lines["service.violation_min"].cells
+        said.append(f"Services: {minutes[-1]} min in violation ({minutes[0]} under {kind}).")
+    said += _jobs(summary, lines)
+    mark = "" if not rows else "good" if held == len(rows) else "bad"
+    return mark, figure, " ".join(said)
+
+
+def _jobs(summary: Mapping[str, Any], lines: Mapping[str, Line]) -> Iterator[str]:
+    """Yield how late jobs start, how many of them by choice, and what work is lost."""
+    batch, kind = summary["scenario"]["batch"], summary["baseline"]["kind"]
+    if not batch["jobs"]:
+        return
+    start = lines["batch.start_p95_s"]
+    if batch["start_p95_s"] is not None:
+        after, before = (start.shown(v) for v in (start.raw[-1], start.raw[0]))
+        yield f"95 % of the jobs start within {after} of their submission ({before} under {kind})."
     if batch.get("held"):
         share = number(100 * batch["held"] / batch["jobs"], 0)
-        hours = number(batch["held_mean_s"] / S_PER_H, 1)
-        more += f" {share} % of the jobs are held for cleaner hours, {hours} h on average."
-    return "good" if held == len(rows) else "bad", figure, more
+        held = lines["batch.held_mean_s"].shown(batch["held_mean_s"])
+        yield f"{share} % of them are held by choice, for cleaner hours, {held} on average."
+    evictions, lost = (lines[f"batch.{key}"].cells for key in ("evictions", "wasted_core_h"))
+    if batch["evictions"] or batch["wasted_core_h"]:
+        yield (
+            f"{evictions[-1]} evictions ({evictions[0]} under {kind}) and {lost[-1]} core-h of "
+            f"work lost and done again ({lost[0]})."
+        )
 
 
 def _sure(evidence: Evidence) -> tuple[str, str, str]:
@@ -121,20 +147,23 @@ def _sure(evidence: Evidence) -> tuple[str, str, str]:
     told = evidence.sensitivity
     if told is None:
         return "", given["result"], f"{kind}; no range was made (greensched sensitivity)."
-    found = told["figures"][SAVED]
-    divisor, unit = unit_for("kg", [found["least"], found["most"]])
-    low, mid, high = (found[k] / divisor for k in ("least", "mid", "most"))
-    least, most = (ranged(v, low, high, 3) for v in (low, high))
-    inputs = ", ".join(axis["name"] for axis in told["axes"])
+    least, most = _ends(evidence.summary, told)
+    low, mid = (told["figures"][SAVED][k] for k in ("least", "mid"))
     mark = "" if low > 0 else "bad" if mid > 0 else ""
-    return mark, f"{least} .. {most} {unit}CO2e saved", f"as inputs vary ({inputs}); {kind}."
+    varied = f"{varied_inputs(told)}. {kind[0].upper()}{kind[1:]}."
+    return mark, f"{least} .. {most}CO2e saved", varied
 
 
-def _range(evidence: Evidence) -> str:
-    """Return between what the saving of emissions lies, as the headline's last sentence."""
-    told = evidence.sensitivity
-    if told is None:
-        return ""
-    found = told["figures"][SAVED]
-    least, most = (ranged(found[k], found["least"], found["most"], 0) for k in ("least", "most"))
-    return f" As inputs go from low to high, {least} to {most} kgCO2e are saved."
+def _range(evidence: Evidence) -> Iterator[str]:
+    """Yield between what the saving of emissions lies, where that was asked."""
+    if told := evidence.sensitivity:
+        least, most = _ends(evidence.summary, told)
+        yield f"Between {least} and {most}CO2e are saved {varied_inputs(told)}."
+
+
+def _ends(summary: Mapping[str, Any], told: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the least and, with its unit, the most of the emissions that are saved."""
+    row, found = by_key(summary)[SCOPE2], told["figures"][SAVED]
+    low, high = (found[k] / row.divisor for k in ("least", "most"))
+    least, most = (ranged(v, low, high, row.digits) for v in (low, high))
+    return least, f"{most} {row.unit}"

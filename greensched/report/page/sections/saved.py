@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from greensched.report import attribution as parts
 from greensched.report import heading, sizing
-from greensched.report.difference import lines, result_columns
+from greensched.report.difference import result_lines
 from greensched.report.page.html import Section, figure, listed, paragraph, table
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 def saved(evidence: Evidence, charts: Mapping[str, Chart]) -> Iterator[Section]:
     """Yield the difference, where it comes from, and the next purchase."""
     summary = evidence.summary
-    titles, outcomes = result_columns(summary)
-    rows = lines(outcomes, currency=summary["currency"] or "", bounds=summary.get("bounds"))
+    titles, rows = result_lines(summary)
     yield Section(
         key="difference",
         title="Difference",
@@ -50,8 +49,9 @@ def saved(evidence: Evidence, charts: Mapping[str, Chart]) -> Iterator[Section]:
 
 def difference_table(title: str, titles: Sequence[str], rows: Sequence[Line]) -> str:
     """Return the difference table; a broken objective is marked by colour, weight and word."""
-    bound = ["bound"] if any(row.bound for row in rows) else []
-    heads = ["", *titles, f"Δ {titles[0]}", "%", *bound, "objective"]
+    bound, span = any(row.bound for row in rows), any(row.span for row in rows)
+    more = [*["bound"] * bound, *["range"] * span]
+    heads = ["", *titles, f"Δ {titles[0]}", "%", *more, "objective"]
     cells: list[Sequence[str]] = []
     marks: list[str] = []
     group = "fleet"
@@ -60,7 +60,7 @@ def difference_table(title: str, titles: Sequence[str], rows: Sequence[Line]) ->
             group = row.group
             cells.append([group])
             marks.append("")
-        shown = [row.bound for _ in bound]
+        shown = [*[row.bound] * bound, *[row.span] * span]
         cells.append([row.label, *row.cells, row.delta, row.percent, *shown, row.verdict])
         marks.append("bad" if row.ok is False else "")
     return table(title, heads, cells, words=(len(heads) - 1,), marks=marks)
@@ -69,7 +69,7 @@ def difference_table(title: str, titles: Sequence[str], rows: Sequence[Line]) ->
 def _attribution(summary: Mapping[str, Any], charts: Mapping[str, Chart]) -> Iterator[str]:
     """Yield the waterfall, the table and the notes of an attribution, or why there is none."""
     given = summary.get("attribution")
-    found = parts.shares(given) if given else None
+    found = parts.shares(summary) if given else None
     if found is None:
         why = (
             "No switch is on: there is nothing to share out."

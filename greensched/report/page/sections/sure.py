@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from greensched.report import heading
+from greensched.report.charts.scopes import scale
+from greensched.report.difference import ENERGY, MACHINES, SCOPE2, by_key
 from greensched.report.page.html import Section, figure, listed, paragraph, table, text
 from greensched.report.words import number, ranged, signed, unit_for
 
@@ -45,11 +47,11 @@ def _scopes(summary: Mapping[str, Any]) -> str:
     runs = (summary["baseline"], summary["scenario"])
     kind = runs[0]["kind"]
     both = [run["scope2_location_kg"] + run["embodied_kg"] for run in runs]
-    divisor, unit = unit_for("kg", both)
+    divisor, unit, digits = scale(summary)
 
     def cells(values: list[float]) -> list[str]:
         shown = [v / divisor for v in values]
-        return [*(number(v, 3) for v in shown), signed(shown[1] - shown[0], 3)]
+        return [*(number(v, digits) for v in shown), signed(shown[1] - shown[0], digits)]
 
     low, high = (runs[1][k] / divisor for k in ("embodied_low_kg", "embodied_high_kg"))
     nothing = ["–", "–", "–"]
@@ -121,14 +123,14 @@ def _sensitivity(evidence: Evidence, charts: Mapping[str, Chart]) -> Iterator[st
     yield table(
         "Least, middle and most over everything that was tried",
         ["", "least", "middle", "most"],
-        [_range(name, found) for name, found in told["figures"].items()],
+        [_range(name, found, evidence.summary) for name, found in told["figures"].items()],
     )
     basis = [
         f"{axis['name']}: {axis['low']['setting']} .. {axis['high']['setting']} ({axis['basis']})"
         for axis in told["axes"]
     ]
     yield listed(basis)
-    if not any(axis["name"] == "idle power" for axis in told["axes"]):
+    if priced_only(told):
         yield (
             f'<p class="note">{text(PRICED_ONLY)} <code>greensched sensitivity SCENARIO --out '
             "RESULT</code> adds idle power, errors of forecasts and other seeds, by runs of their "
@@ -136,18 +138,40 @@ def _sensitivity(evidence: Evidence, charts: Mapping[str, Chart]) -> Iterator[st
         )
 
 
+def varied_inputs(told: Mapping[str, Any]) -> str:
+    """Return what was varied, and whether what machines do was, as the end of a sentence."""
+    names = [axis["name"] for axis in told["axes"]]
+    listed_names = " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+    kept = "; what machines do is not varied" if priced_only(told) else ", one by one"
+    return f"with {listed_names} from low to high{kept}"
+
+
+def priced_only(told: Mapping[str, Any]) -> bool:
+    """Say whether only prices and factors were varied, without runs of their own."""
+    return not any(axis["name"] == "idle power" for axis in told["axes"])
+
+
 PRICED_ONLY = "These inputs change prices alone; what machines do is the same."
 LABELS = {
-    "machines_on_mean": "machines on, mean",
-    "energy_facility_kwh": "facility energy, kWh",
-    "scope2_location_kg": "scope 2, location, kgCO2e",
-    "embodied_kg": "embodied share, kgCO2e",
-    "scope2_and_embodied_kg": "both, kgCO2e",
+    MACHINES: "machines on, mean",
+    ENERGY: "facility energy, {unit}",
+    SCOPE2: "scope 2, location, {unit}CO2e",
+    "embodied_kg": "embodied share, {unit}CO2e",
+    "scope2_and_embodied_kg": "both, {unit}CO2e",
 }
 
 
-def _range(name: str, found: Mapping[str, float]) -> list[str]:
+def _range(name: str, found: Mapping[str, float], summary: Mapping[str, Any]) -> list[str]:
+    """Return least, middle and most of a figure, the middle as the tables show it."""
     group, _, quantity = name.partition(".")
-    label = f"{'saved: ' if group == 'savings' else ''}{LABELS.get(quantity, quantity)}"
-    low, high = found["least"], found["most"]
-    return [label, *(ranged(found[k], low, high, 1) for k in ("least", "mid", "most"))]
+    rows = by_key(summary)
+    if quantity in rows:
+        divisor, unit, digits = (
+            getattr(rows[quantity], key) for key in ("divisor", "unit", "digits")
+        )
+    else:
+        divisor, unit, digits = scale(summary)
+    label = f"{'saved: ' if group == 'savings' else ''}{LABELS[quantity].format(unit=unit)}"
+    low, mid, high = (found[key] / divisor for key in ("least", "mid", "most"))
+    least, most = (ranged(v, low, high, digits) for v in (low, high))
+    return [label, least, number(mid, digits), most]
