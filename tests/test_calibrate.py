@@ -190,9 +190,8 @@ def test_limits_are_kept_and_told(week: Metered) -> None:
     """Watts that would go beyond a limit stop there, and the table says so."""
     path = week.meters("far.csv", ("machine_type", "server", 1.0))
     out = week.folder / "far.yaml"
-    page = ("--page", week.folder / "far.html")
     words = ("calibrate", week.scenario, "--meter", path, "--within", "1.1", "--out", out)
-    told = call(*words, *page)
+    told = call(*words)
     assert 0 == told.exit_code
     text = (week.folder / "far.html").read_text(encoding="utf-8")
     assert "AT ITS LIMIT" in text
@@ -215,9 +214,15 @@ def test_overlay_makes_a_result_calibrated(week: Metered) -> None:
     assert f"modelled · {stamp}" in told.stdout
     summary = json.loads((week.folder / "result" / "summary.json").read_text())
     assert stamp == summary["stamp"]["calibration"]
+    report = (week.folder / "result" / "report.html").read_text(encoding="utf-8")
+    assert 'href="calibration.html"' in report
+    assert (week.folder / "fitted.html").read_text() == (
+        week.folder / "result" / "calibration.html"
+    ).read_text()
     changed = call(*words, *short, "--set", "fleet.server.power.idle=90 W")
     assert "modelled · uncalibrated" in changed.stdout
     assert "watts or PUE are not those" in changed.stdout
+    assert not (week.folder / "result" / "calibration.html").exists()
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,6 @@ def test_table_tells_service_beside_saving() -> None:
         *(
             "wait for room, mean",
             "wait for room, p95",
-            "time to start, p95",
             "missed deadlines",
             "evictions",
             "work lost",
@@ -198,6 +197,14 @@ def test_table_tells_service_beside_saving() -> None:
         *("data quality", "3 rows dropped", "20 machines beyond", "3 actions of the switches"),
     ):
         assert label in text
+    assert "time to start" not in text
+
+
+def test_time_to_start_is_told_where_jobs_are_held() -> None:
+    """Where jobs are held by choice, the wait for room is not all: time to start is told too."""
+    made = summary()
+    made["scenario"]["batch"] |= {"held": 5, "held_mean_s": 60.0, "start_p95_s": 7_200.0}
+    assert "time to start, p95, h" in result_text(made, columns=100)
 
 
 def test_comparison_has_both_scenarios() -> None:

@@ -196,10 +196,8 @@ def test_digits_are_added_until_a_difference_is_seen() -> None:
 def test_time_after_the_window_is_told(made: dict[str, Any], told: str) -> None:
     """Headline, sentence and quality say how long runs go on, and what is saved before that."""
     assert told.count("tidal-week: 7 days and 53.5 h until the last job ended, 40 services") == 3
-    said = (
-        "ithin the 7 days it saves 1.02 MWh (81 %) and 0.587 tCO2e (79 %), the rest in the 53.5 h"
-    )
-    assert said in told
+    assert "ithin the window of 7 days it saves 1.02 MWh (81 %) and 0.587 tCO2e (79 %)" in told
+    assert "the rest in the 53.5 h after it" in told
     assert "every figure is of the window and of 53.5 h after it, until the last job ended" in told
     made["scenario"]["batch"]["unfinished"] = 1
     assert "7 days and 53.5 h until the drain was cut" in heading.headline(made)
@@ -212,7 +210,9 @@ def test_saving_that_lies_in_the_window_is_not_split() -> None:
     assert "7 days and 1.0 h until the last job ended" in heading.headline(told)
     assert not heading.in_window(told)
     told["savings"]["in_window"]["energy_facility_kwh"] *= 0.98
-    assert heading.in_window(told).startswith("within the 7 days it saves 1.65 MWh (98 %) and")
+    assert heading.in_window(told).startswith(
+        "within the window of 7 days it saves 1.65 MWh (98 %) and"
+    )
     told["window"]["end_s"] = told["window"]["length_s"]
     assert not heading.in_window(told)
     assert heading.headline(told).startswith("tidal-week: 7 days, 40 services")

@@ -256,6 +256,45 @@ def _result(made: dict[str, Any], jobs: Any = None) -> Any:
     )
 
 
+VERIFIED = {
+    "scenario_sha256": "a" * 64,
+    "energy_error_share": 0.034,
+    "effects": {
+        name: {"energy_facility_kwh": kwh} for name, kwh in (("load", 3.0), ("model", -9.0))
+    },
+}
+
+
+def test_pages_of_calibrate_and_verify_are_in_the_report(tmp_path: Path) -> None:
+    """The report links to the page of its calibration and to each verification of its scenario."""
+    made = summary()
+    made["stamp"]["calibration"] = "calibrated, MAPE 3.1 %"
+    kept = tmp_path / "week 1-verified"
+    kept.mkdir()
+    other = VERIFIED | {"scenario_sha256": "b" * 64}
+    for name, told in (("001", VERIFIED), ("002", other)):
+        (kept / f"{name}.json").write_text(json.dumps(told), encoding="utf-8")
+    folder = tmp_path / "week 1"
+    write_result(_result(made), folder, command="x", page=page, calibration="<html>")
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert page(read_result(folder).evidence) == text
+    assert "Watts and PUE were fitted to meters; on days held out: calibrated, MAPE 3.1 %" in text
+    assert ["calibration.html", "../week%201-verified/001.html"] == re.findall(
+        r'<li><a href="([^"#]+)"', text
+    )
+    assert "3.4 % above what was predicted; most of it is model" in text
+    assert "calibration.html" in read_result(folder).manifest["outputs"]
+
+
+def test_damaged_verification_is_named(tmp_path: Path) -> None:
+    """A verification that cannot be read is a finding with its path, and nothing is written."""
+    (tmp_path / "r-verified").mkdir()
+    (tmp_path / "r-verified" / "001.json").write_text("{", encoding="utf-8")
+    with pytest.raises(DataError, match=r"001\.json.*damaged"):
+        write_result(_result(summary()), tmp_path / "r", command="x", page=page)
+    assert not (tmp_path / "r").exists()
+
+
 def test_result_is_written_and_read_back(tmp_path: Path) -> None:
     """All files are there, and what is read back is what was written."""
     folder = tmp_path / "a" / "result"

@@ -294,6 +294,8 @@ def test_command_keeps_every_verification(world: World, tmp_path: Path) -> None:
     names = [f"{n}.{kind}" for n in ("001", "002") for kind in ("csv", "html", "json")]
     assert names == kept
     page = (tmp_path / "week-verified" / "002.html").read_text(encoding="utf-8")
+    report = (tmp_path / "week" / "report.html").read_text(encoding="utf-8")
+    assert report.count('href="../week-verified/00') == 2
     said = ("small: was it true?", "most of it is load", "verified before")
     assert all(one in page for one in said)
     document = json.loads((tmp_path / "week-verified" / "001.json").read_text(encoding="utf-8"))

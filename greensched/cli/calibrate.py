@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     "--page",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the comparison as a page too.",
+    help="The comparison as a page.  [default: the overlay's name with .html]",
 )
 @form("table", "json", "csv")
 @scenario_options
@@ -82,14 +82,13 @@ def calibrate(
     metered = read_meters(meter, options)
     found = _found(loaded, metered, hold=hold, within=within)
     click.echo(_printed(found, form), nl=False)
-    if page is not None:
-        _write_page(found, page)
+    place = out or scenario.with_suffix(".calibrated.yaml")
+    _write_page(found, page or place.with_suffix(".html"))
     if found.refused:
         raise DataError(*found.refused)
     if not found.is_fitted:
         say.tell("everything is held: no overlay was written")
         return
-    place = out or scenario.with_suffix(".calibrated.yaml")
     _write(found, place, scenario)
     say.tell(f"next      greensched run {scenario} --overlay {place}")
 

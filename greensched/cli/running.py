@@ -72,6 +72,14 @@ class Asked:
         return scenario if self.on_bad is None else _with_on_bad(scenario, self.on_bad)
 
     @property
+    def calibration(self) -> str:
+        """Return the page of the calibration that wrote the overlay; empty where there is none."""
+        page = None if self.overlay is None else self.overlay.with_suffix(".html")
+        if page is None or not page.is_file():
+            return ""
+        return page.read_text(encoding="utf-8")
+
+    @property
     def command(self) -> str:
         """Return the command that repeats it, the path as it was typed."""
         words = ["greensched", "run", str(self.path)]
@@ -200,17 +208,20 @@ def carry_out(
     """Run a scenario, write its results, print them, record them; return the summary."""
     from greensched.experiment import Question
     from greensched.experiment.sensitivity import priced_only
-    from greensched.report.outputs import check_place, write_result
+    from greensched.report.outputs import check_place, verifications, write_result
     from greensched.report.page import page
+    from greensched.scenario.calibration import UNCALIBRATED, stamp_of
 
     scenario = asked.load()
     folder = out or Path("results") / scenario.result_name
     check_place(folder)
+    verifications(folder, scenario.hash)  # one that is damaged is told of before an hour's run
     question = Question() if asked.attribution and scenario.policies else None
     known = command or asked.command
     result = replay(scenario, workers, question, sizing=asked.sizing, command=known)
     sure = priced_only(result).document
-    write_result(result, folder, command=known, page=page, sensitivity=sure)
+    given = "" if stamp_of(scenario.spec) == UNCALIBRATED else asked.calibration
+    write_result(result, folder, command=known, page=page, sensitivity=sure, calibration=given)
     summary = result.summary
     click.echo(printed(summary, form), nl=False)
     if asked.per_year:

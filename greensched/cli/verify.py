@@ -67,7 +67,8 @@ def verify(result: Path, sources: tuple[Path, ...], form: str, **given: Any) -> 
     read and the grid's intensity. Effects of load, forecast, policy, model and intensity sum to
     the difference. Each verification is kept, so that misses are too.
     """
-    from greensched.report.outputs import read_result
+    from greensched.report.outputs import PAGE, read_result, verified_folder, write_texts
+    from greensched.report.page import page
 
     own = {key: given.pop(key) for key in ("start", "meter", "machines", "intensity")}
     place, where = given.pop("out"), given.pop("scenario")
@@ -80,10 +81,13 @@ def verify(result: Path, sources: tuple[Path, ...], form: str, **given: Any) -> 
     actual = _actual(scenario, sources, own, given)
     totals = stored.summary["scenario"] | {"end_s": stored.summary["window"]["end_s"]}
     found = _found(scenario, actual, totals)
-    folder = place or result.with_name(f"{result.resolve().name}-verified")
+    folder = place or verified_folder(result)
     earlier = _earlier(folder)
     click.echo(_printed(found, form, earlier), nl=False)
     _keep(found, folder, earlier)
+    if place is None:
+        write_texts(result, {PAGE: page(read_result(result).evidence)})
+        say.tell(f"written   {result / PAGE}, which links to it")
 
 
 def _scenario(stored: Stored, where: Path | None) -> Scenario:

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from greensched.experiment.world import Shared
     from greensched.model import FloatArray, IntArray, Jobs, Services
 
-NOBODY_HELD: Final = {"held": 0, "held_mean_s": None, "held_p95_s": None, "pauses": 0}
+NOBODY_HELD: Final = {
+    "start_p95_s": None,
+    "held": 0,
+    "held_mean_s": None,
+    "held_p95_s": None,
+    "pauses": 0,
+}
 
 
 def step_lengths_ms(services: Services, end_ms: int) -> IntArray:
@@ -161,17 +167,22 @@ def queue_waits_ms(run: RunResult, jobs: Jobs) -> IntArray:
     return waits
 
 
-def _held(jobs: JobOutcome) -> dict[str, int | float | None]:
-    """Return how many jobs a policy held at arrival, how long, and how often it paused any."""
-    waits_s = jobs.held_ms[jobs.held_ms > 0] / MS_PER_S
-    pauses = int(jobs.pauses.sum())
-    if not len(waits_s):
-        return {**NOBODY_HELD, "pauses": pauses}
-    return {
-        "held": len(waits_s),
-        "held_mean_s": float(waits_s.mean()),
-        "held_p95_s": float(np.percentile(waits_s, 95)),
-        "pauses": pauses,
+def _held(jobs: JobOutcome, waits_s: FloatArray) -> dict[str, int | float | None]:
+    """Return how many jobs a policy held at arrival, how long, and how often it paused any.
+
+    And with that, within what time of their submission 95 of 100 jobs begin.
+    """
+    held_s = jobs.held_ms[jobs.held_ms > 0] / MS_PER_S
+    told = NOBODY_HELD | {
+        "start_p95_s": float(np.percentile(waits_s + jobs.held_ms / MS_PER_S, 95)),
+        "pauses": int(jobs.pauses.sum()),
+    }
+    if not len(held_s):
+        return told
+    return told | {
+        "held": len(held_s),
+        "held_mean_s": float(held_s.mean()),
+        "held_p95_s": float(np.percentile(held_s, 95)),
     }
 
 
@@ -193,7 +204,6 @@ def batch_level(shared: Shared, run: RunResult) -> dict[str, Any]:
             "wait_mean_s": None,
             "wait_p95_s": None,
             "wait_p95_ok": None,
-            "start_p95_s": None,
             **NOBODY_HELD,
             "evictions": 0,
             "wasted_core_h": 0.0,
@@ -219,8 +229,7 @@ def batch_level(shared: Shared, run: RunResult) -> dict[str, Any]:
         "wait_mean_s": float(waits_s.mean()),
         "wait_p95_s": p95_s,
         "wait_p95_ok": _ok(p95_s, counted["wait_p95_limit_s"]),
-        "start_p95_s": float(np.percentile(waits_s + out.held_ms / MS_PER_S, 95)),
-        **_held(out),
+        **_held(out, waits_s),
         "evictions": int(out.evictions.sum()),
         "wasted_core_h": float((out.wasted_ms * cores).sum() / MS_PER_H),
         "work_core_h": float(work_ms / MS_PER_H),

@@ -37,6 +37,7 @@ class Row:
     measure: Measure
     objective: str = ""
     optional: bool = False  # left out where no column has a value
+    needs: str = ""  # left out where no column has a value of this key
     least: str = ""  # the keys of its range, where it has one
     most: str = ""
 
@@ -130,6 +131,7 @@ ROWS: Final = (
         key="batch.start_p95_s",
         label="time to start, p95, {unit}",
         measure="s",
+        needs="batch.held",  # else it is the wait for room
     ),
     Row(
         group="batch",
@@ -305,6 +307,8 @@ def _line(
     """Return one row; None for an optional one where there is nothing to tell."""
     raw = tuple(look_up(o, row.key) for o in outcomes)
     if row.optional and not any(raw):
+        return None
+    if row.needs and not any(look_up(o, row.needs) for o in outcomes):
         return None
     divisor, unit = unit_for(row.measure, raw) if row.measure in LADDERS else (1.0, currency)
     shown = tuple(None if v is None else v / divisor for v in raw)

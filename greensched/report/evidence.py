@@ -21,3 +21,5 @@ class Evidence:
     jobs: pd.DataFrame | None = None
     factors: pd.DataFrame | None = None
     sensitivity: Mapping[str, Any] | None = None
+    calibration: str = ""  # the page of the calibration that it ran with, from the result's folder
+    verified: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # pages, and what each says

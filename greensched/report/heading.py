@@ -80,8 +80,8 @@ def in_window(summary: Mapping[str, Any]) -> str:
         for (k, v), end in zip(shares.items(), ("", "CO2e"), strict=True)
     )
     return (
-        f"within the {days(summary)} it saves {energy} and {carbon}, the rest in the "
-        f"{drain(summary)} after them, in which the last jobs end and services keep their last "
+        f"within the window of {days(summary)} it saves {energy} and {carbon}, the rest in the "
+        f"{drain(summary)} after it, in which the last jobs end and services keep their last "
         "load"
     )
 

@@ -85,12 +85,7 @@ def verification_page(
     told: Mapping[str, Any], hours: Mapping[str, Any], earlier: Sequence[float] = ()
 ) -> str:
     """Return the page of a verification, of one file."""
-    error = 100 * told["energy_error_share"]
-    cause = verification.causes_of(told)[0]
-    sees = (
-        f"Energy came out {number(abs(error), 1)} % {'above' if error > 0 else 'below'} what was"
-        f" predicted; most of it is {cause}: {verification.MEANS[cause]}."
-    )
+    sees = verification.sentence(told)
     chart = _line_chart(
         name="came",
         title="What was predicted, and what came",

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +29,7 @@ PAGE: Final = "report.html"
 BOUNDS: Final = "bounds.json"
 SIZING: Final = "sizing.json"
 SENSITIVITY: Final = "sensitivity.json"
+CALIBRATION: Final = "calibration.html"
 MARKS: Final = (MANIFEST, SUMMARY)  # by which a folder is known to be a result
 TABLES: Final = ("series", "jobs", "entries", "parts", "factors", "replicas")
 FINDINGS_MAX: Final = 20  # of a damaged summary
@@ -70,7 +71,30 @@ class Stored:
             jobs=self.table("jobs"),
             factors=self.table("factors"),
             sensitivity=self.sensitivity,
+            calibration=CALIBRATION if (self.folder / CALIBRATION).is_file() else "",
+            verified=verifications(self.folder, self.summary["scenario_sha256"]),
         )
+
+
+def verified_folder(result: Path) -> Path:
+    """Return where verifications of a result are kept: beside it, so that they outlive it."""
+    return result.with_name(f"{result.resolve().name}-verified")
+
+
+def verifications(result: Path, scenario_sha256: str) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """Return the pages of verifications of a result, from its folder, and what each says.
+
+    Those of another scenario are left out. Raises DataError where one cannot be read.
+    """
+    found = []
+    for path in sorted(verified_folder(result).glob("*.json")):
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(Finding(where=str(path), what=f"damaged: {error}")) from None
+        if told.get("scenario_sha256") == scenario_sha256:
+            found.append((f"../{path.parent.name}/{path.stem}.html", told))
+    return tuple(found)
 
 
 def check_place(folder: Path, marks: Sequence[str] = MARKS, what: str = "a result") -> None:
@@ -96,14 +120,30 @@ def write_result(
     command: str,
     page: Callable[[Evidence], str],
     sensitivity: Mapping[str, Any] | None = None,
+    calibration: str = "",
 ) -> None:
     """Write all files of `result` as `folder`; an earlier result there is replaced.
 
-    `page` makes the HTML; `sensitivity` is the document of how sure the figures are. Raises
-    UsageError where the place cannot be written or holds something else.
+    `page` makes the HTML; `sensitivity` is the document of how sure the figures are,
+    `calibration` the page of the calibration whose overlay it ran with. Raises UsageError where
+    the place cannot be written or holds something else, DataError where a verification beside it
+    cannot be read.
     """
     check_place(folder)
-    write_folder(folder, lambda temporary: _fill(result, temporary, command, page, sensitivity))
+    verified = verifications(folder, result.summary["scenario_sha256"])
+
+    def fill(temporary: Path) -> None:
+        if calibration:
+            (temporary / CALIBRATION).write_text(calibration, encoding="utf-8")
+        told = replace(
+            _fill(result, temporary, command, sensitivity),
+            calibration=CALIBRATION if calibration else "",
+            verified=verified,
+        )
+        (temporary / PAGE).write_text(page(told), encoding="utf-8")
+        write_json(temporary / MANIFEST, told.manifest)
+
+    write_folder(folder, fill)
 
 
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
@@ -165,10 +205,9 @@ def _fill(
     result: Result,
     folder: Path,
     command: str,
-    page: Callable[[Evidence], str],
     sensitivity: Mapping[str, Any] | None,
-) -> None:
-    """Write the files into a folder of their own."""
+) -> Evidence:
+    """Write the files into a folder of their own; return what page and manifest tell of them."""
     summary = result.summary
     write_json(folder / SUMMARY, summary)
     if result.bounds is not None:
@@ -181,17 +220,14 @@ def _fill(
     frames = (series, jobs, result.entries, result.parts, factors, result.replicas)
     for name, frame in zip(TABLES, frames, strict=True):
         write_parquet(frame, folder / f"{name}.parquet")
-    about = manifest(result, folder, command)
-    told = Evidence(
+    return Evidence(
         summary=summary,
-        manifest=about,
+        manifest=manifest(result, folder, command),
         series=series,
         jobs=jobs,
         factors=factors,
         sensitivity=sensitivity,
     )
-    (folder / PAGE).write_text(page(told), encoding="utf-8")
-    write_json(folder / MANIFEST, about)
 
 
 def _replace(temporary: Path, folder: Path) -> None:

@@ -31,6 +31,17 @@ MEANS: Final = {
 }
 
 
+def sentence(told: Mapping[str, Any]) -> str:
+    """Return how far a prediction was off, and by what most."""
+    error = 100 * told["energy_error_share"]
+    effects = told["effects"]
+    cause = max(effects, key=lambda name: abs(effects[name]["energy_facility_kwh"]))
+    return (
+        f"Energy came out {number(abs(error), 1)} % {'above' if error > 0 else 'below'} what was"
+        f" predicted; most of it is {cause}: {MEANS[cause]}."
+    )
+
+
 def verification_text(
     document: Mapping[str, Any], hours: Mapping[str, Any], earlier: Sequence[float] = ()
 ) -> str:

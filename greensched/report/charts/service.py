@@ -197,7 +197,7 @@ def _services_see(minutes: Mapping[str, Mapping[str, float]], kind: str) -> str:
     scenario, baseline = minutes["scenario"], minutes[kind]
     counts = [sum(v > 0 for v in own.values()) for own in (baseline, scenario)]
     sums = [sum(own.values()) for own in (baseline, scenario)]
-    digits = digits_apart(*sums, digits_for(sums))
+    digits = digits_apart(sums[0], sums[1], digits_for(sums))
     total = [number(one, digits) for one in sums]
     text = (
         f"{plural(counts[1], 'service')} in violation for {total[1]} service-minutes in all; "

@@ -44,6 +44,14 @@ def listed(items: Iterable[str]) -> str:
     return f"<ul>{made}</ul>" if made else ""
 
 
+def links(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return a list of links: where each leads, and its words; nothing where there is none."""
+    made = "".join(
+        f'<li><a href="{escape(quote(to))}">{text(words)}</a></li>' for to, words in pairs
+    )
+    return f"<ul>{made}</ul>" if made else ""
+
+
 def facts(pairs: Iterable[tuple[str, str]]) -> str:
     """Return names and what they are."""
     made = "".join(f"<dt>{text(k)}</dt><dd>{text(v)}</dd>" for k, v in pairs)

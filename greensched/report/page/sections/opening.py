@@ -124,8 +124,8 @@ def _jobs(summary: Mapping[str, Any], lines: Mapping[str, Line]) -> Iterator[str
     batch, kind = summary["scenario"]["batch"], summary["baseline"]["kind"]
     if not batch["jobs"]:
         return
-    start = lines["batch.start_p95_s"]
-    if batch["start_p95_s"] is not None:
+    start = lines.get("batch.start_p95_s", lines["batch.wait_p95_s"])
+    if start.raw[-1] is not None:
         after, before = (start.shown(v) for v in (start.raw[-1], start.raw[0]))
         yield f"95 % of the jobs start within {after} of their submission ({before} under {kind})."
     if batch.get("held"):

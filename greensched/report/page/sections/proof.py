@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 ASSUMPTIONS: Final = (
     (
         "The result is a simulation of this demand on this fleet; nothing was measured while the "
-        "scenario ran, and the model has not been calibrated against meters."
+        "scenario ran."
     ),
     (
         "Baseline and scenario see the same demand, are priced with the same factors and over the "
-        "same time, until the last job of both has ended."
+        "same time, until the last job of both has ended; after the window services keep their "
+        "last load."
     ),
     "Scope 2 is location-based: facility energy times the grid's average intensity, hour by hour.",
     (
@@ -70,7 +71,13 @@ def proof(evidence: Evidence) -> Iterator[Section]:
         key="assumptions",
         title="Assumptions and their sources",
         parts=(
-            listed([f"Baseline {kind}: {summary['baseline']['text']}.", *ASSUMPTIONS]),
+            listed(
+                [
+                    f"Baseline {kind}: {summary['baseline']['text']}.",
+                    f"Model of power: {summary['stamp']['calibration']} (against meters).",
+                    *ASSUMPTIONS,
+                ]
+            ),
             sources,
         ),
     )

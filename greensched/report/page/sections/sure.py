@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from greensched.report import heading
+from greensched.report import heading, verification
 from greensched.report.charts.scopes import scale
 from greensched.report.difference import ENERGY, MACHINES, SCOPE2, by_key
-from greensched.report.page.html import Section, figure, listed, paragraph, table, text
+from greensched.report.page.html import Section, figure, links, listed, paragraph, table, text
 from greensched.report.words import number, ranged, signed, unit_for
+from greensched.scenario.calibration import UNCALIBRATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +31,8 @@ def sure(evidence: Evidence, charts: Mapping[str, Chart]) -> Iterator[Section]:
         title="How sure: sensitivity",
         parts=tuple(_sensitivity(evidence, charts)),
     )
+    if truth := _truth(evidence):
+        yield Section(key="truth", title="Is the model right, and was it true?", parts=truth)
     best = (
         figure(charts["bounds"], heading=False)
         if "bounds" in charts
@@ -40,6 +43,22 @@ def sure(evidence: Evidence, charts: Mapping[str, Chart]) -> Iterator[Section]:
         title="Bounds, and the share that was captured",
         parts=(best, listed([heading.captured(summary)])),
     )
+
+
+def _truth(evidence: Evidence) -> tuple[str, ...]:
+    """Return how the model stood against meters and what came; nothing where it did not yet."""
+    calibration = evidence.summary["stamp"]["calibration"]
+    pages = [(evidence.calibration, "What meters read, and what the model says")]
+    pages = pages if evidence.calibration else []
+    pages += [(to, verification.sentence(told)) for to, told in evidence.verified]
+    if calibration == UNCALIBRATED and not pages:
+        return ()
+    fitted = (
+        "Watts and PUE were not fitted to meters."
+        if calibration == UNCALIBRATED
+        else f"Watts and PUE were fitted to meters; on days held out: {calibration}."
+    )
+    return (paragraph(fitted), links(pages))
 
 
 def _scopes(summary: Mapping[str, Any]) -> str:
