@@ -76,8 +76,8 @@ class Controller:
         self.writes = Writes(cluster, self.cache, instance)
         self.learning = Learning(cluster)
         self.planner = Planner(foresight, clocks.steady_s)
-        self.metering = Metering(cluster, prometheus)
-        self.settler = Settler(foresight, self.writes, ledger, dry_run=dry_run)
+        self.metering = Metering(cluster, clocks.steady_s, prometheus)
+        self.settler = Settler(foresight, self.metering, self.writes, ledger, dry_run=dry_run)
         self.standing: dict[str, Assessed] = {}
         self._alarms = Alarms()
         self._ready: set[str] = set()  # to be let run at once
@@ -248,7 +248,7 @@ class Controller:
         has_ended = wanted.phase == ENDED and record.phase != ENDED
         if has_ended and policy is not None and policy.spec is not None:
             self.learning.learn(job, wanted, policy)
-            wanted = self.metering.metered(wanted, job, policy.spec.energy)
+            wanted = self.metering.on_nodes(wanted, job, policy.spec.energy)
         if has_ended:
             self.settler.ended.add(job.uid)
         if wanted != record or not record.version:
@@ -363,10 +363,9 @@ class Controller:
         """Settle what ended, as actual intensity comes."""
         if now_ms < self.settler.next_ms():
             return
-        providers = {
-            p.name: p.spec.provider for p in self.cache.policies.values() if p.spec is not None
-        }
-        for one in self.settler.turn(self.cache.records, providers, now_ms):
+        policies = self.cache.policies.values()
+        specs = {p.name: p.spec for p in policies if p.spec is not None}
+        for one in self.settler.turn(self.cache.records, specs, now_ms):
             job = self.cache.jobs.get(one.uid)
             if job is not None and one.settled is not None:
                 self.writes.tell(job, "Settled", words.settled(one.settled), now_ms)

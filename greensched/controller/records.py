@@ -104,7 +104,8 @@ def _runs_by_now(
         return before.runs
     end_ms = job.ended_ms
     if phase == HELD:
-        end_ms = job.suspended_ms or now_ms
+        end_ms = max(job.suspended_ms or 0, since_ms or 0)
+        end_ms = now_ms if end_ms == since_ms else end_ms  # the cluster does not say it yet
     runs = _runs(job, since_ms, end_ms)
     return _shadow(runs, planned_ms(job)) if before.dry_run else runs
 

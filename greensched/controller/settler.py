@@ -1,4 +1,4 @@
-"""Settles records as actual intensity comes: asks for it, enters it, then says so in the record.
+"""Settles records as actual intensity comes: asks for it and meters, enters it, then says so.
 
 The entry comes first: after a crash in between it is found by its key and not made again.
 """
@@ -8,7 +8,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from greensched.controller.settle import entry, entry_key, is_open, settled, span_of
+from greensched.controller.metering import LaterError
+from greensched.controller.settle import (
+    PATIENCE_MS,
+    entry,
+    entry_key,
+    is_open,
+    settled,
+    span_of,
+)
 from greensched.errors import DataError, GreenschedError
 from greensched.units import MS_PER_DAY, MS_PER_MIN
 
@@ -16,9 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from greensched.carbon import CarbonIntensity
     from greensched.controller.api import Json
     from greensched.controller.deferral import Deferral
+    from greensched.controller.metering import Metering
     from greensched.controller.planner import Foresight
+    from greensched.controller.policy import Spec
     from greensched.controller.writes import Writes
     from greensched.ledger import Ledger
 
@@ -35,10 +46,16 @@ class Settler:
     """
 
     def __init__(
-        self, foresight: Foresight, writes: Writes, ledger: Path | None, *, dry_run: bool = False
+        self,
+        foresight: Foresight,
+        metering: Metering,
+        writes: Writes,
+        ledger: Path | None,
+        *,
+        dry_run: bool = False,
     ) -> None:
         """Begin at once."""
-        self._foresight, self._writes = foresight, writes
+        self._foresight, self._metering, self._writes = foresight, metering, writes
         self._ledger, self._dry_run = ledger, dry_run
         self.ended: set[str] = set()  # UIDs of Jobs that did since the last turn
         self._soon_ms = self._all_ms = 0
@@ -48,13 +65,13 @@ class Settler:
         return self._soon_ms if self.ended else self._all_ms
 
     def turn(
-        self, records: Mapping[str, Deferral], providers: dict[str, str], now_ms: int
+        self, records: Mapping[str, Deferral], specs: Mapping[str, Spec], now_ms: int
     ) -> list[Deferral]:
         """Settle what can be by now, and return it.
 
-        Jobs that ended since the last turn, and every ten minutes all that are open. `providers`
-        are the policies' by name; of one that is gone the record knows. Raises ApiError where the
-        server refuses for now.
+        Jobs that ended since the last turn, and every ten minutes all that are open. `specs` are
+        the policies' by name; of one that is gone the record knows the provider. Raises ApiError
+        where the server refuses for now.
         """
         every = now_ms >= self._all_ms
         if every:
@@ -64,17 +81,19 @@ class Settler:
         groups: dict[tuple[str, str, int], list[Deferral]] = {}
         for one in some:
             if is_open(one):
-                provider = providers.get(one.policy, one.provider)
+                spec = specs.get(one.policy)
+                provider = one.provider if spec is None else spec.provider
                 day = span_of(one)[0] // MS_PER_DAY
                 groups.setdefault((provider, one.zone, day), []).append(one)
         done = []
+        self._metering.begin_turn()
         for (provider, zone, _), group in sorted(groups.items()):
             first_ms = min(span_of(one)[0] for one in group)
             last_ms = max(span_of(one)[1] for one in group)
             series, _ = self._foresight.ask(
                 provider, zone, first_ms, max(last_ms, first_ms + 1), now_ms
             )
-            found = [(one, settled(one, series, now_ms)) for one in group]
+            found = [(one, self._settled(one, specs, series, now_ms)) for one in group]
             known = [(after, one.settled) for one, after in found if after is not None]
             news = [one for one, before in known if one.settled not in (None, before)]
             left = self._enter([one for one in news if one.dry_run == self._dry_run])
@@ -86,6 +105,23 @@ class Settler:
         self._all_ms = now_ms + PERIOD_MS if every else self._all_ms
         self._soon_ms = now_ms + SOON_MS
         return done
+
+    def _settled(
+        self,
+        one: Deferral,
+        specs: Mapping[str, Spec],
+        series: CarbonIntensity | None,
+        now_ms: int,
+    ) -> Deferral | None:
+        """Settle a record by its meter; one that does not answer is waited for as actuals are."""
+        found, spec = settled(one, series, now_ms), specs.get(one.policy)
+        if found is None or found.settled == one.settled or spec is None:
+            return found
+        try:
+            metered = self._metering.metered(one, spec.energy)
+        except LaterError:
+            return found if now_ms - span_of(one)[1] >= PATIENCE_MS else None
+        return found if metered is one else settled(metered, series, now_ms)
 
     def _enter(self, news: Sequence[Deferral]) -> set[str]:
         """Enter what was settled, unless it is there; return the Jobs (UID) that were refused."""

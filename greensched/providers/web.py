@@ -42,10 +42,11 @@ _REMEDIES: Final = {
 }
 
 
-class _AgainError(OutsideError):
+class PassingError(OutsideError):
     """A refusal that may pass; `after_s` is how long the server asks to wait."""
 
     def __init__(self, finding: Finding, after_s: float | None = None) -> None:
+        """Keep how long to wait."""
         super().__init__(finding)
         self.after_s = after_s
 
@@ -65,15 +66,20 @@ class Web:
     secrets: list[Secret] = field(default_factory=list)
 
     @classmethod
-    def open(cls, transport: httpx.BaseTransport | None = None) -> Self:
+    def open(
+        cls,
+        transport: httpx.BaseTransport | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        attempts: int = ATTEMPTS,
+    ) -> Self:
         """Return one over `transport`, or over the network."""
-        return cls(
-            client=httpx.Client(
-                transport=transport,
-                timeout=TIMEOUT_S,
-                headers={"accept": "application/json", "user-agent": "greensched"},
-            )
+        client = httpx.Client(
+            transport=transport,
+            timeout=timeout_s,
+            headers={"accept": "application/json", "user-agent": "greensched"},
         )
+        return cls(client=client, attempts=attempts)
 
     def __enter__(self) -> Self:
         """Return itself; connections are closed when the block ends."""
@@ -117,7 +123,7 @@ class Web:
 
     def _wait(self, error: Exception) -> bool | float:
         """Return whether to try again, or after how many seconds."""
-        if not isinstance(error, _AgainError):
+        if not isinstance(error, PassingError):
             return False
         if error.after_s is None:
             return True
@@ -135,7 +141,7 @@ class Web:
                 answer.close()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             what = masked(f"no answer: {str(error) or type(error).__name__}", *self.secrets)
-            raise _AgainError(Finding(where=where, what=what)) from None
+            raise PassingError(Finding(where=where, what=what)) from None
         if answer.status_code == HTTPStatus.NO_CONTENT:
             return None
         if answer.status_code != HTTPStatus.OK:
@@ -144,7 +150,7 @@ class Web:
             return json.loads(body, parse_constant=_no_number)
         except (ValueError, RecursionError):
             what = f"the answer of {len(body):,} bytes is no JSON; it may be cut off"
-            raise _AgainError(Finding(where=where, what=what)) from None
+            raise PassingError(Finding(where=where, what=what)) from None
 
 
 def shown(url: str) -> str:
@@ -204,7 +210,7 @@ def _refuse(where: str, answer: httpx.Response, body: bytes, secrets: list[Secre
     after_s = _retry_after_s(answer)
     if after_s is not None:
         what += f"; it asks to wait {after_s:,.0f} s"
-    raise _AgainError(Finding(where=where, what=what, remedy=remedy), after_s)
+    raise PassingError(Finding(where=where, what=what, remedy=remedy), after_s)
 
 
 def _message(body: bytes) -> str:

@@ -170,6 +170,7 @@ def test_a_human_holds_it(server: Server, policy: str) -> None:
     driver.turn()
     driver.go_to(driver.clean_ms)
     server.change("one", suspend=True)
+    driver.turn()
     driver.go_to(driver.clean_ms + 24 * MS_PER_H)
     assert server.is_suspended("one")
     record = server.record(uid)

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from greensched.controller.metering import Metering
 from greensched.controller.settle import PATIENCE_MS
 from greensched.controller.settler import Settler
 from greensched.ledger import Ledger, init_ledger, verifier_key, verify
 from tests.controller.cases import START_MS
+from tests.controller.client import Clock, FakeCluster
+from tests.controller.store import Store
 from tests.controller.test_controller_settle import H, ended, grid
 
 if TYPE_CHECKING:
@@ -50,7 +53,9 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, 
 
 def _turn(known: Known, place: Path, now_ms: int) -> None:
     """Let a replica with this ledger, which has just begun to lead, settle what it can."""
-    settler = Settler(known, cast("Writes", known), place)
+    store = Store(lambda: now_ms)
+    metering = Metering(FakeCluster(store, Clock(now_ms), "greensched"), lambda: 0.0)
+    settler = Settler(known, metering, cast("Writes", known), place)
     settler.turn(dict(known.records), {}, now_ms)
 
 
