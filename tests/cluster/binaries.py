@@ -1,12 +1,14 @@
 """What tests start: programs of a control plane and of the chart, made of their Go modules.
 
 `python -m tests.cluster.binaries kubernetes-1.36 helm` makes them, where they are not there yet.
+`definitions` is what other programs publish of their objects, from their modules too.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -24,6 +26,15 @@ MODULES: Final = Path(__file__).resolve().parent / "go"
 KUBERNETES: Final = "kubernetes-1.36"
 OLDER: Final = "kubernetes-1.34"
 HELM: Final = "helm"
+DEFINITIONS: Final = "definitions"
+PUBLISHED: Final = {  # what other programs' modules say of their own objects
+    "github.com/kedacore/keda/v2": ("config/crd/bases/keda.sh_scaledobjects.yaml",),
+    "github.com/koordinator-sh/koordinator": (
+        "config/crd/bases/config.koordinator.sh_clustercolocationprofiles.yaml",
+        "config/crd/bases/slo.koordinator.sh_nodeslos.yaml",
+        "apis/configuration/slo_controller_config.go",
+    ),
+}
 PROMTOOL: Final = "promtool"
 PLANE: Final = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 STAGES: Final = "stages.yaml"  # how kwok lets nodes and Pods live
@@ -75,6 +86,9 @@ def _make(name: str, folder: Path) -> None:
     go = shutil.which("go")
     if go is None:
         raise MissingError(REMEDY.format(programs=", ".join(PLANE)))
+    if name == DEFINITIONS:
+        _fetch(go, folder)
+        return
     sys.stderr.write(f"building {name} (minutes, once; kept in {folder})\n")
     began = time.monotonic()
     with tempfile.TemporaryDirectory(dir=folder.parent) as made:
@@ -91,6 +105,18 @@ def _make(name: str, folder: Path) -> None:
         shutil.copytree(made, f"{folder}.new", dirs_exist_ok=True)
     Path(f"{folder}.new").rename(folder)
     sys.stderr.write(f"built {name} in {time.monotonic() - began:.0f} s\n")
+
+
+def _fetch(go: str, folder: Path) -> None:
+    """Copy what other programs publish of their objects; nothing of theirs is built."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+        for module, files in PUBLISHED.items():
+            told = json.loads(_run([go, "mod", "download", "-json", module], DEFINITIONS))
+            for file in files:
+                shutil.copy(Path(told["Dir"]) / file, made)
+        Path(made).chmod(0o755)
+        shutil.copytree(made, f"{folder}.new", dirs_exist_ok=True)
+    Path(f"{folder}.new").rename(folder)
 
 
 def _flags(name: str) -> Iterator[str]:
@@ -168,7 +194,7 @@ def _unpack(package: str, folder: Path) -> None:
 
 def main(*names: str) -> None:
     """Make what is named, by default all that the tests need."""
-    for name in names or (KUBERNETES, HELM, PROMTOOL):
+    for name in names or (KUBERNETES, HELM, DEFINITIONS, PROMTOOL):
         sys.stdout.write(f"{promtool() if name == PROMTOOL else programs(name)}\n")
 
 

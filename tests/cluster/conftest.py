@@ -13,7 +13,7 @@ import pytest
 
 from greensched.controller.lease import NAME
 from tests.cluster.api import NODES, POLICIES, Api, RefusedError, node
-from tests.cluster.binaries import HELM, KUBERNETES, MissingError, programs
+from tests.cluster.binaries import DEFINITIONS, HELM, KUBERNETES, MissingError, programs
 from tests.cluster.control_plane import ADMIN, ControlPlane, environment
 from tests.cluster.worker import CONTROLLER, SPACE, Worker
 from tests.conftest import ROOT
@@ -108,6 +108,15 @@ def shipped(plane: ControlPlane, kubectl: Command) -> ControlPlane:
     names = ("crd/carbonpolicies.greensched.io", "crd/deferrals.greensched.io")
     kubectl("wait", "--for=condition=Established", *names)
     return plane
+
+
+@pytest.fixture(scope="session")
+def published(kubectl: Command) -> Path:
+    """Return the folder of other programs' published definitions, which the server now has."""
+    folder = _made(DEFINITIONS)
+    kubectl("apply", "--server-side", *(f"--filename={one}" for one in folder.glob("*.yaml")))
+    kubectl("wait", "--for=condition=Established", "crd", "--all")
+    return folder
 
 
 @pytest.fixture
