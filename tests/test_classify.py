@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from greensched.errors import ScenarioError
+from greensched.errors import DataError, ScenarioError
 from greensched.experiment.run import run
 from greensched.model import JobClass, Jobs
 from greensched.scenario import build_workload, loads
@@ -91,6 +91,29 @@ def test_what_no_rule_matches_is_counted() -> None:
     found = by({"partition": "cpu", "deferrable": True})
     said = "classify: 2 of 4 jobs (50.0 % of core-hours) match no rule, never shifted"
     assert (said,) == found.findings
+
+
+@pytest.mark.parametrize("more", [{"kind": "service", "class": "idle"}, {"deferrable": True}])
+def test_rules_that_no_job_is_left_to_are_told(more: dict[str, Any]) -> None:
+    """A pattern with a slip, or behind a wider rule, has no effect: it is said, and no service."""
+    wide = {"partition": "*", "deferrable": True}
+    found = by(wide, {"partition": "cpuu", **more}, {"qos": "low", "partition": "c*", **more})
+    said = "classify: no job is left to the rule "
+    assert [f"{said}partition 'cpuu'", f"{said}partition 'c*', qos 'low'"] == [
+        finding for finding in found.findings if finding.startswith(said)
+    ]
+    assert found.services is None
+
+
+def test_a_service_of_jobs_has_a_name_of_its_own() -> None:
+    """A name that a service of the trace has is refused, not given twice."""
+    there = replace(services_of([[500] * 8], step_ms=H_MS // 2), names=("web",))
+    given = Classified(
+        jobs=slurm(), history_jobs=None, services=there, history_services=None, findings=()
+    )
+    rule: Any = {"partition": "cpu", "kind": "service", "class": "web"}
+    with pytest.raises(DataError, match="the trace has a service 'web' already"):
+        classified(given, ClassifySpec(rules=(rule,)), 4 * H_MS, 1)
 
 
 def test_a_larger_share_lets_the_same_jobs_wait_and_more() -> None:

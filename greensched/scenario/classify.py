@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from greensched.errors import DataError, Finding, escape_control
 from greensched.model import NONE, JobClass, Jobs, Services
 from greensched.readers.grid import SERVICE_TIME_MS
 from greensched.scenario.cut import take_jobs
@@ -57,10 +58,23 @@ def classified(given: Classified, spec: ClassifySpec, window_ms: int, seed: int)
         else _by_rules(past, past_rows, spec, np.ones(len(past))),
         findings=(*given.findings, *_told(given.jobs, rows, spec)),
     )
-    served = [i for i, rule in enumerate(spec.rules) if rule.kind == "service"]
-    if not np.isin(rows, served).any():
+    if not np.isin(rows, _served_by(spec)).any():
         return made
     return _with_services(made, given, (rows, past_rows), spec, window_ms)
+
+
+def _served_by(spec: ClassifySpec) -> list[int]:
+    """Return the numbers of the rules that make services."""
+    return [i for i, rule in enumerate(spec.rules) if rule.kind == "service"]
+
+
+def _check_names(names: list[str], base: Services | None) -> None:
+    """Raise DataError where the trace has a service of a name already."""
+    known = () if base is None else base.names
+    twice = [name for name in names if name in known]
+    if twice:
+        what = f"the trace has a service '{twice[0]}' already"
+        raise DataError(Finding(where="classify", what=what, remedy="give 'class' another name"))
 
 
 def _rule_of(jobs: Jobs, rules: tuple[Rule, ...]) -> IntArray:
@@ -131,19 +145,26 @@ def _told(jobs: Jobs, rows: IntArray, spec: ClassifySpec) -> tuple[str, ...]:
     total = max(float(core_h.sum()), 1e-12)
     left = rows < 0
     part = 100 * float(core_h[left].sum()) / total
-    said = (
+    unmatched = (
         f"classify: {int(left.sum()):,} of {len(jobs):,} jobs ({part:.1f} % of core-hours) match "
         "no rule, never shifted"
     )
+    idle = [rule for i, rule in enumerate(spec.rules) if not (rows == i).any()]
+    said = (unmatched, *(f"classify: no job is left to the rule {_named(r)}" for r in idle))
     guess = np.array([r.assumed for r in spec.rules] + [False])[rows]
     if not guess.any():
-        return (said,)
+        return said
     part = 100 * float(core_h[guess].sum()) / total
     assumed = (
         f"classify: that {int(guess.sum()):,} jobs ({part:.1f} % of core-hours) may wait is "
         f"assumed; {100 * spec.assumed_share:g} % of them do"
     )
-    return (said, assumed)
+    return (*said, assumed)
+
+
+def _named(rule: Rule) -> str:
+    """Return the patterns of a rule in words."""
+    return ", ".join(f"{what} '{escape_control(text)}'" for what, text in rule.patterns.items())
 
 
 def _with_services(
@@ -156,12 +177,13 @@ def _with_services(
     """Return the demand with the jobs of `kind: service` as services, a name each."""
     assert given.jobs is not None
     assert made.jobs is not None
-    names = sorted({str(r.class_) for r in spec.rules if r.kind == "service"})
-    of_rule = np.array(
-        [names.index(str(r.class_)) if r.kind == "service" else -1 for r in spec.rules] + [-1]
-    )
-    now, past = of_rule[rows[0]], None if rows[1] is None else of_rule[rows[1]]
     base = given.services
+    served = {i: str(spec.rules[i].class_) for i in _served_by(spec) if (rows[0] == i).any()}
+    names = sorted(set(served.values()))
+    _check_names(names, base)
+    of_rule = np.full(len(spec.rules) + 1, -1)
+    of_rule[list(served)] = [names.index(name) for name in served.values()]
+    now, past = of_rule[rows[0]], None if rows[1] is None else of_rule[rows[1]]
     grid = (0, STEP_MS, -(-window_ms // STEP_MS))
     if base is not None:
         grid = (base.start_ms, base.step_ms, base.load_cpu_m.shape[1])
@@ -185,8 +207,13 @@ def _with_services(
         else take_jobs(kept_past, past < 0),
         services=services,
         history_services=older,
-        findings=(*made.findings, f"classify: {count:,} jobs are {len(names):,} services"),
+        findings=(*made.findings, _became(count, names)),
     )
+
+
+def _became(count: int, names: list[str]) -> str:
+    """Say how many jobs became which services."""
+    return f"classify: {count:,} jobs are now of services: {escape_control(', '.join(names))}"
 
 
 def _services(jobs: Jobs, of: IntArray, names: list[str], grid: tuple[int, int, int]) -> Services:

@@ -65,6 +65,18 @@ def test_the_result_says_that_it_is_calibrated(followed: tuple[Path, dict[str, s
     assert summary["stamp"]["calibration"].startswith("calibrated, MAPE ")
 
 
+def test_care_costs_saving_and_spares_service(followed: tuple[Path, dict[str, str]]) -> None:
+    """The second run has half the minutes of violation and some half of the saved energy."""
+    quick, careful = (
+        json.loads((followed[0] / name / "summary.json").read_text(encoding="utf-8"))
+        for name in ("predicted", "careful")
+    )
+    minutes = [run["scenario"]["service"]["violation_min"] for run in (quick, careful)]
+    saved = [run["savings"]["energy_facility_kwh"] for run in (quick, careful)]
+    assert 0.5 == pytest.approx(minutes[1] / minutes[0], abs=0.1)
+    assert 0.5 == pytest.approx(saved[1] / saved[0], abs=0.1)
+
+
 def test_manifests_are_there(followed: tuple[Path, dict[str, str]]) -> None:
     """An autoscaler and, where replicas change, a schedule for each of the 40 services."""
     folder, _ = followed
