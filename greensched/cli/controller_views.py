@@ -104,17 +104,26 @@ def _print_found(found: Sequence[Found], form: str) -> None:
 @form("table", "json", "csv")
 @verbosity
 def plan(kubeconfig: Path | None, context: str | None, namespace: str, form: str) -> None:
-    """List what waits, in order of its start: until when, by when at the latest, and why."""
+    """List what waits, in order of its start: until when, by when at the latest, and why.
+
+    In a dry run: what would.
+    """
     from greensched.cli.carbon import printed
     from greensched.controller.api import JOBS, pages
     from greensched.controller.job import read_job
     from greensched.controller.names import LATEST_START, PLANNED_START, SELECTOR, STATUS
+    from greensched.controller.words import would_wait
 
     cluster = connected(kubeconfig, context)
     jobs = [
         read_job(r) for page in pages(cluster, JOBS, namespace, SELECTOR) for r in page["items"]
     ]
-    waiting = [job for job in jobs if job.is_suspended and job.ended_ms is None]
+    now_ms = clock_ms() + cluster.skew_ms
+    waiting = [
+        job
+        for job in jobs
+        if (job.is_suspended and job.ended_ms is None) or would_wait(job, now_ms)
+    ]
     waiting.sort(key=lambda job: (job.notes.get(PLANNED_START, "~"), job.key))
     rows: list[list[Any]] = [
         [job.key, *(job.notes.get(name) for name in (PLANNED_START, LATEST_START, STATUS))]

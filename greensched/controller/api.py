@@ -111,10 +111,15 @@ class Cluster(Protocol):
 
 
 def pages(cluster: Cluster, kind: Kind, namespace: str = "", label: str = "") -> Iterator[Json]:
-    """Yield all pages of a list."""
+    """Yield all pages of a list; none for a kind of ours whose definition is not installed."""
     more = ""
     while True:
-        page = cluster.page(kind, namespace=namespace, label=label, more=more)
+        try:
+            page = cluster.page(kind, namespace=namespace, label=label, more=more)
+        except ApiError as error:
+            if error.status == HTTPStatus.NOT_FOUND and kind.group == GROUP:
+                return
+            raise
         yield page
         more = page["metadata"].get("continue") or ""
         if not more:

@@ -314,7 +314,7 @@ class Controller:
         elif self.dry_run:
             assert policy.spec is not None
             sentence = words.waits(job, policy.spec, intention, terms, now_ms)
-            self._let_run(job, f"dry run, so it runs now; else it {sentence}", now_ms, start_ms)
+            self._let_run(job, words.DRY_RUN + sentence, now_ms, start_ms)
         elif patches.is_announced(job, terms, start_ms):
             if not self.writes.is_told(job):  # but by who acted before us
                 self.writes.note_told(job, "Deferred", job.notes.get(STATUS, ""), now_ms)

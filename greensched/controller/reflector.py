@@ -59,7 +59,10 @@ class Reflector:
         self._known: dict[str, tuple[str | None, Any]] = {}  # version and value, by UID
 
     def turn(self) -> None:
-        """List if that is due, then watch until the stream ends; raises ApiError."""
+        """List if that is due, then watch until the stream ends; raises ApiError.
+
+        A kind of ours that is not installed has no objects; that it is not raises all the same.
+        """
         if self._version is None or self._now_ms() - self._listed_ms >= RESYNC_MS:
             self._list()
         assert self._version is not None
@@ -70,10 +73,10 @@ class Reflector:
             for event in stream:
                 self._take(event)
         except ApiError as error:
-            if error.status == HTTPStatus.GONE:
+            if error.status in (HTTPStatus.GONE, HTTPStatus.NOT_FOUND):
                 self._version = None
-                return
-            raise
+            if error.status != HTTPStatus.GONE:
+                raise
 
     def _list(self) -> None:
         found: dict[str, Any] = {}
@@ -90,7 +93,10 @@ class Reflector:
                     found[uid] = value
         self._known = {uid: one for uid, one in self._known.items() if uid in found}
         self._sink(Listed(kind=self._kind, objects=found))
-        self._version, self._listed_ms = version, self._now_ms()
+        self._version, self._listed_ms = version or None, self._now_ms()
+        if not version:
+            what = f"the definition of {self._kind.name} is not installed"
+            raise ApiError(f"list {self._kind.plural}", HTTPStatus.NOT_FOUND, what)
 
     def _take(self, event: Json) -> None:
         raw = event["object"]

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from greensched.controller.energy import assumed_power
+from greensched.controller.names import STATUS
+from greensched.controller.patches import planned_ms
 from greensched.units import G_PER_KG, J_PER_KWH, MG_PER_KG, MS_PER_DAY, MS_PER_S
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 SMALL_KG: Final = 0.1  # below it grams are read more easily
 LARGE_KG: Final = 100
+DRY_RUN: Final = "dry run, so it runs now; else it "
 LEAST_KG: Final = 1e-6  # less is not worth a word
 
 
@@ -48,6 +51,12 @@ def waits(job: Job, spec: Spec, intention: Intention, terms: Terms, now_ms: int)
             text += f", saves about {mass(saved)}"
     text += f"; latest start {clock(terms.latest_start_ms, now_ms)}"
     return "; ".join((text, *terms.remarks))
+
+
+def would_wait(job: Job, now_ms: int) -> bool:
+    """Tell whether a Job that a dry run let run would still wait."""
+    planned = planned_ms(job)
+    return job.notes.get(STATUS, "").startswith(DRY_RUN) and (planned or 0) > now_ms
 
 
 def runs(intention: Intention, *, is_planned: bool) -> str:

@@ -78,6 +78,7 @@ class Store:
     made: int = 0
     alive: set[str] = field(default_factory=set)  # UIDs
     keys: dict[str, set[Key]] = field(default_factory=dict)  # by plural
+    unknown: set[str] = field(default_factory=set)  # plurals whose definition is not installed
 
     # -- verbs ---------------------------------------------------------------------------------
 
@@ -86,7 +87,7 @@ class Store:
     ) -> Json:
         """Return the answer to a request; raises RefusedError."""
         match = PATH.fullmatch(path)
-        if match is None or match["plural"] not in KINDS:
+        if match is None or match["plural"] not in KINDS.keys() - self.unknown:
             raise RefusedError(HTTPStatus.NOT_FOUND, f"{path} is not served")
         plural, namespace = match["plural"], match["namespace"] or ""
         verb = method if match["name"] or method != "GET" else "LIST"

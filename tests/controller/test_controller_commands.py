@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from greensched.controller.words import DRY_RUN
 from greensched.providers.points import utc
 from greensched.units import MS_PER_H
 from tests.controller.cases import job_body, policy_body
@@ -101,6 +102,30 @@ def test_release_overdue_needs_no_controller(server: Server) -> None:
     """What is overdue, and what no policy covers, is let run by the command alone."""
     server.make(JOBS, job_body("late", duration="1h", max_delay="12h"))
     done = _done(server, "release-overdue", "-o", "json")
+    assert "no policy covers the namespace jobs" == json.loads(done.stdout)[0]["why"]
+    assert not server.job("late")["spec"]["suspend"]
+
+
+def test_plan_lists_what_would_wait(server: Server) -> None:
+    """In a dry run Jobs run, and `plan` lists those whose planned start is still to come."""
+    now_ms = int(time.time() * 1_000)
+    for name, at_ms in (("past", now_ms - MS_PER_H), ("later", now_ms + MS_PER_H)):
+        notes = {"planned_start": utc(at_ms), "status": f"{DRY_RUN}waits until then"}
+        server.make(JOBS, job_body(name, suspend=False, released_at=utc(now_ms), **notes))
+    server.make(JOBS, job_body("plain", suspend=False))
+    rows = json.loads(_done(server, "plan", "-o", "json").stdout)
+    assert ["jobs/later"] == [row["job"] for row in rows]
+    assert f"{DRY_RUN}waits until then" == rows[0]["why"]
+
+
+def test_without_definitions_nothing_waits(server: Server) -> None:
+    """Where our kinds are not installed commands find none, and what is suspended is let run."""
+    server.make(JOBS, job_body("late", duration="1h", max_delay="12h"))
+    server.store.unknown.update({"carbonpolicies", "deferrals"})
+    done = _done(server, "explain", "jobs/late", "-o", "json")
+    assert "no policy covers the namespace jobs" == json.loads(done.stdout)["why"]
+    done = _done(server, "release-overdue", "-o", "json")
+    assert 0 == done.returncode, done.stderr
     assert "no policy covers the namespace jobs" == json.loads(done.stdout)[0]["why"]
     assert not server.job("late")["spec"]["suspend"]
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from prometheus_client import generate_latest
 
+from greensched.controller.api import ApiError
 from greensched.controller.main import Clocks, Controller
 from greensched.controller.metrics import Metrics
 from greensched.ledger import Ledger, init_ledger
@@ -20,8 +22,6 @@ from tests.controller.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 JOBS = "/apis/batch/v1/namespaces/jobs/jobs"
 POLICIES = "/apis/greensched.io/v1alpha1/carbonpolicies"
@@ -235,6 +235,22 @@ def test_a_record_outlives_its_policy() -> None:
     small.store.handle("DELETE", f"{POLICIES}/default", {}, None, "human")
     small.go(MS_PER_H)
     assert 1_272 == small.record()["settled"]["saved_mg"]
+
+
+def test_without_definitions_nothing_waits() -> None:
+    """A controller that starts where our kinds are not installed lets run what is suspended."""
+    small = Small(CLEAN_AT_3)
+    small.make(JOBS, job_body("one", duration="1h", max_delay="12h"))
+    small.go(MS_PER_MIN)
+    small.store.unknown |= {"carbonpolicies", "deferrals"}
+    small.start(None, dry_run=False)
+    for one in small.reflectors[:2]:
+        with pytest.raises(ApiError, match="is not installed"):
+            one.turn()
+    small.reflectors[2].turn()
+    small.controller.turn()
+    assert "released-at" in small.notes("one")
+    assert "no policy covers" in small.notes("one")["status"]
 
 
 def test_metrics_tell_what_waits_and_was_saved() -> None:
