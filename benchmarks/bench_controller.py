@@ -51,7 +51,7 @@ class Cluster:
         self._make("/apis/greensched.io/v1alpha1/carbonpolicies", policy)
         random = Random(7)  # noqa: S311 - no secret
         for i in range(JOBS):
-            run_min, delay_min = random.randrange(20, 100), random.randrange(6 * 60, 24 * 60)
+            run_min, delay_min = random.randrange(20, 100), random.randrange(6 * 60, 22 * 60)
             words: dict[str, Any] = {"duration": f"{run_min}m", "max_delay": f"{delay_min}m"}
             body = job_body(f"job-{i:05}", actual_s=60 * run_min, **words)
             self._make("/apis/batch/v1/namespaces/jobs/jobs", body)
@@ -90,6 +90,7 @@ class Cluster:
     "controller",
     limit_s=200,
     at_most={"plan_cpu_s": 1.0, "growth_mib": 80, "day_cpu_s": 60, "calls_per_job": 12},
+    at_least={"ended": JOBS},
 )
 def controller() -> Figures:
     """Ten thousand waiting Jobs: one plan, the memory of knowing them, and 24 virtual hours.

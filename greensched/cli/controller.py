@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from greensched.controller.cluster import OfficialCluster
     from greensched.controller.foresight import Sources
+    from greensched.controller.metrics import Metrics
     from greensched.controller.overdue import Outcome
     from greensched.controller.process import Process
 
@@ -185,10 +186,10 @@ def run(
 
     sources = _sources(given["sources"], given, given["cache"])
     cluster = connected(kubeconfig, context)
-    ledger = _ledger(given["ledger"], identity, dry_run=dry_run)
     clocks = Clocks(wall_ms=clock_ms, steady_s=time.monotonic)
     lease = Lease(cluster, clocks, given["lease_namespace"], identity)
     metrics = Metrics()
+    ledger = _ledger(given["ledger"], identity, metrics, dry_run=dry_run)
     guarded = Guarded(cluster, lease.holds, metrics)
     worker = Controller(
         guarded,
@@ -221,10 +222,10 @@ def _stop_on_signals(stop: Event, process: Process) -> None:
         signal.signal(number, stopped)
 
 
-def _ledger(place: Path | None, identity: str, *, dry_run: bool) -> Path | None:
+def _ledger(place: Path | None, identity: str, metrics: Metrics, *, dry_run: bool) -> Path | None:
     """Return the ledger of this replica, made if need be; that of dry runs is one of its own.
 
-    Raises where it cannot be written.
+    Its public key is told at each start. Raises where it cannot be written.
     """
     if place is None:
         return None
@@ -233,12 +234,14 @@ def _ledger(place: Path | None, identity: str, *, dry_run: bool) -> Path | None:
     kind = "simulated" if dry_run else "operated"
     place = place.with_name(f"{place.name}-dry-run") if dry_run else place
     if not place.exists():
-        made = init_ledger(place, f"greensched-controller/{identity}", kind)
-        say.tell(f"a ledger is made: {place}, its public key {made.verifier_key}")
+        init_ledger(place, f"greensched-controller/{identity}", kind)
+        say.tell(f"a ledger is made: {place}")
     with Ledger(place) as opened:
         if opened.kind != kind:
             what = f"holds {opened.kind} entries; here they are {kind}"
             raise UsageError(Finding(where=str(place), what=what, remedy="name another"))
+        say.tell(f"ledger {place}, its public key {opened.verifier_key}")
+        metrics.tell_ledger(opened.verifier_key)
     return place
 
 

@@ -10,6 +10,8 @@ from greensched.errors import Finding, UsageError
 from greensched.units import MG_PER_KG, MS_PER_S, MWH_MILLI_PER_KWH
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from greensched.controller.main import Controller
 
 SHOWN: Final = {  # name -> what it says, and its labels
@@ -19,11 +21,16 @@ SHOWN: Final = {  # name -> what it says, and its labels
     "leader": ("1 where this replica acts.", ()),
     "clock_skew_seconds": ("How far the API server's clock is ahead of ours.", ()),
     "plan_duration_seconds": ("How long the last plan took.", ()),
-    "forecast_age_seconds": ("Since when no source knew the hours to come.", ("provider", "zone")),
+    "forecast_age_seconds": (
+        "Since when no source knew the hours to come, while a plan needs them.",
+        ("provider", "zone"),
+    ),
     "settled_jobs": ("Jobs settled whose records are still there.", ("namespace",)),
     "saved_kilograms": ("CO2e that their waiting saved; below 0 it cost.", ("namespace",)),
     "energy_kilowatt_hours": ("What they took.", ("namespace",)),
+    "ledger_info": ("The public key by which this replica's ledger is verified.", ("key",)),
 }
+LASTING: Final = ("leader", "clock_skew_seconds", "ledger_info")  # of a replica that stands by
 COUNTED: Final = {
     "actions": ("Patches of Jobs, by what they do.", ("action",)),
     "api_refusals": ("Answers of the API server that were no success.", ("status",)),
@@ -50,6 +57,7 @@ class Metrics:
             name: Counter(f"greensched_{name}", told, labels, registry=self.registry)
             for name, (told, labels) in COUNTED.items()
         }
+        self._shown: dict[str, set[tuple[str, ...]]] = {}  # labels that have a value
         self._turn_s: Any = Histogram(
             "greensched_turn_duration_seconds", "How long a turn took.", registry=self.registry
         )
@@ -74,7 +82,7 @@ class Metrics:
 
     def show(self, controller: Controller, turn_s: float) -> None:
         """Show what a controller knows after a turn that took `turn_s`."""
-        gauges, now_ms = self._gauges, controller.now_ms()
+        now_ms = controller.now_ms()
         self._turn_s.observe(turn_s)
         waiting = dict.fromkeys((job.namespace for job in controller.cache.jobs.values()), 0)
         overdue = 0
@@ -82,22 +90,42 @@ class Metrics:
             if one.standing in (Standing.WAITING, Standing.RELEASE):
                 waiting[controller.cache.jobs[uid].namespace] += 1
                 overdue += one.terms is not None and one.terms.latest_start_ms < now_ms
-        for namespace, count in waiting.items():
-            gauges["waiting_jobs"].labels(namespace).set(count)
-        gauges["overdue_jobs"].set(overdue)
-        gauges["forbidden_jobs"].set(controller.writes.forbidden)
-        gauges["clock_skew_seconds"].set(controller.cluster.skew_ms / MS_PER_S)
-        gauges["plan_duration_seconds"].set(controller.planner.took_s)
-        for (provider, zone), known_ms in controller.planner.known_ms.items():
-            age_s = max(0, now_ms - known_ms) / MS_PER_S
-            gauges["forecast_age_seconds"].labels(provider, zone).set(age_s)
+        self._set("waiting_jobs", {(n,): count for n, count in waiting.items()})
+        self._set("overdue_jobs", {(): overdue})
+        self._set("forbidden_jobs", {(): controller.writes.forbidden})
+        self._set("clock_skew_seconds", {(): controller.cluster.skew_ms / MS_PER_S})
+        self._set("plan_duration_seconds", {(): controller.planner.took_s})
+        known_ms = controller.planner.known_ms
+        self._set(
+            "forecast_age_seconds",
+            {of: max(0, now_ms - known_ms[of]) / MS_PER_S for of in controller.planner.needed},
+        )
         records = controller.cache.records.values()
         settled = totals(one for one in records if one.dry_run == controller.dry_run)
-        for namespace, (jobs, saved_mg, spent) in settled.items():
-            gauges["settled_jobs"].labels(namespace).set(jobs)
-            gauges["saved_kilograms"].labels(namespace).set(saved_mg / MG_PER_KG)
-            gauges["energy_kilowatt_hours"].labels(namespace).set(spent / MWH_MILLI_PER_KWH)
+        self._set("settled_jobs", {(n,): jobs for n, (jobs, _, _) in settled.items()})
+        self._set("saved_kilograms", {(n,): mg / MG_PER_KG for n, (_, mg, _) in settled.items()})
+        self._set(
+            "energy_kilowatt_hours",
+            {(n,): spent / MWH_MILLI_PER_KWH for n, (_, _, spent) in settled.items()},
+        )
+
+    def _set(self, name: str, values: Mapping[tuple[str, ...], float]) -> None:
+        """Show values by label, and no other ones."""
+        gauge = self._gauges[name]
+        for labels, value in values.items():
+            (gauge.labels(*labels) if labels else gauge).set(value)
+        for labels in self._shown.get(name, set()) - values.keys():
+            gauge.remove(*labels)
+        self._shown[name] = {labels for labels in values if labels}
 
     def lead(self, *, is_leader: bool) -> None:
-        """Show whether this replica acts."""
-        self._gauges["leader"].set(int(is_leader))
+        """Show whether this replica acts; one that does not tells nothing of Jobs."""
+        self._set("leader", {(): int(is_leader)})
+        if not is_leader:
+            for name, (_, labels) in SHOWN.items():
+                if name not in LASTING:
+                    self._set(name, {} if labels else {(): 0})
+
+    def tell_ledger(self, key: str) -> None:
+        """Show the public key of this replica's ledger."""
+        self._set("ledger_info", {(key,): 1})

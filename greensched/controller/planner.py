@@ -47,7 +47,8 @@ class Planner:
 
     With a new forecast or another capacity, and where room was left (`has_room`), all Jobs are
     planned anew; else those that have no plan (`unplanned`), beside the others. `told` is what
-    sources said by policy (UID), `known_ms` when they last knew what is to come.
+    sources said by policy (UID), `known_ms` when they last knew what is to come, `needed` which of
+    them the last plan asked.
     """
 
     def __init__(self, foresight: Foresight, steady_s: Callable[[], float]) -> None:
@@ -56,6 +57,7 @@ class Planner:
         self.intended: dict[str, Intention] = {}
         self.told: dict[str, str] = {}
         self.known_ms: dict[tuple[str, str], int] = {}
+        self.needed: set[tuple[str, str]] = set()
         self.took_s = 0.0
         self.has_room = True
         self.unplanned: set[str] = set()
@@ -90,6 +92,7 @@ class Planner:
         began_s = self._steady_s()
         stay: dict[str, Intention] = {}
         planned: dict[str, Intention] = {}
+        self.needed.clear()
         for uid, group in groups.items():
             if any(c.released_ms is None or c.may_pause for c in group):
                 chosen, others = self._chosen(policies[uid], group, now_ms)
@@ -113,6 +116,7 @@ class Planner:
         until_ms = min(max(last_ms, now_ms + MS_PER_H), now_ms + AHEAD_MS)
         series, told = self._foresight.ask(spec.provider, spec.zone, now_ms, until_ms, now_ms)
         self.told[policy.uid] = told
+        self.needed.add((spec.provider, spec.zone))
         if series is not None or (spec.provider, spec.zone) not in self.known_ms:
             self.known_ms[spec.provider, spec.zone] = 0 if series is None else now_ms
         self._bases[policy.uid] = after = series, until_ms, _terms(policy)

@@ -78,9 +78,10 @@ class _Asked:
         template = spec["jobTemplate"]
         body = {**template, "metadata": {**(template.get("metadata") or {}), **_NAMED}}
         like = read_job({**body, "metadata": {**body["metadata"], "namespace": base.namespace}})
-        starts = list(self._starts(spec))
+        every = list(self._starts(spec))
+        starts = [at_ms for at_ms in every if at_ms < self.now_ms + MS_PER_DAY]
         duration_ms, told = self._duration(base)
-        gaps = [b - a for a, b in pairwise(starts)]
+        gaps = [b - a for a, b in pairwise(every)]
         room_ms = min([self.max_delay_ms, *(gap - duration_ms for gap in gaps)])
         why = self._why_not(spec, like, starts, room_ms)
         if why:
@@ -123,7 +124,7 @@ class _Asked:
         )
 
     def _starts(self, spec: Json) -> Iterator[int]:
-        """Yield when a CronJob runs in the next day."""
+        """Yield when a CronJob runs in the next day, and the first time after it."""
         at_ms = self.now_ms
         zone = spec.get("timeZone") or "UTC"
         for _ in range(RUNS_MAX):
@@ -131,9 +132,9 @@ class _Asked:
                 at_ms = next_run_ms(spec["schedule"], zone, at_ms)
             except (ValueError, KeyError):
                 return
+            yield at_ms
             if at_ms >= self.now_ms + MS_PER_DAY:
                 return
-            yield at_ms
 
     def _duration(self, cron: Found) -> tuple[int, str]:
         """Return how long a CronJob's runs take, by those that are still there."""

@@ -134,6 +134,11 @@ class Ledger:
         """Close the file; what was acknowledged is safe without it."""
         self._connection.close()
 
+    @property
+    def verifier_key(self) -> str:
+        """Return the public key by which what is appended is verified."""
+        return self._key.verifier.text
+
     def row_of(self, key: str) -> int | None:
         """Return the row that has `key`, None where none has."""
         with store.told(self.path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from tests.cluster.manifests import BASES, rendered
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cluster.api import Api, Json
     from tests.cluster.conftest import Command
 
@@ -86,6 +89,42 @@ def test_the_server_takes_a_base(kubectl: Command, folder: str) -> None:
     told = kubectl(*words)
     assert "statefulset.apps/greensched serverside-applied" in told
     assert "cronjob.batch/greensched-release-overdue serverside-applied" in told
+
+
+OVERLAY = """\
+namespace: team-a
+nameSuffix: -team-a
+resources: [../namespaced]
+"""
+
+
+def test_a_user_names_the_namespace(kubectl: Command, tmp_path: Path) -> None:
+    """An overlay of three lines moves the namespaced base: rights, accounts, what is watched."""
+    folder = tmp_path / "k8s" / "team-a"
+    shutil.copytree(ROOT / "k8s", folder.parent)
+    folder.mkdir()
+    (folder / "kustomization.yaml").write_text(OVERLAY)
+    kubectl("create", "namespace", "team-a")
+    kubectl("apply", "--server-side", "--dry-run=server", "--validate=strict", "-k", str(folder))
+    parts = _parts(kubectl("kustomize", str(folder)))
+    whole = [p for p in parts if p["kind"] != "CustomResourceDefinition"]
+    assert all(p["metadata"]["name"].endswith("-team-a") for p in whole)
+    assert {"team-a", None} == {p["metadata"].get("namespace") for p in whole}
+    subjects = [s for p in whole for s in p.get("subjects", ())]
+    accounts = {p["metadata"]["name"] for p in whole if p["kind"] == "ServiceAccount"}
+    assert {("team-a", name) for name in accounts} == {
+        (s["namespace"], s["name"]) for s in subjects
+    }
+    pods = [p["spec"]["template"]["spec"] for p in whole if p["kind"] == "StatefulSet"]
+    jobs = [p["spec"]["jobTemplate"] for p in whole if p["kind"] == "CronJob"]
+    pods += [j["spec"]["template"]["spec"] for j in jobs]
+    assert 2 == len(pods)
+    for one in (pod["containers"][0] for pod in pods):
+        env = {e["name"]: e.get("valueFrom") for e in one["env"]}
+        assert {"fieldRef": {"fieldPath": "metadata.namespace"}} == env["POD_NAMESPACE"]
+        assert ["--namespace=$(POD_NAMESPACE)"] == [
+            a for a in one["args"] if a.startswith("--namespace")
+        ]
 
 
 def test_install_upgrade_uninstall(helm: Command, kubectl: Command, admin: Api) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from greensched.controller.words import DRY_RUN
+from greensched.ledger import init_ledger
 from greensched.providers.points import utc
 from greensched.units import MS_PER_H
 from tests.controller.cases import job_body, policy_body
@@ -64,13 +65,24 @@ def forecast(tmp_path: Path) -> Path:
     return file
 
 
-def test_run_defers_and_release_all_lets_run(server: Server, forecast: Path) -> None:
-    """A running controller announces the clean hour; release-all lets the Job run at once."""
+def _ledger(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a ledger, as an earlier start would have."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+    place = folder / "books" / "ledger"
+    (folder / "key").write_text(init_ledger(place, "example.org/a", "operated").verifier_key)
+    return place
+
+
+def test_run_defers_and_release_all_lets_run(
+    server: Server, forecast: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells its ledger's key and announces the clean hour; release-all lets the Job run."""
     server.make(POLICIES, policy_body())
     server.make(JOBS, job_body("train", duration="1h", max_delay="12h"))
     command = _command(
         server, "run", "--source", f"main={forecast}", "--cache", str(forecast.parent)
     )
+    command += ["--ledger", str(_ledger(forecast.parent, monkeypatch))]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         notes = server.job("train")["metadata"]["annotations"]
         try:
@@ -83,6 +95,7 @@ def test_run_defers_and_release_all_lets_run(server: Server, forecast: Path) -> 
         assert 0 == process.returncode, told
     assert "50 instead of" in status
     assert "working as" in told
+    assert f"its public key {(forecast.parent / 'key').read_text()}" in told
     lease = server.store.objects["leases", "default", "greensched-controller"]
     assert "" == lease["spec"]["holderIdentity"]
     assert "greensched.io/latest-start" not in notes
@@ -110,8 +123,10 @@ def test_plan_lists_what_would_wait(server: Server) -> None:
     """In a dry run Jobs run, and `plan` lists those whose planned start is still to come."""
     now_ms = int(time.time() * 1_000)
     for name, at_ms in (("past", now_ms - MS_PER_H), ("later", now_ms + MS_PER_H)):
-        notes = {"planned_start": utc(at_ms), "status": f"{DRY_RUN}waits until then"}
-        server.make(JOBS, job_body(name, suspend=False, released_at=utc(now_ms), **notes))
+        said = f"{DRY_RUN}waits until then"
+        body = job_body(name, suspend=False, planned_start=utc(at_ms), status=said)
+        body["metadata"]["annotations"]["greensched.io/released-at"] = utc(now_ms)
+        server.make(JOBS, body)
     server.make(JOBS, job_body("plain", suspend=False))
     rows = json.loads(_done(server, "plan", "-o", "json").stdout)
     assert ["jobs/later"] == [row["job"] for row in rows]

@@ -269,3 +269,40 @@ def test_metrics_tell_what_waits_and_was_saved() -> None:
     assert 'greensched_waiting_jobs{namespace="jobs"} 0.0' in text
     assert 'greensched_saved_kilograms{namespace="jobs"} 0.001272' in text
     assert "greensched_overdue_jobs 0.0" in text
+
+
+def _shown(metrics: Metrics) -> str:
+    return generate_latest(metrics.registry).decode()
+
+
+def test_metrics_of_what_is_gone_are_gone() -> None:
+    """No plan needs a forecast, so it has no age; no record is left, so nothing is shown of it."""
+    small, metrics = Small(CLEAN_AT_3), Metrics()
+    small.make(JOBS, job_body("one", duration="1h", max_delay="12h"))
+    small.go(MS_PER_H)
+    metrics.show(small.controller, 0.1)
+    assert 'greensched_forecast_age_seconds{provider="main",zone="DE"}' in _shown(metrics)
+    small.go(MS_PER_DAY)
+    metrics.show(small.controller, 0.1)
+    assert "greensched_forecast_age_seconds{" not in _shown(metrics)
+    assert "greensched_saved_kilograms{" in _shown(metrics)
+    small.store.handle("DELETE", f"{JOBS}/one", {}, None, "human")
+    small.go(MS_PER_H)
+    metrics.show(small.controller, 0.1)
+    assert "{namespace=" not in _shown(metrics)
+
+
+def test_who_stands_by_tells_nothing_of_jobs() -> None:
+    """A replica that leads no longer shows no Jobs, so that sums over replicas are right."""
+    small, metrics = Small(CLEAN_AT_3), Metrics()
+    small.make(JOBS, job_body("one", duration="1h", max_delay="12h"))
+    small.go(MS_PER_H)
+    metrics.lead(is_leader=True)
+    metrics.tell_ledger("example.org/a+1+b")
+    metrics.show(small.controller, 0.1)
+    assert 'greensched_waiting_jobs{namespace="jobs"} 1.0' in _shown(metrics)
+    metrics.lead(is_leader=False)
+    assert "greensched_leader 0.0" in _shown(metrics)
+    assert "{namespace=" not in _shown(metrics)
+    assert "{provider=" not in _shown(metrics)
+    assert 'greensched_ledger_info{key="example.org/a+1+b"} 1.0' in _shown(metrics)

@@ -102,8 +102,11 @@ containers:
       - --yes
       {{- end }}
       {{- if eq .root.Values.scope "namespace" }}
-      - --namespace={{ .root.Release.Namespace }}
+      - --namespace=$(POD_NAMESPACE)
       {{- end }}
+    env:
+      - name: POD_NAMESPACE
+        valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
     securityContext: {{- include "greensched.containerSecurity" .root | nindent 6 }}
     resources:
       requests: {cpu: 50m, memory: 128Mi}
