@@ -29,6 +29,7 @@ from greensched.engine.kernels.layout import (
     ONE,
     P_BATCH,
     TOP,
+    ZERO,
 )
 from greensched.engine.kernels.memory import (
     block_of,
@@ -105,7 +106,8 @@ def _fits(world: Pages, e: int, but: int) -> bool:
     """Say whether all tasks of entry e fit now.
 
     A count that fell short is an upper bound until capacity changes in general: only what one
-    machine freed since is added to it.
+    machine freed since is added to it. Nothing is counted where the room of all machines together
+    would not be enough.
     """
     w, t = w_of(world), wait_of(world)[e]
     lane, freed = lane_of(world)[t.lane], w[0].freed_machine
@@ -114,6 +116,8 @@ def _fits(world: Pages, e: int, but: int) -> bool:
             t.places += min(t.tasks, _places(world, freed, e))
         if t.places < t.tasks:
             return False
+    if t.cpu_m * t.tasks > w[0].batch_room_m:
+        return False
     count = _count_places(world, e, but)
     if count >= t.tasks:
         return True
@@ -124,25 +128,64 @@ def _fits(world: Pages, e: int, but: int) -> bool:
 
 
 @inner
+def _start_one_by_one(world: Pages, jobs: Pages, e: int, but: int) -> tuple[int, int]:
+    """Start the tasks of entry e, each where it fits best; return a slot (or NO), what is left."""
+    w, t = w_of(world), wait_of(world)[e]
+    together = t.gpu_m == 0 and w[0].weigher == FIRST_FIT  # the first machine until it is full
+    gang, left = NO, t.tasks
+    while left > 0:
+        m = find(world, NEVER, t.cpu_m, t.memory_mib, t.gpu_m, t.types, t.stay_ms, but)
+        if not heap_room(world, m):
+            break
+        n = min(left, _places(world, m, e)) if together else ONE
+        gang = start_tasks(world, jobs, e, m, gang, n)
+        left -= n
+    return gang, left
+
+
+@inner
+def _start_side_by_side(world: Pages, jobs: Pages, e: int, but: int) -> tuple[int, int]:
+    """Start the tasks of entry e, without GPUs, on the best machines; return as one by one.
+
+    The best machine stays the best until it is full, and is worse than all others then: one walk
+    from the level that a task needs finds them all.
+    """
+    w, t = w_of(world), wait_of(world)[e]
+    gang, left = NO, t.tasks
+    for pool in range(P_BATCH, P_BATCH + 2):
+        level = min(TOP, int(t.cpu_m / w[0].quantum)) if pool == P_BATCH else ZERO
+        while level <= LEVELS and left > 0:
+            if block_of(world)[pool, level // BLOCK] == 0:
+                level = (level // BLOCK + 1) * BLOCK
+                continue
+            m = head_of(world)[pool, level]
+            while m >= 0 and left > 0:
+                after = next_of(world, pool, m)  # before m moves to another level
+                n = min(left, _places(world, m, e)) if m != but else ZERO
+                if n > 0:
+                    if not heap_room(world, m):
+                        return gang, left
+                    gang = start_tasks(world, jobs, e, m, gang, n)
+                    left -= n
+                m = after
+            level += 1
+    return gang, left
+
+
+@inner
 def start_gang(world: Pages, jobs: Pages, e: int, but: int) -> bool:
     """Start all tasks of entry e at once, never on `but`; say whether they fitted."""
     w, t = w_of(world), wait_of(world)[e]
     if not _fits(world, e, but):
         return False
     cursor = w[0].spread_cursor
-    # The best machine stays the best until it is full; not so where work is to be spread.
-    together = t.gpu_m == 0 and (w[0].weigher == BEST_FIT or w[0].weigher == FIRST_FIT)
-    gang, left = NO, t.tasks
-    while left > 0:
-        m = find(world, NEVER, t.cpu_m, t.memory_mib, t.gpu_m, t.types, t.stay_ms, but)
-        if not heap_room(world, m):
-            w[0].spread_cursor = cursor
-            break
-        n = min(left, _places(world, m, e)) if together else ONE
-        gang = start_tasks(world, jobs, e, m, gang, n)
-        left -= n
+    if t.gpu_m == 0 and w[0].weigher == BEST_FIT:
+        gang, left = _start_side_by_side(world, jobs, e, but)
+    else:
+        gang, left = _start_one_by_one(world, jobs, e, but)
     if left == 0:
         return True
+    w[0].spread_cursor = cursor
     if gang >= 0:  # until there is room for more records: roll the first tasks back
         s = slot_of(world)[gang].gang_next
         while s != gang:

@@ -229,6 +229,9 @@ def reindex(world: Pages, m: int) -> None:
     w, mach = w_of(world), mach_of(world)
     gpu = 1 if mach[m].n_gpus > 0 else 0
     online, batch = online_free_cpu(mach, m), batch_free_cpu(mach, m)
+    room_m = max(ZERO, batch)
+    w[0].batch_room_m += room_m - mach[m].batch_room_m
+    mach[m].batch_room_m = room_m
     _set_level(world, P_ONLINE + gpu, m, _level(mach, m, online))
     _set_level(world, P_BATCH + gpu, m, _level(mach, m, batch))
     size = w[0].tree_size

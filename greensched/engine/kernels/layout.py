@@ -110,7 +110,7 @@ i8: load_start_ms load_step_ms wants_dispatch tour_size discipline weigher n_pow
 i8: n_alive wants_replicas n_replica_changes freed_machine heaps_end tasks_max steady_since_ms
 i8: db_step db_next_ms db_start_ms db_step_ms
 i8: n_outages n_out n_out_peak n_out_peak_ms n_replicas_lost n_jobs_lost lost_work graceful
-i8: n_held holds shift_next_ms
+i8: n_held holds shift_next_ms batch_room_m
 f8: standby_share move_energy_j move_j_per_mib move_ms_per_mib quantum gpu_quantum
 f8: batch_sensitivity
 """)
@@ -130,7 +130,7 @@ i8: surplus machine_type role_now power_kind power_row n_standby batch_press
 f8: use_share idle_w gpu_idle_w gpu_peak_w online_gpu_use_m
 f8: boot_w sleep_w off_w smt_factor
 i8: gpu_base boot_ms wake_ms warm_ms sleep_to rep_head gen returns told
-i8: iops
+i8: iops batch_room_m
 f8: wanted_m wanted_iops
 """)
 LINK = _dtype("""
