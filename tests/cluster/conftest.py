@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SPACE}/leases/{NAME}"
 WAY_OUT = f"system:serviceaccount:{SPACE}:greensched-release"
+HOOK = f"system:serviceaccount:{SPACE}:greensched-release-all"
 STRANGER = "stranger"
 ACCOUNTS = ("system:serviceaccounts", f"system:serviceaccounts:{SPACE}")
-USERS = {CONTROLLER: ACCOUNTS, WAY_OUT: ACCOUNTS, STRANGER: ()}
+USERS = {CONTROLLER: ACCOUNTS, WAY_OUT: ACCOUNTS, HOOK: ACCOUNTS, STRANGER: ()}
 HERE = Path(__file__).parent
 VERSION = os.environ.get("GREENSCHED_TEST_KUBERNETES") or KUBERNETES
 

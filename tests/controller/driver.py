@@ -45,10 +45,11 @@ class Human(Protocol):
 
 @dataclass(frozen=True)
 class Server:
-    """A server: how the controller and the way out see it, and a human; a namespace to use."""
+    """A server as its accounts see it, and a human; a namespace to use."""
 
-    cluster: Cluster
-    way_out: Cluster
+    cluster: Cluster  # the controller's
+    way_out: Cluster  # of the CronJob release-overdue
+    hook: Cluster  # of what runs at an uninstall
     human: Human
     space: str
 
@@ -115,20 +116,23 @@ class Driver:
     """A controller of one namespace that knows the grid; a new one knows nothing of the last."""
 
     server: Server
+    dry_run: bool = False
+    clean_hours: tuple[int, ...] = (CLEAN_H,)
     ahead_ms: int = 0
     grid: Grid = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin with nothing known, in an hour that is dirty as all but one."""
+        """Begin with nothing known, in an hour that is dirty as all but some."""
         zero_ms = self._real_ms() // MS_PER_H * MS_PER_H
-        hours = [CLEAN if h == CLEAN_H else DIRTY for h in range(48)]
+        hours = [CLEAN if h in self.clean_hours else DIRTY for h in range(48)]
         self.grid = Grid(zero_ms, tuple(hours + [DIRTY] * (24 * 7)))
-        self.clean_ms = zero_ms + CLEAN_H * MS_PER_H
+        self.clean_ms = zero_ms + self.clean_hours[0] * MS_PER_H
         self.controller = Controller(
             self.server.cluster,
             sources(self.grid),
             Clocks(wall_ms=self.now_ms, steady_s=time.monotonic),
             "driver",
+            dry_run=self.dry_run,
         )
         self._reflectors = self.controller.reflectors(namespace=self.server.space)
 

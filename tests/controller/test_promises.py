@@ -14,6 +14,7 @@ from greensched.units import MS_PER_S
 from tests.controller.driver import Server, close
 from tests.controller.http import served
 from tests.controller.promises import *  # noqa: F403
+from tests.controller.promises_of_plans import *  # noqa: F403
 from tests.controller.runner import Runner
 from tests.controller.store import Store
 
@@ -68,7 +69,7 @@ def server() -> Iterator[Server]:
         thread.start()
         cluster = OfficialCluster(Configuration(host=front.url))
         person = Person(front.url)
-        yield Server(cluster, cluster, person, "jobs")
+        yield Server(cluster, cluster, cluster, person, "jobs")
         over.set()
         thread.join()
         person.client.close()
