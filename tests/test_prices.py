@@ -142,6 +142,37 @@ def test_a_bill_without_machines(tmp_path: Path) -> None:
     assert {"m5.large": (100.0, 5.0)} == found.by_type
 
 
+def test_what_other_services_charge_is_no_machine_again(tmp_path: Path) -> None:
+    """A managed service that charges by the hour of a machine does not count it twice."""
+    rows = [
+        f"{DAY},{cost},1,EUR,Usage,24,Hours,{DETAILS},{service}"
+        for cost, service in ((12, "Compute"), (3, "Analytics"))
+    ]
+    path = tmp_path / "bill.csv"
+    path.write_text("\n".join([f"{HEAD},ServiceCategory", *rows]) + "\n", encoding="utf-8")
+    found = read_bill(path)
+    assert {"server": (24.0, 12.0)} == found.by_type
+    assert (1, 3.0) == (found.passed_over, found.amount_passed_over)
+
+
+@pytest.mark.parametrize("column", ["ConsumedQuantity", "ConsumedUnit", "BillingCurrency"])
+def test_columns_that_a_bill_needs(column: str, tmp_path: Path) -> None:
+    """A bill without quantity, unit or currency is refused by the name of the column."""
+    path = write_bill(tmp_path / "bill.csv", f"{DAY},5,5,EUR,Usage,24,Hours,{DETAILS}")
+    text = path.read_text(encoding="utf-8").replace(column, "x_Other")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=f"no column '{column}'"):
+        read_bill(path)
+
+
+def test_hours_within_no_time_are_refused(tmp_path: Path) -> None:
+    """A row of machine-hours whose period ends where it begins is a bad row."""
+    when = "2024-01-01T00:00:00Z,2024-01-01T00:00:00Z"
+    path = write_bill(tmp_path / "bill.csv", f"{when},5,5,EUR,Usage,24,Hours,{DETAILS}")
+    with pytest.raises(DataError, match="ChargePeriodEnd is not after ChargePeriodStart"):
+        read_bill(path)
+
+
 def test_gaps_in_prices_are_told(tmp_path: Path) -> None:
     """A missing hour is an error that names it, never a filled one."""
     path = write_prices(tmp_path / "p.csv", [1.0] * 5)

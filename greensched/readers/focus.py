@@ -4,7 +4,8 @@ FinOps Open Cost and Usage Specification 1.0 to 1.3: `ChargePeriodStart`, `Charg
 `ConsumedQuantity`, `ConsumedUnit`, `BillingCurrency`, and `EffectiveCost` (discounts and
 commitments spread over time), else `BilledCost`. The machine type is `InstanceType` of
 `SkuPriceDetails` (from 1.1 on), or the column mapped to `machine_type`. Counted are rows of
-category `Usage` whose unit is hours and that have a machine type.
+category `Usage`, of services of category `Compute`, whose unit is hours and that have a machine
+type: what another service charges by the hour of a machine is not the machine again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from greensched.errors import DataError, Finding
-from greensched.readers.cells import cell_of
+from greensched.readers.cells import Check, cell_of
 from greensched.readers.columns import fetch
 from greensched.readers.files import checksum
 from greensched.readers.loading import load
@@ -34,6 +35,14 @@ MARK: Final = "ChargePeriodStart"  # by which a bill is told from other tables
 COSTS: Final = ("EffectiveCost", "BilledCost")
 HOURS: Final = ("hour", "hours", "hrs", "h", "instance-hours", "1 hour")
 AMOUNT_MAX: Final = 1e12
+NEEDED: Final = ("ConsumedQuantity", "ConsumedUnit", "BillingCurrency")
+TEXTS: Final = ("ConsumedUnit", "ChargeCategory", "BillingCurrency", "ServiceCategory")
+CHECKS: Final = (
+    Check(
+        when="ConsumedQuantity > 0 AND until_ms <= from_ms",
+        what="ChargePeriodEnd is not after ChargePeriodStart",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +84,11 @@ def read_bill(path: Path, options: ReadOptions | None = None) -> Bill:
     mapped = options.columns.get("machine_type", "")
     with connect() as con, opened(con, path) as source:
         cost = next((name for name in COSTS if name in source.columns), None)
-        if cost is None:
-            raise DataError(missing_column(source, " or ".join(COSTS)))
+        missing = [name for name in NEEDED if name not in source.columns]
+        missing += [" or ".join(COSTS)] if cost is None else []
+        if missing:
+            raise DataError(*(missing_column(source, name) for name in missing))
+        assert cost is not None
         own = ReadOptions(
             time_zone=options.time_zone or "UTC",
             map=(("from", "ChargePeriodStart"), ("until", "ChargePeriodEnd")),
@@ -93,12 +105,9 @@ def read_bill(path: Path, options: ReadOptions | None = None) -> Bill:
             time_cell(source, "until", own),
             cell_of(source, cost, own, **number),
             cell_of(source, "ConsumedQuantity", own, empty="0", **number),
-            *(
-                cell_of(source, name, own, kind="text", empty="''")
-                for name in ("ConsumedUnit", "ChargeCategory", "BillingCurrency")
-            ),
+            *(cell_of(source, name, own, kind="text", empty="''") for name in TEXTS),
         ]
-        bad = load(source, "raw_bill", cells, own)
+        bad = load(source, "raw_bill", cells, own, extra=CHECKS)
         findings = tuple(bad.settle(own))
         rows = _rows(source, details, cost, is_mapped=bool(mapped))
         return _bill(source, rows, cost, (checksum([path]), findings))
@@ -117,7 +126,8 @@ def _rows(source: Source, details: str, cost: str, *, is_mapped: bool) -> tuple[
     )
     source.con.execute(
         "CREATE TABLE joined AS SELECT *, machine_type <> '' AND ConsumedQuantity > 0 AND "
-        f"ChargeCategory IN ('Usage', '') AND lower(ConsumedUnit) IN ({hours}) AS is_machine "
+        "ChargeCategory IN ('Usage', '') AND ServiceCategory IN ('Compute', '') AND "
+        f"lower(ConsumedUnit) IN ({hours}) AS is_machine "
         "FROM raw_bill JOIN types USING (_row)"
     )
     source.con.execute(
