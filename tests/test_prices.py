@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -249,6 +250,31 @@ def test_a_week_later_is_priced_by_its_own_hours(yearly: Result) -> None:
         at = np.searchsorted(series.edges_ms, middle + offsets[i], side="right") - 1
         kg = float((kwh * series.values_g_per_kwh[at]).sum()) / 1000
         assert kg == pytest.approx(found.scenario_kg[i], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [(100, 200, (0, 51)), (100, 10, (-41, 10)), (3, 4, (-3, 4)), (0, 51, (0, 51))],
+)
+def test_the_year_is_the_window_s_own(
+    yearly: Result, before: int, after: int, expected: tuple[int, int]
+) -> None:
+    """Of a series of many years the year begins with the window, or as late as it is known."""
+    world, end_ms = yearly.shared, yearly.outcome.run.end_ms
+    start_ms, week_ms = world.scenario.start_utc_ms, 7 * 86_400_000
+    steps = np.arange(-before, after + 1) * week_ms
+    edges = start_ms + np.append(steps, steps[-1] + end_ms)
+    series = replace(
+        world.intensity["here"],
+        edges_ms=edges,
+        values_g_per_kwh=np.arange(1, len(edges)).astype(np.float64),
+        filled=np.zeros(0, np.bool_),
+        status=np.zeros(0, np.int8),
+    )
+    found = [
+        offset // week_ms for offset in weeks(replace(world, intensity={"x": series}), end_ms)
+    ]
+    assert list(range(expected[0], expected[1] + 1)) == found
 
 
 def test_a_constant_grid_has_no_year(folder: Path) -> None:

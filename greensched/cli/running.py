@@ -249,6 +249,8 @@ def tell_year(year: dict[str, Any], folder: Path, form: str) -> None:
     write_texts(folder, {"per-year.json": json_text(year)})
     if form == "table":
         click.echo("\n" + per_year_text(year), nl=False)
+    begins = [week["start_utc"] for week in year["by_week"]]
+    say.tell(f"per year  weeks that begin {begins[0]} to {begins[-1]}")
 
 
 @click.command()

@@ -108,7 +108,7 @@ def per_year(result: Result, progress: Callable[[str, float], None] | None = Non
 def weeks(world: Shared, end_ms: int) -> list[int]:
     """Return by how much [ms] the window may be moved, whole weeks, a year's worth at most.
 
-    The year begins with the first week that all sites know.
+    The year begins with the window's own week, or as late as the series of all sites allow.
     """
     series = list(world.intensity.values())
     if all(len(one.values_g_per_kwh) == 1 for one in series):
@@ -118,6 +118,7 @@ def weeks(world: Shared, end_ms: int) -> list[int]:
     start_ms = world.scenario.start_utc_ms
     first = max(-((start_ms - int(one.edges_ms[0])) // WEEK_MS) for one in series)
     last = min((int(one.edges_ms[-1]) - start_ms - end_ms) // WEEK_MS for one in series)
+    first = max(first, min(0, last + 1 - WEEKS_MAX))
     found = [k * WEEK_MS for k in range(first, last + 1)][:WEEKS_MAX]
     if len(found) < WEEKS_MIN:
         what = f"intensity is known for {len(found)} such weeks"
