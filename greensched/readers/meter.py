@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from greensched.readers.source import Source
 
 ENERGY_MAX: Final = 1e15
+COUNTER_MIN: Final = 36  # readings that only rise: no load does so for so long
 # Column of the file -> joules in one of it; power is multiplied by the reading's length.
 UNITS: Final = {"energy_kwh": J_PER_KWH, "energy_wh": J_PER_KWH / 1000, "energy_j": 1.0}
 POWER: Final = "power_w"
@@ -175,18 +176,23 @@ def _meters(
         point = MeterPoint(**dict(zip(PLACES, names, strict=True)), machines=int(place[5]))
         meters.append(Meter(point=point, of_utc=of_utc, **own))
         first += int(rows)
-    _check_overlaps(meters, label)
+    _check_readings(meters, label)
     return tuple(meters)
 
 
-def _check_overlaps(meters: list[Meter], label: str) -> None:
-    """Raise DataError where readings of one meter overlap, each such meter named."""
+def _check_readings(meters: list[Meter], label: str) -> None:
+    """Raise DataError where readings of one meter overlap or only rise, each such meter named."""
     findings = []
     for meter in meters:
         overlaps = int(np.count_nonzero(meter.from_ms[1:] < meter.until_ms[:-1]))
         if overlaps:
             what = f"{overlaps:,} readings of {meter.point.label} overlap the one before"
             remedy = "energy would count twice: tell meters apart by rack or machine"
+            findings.append(Finding(where=label, what=what, remedy=remedy))
+        rise = np.diff(meter.energy_j)
+        if len(rise) >= COUNTER_MIN and rise.min() >= 0 and rise.any():
+            what = f"readings of {meter.point.label} only rise, as those of a counter do"
+            remedy = "give what each step adds"
             findings.append(Finding(where=label, what=what, remedy=remedy))
     if findings:
         raise DataError(*findings)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from greensched.errors import DataError, Finding, UsageError
 from greensched.model import Trace
 from greensched.readers.canonical import job_checks
-from greensched.readers.cells import DURATION_MAX_MS, INT32_MAX, Cell, Check
+from greensched.readers.cells import DROP, DURATION_MAX_MS, INT32_MAX, Cell, Check
 from greensched.readers.columns import drop_duplicates, jobs_from, out_of_order
 from greensched.readers.files import checksum, plain
 from greensched.readers.job_attributes import numbered_classes
@@ -47,6 +47,8 @@ COLUMNS: Final = (
     *("job", "submit", "start", "end", "elapsed_s", "limit_min", "cpus", "nodes"),
     *("memory_mib_all", "gpus", "partition", "qos", "account", "name", "state"),
 )
+LOCAL: Final = "a local time that"
+CLOCKS: Final = "ask sacct with SLURM_TIME_FORMAT=%s, whose times need no zone, or " + DROP
 STEP: Final = "(step)"
 ATTRIBUTES: Final = ("partition", "qos", "account", "name")
 
@@ -70,6 +72,7 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
         keys = "job, start_ms"
         findings += left_out
         findings += drop_duplicates(con, "raw_jobs", keys, bad, "a job and its start")
+        bad.classes = [(*one[:4], CLOCKS if LOCAL in one[0] else one[4]) for one in bad.classes]
         findings += bad.settle(options)
         findings += _told(con, path.name)
         findings += out_of_order(con, "raw_jobs", "submit_ms", path.name)

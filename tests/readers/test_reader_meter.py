@@ -86,3 +86,11 @@ def test_columns(tmp_path: Path, head: str, expected: str) -> None:
     cells = ",".join(row.get(name, "1") for name in head.split(","))
     with pytest.raises(DataError, match=expected):
         _read(tmp_path, f"{head}\n{cells}")
+
+
+def test_a_counter_is_no_reading(tmp_path: Path) -> None:
+    """Joules since boot, which only rise, are refused: what each step adds is asked for."""
+    counted = [f"{900 * i},{900 * i + 900},{5 + i // 2},gen8" for i in range(40)]
+    text = "\n".join(["from_s,until_s,energy_j,machine_type", *counted])
+    with pytest.raises(DataError, match=r"gen8 \(it\) only rise, as those of a counter"):
+        _read(tmp_path, text)

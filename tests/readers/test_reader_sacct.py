@@ -98,7 +98,9 @@ def test_the_time_zone_is_needed(tmp_path: Path) -> None:
 def test_a_repeated_hour_is_refused(tmp_path: Path) -> None:
     """A local time that occurs twice when clocks change is a bad row, not a guess."""
     row = GANG.replace("2026-03-02T10:00:00", "2026-10-25T02:30:00")
-    assert "occurs twice" in refusal(lambda: jobs_of(tmp_path, row), DataError)
+    said = refusal(lambda: jobs_of(tmp_path, row), DataError)
+    assert "occurs twice" in said
+    assert "ask sacct with SLURM_TIME_FORMAT=%s" in said
 
 
 def test_older_columns_will_do(tmp_path: Path) -> None:
