@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from greensched.cli import say
-from greensched.cli.options import form, scenario_options, verbosity
+from greensched.cli.options import form, scenario_options, times, verbosity
 from greensched.cli.running import Asked
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     help="Readings: from, until, energy_kwh (or power_w), and site or machine_type.",
 )
 @click.option("--step", metavar="DURATION", help="How long a reading lasts, without 'until'.")
-@click.option("--time-unit", metavar="ms|s|min|h", help="Unit of times.")
-@click.option("--time-zone", metavar="ZONE", help="Of times that state none.")
+@times
 @click.option(
     "--hold",
     multiple=True,

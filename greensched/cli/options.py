@@ -136,6 +136,11 @@ demo_workers_option = click.option(
     help=WORKERS_HELP,
 )
 
+times = stack(
+    click.option("--time-unit", metavar="ms|s|min|h", help="Unit of times."),
+    click.option("--time-zone", metavar="ZONE", help="Of times that state none."),
+)
+
 reader_options = stack(
     click.option("--reader", metavar="NAME", help="Format of the files."),
     click.option(
@@ -146,8 +151,7 @@ reader_options = stack(
         callback=overrides,
         help="The file's column for a column of the schema; may be repeated.",
     ),
-    click.option("--time-unit", metavar="ms|s|min|h", help="Unit of times."),
-    click.option("--time-zone", metavar="ZONE", help="Of times that state none."),
+    times,
     click.option("--zero-utc", metavar="INSTANT", help="What trace time zero stands for."),
     click.option("--step", metavar="DURATION", help="Of a series, like 300s."),
     click.option("--column", metavar="NAME", help="Of the load."),

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -14,10 +14,14 @@ from greensched.errors import Finding, UsageError
 from greensched.units import MS_PER_S, S_PER_H
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from greensched.model import IntArray
     from greensched.scenario import Scenario
+
+Document: TypeAlias = dict[str, Any]
 
 HOURS: Final = 24
 SATURDAY: Final = 5
@@ -95,6 +99,18 @@ class Decided:
                 Workload(namespace=space or "default", name=name, replicas=most.astype(np.int64))
             )
         return tuple(found), refused
+
+    def documents(
+        self, make: Callable[[Decided, Workload], Document | None], none: str = ""
+    ) -> tuple[tuple[Document, ...], list[str]]:
+        """Return what `make` makes of each service, and in words of which there is nothing.
+
+        `none` says why where `make` returns None.
+        """
+        workloads, refused = self.workloads()
+        made = [(one.name, make(self, one)) for one in workloads]
+        without = [f"{name}: {none}" for name, document in made if document is None]
+        return tuple(document for _, document in made if document), [*without, *refused]
 
     def hours(self) -> tuple[IntArray, IntArray]:
         """Return the local hour of the day and the day of the week (0: Monday) of each hour."""

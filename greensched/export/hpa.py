@@ -21,7 +21,7 @@ PERIOD_MAX_S: Final = 1_800
 def made(decided: Decided) -> Export:
     """Return the autoscalers of a run with `elastic`."""
     policy = decided.policy("elastic")
-    workloads, refused = decided.workloads()
+    documents, refused = decided.documents(_document)
     lost = [
         "the least and most replicas are those of this window, not limits that were chosen",
         "machines that empty and sleep: a cluster autoscaler's, with its own settings",
@@ -32,14 +32,15 @@ def made(decided: Decided) -> Export:
         lost.insert(0, f"{policy.kind}: replicas ahead of the load by forecast; an HPA reacts")
     return Export(
         target="hpa",
-        documents=tuple(_document(decided, policy, one) for one in workloads),
+        documents=documents,
         not_expressed=tuple(lost),
         notes=("each targets the Deployment of the service's name; it must request CPU",),
     )
 
 
-def _document(decided: Decided, policy: Any, one: Workload) -> dict[str, Any]:
+def _document(decided: Decided, one: Workload) -> dict[str, Any]:
     """Return one autoscaler."""
+    policy = decided.policy("elastic")
     least, most = int(one.replicas.min()), int(one.replicas.max())
     metric = {"type": "Utilization", "averageUtilization": round(100 * policy.target)}
     return {

@@ -18,14 +18,8 @@ if TYPE_CHECKING:
 def made(decided: Decided) -> Export:
     """Return the schedules of a run with `elastic`."""
     decided.policy("elastic")
-    workloads, refused = decided.workloads()
-    documents, flat = [], []
-    for one in workloads:
-        document = _document(decided, one)
-        if document is None:
-            flat.append(f"{one.name}: as many replicas at every hour; set them in its Deployment")
-        else:
-            documents.append(document)
+    why = "as many replicas at every hour; set them in its Deployment"
+    documents, without = decided.documents(_document, why)
     lost = (
         "load that is not as in this window: a schedule looks at no metric (add a cpu trigger)",
         "what changes within an hour: each hour has its largest number",
@@ -33,8 +27,8 @@ def made(decided: Decided) -> Export:
     )
     return Export(
         target="keda-cron",
-        documents=tuple(documents),
-        not_expressed=(*lost, *flat, *refused, *decided.others("elastic")),
+        documents=documents,
+        not_expressed=(*lost, *without, *decided.others("elastic")),
     )
 
 

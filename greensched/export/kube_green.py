@@ -24,14 +24,7 @@ QUIET: Final = 0.6  # of the largest replicas; at most so many are a rest
 def made(decided: Decided) -> Export:
     """Return the hours of rest of a run with `elastic`."""
     decided.policy("elastic")
-    workloads, refused = decided.workloads()
-    documents, busy = [], []
-    for one in workloads:
-        document = _document(decided, one)
-        if document is None:
-            busy.append(f"{one.name}: no {HOURS_MIN} quiet hours in a row")
-        else:
-            documents.append(document)
+    documents, without = decided.documents(_document, f"no {HOURS_MIN} quiet hours in a row")
     lost = (
         "more than two levels of replicas a day, and differences between days",
         "load that is not as in this window: a schedule looks at no metric",
@@ -39,8 +32,8 @@ def made(decided: Decided) -> Export:
     )
     return Export(
         target="kube-green",
-        documents=tuple(documents),
-        not_expressed=(*lost, *busy, *refused, *decided.others("elastic")),
+        documents=documents,
+        not_expressed=(*lost, *without, *decided.others("elastic")),
     )
 
 

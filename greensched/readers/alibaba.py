@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from greensched.errors import DataError, Finding
-from greensched.model import Machines, Services, Trace
+from greensched.model import Services, Trace
 from greensched.readers.canonical import job_checks
 from greensched.readers.cells import Cell, Check
-from greensched.readers.columns import drop_duplicates, frozen, jobs_from
+from greensched.readers.columns import drop_duplicates, jobs_from
 from greensched.readers.files import checksum
 from greensched.readers.grid import assumptions, default_attributes, services_of, uniform_load
 from greensched.readers.job_attributes import numbered_classes
 from greensched.readers.loading import Bad
 from greensched.readers.source import connect
-from greensched.readers.tables import count, require, sorted_out, stacked
+from greensched.readers.tables import count, machines_of, require, sorted_out, stacked
 from greensched.readers.timing import stated_zero_utc
 from greensched.units import CPU_M_PER_CORE, MS_PER_S
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from greensched.model import Jobs
+    from greensched.model import Jobs, Machines
     from greensched.readers.options import ReadOptions
 
 HUNDRED: Final = 100
@@ -200,18 +200,8 @@ def _machines(
     ).fetchall()
     if not rows:
         raise DataError(Finding(where=version.machine_table, what="no machine has a size"))
-    return Machines(
-        names=tuple(f"machine-{i + 1}" for i in range(len(rows))),
-        count=frozen(np.array([r[2] for r in rows], np.int64)),
-        cpu_m=frozen(np.array([r[0] * CPU_M_PER_CORE for r in rows], np.int64)),
-        memory_mib=frozen(
-            np.array(
-                [round((r[1] or 0.0) * options.memory_mib / version.whole) for r in rows], np.int64
-            )
-        ),
-        gpus=frozen(np.zeros(len(rows), np.int64)),
-        gpu_models=("",) * len(rows),
-    )
+    memory_mib = options.memory_mib / version.whole
+    return machines_of([(r[0] * CPU_M_PER_CORE, (r[1] or 0) * memory_mib, r[2]) for r in rows])
 
 
 def _services(

@@ -11,16 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from greensched.errors import DataError, Finding
-from greensched.model import Machines, Trace
+from greensched.model import Trace
 from greensched.readers.cells import Cell, cell_of
-from greensched.readers.columns import frozen, jobs_from
+from greensched.readers.columns import jobs_from
 from greensched.readers.files import checksum
 from greensched.readers.job_attributes import numbered_classes
 from greensched.readers.source import connect
-from greensched.readers.tables import count, require, sorted_out, stacked
+from greensched.readers.tables import count, machines_of, require, sorted_out, stacked
 from greensched.readers.timing import stated_zero_utc
 
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from greensched.model import Jobs
+    from greensched.model import Jobs, Machines
     from greensched.readers.options import ReadOptions
     from greensched.readers.source import Source
 
@@ -259,12 +257,4 @@ def _machines(
     ).fetchall()
     if not rows:
         raise DataError(Finding(where=version.machines, what="no machine has a size"))
-    sizes = np.array([(r[0] * options.cpu_m, r[1] * options.memory_mib, r[2]) for r in rows])
-    return Machines(
-        names=tuple(f"machine-{i + 1}" for i in range(len(rows))),
-        count=frozen(sizes[:, 2].astype(np.int64)),
-        cpu_m=frozen(np.maximum(1, np.rint(sizes[:, 0])).astype(np.int64)),
-        memory_mib=frozen(np.rint(sizes[:, 1]).astype(np.int64)),
-        gpus=frozen(np.zeros(len(rows), np.int64)),
-        gpu_models=("",) * len(rows),
-    )
+    return machines_of([(r[0] * options.cpu_m, r[1] * options.memory_mib, r[2]) for r in rows])

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from greensched.errors import DataError, Finding, UsageError
+from greensched.model import Machines
+from greensched.readers.columns import frozen
 from greensched.readers.loading import load
 from greensched.readers.source import opened
 
@@ -101,3 +105,17 @@ def require(options: ReadOptions, reader: str, **meant: str) -> None:
     ]
     if missing:
         raise UsageError(*missing)
+
+
+def machines_of(sizes: Sequence[tuple[float, float, int]]) -> Machines:
+    """Return machines without GPUs: CPU [millicores], memory [MiB], how many of each size."""
+    rows = np.rint(np.array(sizes, np.float64))
+    none = np.zeros(len(rows), np.int64)
+    return Machines(
+        names=tuple(f"machine-{i + 1}" for i in range(len(rows))),
+        count=frozen(rows[:, 2].astype(np.int64)),
+        cpu_m=frozen(np.maximum(1, rows[:, 0]).astype(np.int64)),
+        memory_mib=frozen(rows[:, 1].astype(np.int64)),
+        gpus=frozen(none),
+        gpu_models=("",) * len(rows),
+    )
