@@ -234,6 +234,28 @@ def test_export_goes_into_another_ledger() -> None:
     assert [job(1), job(2, supersedes="job/1/1")] == json.loads(text)["records"][1:]
 
 
+def test_export_of_several_ledgers() -> None:
+    """Records of several ledgers come out once each, and go into a ledger of all."""
+    for place, records in (("l.sqlite", (job(1), job(2))), ("m.sqlite", (job(2), job(3)))):
+        made(place)
+        appended(lines(*records), place)
+    told = call("ledger", "export", "l.sqlite", "--with", "m.sqlite")
+    assert [job(1), job(2), job(3)] == [json.loads(line) for line in told.stdout.splitlines()]
+    made("n.sqlite")
+    assert 0 == appended(told.stdout, "n.sqlite").exit_code
+    told = call("ledger", "export", "l.sqlite", "--with", "m.sqlite", "-o", "csv")
+    assert (2, True) == (told.exit_code, "is of one ledger" in told.stderr)
+
+
+def test_ledgers_of_two_kinds_are_not_merged() -> None:
+    """What was simulated is not put beside what ran; both files are named."""
+    made("l.sqlite")
+    made("m.sqlite", "simulated")
+    told = call("ledger", "export", "l.sqlite", "--with", "m.sqlite")
+    assert 3 == told.exit_code
+    assert "m.sqlite: holds simulated entries, l.sqlite operated ones" in told.stderr
+
+
 def test_export_as_csv() -> None:
     """The CSV has a column a name; formulas are made harmless, what is nested is JSON."""
     made()

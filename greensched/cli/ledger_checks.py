@@ -217,16 +217,32 @@ def anchor(file: Path) -> None:
 
 @click.command()
 @file_argument
+@click.option(
+    "--with",
+    "others",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Another replica's ledger: print JSON Lines of all, each key once; may be repeated.",
+)
 @form("json", "csv")
 @verbosity
-def export(file: Path, form: str) -> None:
+def export(file: Path, others: tuple[Path, ...], form: str) -> None:
     """Print all records, and nothing that depends on where or when they were written.
 
     A record's number is its row. The JSON can be appended to a new ledger of the same origin and
-    kind, which then has the same root.
+    kind, which then has the same root; JSON Lines to any.
     """
     from greensched.ledger.text import export_text
 
+    if others and form != "json":
+        raise UsageError(Finding(where="-o csv", what="is of one ledger", remedy="leave it away"))
+    if others:
+        from greensched.ledger.merge import merged
+
+        for record in merged((file, *others)):
+            click.echo(json.dumps(record, ensure_ascii=False))
+        return
     for piece in export_text(file) if form == "json" else _csv(file):
         click.echo(piece, nl=False)
 

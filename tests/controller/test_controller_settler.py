@@ -11,6 +11,7 @@ from greensched.controller.metering import Metering
 from greensched.controller.settle import PATIENCE_MS
 from greensched.controller.settler import Settler
 from greensched.ledger import Ledger, init_ledger, verifier_key, verify
+from greensched.ledger.merge import merged
 from tests.controller.cases import START_MS
 from tests.controller.client import Clock, FakeCluster
 from tests.controller.store import Store
@@ -79,6 +80,11 @@ def test_a_new_leader_corrects_what_another_entered(places: list[tuple[Path, str
     assert ("forecast", "actual") == tuple(e["intensity"]["status"] for e in (before, after))
     assert before["key"] == after["key"]
     assert "supersedes" not in after
+    both = merged([place for place, _ in places])
+    assert {"k8s/u": "actual", "k8s/v": "actual", "k8s/w": "actual"} == {
+        one["key"]: one["intensity"]["status"] for one in both
+    }
+    assert both == merged([place for place, _ in reversed(places)])
     assert known.records["u"].settled is not None
     assert known.records["u"].settled["saved_mg"] == after["saved_mg"]
     with Ledger(places[1][0]) as ledger:
