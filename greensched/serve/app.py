@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from greensched.errors import GreenschedError
 from greensched.report.tables import csv_text
+from greensched.serve.charts import COLUMNS
 from greensched.serve.events import Events
 from greensched.serve.gate import Gate
 from greensched.serve.watch.result import ResultWatch
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 # A report allows its own scripts by their hashes, and nothing else.
 POLICY_OF_REPORT: Final = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
+DIGITS_MAX: Final = 9
 STATIC: Final = Path(__file__).parent / "static"
 
 
@@ -54,7 +56,7 @@ def app_of(
         return Response(text, media_type="text/csv")
 
     async def result(request: Request) -> Response:
-        watch = hub.watch(request.path_params["number"])
+        watch = hub.watch(_number(request.path_params["number"]))
         if not isinstance(watch, ResultWatch):
             return PlainTextResponse("no result is watched there\n", 404)
         try:
@@ -75,11 +77,17 @@ def app_of(
         Route("/", whole),
         Route("/board.json", board),
         Route("/data/{name}.csv", data),
-        Route("/results/{number:int}", result),
+        Route("/results/{number}", result),
         Route("/events", Events(hub)),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
     return Gate(Starlette(routes=routes, lifespan=lifespan), hosts, keys, tls=tls)
+
+
+def _number(text: str) -> int:
+    """Return the number of a place; -1, which is none's, where a text names none."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= DIGITS_MAX
+    return int(text) if is_number else -1
 
 
 def _json(hub: Hub) -> str:
@@ -90,11 +98,16 @@ def _json(hub: Hub) -> str:
     return json.dumps(values, default=str)
 
 
+def _empty(name: str) -> str | None:
+    """Return the head of a chart's data, which has no rows yet; None: no chart has that name."""
+    return csv_text(COLUMNS[name], []) if name in COLUMNS else None
+
+
 def _csv(hub: Hub, name: str) -> str | None:
     """Return the data of a chart or of the jobs, safe for spreadsheets; None: nothing is there."""
     if name != "waits":
         chart = hub.charts.get(name)
-        return None if chart is None else chart.csv
+        return _empty(name) if chart is None else chart.csv
     head = ("id", "name", "state", "why", "cores", "start_utc_ms", "latest_start_utc_ms")
     return csv_text(
         head,

@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 WIDTHS: Final = {"wide": 860, "narrow": 330}  # of a screen and of a telephone
 AXIS_WIDTH: Final = 70
 HEIGHT: Final = 190
+# A picture is set out by one font and read in another, whose words are up to a fifth wider.
+LABEL_SEPARATION, LEGEND_SEPARATION = 18, 30
+LEGEND_COLUMN: Final = 130
 STEP_MS: Final = 5 * MS_PER_MIN  # after it the chart begins later
 AHEAD_MS: Final = 2 * MS_PER_DAY
+COLUMNS: Final = {  # of each chart's data
+    "intensity": ["begin_local", "end_local", "intensity_g_per_kwh"],
+    "saved": ["day_local", "saved_g", "jobs"],
+}
 PLANNED_MAX: Final = 100  # runs that are shaded
 OPACITY, OPACITY_MIN = 0.4, 0.1  # of one run alone, and of each among many
 
@@ -92,7 +99,7 @@ def _intensity(
     assert board.ahead is not None
     data = _times(
         [*steps, (steps[-1][1], steps[-1][1], steps[-1][2])],  # the last is drawn to its end
-        ["begin_local", "end_local", "intensity_g_per_kwh"],
+        COLUMNS["intensity"],
         ["begin_local", "end_local"],
     )
     axis = alt.Axis(format="%a %H:%M", grid=False, labelOverlap=True)
@@ -164,7 +171,7 @@ def _saved(board: Board) -> c.Chart:
         sees=f"{mass(total_g)} CO2e in {len(rows)} days, {jobs:,} jobs.{_reached(board)}",
         caption="Against the same work at once when it was queued, on the day that it ended."
         + (lost if any(day.saved_g < 0 for day in board.days) else ""),
-        data=_times(rows, ["day_local", "saved_g", "jobs"], ["day_local"]),
+        data=_times(rows, COLUMNS["saved"], ["day_local"]),
         definition=alt.layer(*layers, data=alt.NamedData(name=c.ROWS)),
     )
 
@@ -192,11 +199,21 @@ def drawn(chart: c.Chart, name: str = "") -> dict[str, str]:
 def _drawn(chart: c.Chart, name: str, width: int) -> str:
     """Return a chart as SVG; what has not changed is not drawn again, which takes a while."""
     sized = chart.definition.properties(width=width - AXIS_WIDTH, height=HEIGHT)
-    one = replace(chart, definition=sized)
+    one = replace(chart, definition=sized, style=_style(width - AXIS_WIDTH))
     about = json.dumps(one.spec, default=str) + one.csv
     if _last.get(name, ("", ""))[0] != about:
         _last[name] = about, scoped(one.svg, name)
     return _last[name][1]
+
+
+def _style(width: int) -> dict[str, dict[str, Any]]:
+    """Return a style in which words keep apart, legends in as many columns as there is room."""
+    legend = {
+        "columns": max(2, width // LEGEND_COLUMN),
+        "columnPadding": LEGEND_SEPARATION,
+        "layout": {"top": {"direction": "vertical", "anchor": "start"}},
+    }
+    return {"axis": {"labelSeparation": LABEL_SEPARATION}, "legend": legend}
 
 
 def scoped(svg: str, name: str) -> str:

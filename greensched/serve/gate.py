@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,7 +36,9 @@ HEADERS: Final = {
     "cache-control": "no-store",
 }
 OPEN: Final = ("/login", "/static/app.css")  # what is needed to sign in
+READING: Final = ("GET", "HEAD")
 FORM_MAX: Final = 4096
+FORM_S: Final = 10.0  # within which it has to be here
 
 
 class Gate:
@@ -71,21 +74,24 @@ class Gate:
                 f"this is not the host that was asked for; known: {', '.join(sorted(self._hosts))}"
             )
             return PlainTextResponse(said + "\n", 421)
-        if self._keys is None or request.url.path == OPEN[1]:
-            return None
-        if request.url.path == OPEN[0]:
+        path = request.scope["path"]  # as routes compare it: of `url` a coded `?` would end it
+        if self._keys is not None and path == OPEN[0]:
             return await self._login(self._keys, request)
+        if request.method not in READING:
+            return PlainTextResponse("nothing can be changed here\n", 405, _allow(READING))
+        if self._keys is None or path == OPEN[1]:
+            return None
         if self._keys.is_session(request.cookies.get(COOKIE, ""), _now_ms()):
             return None
         return _page("signin.html", 401)
 
     async def _login(self, keys: Keys, request: Request) -> Response:
         """Show a button, so that who only looks at links uses none up; then let in, once."""
-        if request.method in ("GET", "HEAD"):
+        if request.method in READING:
             code = request.query_params.get("code", "")
             return _page("login.html", code=code)
         if request.method != "POST":
-            return PlainTextResponse("only GET and POST\n", 405)
+            return PlainTextResponse("only to sign in\n", 405, _allow((*READING, "POST")))
         if not keys.use_login(await _code(request), _now_ms()):
             return _page("signin.html", 403, minutes=LOGIN_MS // MS_PER_MIN)
         answer = RedirectResponse("/", 303)
@@ -100,6 +106,10 @@ class Gate:
         return answer
 
 
+def _allow(methods: Collection[str]) -> dict[str, str]:
+    return {"allow": ", ".join(methods)}
+
+
 def _name(host: str) -> str:
     """Return the name of a Host header without its port: a page elsewhere cannot choose it."""
     name, colon, port = host.lower().rpartition(":")
@@ -107,14 +117,18 @@ def _name(host: str) -> str:
 
 
 async def _code(request: Request) -> str:
-    """Return the code of a form that was sent; nothing of one that is too long."""
+    """Return the code of a form that was sent; nothing of one that is too long or too slow."""
     from urllib.parse import parse_qs
 
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > FORM_MAX:
-            return ""
+    try:
+        async with asyncio.timeout(FORM_S):
+            async for part in request.stream():
+                body += part
+                if len(body) > FORM_MAX:
+                    return ""
+    except TimeoutError:
+        return ""
     return parse_qs(body.decode("utf-8", errors="replace")).get("code", [""])[0]
 
 

@@ -56,7 +56,7 @@ class Hub:
 
     def watch(self, number: int) -> Watch | None:
         """Return a watched place, in the order in which they are shown; None: there is none."""
-        return self._watches[number] if number < len(self._watches) else None
+        return self._watches[number] if 0 <= number < len(self._watches) else None
 
     def since(self, version: str) -> dict[str, str]:
         """Return the sections that have changed since a version; all, where it is not known."""

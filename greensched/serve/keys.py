@@ -69,7 +69,7 @@ class Keys:
     def __init__(self, secret: bytes, start_ms: int) -> None:
         """Begin with no code used."""
         self._secret, self._start_ms = secret, start_ms
-        self._used: set[str] = set()
+        self._used: dict[str, int] = {}  # login codes, and when each was made
 
     def made(self, purpose: str, now_ms: int) -> str:
         """Return a new login code or session."""
@@ -78,15 +78,15 @@ class Keys:
 
     def use_login(self, code: str, now_ms: int) -> bool:
         """Tell whether a login code is good, which it is once."""
+        oldest_ms = max(self._start_ms, now_ms - LOGIN_MS)
+        self._used = {one: at_ms for one, at_ms in self._used.items() if at_ms >= oldest_ms}
         made_ms = self._made_ms(LOGIN, code)
-        is_good = (
-            made_ms is not None
-            and max(self._start_ms, now_ms - LOGIN_MS) <= made_ms <= now_ms + MS_PER_MIN
-            and code not in self._used
-        )
-        if is_good:
-            self._used.add(code)
-        return is_good
+        if made_ms is None or not oldest_ms <= made_ms <= now_ms + MS_PER_MIN:
+            return False
+        if code in self._used:
+            return False
+        self._used[code] = made_ms
+        return True
 
     def is_session(self, session: str, now_ms: int) -> bool:
         """Tell whether a session is good."""

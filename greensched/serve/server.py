@@ -16,6 +16,7 @@ import uvicorn
 
 from greensched.errors import Finding, UsageError
 from greensched.serve.app import app_of
+from greensched.serve.connection import CONNECTIONS_MAX, Connection
 from greensched.serve.keys import LOGIN, Keys, secret_in
 from greensched.units import MS_PER_S
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
-CONNECTIONS_MAX: Final = 500
 GRACE_S: Final = 3
 
 
@@ -132,6 +132,7 @@ def serve(hub: Hub, where: Where, tell: Callable[[str], None]) -> None:
         app = app_of(hub, where.hosts(), keys, tls=where.certificate is not None)
         config = uvicorn.Config(
             app,
+            http=Connection,
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -165,6 +166,9 @@ def login_address(where: Where) -> str:
     if where.token_file is None:
         what, remedy = "signs with the secret in a file", "name it with --token-file"
         raise UsageError(Finding(where="--login", what=what, remedy=remedy))
+    if where.port == 0:
+        what, remedy = "is any free one", "name the one that the control centre was given"
+        raise UsageError(Finding(where="--port 0", what=what, remedy=remedy))
     code = Keys(secret_in(where.token_file), 0).made(LOGIN, _now_ms())
     return f"{where.address(where.port)}login?code={code}"
 

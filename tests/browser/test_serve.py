@@ -34,6 +34,17 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 HOSTILE = "<script>document.title=1</script><img src=x onerror=document.title=2>"
 
+SCALE = "(svg => svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)"
+OVERLAPPING = """svg => {
+  const words = [...svg.querySelectorAll("text")]
+    .filter((one) => one.textContent.trim() && one.getAttribute("opacity") !== "0");
+  const boxes = words.map((one) => [one.textContent, one.getBoundingClientRect()]);
+  const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom - 5
+    && b.top < a.bottom - 5;  // a box is higher than its letters
+  return boxes.flatMap(([word, box], i) => boxes.slice(0, i)
+    .filter(([, other]) => meet(box, other)).map(([other]) => [other, word]));
+}"""
+
 
 @pytest.fixture(scope="module")
 def centre(result: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Case]]:
@@ -88,6 +99,16 @@ def test_page_shows_what_there_is(page: Page, request: pytest.FixtureRequest) ->
     PICTURES.mkdir(parents=True, exist_ok=True)
     look = request.node.callspec.params["page"]
     page.screenshot(path=PICTURES / f"serve-{look}.png", full_page=True)
+
+
+@pytest.mark.parametrize("page", ["light", "narrow"], indirect=True)
+def test_words_in_charts_keep_apart(page: Page) -> None:
+    """No two words of a chart's axes and legend lie upon each other, all can be read."""
+    charts = page.locator("figure svg:visible")
+    expect(charts).to_have_count(3)
+    for chart in charts.all():
+        assert [] == chart.evaluate(OVERLAPPING)
+        assert 10.0 <= chart.evaluate(f"svg => 12 * {SCALE}(svg)")
 
 
 @pytest.mark.parametrize("page", LOOKS, indirect=True)

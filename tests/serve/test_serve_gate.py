@@ -14,6 +14,7 @@ from greensched.serve.app import app_of
 from greensched.serve.hub import Hub
 from greensched.serve.keys import LOGIN, LOGIN_MS, SESSION, SESSION_MS, Keys, secret_in
 from greensched.serve.server import Where, login_address
+from greensched.units import MS_PER_MIN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,15 +75,44 @@ def test_every_answer_has_the_policy() -> None:
         )
 
 
-def test_nothing_can_be_changed() -> None:
-    """Every method but reading is refused everywhere."""
+@pytest.mark.parametrize("keys", [None, Keys(SECRET, 0)], ids=["loopback", "signed in"])
+def test_nothing_can_be_changed(keys: Keys | None) -> None:
+    """Every method but reading is refused everywhere, by events, reports and static files too."""
+    client = _Browser(keys)
+    if keys is not None:
+        client.ask("POST", "/login", data={"code": keys.made(LOGIN, _now_ms())})
+    for path in (*PAGES, "/results/0", "/static/app.css"):
+        for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+            answer = client.ask(method, path)
+            assert (405, "GET, HEAD") == (answer.status_code, answer.headers["allow"]), path
+
+
+@pytest.mark.parametrize("number", ["0", "9" * 5_000, "-1", "x", "\u0663"])
+def test_report_of_no_result_is_not_there(number: str) -> None:
+    """A number that names no result, however long, is answered as what is not there."""
+    assert 404 == _Browser(None).ask("GET", f"/results/{number}").status_code
+
+
+@pytest.mark.parametrize("name", ["saved", "intensity", "waits"])
+def test_empty_data_are_their_head(name: str) -> None:
+    """Tables that have no rows yet are their names of columns alone; other names are not there."""
     client = _Browser(None)
-    for path in ("/", "/board.json", "/data/saved.csv"):
-        for method in ("POST", "PUT", "PATCH", "DELETE"):
-            assert 405 == client.ask(method, path).status_code
+    answer = client.ask("GET", f"/data/{name}.csv")
+    assert 200 == answer.status_code
+    assert 1 == len(answer.text.splitlines())
+    assert {"saved": "day_local,saved_g,jobs"}.get(name, "") in answer.text
+    assert 404 == client.ask("GET", "/data/other.csv").status_code
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if path != "/events"] + ["/events"])
+@pytest.mark.parametrize(
+    "path", ["/static/app.css%3F/../app.js", "/login%3F", "/static/app.css%23"]
+)
+def test_coded_paths_open_nothing(path: str) -> None:
+    """What only begins as an address that is open, up to a coded ? or #, needs a session."""
+    assert 401 == _Browser(Keys(SECRET, 0)).ask("GET", path).status_code
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_without_a_session_nothing_is_shown(path: str) -> None:
     """Beyond loopback every address, data and events too, asks to sign in first."""
     client = _Browser(Keys(SECRET, 0))
@@ -127,6 +157,16 @@ def test_codes_end() -> None:
     session = keys.made(SESSION, 2_000)
     assert keys.is_session(session, 2_000 + SESSION_MS)
     assert not keys.is_session(session, 2_001 + SESSION_MS)
+
+
+def test_used_codes_are_forgotten_once_they_would_be_too_old() -> None:
+    """However many log in, only codes of the last ten minutes are kept."""
+    keys = Keys(SECRET, 0)
+    for minute in range(100):
+        now_ms = minute * MS_PER_MIN
+        assert keys.use_login(code := keys.made(LOGIN, now_ms), now_ms)
+        assert not keys.use_login(code, now_ms)
+    assert 11 == len(keys._used)
 
 
 @pytest.mark.parametrize("change", ["", "x", "9", "é"])
@@ -180,3 +220,10 @@ def test_login_prints_an_address_that_works(tmp_path: Path) -> None:
     address, _, code = login_address(where).partition("?code=")
     assert f"{NAME}/login" == address
     assert keys.use_login(code, _now_ms())
+
+
+def test_login_address_needs_the_port(tmp_path: Path) -> None:
+    """Of a control centre on any free port `--login` has to be told which that is."""
+    where = Where(host="127.0.0.1", port=0, token_file=tmp_path / "token")
+    with pytest.raises(UsageError, match="--port 0: is any free one; name the one"):
+        login_address(where)

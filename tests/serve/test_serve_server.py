@@ -8,11 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from greensched.serve.connection import CONNECTIONS_MAX
 from greensched.serve.look import UNREACHABLE
 from tests.serve.cases import ledger_of, settlement
 from tests.serve.served import served
@@ -85,6 +87,23 @@ def test_told_to_end_it_ends_at_once(tmp_path: Path, number: signal.Signals) -> 
         assert 0 == process.wait(PATIENCE_S)
         assert process.stderr is not None
         assert "stopped\n" == process.stderr.read()
+
+
+def test_idle_connections_lock_nobody_out(tmp_path: Path) -> None:
+    """More connections than may be, of which none asks anything, keep nobody out."""
+    with served(tmp_path) as (process, address):
+        _up(address)
+        port = httpx.URL(address).port
+        assert port is not None
+        with ExitStack() as held:
+            for _ in range(CONNECTIONS_MAX + 20):
+                idle = held.enter_context(socket.create_connection(("127.0.0.1", port)))
+                idle.sendall(b"GET / HTTP/1.1\r\n")  # a head without its end
+            assert 200 == httpx.get(address, timeout=PATIENCE_S).status_code
+            idle.settimeout(PATIENCE_S)
+            with suppress(ConnectionResetError):
+                assert b"" == idle.recv(1)  # cut off, if late
+        assert process.poll() is None
 
 
 def test_taken_port_is_told(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.report.tables import csv_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
 HOVER: Final = "hover"  # layers of this name only answer to a pointer
@@ -54,7 +56,7 @@ class Chart:
     """A chart: what it shows in words, its data, and an altair definition over named data.
 
     `sees` says what there is to see, in figures of the data; `caption` how to read it. Columns of
-    times hold local time as naive timestamps.
+    times hold local time as naive timestamps. `style` goes before what all charts have of it.
     """
 
     name: str
@@ -63,12 +65,13 @@ class Chart:
     caption: str
     data: pd.DataFrame
     definition: Any
+    style: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def spec(self) -> dict[str, Any]:
         """Return the definition in Vega-Lite; its data are left for the page to give."""
         made: dict[str, Any] = self.definition.to_dict(validate=False)
-        made["config"] = CONFIG
+        made["config"] = CONFIG | {part: CONFIG[part] | own for part, own in self.style.items()}
         return made
 
     @property
