@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from greensched.readers.cluster.pools import Pool
     from greensched.readers.options import ReadOptions
 
-ASK: Final = "ask in steps of two scrapes or more: {query}"
+ASK: Final = (
+    "check the span, the names of metrics (--map) and that a step holds two scrapes; its query: "
+    "{query}"
+)
 UNFINISHED: Final = "unfinished.txt"  # in a folder while it is fetched into
 NOT_SERVED: Final = ("DaemonSet", "Node", "Job", "CronJob")
 NO_REQUEST_CPU_M: Final = 100  # of a replica that asks for no CPU, assumed
