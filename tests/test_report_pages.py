@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from greensched.report.charts.causes import causes, effects_kg
-from greensched.report.charts.pareto import DRAWN_MAX, on_front, pareto, points
+from greensched.report.charts.causes import causes, effects_kg, emissions_kg
+from greensched.report.charts.pareto import DRAWN_MAX, least, on_front, pareto, points
 from greensched.report.page.compared import compared_page
 from greensched.report.page.swept import swept_page
 from tests.report_cases import summary
@@ -20,7 +20,9 @@ AXES = ["fleet.server.count", "policies.elastic.quantile"]
 TITLES = ("before", "after")
 
 
-def _outcome(machine_h: float, it_kwh: float, pue: float, g_per_kwh: float) -> dict[str, Any]:
+def _outcome(
+    machine_h: float, it_kwh: float, pue: float, g_per_kwh: float, embodied_kg: float = 1.0
+) -> dict[str, Any]:
     """Return what of an outcome tells why it emits: 100 core-hours of work."""
     return {
         "service": {"work_core_h": 60.0},
@@ -29,6 +31,7 @@ def _outcome(machine_h: float, it_kwh: float, pue: float, g_per_kwh: float) -> d
         "energy_it_kwh": it_kwh,
         "energy_facility_kwh": it_kwh * pue,
         "scope2_location_kg": it_kwh * pue * g_per_kwh / 1000,
+        "embodied_kg": embodied_kg,
     }
 
 
@@ -43,16 +46,21 @@ def test_one_cause_explains_all_where_one_thing_changed() -> None:
 
 def test_causes_sum_to_the_difference() -> None:
     """However much changes at once, the causes sum to the difference to the milligram."""
-    a, b = _outcome(10.0, 5.0, 1.2, 500.0), _outcome(7.0, 4.4, 1.5, 431.7)
+    a, b = _outcome(10.0, 5.0, 1.2, 500.0), _outcome(7.0, 4.4, 1.5, 431.7, 1.4)
     found = effects_kg(a, b)
     assert found is not None
-    whole = b["scope2_location_kg"] - a["scope2_location_kg"]
+    assert 0.4 == pytest.approx(found["embodied_kg"])
+    whole = emissions_kg(b) - emissions_kg(a)
     assert whole == pytest.approx(sum(found.values()), abs=1e-6)
     chart = causes(a, b, TITLES)
     assert chart is not None
-    ends = chart.data.iloc[:, 3].tolist()
+    ends, shown = (chart.data.iloc[:, i].tolist() for i in (3, 4))
     assert ends[-2] == pytest.approx(ends[-1])
-    assert chart.sees.startswith("after emits -0.15 kgCO2e (-5.0 %) against before; most of it by")
+    assert shown[-1] - shown[0] == pytest.approx(sum(shown[1:-1]))
+    assert (
+        "after emits 0.25 kgCO2e more than before (scope 2 and embodied), +6.2 %; largest cause: "
+        "machine-hours for it, -1.04 kg."
+    ) == chart.sees
 
 
 def test_hours_without_work_have_no_causes() -> None:
@@ -109,6 +117,23 @@ def test_front_is_of_points_that_none_beats() -> None:
     assert [0, 1, 3] == found[found["front"]]["point"].tolist()
     assert [6.0, 8.0, 9.0, 5.0] == found["emissions_kg"].tolist()
     assert "fleet.server.count=3, policies.elastic.quantile=0.9" == found["setting"].iloc[0]
+
+
+def test_runs_that_end_apart_are_held_against_their_baselines() -> None:
+    """A run that is priced for longer emits more and may save more: the front is of savings."""
+    rows = _rows().iloc[:2].copy()
+    rows["window.end_s"] = [360_000.0, 400_000.0]
+    rows["savings.scope2_location_kg"], rows["savings.embodied_kg"] = [0.5, 2.0], 0.0
+    found = points(rows, AXES)
+    assert [-0.5, -2.0] == found["emissions_kg"].tolist()
+    assert "Most saved with all objectives held: point 1" in least(rows, AXES)
+    chart = pareto(rows, AXES)
+    assert chart is not None
+    assert "Runs end after 100.0 to 111.1 h, so that each counts against its own" in chart.caption
+    alike = rows.copy()
+    alike["window.end_s"] = 360_000.0
+    assert [6.0, 8.0] == points(alike, AXES)["emissions_kg"].tolist()
+    assert "Least emissions with all objectives held: point 0" in least(alike, AXES)
 
 
 def test_of_equal_points_one_stands_for_all() -> None:

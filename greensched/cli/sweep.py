@@ -31,9 +31,10 @@ SHOWN = {
     "savings.share.energy_facility_kwh": "kWh saved, %",
     "scenario.cost": "cost",
     "scenario.service.violation_min": "violation, min",
-    "scenario.batch.wait_p95_s": "wait p95, s",
+    "scenario.batch.wait_p95_s": "wait for room p95, s",
 }
 COST = "scenario.cost"  # shown where there are prices
+ENDS = "runs end at different times: kWh and kgCO2e are of unlike lengths, what is saved is not"
 ROWS_MAX = 40  # of what is printed as a table
 
 
@@ -220,6 +221,7 @@ def _printed(done: Sweep, given: dict[str, Any], form: str) -> str:
     if form == "csv":
         columns = list(dict.fromkeys(key for row in done.rows for key in row))
         return csv_text(columns, [[row.get(c) for c in columns] for row in done.rows])
+    from greensched.report.charts.pareto import ends_h
     from greensched.report.side import beside
 
     rows = _short(done)
@@ -233,6 +235,7 @@ def _printed(done: Sweep, given: dict[str, Any], form: str) -> str:
     lines = beside(padded, kept=len(given["axes"]))
     more = len(done.rows) - ROWS_MAX
     lines += [f"and {more:,} points more in points.parquet"] if more > 0 else []
+    lines += [ENDS] if ends_h(done.table) else []
     return "\n".join(lines) + "\n"
 
 

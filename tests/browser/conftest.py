@@ -24,6 +24,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PICTURES = ROOT / "results" / "browser"
 DRAWN = "html[data-drawn]"
 WAIT_MS = 30_000
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {},
+    "dark": {"color_scheme": "dark"},
+    "narrow": {"viewport": {"width": 390, "height": 844}},
+    "narrow-dark": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
+}
+SERIOUS = ("serious", "critical")
 
 expect.set_options(timeout=WAIT_MS)  # of Playwright's 5 s a busy machine takes more
 
@@ -75,6 +82,19 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
     yield visited
     for context in opened:
         context.close()
+
+
+def cut(page: Page) -> list[str]:
+    """Return the words of charts of which a part lies outside of their picture."""
+    found: list[str] = page.evaluate(
+        "[...document.querySelectorAll('.plot')].flatMap(plot => {"
+        "const box = plot.getBoundingClientRect();"
+        "return [...plot.querySelectorAll('svg text')].filter(e => {"
+        "const own = e.getBoundingClientRect();"
+        "return own.width && (own.right > box.right + 1 || own.left < box.left - 1);"
+        "}).map(e => `${plot.id}: ${e.textContent}`); })"
+    )
+    return found
 
 
 def _dismissed(seen: Visit, dialog: Dialog) -> None:

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PICTURES
+from tests.browser.conftest import LOOKS, PICTURES, SERIOUS, cut
 from tests.sweep_cases import write_tiny
 from tests.test_cli import call
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.browser.conftest import Visit
-
-SERIOUS = ("serious", "critical")
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +51,18 @@ def test_point_of_a_sweep_is_chosen_and_copied(visit: Callable[..., Visit], fold
 
 
 @pytest.mark.parametrize("name", ["sweep/report.html", "two/comparison.html"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("look", LOOKS)
 def test_axe_finds_nothing_serious(
-    visit: Callable[..., Visit], folder: Path, name: str, scheme: str
+    visit: Callable[..., Visit], folder: Path, name: str, look: str
 ) -> None:
-    """axe-core has no serious finding, the console is silent, and nothing else is loaded."""
-    seen = visit(folder / name, color_scheme=scheme)
+    """axe-core finds nothing serious, the console is silent, nothing else is loaded or cut off."""
+    seen = visit(folder / name, **LOOKS[look])
     PICTURES.mkdir(parents=True, exist_ok=True)
     kind = name.partition("/")[0]
-    seen.page.screenshot(path=PICTURES / f"{kind}-{scheme}.png", full_page=True)
+    seen.page.screenshot(path=PICTURES / f"{kind}-{look}.png", full_page=True)
     found = Axe().run(seen.page).response["violations"]
     assert [] == [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in SERIOUS]
     assert [] == seen.complaints
     assert [(folder / name).as_uri()] == seen.asked
+    assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert [] == cut(seen.page)

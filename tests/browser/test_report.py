@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.conftest import PICTURES
+from tests.browser.conftest import LOOKS, PICTURES, SERIOUS, cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,13 +27,6 @@ SECTIONS = (
 )
 FIRST_PAINT_MS = 1000
 PAGE_MAX_BYTES = 2_000_000
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {},
-    "dark": {"color_scheme": "dark"},
-    "narrow": {"viewport": {"width": 390, "height": 844}},
-    "narrow-dark": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
-}
-SERIOUS = ("serious", "critical")
 
 
 def test_every_section_is_there_and_every_chart_drawn(
@@ -184,6 +177,16 @@ def test_axe_finds_nothing_serious(visit: Callable[..., Visit], report: Path, lo
     seen.page.screenshot(path=PICTURES / f"report-{look}.png", full_page=True)
     assert [] == [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in SERIOUS]
     assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert [] == cut(seen.page)
+
+
+def test_saving_is_seen_without_scrolling(visit: Callable[..., Visit], report: Path) -> None:
+    """On a narrow screen the table of differences shows the difference, not its baseline alone."""
+    page = visit(report, **LOOKS["narrow"]).page
+    head = page.locator("section[aria-labelledby=difference] thead th", has_text="Δ")
+    box = head.bounding_box()
+    assert box is not None
+    assert 390 >= box["x"] + box["width"]
 
 
 def test_page_prints(visit: Callable[..., Visit], report: Path) -> None:

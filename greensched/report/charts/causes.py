@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.accounting import energy_factors, explain
 from greensched.accounting.usage import ROLES_ON
 from greensched.report.charts import chart as c
-from greensched.report.words import digits_for, number, signed, unit_for
+from greensched.report.words import (
+    digits_apart,
+    digits_for,
+    fitted,
+    number,
+    signed,
+    unit_for,
+)
 from greensched.units import G_PER_KG, MG_PER_KG
 
 if TYPE_CHECKING:
@@ -15,21 +23,24 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+EMBODIED: Final = "embodied_kg"
 LABELS: Final = {
     "work": "work done",
     "machine_h_per_work": "machine-hours for it",
     "it_kwh_per_machine_h": "power of a machine",
     "pue": "PUE",
     "intensity_g_per_kwh": "intensity of the grid",
+    EMBODIED: "embodied share of machines",
 }
 MG_PER_G: Final = MG_PER_KG // G_PER_KG
 
 
 def effects_kg(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, float] | None:
-    """Return what each cause adds to scope 2 from outcome `a` to `b` [kgCO2e]; they sum to it.
+    """Return what each cause adds to emissions from outcome `a` to `b` [kgCO2e]; they sum to it.
 
-    Additive LMDI-I over work x machine-hours/work x kWh/machine-hour x PUE x g/kWh. None where
-    one of them took hours or energy for no work.
+    Emissions are scope 2 (location), by additive LMDI-I over work x machine-hours/work x
+    kWh/machine-hour x PUE x g/kWh, and the embodied share, a cause of its own. None where one of
+    them took hours or energy for no work.
     """
     factors = []
     for one in (a, b):
@@ -39,7 +50,14 @@ def effects_kg(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, float] |
         factors.append(made)
     before, after = (round(one["scope2_location_kg"] * MG_PER_KG) for one in (a, b))
     found = explain(before, after, *factors)
-    return {name: value / MG_PER_KG for name, value in found.items()}
+    effects = {name: value / MG_PER_KG for name, value in found.items()}
+    return effects | {EMBODIED: b[EMBODIED] - a[EMBODIED]}
+
+
+def emissions_kg(outcome: Mapping[str, Any]) -> float:
+    """Return scope 2 (location) and the embodied share [kgCO2e]."""
+    both: float = outcome["scope2_location_kg"] + outcome[EMBODIED]
+    return both
 
 
 def _factors(outcome: Mapping[str, Any]) -> dict[str, float] | None:
@@ -63,69 +81,105 @@ def _factors(outcome: Mapping[str, Any]) -> dict[str, float] | None:
     }
 
 
-def causes(a: Mapping[str, Any], b: Mapping[str, Any], titles: tuple[str, str]) -> c.Chart | None:
-    """Return the bridge from the scope 2 of outcome `a` to that of `b`; None without causes."""
-    import pandas as pd
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bridge:
+    """What leads from one result's emissions to the other's, in one unit and rounding.
 
+    `effects` are exact, `shown` have `digits` decimals and sum to the difference shown.
+    """
+
+    unit: str
+    digits: int
+    ends: tuple[float, float]
+    effects: dict[str, float]
+    shown: dict[str, float]
+
+
+def bridge(a: Mapping[str, Any], b: Mapping[str, Any]) -> Bridge | None:
+    """Return what leads from outcome `a` to `b`; None without causes."""
     effects = effects_kg(a, b)
     if effects is None:
         return None
-    first, last = (one["scope2_location_kg"] for one in (a, b))
-    divisor, unit = unit_for("kg", [first, last])
-    rows = [(titles[0], "whole", 0.0, first / divisor)]
-    at = first
+    divisor, unit = unit_for("kg", [emissions_kg(a), emissions_kg(b)])
+    first, last = (emissions_kg(one) / divisor for one in (a, b))
+    digits = digits_apart(first, last, digits_for((first, last)))
+    scaled = {name: value / divisor for name, value in effects.items()}
+    shown = fitted(list(scaled.values()), last - first, digits)
+    return Bridge(
+        unit=unit,
+        digits=digits,
+        ends=(first, last),
+        effects=scaled,
+        shown=dict(zip(scaled, shown, strict=True)),
+    )
+
+
+def causes(a: Mapping[str, Any], b: Mapping[str, Any], titles: tuple[str, str]) -> c.Chart | None:
+    """Return the bridge from the emissions of outcome `a` to `b`'s; None without causes."""
+    import pandas as pd
+
+    found = bridge(a, b)
+    if found is None:
+        return None
+    (at, last), unit = found.ends, found.unit
+    rows = [(titles[0], "whole", 0.0, at, round(at, found.digits), found.digits)]
     for name, label in LABELS.items():
-        after = at + effects[name]
-        kind = "more" if effects[name] > 0 else "less"
-        rows.append((label, kind, at / divisor, after / divisor))
-        at = after
-    rows.append((titles[1], "whole", 0.0, last / divisor))
-    frame = pd.DataFrame(rows, columns=["cause", "kind", f"begin_{unit}", f"end_{unit}"])
+        effect, shown = found.effects[name], found.shown[name]
+        kind = "more" if effect > 0 else "less"
+        rows.append((label, kind, at, at + effect, shown, found.digits))
+        at += effect
+    rows.append((titles[1], "whole", 0.0, last, round(last, found.digits), found.digits))
+    columns = ["cause", "kind", f"begin_{unit}", f"end_{unit}", f"shown_{unit}", "digits"]
+    frame = pd.DataFrame(rows, columns=columns)
     return c.Chart(
         name="causes",
         title="Difference by cause",
-        sees=_sees(effects, first, last, titles),
+        sees=_sees(found, titles),
         caption=(
-            f"Scope 2 (location) of both, {unit}CO2e, and what leads from one to the other: each "
-            "cause is what its change alone explains, and they sum exactly (additive LMDI)."
+            f"Scope 2 (location) and embodied share of both, {unit}CO2e, and what leads from one "
+            "to the other: each cause is what its change alone explains, and they sum exactly "
+            "(additive LMDI; embodied beside it)."
         ),
         data=frame,
         definition=_definition(frame, unit),
     )
 
 
-def _sees(effects: Mapping[str, float], first: float, last: float, titles: tuple[str, str]) -> str:
+def _sees(found: Bridge, titles: tuple[str, str]) -> str:
     """Return the difference and its largest cause."""
-    change = last - first
-    digits = digits_for([first, last])
+    first, last = found.ends
+    change, unit, digits = last - first, found.unit, found.digits
+    of = "(scope 2 and embodied)"
     if not change:
-        return f"{titles[1]} emits what {titles[0]} does: {number(first, digits)} kgCO2e."
-    share = f" ({signed(100 * change / first, 1)} %)" if first else ""
-    name = max(effects, key=lambda key: abs(effects[key]))
+        whole = f"{number(first, digits)} {unit}CO2e"
+        return f"{titles[1]} emits what {titles[0]} does: {whole} {of}."
+    share = f", {signed(100 * change / first, 1)} %" if first else ""
+    name = max(found.effects, key=lambda key: abs(found.effects[key]))
     return (
-        f"{titles[1]} emits {signed(change, digits)} kgCO2e{share} against {titles[0]}; most of "
-        f"it by {LABELS[name]}: {signed(effects[name], digits)} kg."
+        f"{titles[1]} emits {number(abs(change), digits)} {unit}CO2e "
+        f"{'more' if change > 0 else 'less'} than {titles[0]} {of}{share}; largest "
+        f"cause: {LABELS[name]}, {signed(found.shown[name], digits)} {unit}."
     )
 
 
 def _definition(frame: pd.DataFrame, unit: str) -> Any:
     import altair as alt
 
-    begin, end = f"begin_{unit}", f"end_{unit}"
+    begin, end, shown = f"begin_{unit}", f"end_{unit}", f"shown_{unit}"
     names = frame["cause"].tolist()
     base = (
         alt.Chart()
         .transform_calculate(
             change=f"datum.{end} - datum.{begin}",
-            text="datum.kind == 'whole' ? format(datum.change, ',.4~r') : "
-            "format(datum.change, '+,.3~r')",
+            text=f"datum.{shown} == 0 ? '0' : "
+            f"format(datum.{shown}, (datum.kind == 'whole' ? ',.' : '+,.') + datum.digits + 'f')",
             right=f"max(datum.{begin}, datum.{end})",
         )
         .encode(y=alt.Y("cause:N", title=None, sort=names))
     )
     colours = alt.Scale(domain=["whole", "more", "less"], range=[c.GREEN, c.RED, c.BLUE])
     bars = base.mark_bar(height=alt.RelativeBandSize(0.62)).encode(
-        x=alt.X(f"{begin}:Q", title=f"scope 2, {unit}CO2e"),
+        x=alt.X(f"{begin}:Q", title=f"scope 2 and embodied, {unit}CO2e"),
         x2=f"{end}:Q",
         color=alt.Color("kind:N", title=None, scale=colours, legend=None),
         tooltip=[

@@ -150,8 +150,9 @@ def room(begin: str, end: str, where: str = "true") -> Any:
         .transform_joinaggregate(least=f"min({begin})", low=f"min({end})", most=f"max({begin})")
         .transform_joinaggregate(high=f"max({end})")
         .transform_calculate(
-            room="max(datum.most, datum.high) + 0.1 * (max(datum.most, datum.high)"
-            " - min(datum.least, datum.low))"
+            # as a share of what is drawn, of which a narrow page leaves less to each pixel
+            room="max(datum.most, datum.high) + max(0.1, 64 / max(64, width - 64))"
+            " * (max(datum.most, datum.high) - min(datum.least, datum.low))"
         )
         .mark_point(opacity=0)
         .encode(x=alt.X("room:Q"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from greensched.report.charts import chart as c
 from greensched.report.words import number, plural
+from greensched.units import S_PER_H
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,22 +18,30 @@ DRAWN_MAX: Final = 2_000  # points beside those of the front
 MEASURES: Final = {
     "scenario.service.violation_min": ("services in violation, min", 1.0),
     "scenario.service.latency_factor_p99": ("p99 latency of services, factor", 1.0),
-    "scenario.batch.wait_p95_s": ("wait of jobs, p95, min", 1 / 60),
+    "scenario.batch.wait_p95_s": ("wait of jobs for room, p95, min", 1 / 60),
+    "scenario.batch.start_p95_s": ("jobs' time to start, p95, h", 1 / S_PER_H),
     "scenario.batch.deadline_miss_share": ("missed deadlines, %", 100.0),
     "scenario.cost": ("cost", 1.0),
 }
 EMISSIONS: Final = ("scenario.scope2_location_kg", "scenario.embodied_kg")
+SAVED: Final = ("savings.scope2_location_kg", "savings.embodied_kg")
+END: Final = "window.end_s"
+END_SHARE: Final = 0.001  # by which ends may differ and emissions be of one length all the same
+OWN: Final = "scope 2 and embodied, kgCO2e"
+AGAINST: Final = "scope 2 and embodied less the baseline's, kgCO2e"
 
 
 def points(rows: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
     """Return a row a point and measure of a sweep: emissions, value, whether on the front.
 
     `rows` as in `points.parquet`. Points that could not be run, and measures that no point has,
-    are left out. `broken` counts objectives that a point breaks.
+    are left out. `broken` counts objectives that a point breaks. Where runs end at different times
+    emissions are those less the baseline's, which is priced to the same end.
     """
     import pandas as pd
 
-    done = rows[rows["error"].isna() & rows[EMISSIONS[0]].notna()] if len(rows) else rows
+    done = _done(rows)
+    of_baseline = -done[list(SAVED)].sum(axis=1) if ends_h(rows) else None
     verdicts = [n for n in rows.columns if n.startswith("scenario.") and n.endswith("_ok")]
     parts = []
     for key, (label, factor) in MEASURES.items():
@@ -44,7 +53,9 @@ def points(rows: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
                 "point": own["point"],
                 "setting": own[list(axes)].apply(_setting, axis=1),
                 "measure": label,
-                "emissions_kg": own[list(EMISSIONS)].sum(axis=1),
+                "emissions_kg": own[list(EMISSIONS)].sum(axis=1)
+                if of_baseline is None
+                else of_baseline[own.index],
                 "value": own[key] * factor,
                 "broken": (own[verdicts] == 0).sum(axis=1) if verdicts else 0,
             }
@@ -52,6 +63,22 @@ def points(rows: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
         parts.append(part.assign(front=on_front(part)))
     columns = ["point", "setting", "measure", "emissions_kg", "value", "broken", "front"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _done(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the points that could be run."""
+    return rows[rows["error"].isna() & rows[EMISSIONS[0]].notna()] if len(rows) else rows
+
+
+def ends_h(rows: pd.DataFrame) -> tuple[float, float] | None:
+    """Return the first and the last end of the runs of a sweep [h]; None where they are one.
+
+    A run that ends later is priced for longer: what it emits is then no measure of it.
+    """
+    if END not in rows or not len(done := _done(rows)):
+        return None
+    first, last = (float(one) / S_PER_H for one in (done[END].min(), done[END].max()))
+    return (first, last) if last - first > END_SHARE * first else None
 
 
 def _setting(values: pd.Series[Any]) -> str:
@@ -89,6 +116,13 @@ def pareto(rows: pd.DataFrame, axes: Sequence[str]) -> c.Chart | None:
     left_out = f" Every {step}th of the other points is drawn." if step > 1 else ""
     failed = len(rows) - found["point"].nunique()
     lost = f" {plural(failed, 'point')} could not be run." if failed else ""
+    ends = ends_h(rows)
+    differ = (
+        f" Runs end after {number(ends[0], 1)} to {number(ends[1], 1)} h, so that each counts "
+        "against its own baseline, which is priced to the same end."
+        if ends
+        else ""
+    )
     return c.Chart(
         name="pareto",
         title="Carbon against service and cost",
@@ -96,32 +130,45 @@ def pareto(rows: pd.DataFrame, axes: Sequence[str]) -> c.Chart | None:
         caption=(
             "Each mark is a point of the sweep: further left emits less (scope 2 and embodied), "
             "further down serves better or costs less. Points on the line are beaten by none in "
-            f"both; crosses break an objective. A click shows a point's scenario below.{left_out}"
-            f"{lost}"
+            f"both; crosses break an objective. A click shows a point's scenario below.{differ}"
+            f"{left_out}{lost}"
         ),
         data=drawn,
-        definition=_definition(found["measure"].unique().tolist()),
+        definition=_definition(found["measure"].unique().tolist(), AGAINST if ends else OWN),
     )
 
 
 def _sees(found: pd.DataFrame) -> str:
-    """Return how large the fronts are, and which point emits least and keeps its objectives."""
+    """Return how large the fronts are."""
     parts = []
     for measure in dict.fromkeys(found["measure"].tolist()):
         front = found[(found["measure"] == measure) & found["front"]]
-        parts.append(f"{len(front)} by {measure.rpartition(',')[0] or measure}")
+        parts.append(f"{measure.rpartition(',')[0] or measure}: {len(front)}")
+    count = plural(found["point"].nunique(), "point")
+    return f"Of {count} so many are on the front, by emissions and {'; '.join(parts)}."
+
+
+def least(rows: pd.DataFrame, axes: Sequence[str]) -> str:
+    """Return which point emits least and keeps its objectives, in a sentence."""
+    found = points(rows, axes)
+    if found.empty:
+        return ""
     kept = found[found["broken"] == 0]
-    text = f"Of {plural(found['point'].nunique(), 'point')} on the front: {'; '.join(parts)}. "
     if kept.empty:
-        return text + "Every point breaks an objective."
+        return "Every point breaks an objective."
     best = kept.sort_values("emissions_kg", kind="stable").iloc[0]
-    return text + (
-        f"Least emissions with all objectives held: point {best['point']} ({best['setting']}), "
-        f"{number(float(best['emissions_kg']), 2)} kgCO2e."
+    name = f"point {best['point']} ({best['setting']})"
+    kg = float(best["emissions_kg"])
+    if ends_h(rows) is None:
+        return f"Least emissions with all objectives held: {name}, {number(kg, 2)} kgCO2e."
+    way = "less" if kg <= 0 else "more"
+    return (
+        f"Most saved with all objectives held: {name}, {number(abs(kg), 2)} kgCO2e {way} than "
+        "its baseline."
     )
 
 
-def _definition(measures: list[str]) -> Any:
+def _definition(measures: list[str], emissions: str) -> Any:
     import altair as alt
 
     chosen = alt.param(
@@ -133,7 +180,7 @@ def _definition(measures: list[str]) -> Any:
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False, padding=12))
     x = alt.X(
         "emissions_kg:Q",
-        title="scope 2 and embodied, kgCO2e",
+        title=emissions,
         scale=alt.Scale(zero=False, padding=12),
     )
     on_front = "datum.front === true || datum.front === 'True'"

@@ -19,7 +19,7 @@ OBJECTIVES: Final = {
     "service.latency_factor_p99": ("p99 latency, modelled", 1, "x"),
     "service.shortage_share": ("services short of CPU", 100, "%"),
     "batch.deadline_miss": ("missed deadlines", 100, "%"),
-    "batch.wait_p95": ("wait of jobs for room, p95", 1 / 60, "min"),
+    "batch.wait_p95": ("wait for room, p95", 1 / 60, "min"),
     "databases.shortage_share": ("databases short of CPU", 100, "%"),
 }
 VALUES: Final = {

@@ -148,7 +148,9 @@ def window_end(alt: Any, rows: pd.DataFrame, length_s: float) -> list[Any]:
     values = alt.InlineData(values=[{TIME: milliseconds(end), "words": "window ends"}])
     # What follows is priced too: the time until the last jobs have ended.
     rule = alt.Chart(values).mark_rule(color=INK, strokeDash=[2, 2], clip=True)
-    words = alt.Chart(values).mark_text(align="left", dx=4, y=8, color=INK, fontSize=11, clip=True)
+    is_late = (last - end) < (last - first) / 3  # words to its right would not fit
+    side = {"align": "right", "dx": -4} if is_late else {"align": "left", "dx": 4}
+    words = alt.Chart(values).mark_text(**side, y=8, color=INK, fontSize=11, clip=True)
     return [rule.encode(x=along(alt)), words.encode(x=along(alt), text="words:N")]
 
 

@@ -35,7 +35,8 @@ def waits(jobs: pd.DataFrame, kind: str) -> c.Chart | None:
         sees=_sees(jobs, hours, kind),
         caption=(
             "Share of all jobs that began within a time of being submitted, waiting by choice "
-            "for cleaner hours included; the higher and the further left, the sooner."
+            "for cleaner hours included; the higher and the further left, the sooner. Steps are "
+            "equal below 0.1 h, then ever wider."
         ),
         data=frame,
         definition=_definition(kind),
@@ -63,15 +64,17 @@ def _curve(waited: pd.Series[float], count: int, run: str) -> pd.DataFrame:
 def _sees(jobs: pd.DataFrame, hours: dict[str, pd.Series[float]], kind: str) -> str:
     """Return what half and 95 of 100 jobs wait before and after, and who never began."""
     texts = []
-    for run, name in (("scenario", "in the scenario"), ("baseline", f"under {kind}")):
+    for run, name in (("scenario", "In the scenario"), ("baseline", f"under {kind}")):
         if hours[run].empty:
-            texts.append(f"none begins {name}")
+            texts.append(f"{name} none begins")
             continue
         half, most = (number(float(hours[run].quantile(q)), 2) for q in (0.5, 0.95))
-        texts.append(f"{half} h {name} for half of them, {most} h for 95 %")
+        texts.append(
+            f"{name} half of the jobs that begin do within {half} h, 95 % within {most} h"
+        )
     never = len(jobs) - len(hours["scenario"])
     left = f" {plural(never, 'job')} never began." if never else ""
-    return f"Jobs wait up to {'; '.join(texts)}.{left}"
+    return f"{'; '.join(texts)}.{left}"
 
 
 def _definition(kind: str) -> Any:
@@ -84,7 +87,7 @@ def _definition(kind: str) -> Any:
         .encode(
             x=alt.X(
                 f"{WAIT}:Q",
-                title="waited, h (equal steps below 0.1 h, then ever wider)",
+                title="waited, h (steps widen)",
                 scale=alt.Scale(type="symlog", constant=0.1, nice=False),
                 axis=alt.Axis(
                     format="~g", values=[0, 0.1, 0.25, 0.5, 1, 2, 4, 8, 12, 24, 48, 96, 168, 336]

@@ -7,15 +7,17 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from greensched.report import heading
-from greensched.report.charts.causes import LABELS, causes, effects_kg
+from greensched.report.charts.causes import LABELS, bridge, causes
 from greensched.report.difference import compared_lines
 from greensched.report.page.document import document
 from greensched.report.page.html import Section, facts, figure, listed, paragraph, table, text
 from greensched.report.page.sections.saved import difference_table
-from greensched.report.words import digits_for, number, signed
+from greensched.report.words import number, signed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from greensched.report.charts.causes import Bridge
 
 
 def compared_page(
@@ -28,11 +30,12 @@ def compared_page(
 ) -> str:
     """Return the page of two summaries; `scenarios` are the texts that made them."""
     made = causes(a["scenario"], b["scenario"], titles)
+    found = bridge(a["scenario"], b["scenario"])
     charts = {} if made is None else {made.name: made}
     why = (
         paragraph("One of the two took machines or energy for no work: there is no such cause.")
-        if made is None
-        else figure(made, heading=False) + _effects(a, b)
+        if made is None or found is None
+        else figure(made, heading=False) + _effects(found)
     )
     sections = [
         Section(
@@ -44,7 +47,8 @@ def compared_page(
         Section(key="scenarios", title="What differs in the scenarios", parts=(_diff(scenarios),)),
         Section(key="provenance", title="Provenance", parts=(_provenance(a, b, titles),)),
     ]
-    name = f"{titles[0]} and {titles[1]}"
+    names = "" if a["name"] != b["name"] else f"{a['name']}: "
+    name = f"{names}{titles[0]} and {titles[1]}"
     stamps = " / ".join(dict.fromkeys((heading.stamp(a), heading.stamp(b))))
     heads = dict.fromkeys((heading.headline(a), heading.headline(b)))
     said = made.sees if made is not None else ""
@@ -62,15 +66,13 @@ def _warned(warnings: Sequence[str]) -> str:
     return f'<div class="box"><h3 class="bad-word">Not alike</h3>{listed(warnings)}</div>'
 
 
-def _effects(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
+def _effects(found: Bridge) -> str:
     """Return the causes as a table that sums to the difference."""
-    found = effects_kg(a["scenario"], b["scenario"]) or {}
-    first, last = (one["scenario"]["scope2_location_kg"] for one in (a, b))
-    digits = digits_for([first, last])
-    rows = [[LABELS[name], signed(value, digits)] for name, value in found.items()]
-    rows.append(["in all", signed(last - first, digits)])
-    marks = [*[""] * len(found), "total"]
-    return table("What each cause adds, kgCO2e (scope 2, location)", ["", "kg"], rows, marks=marks)
+    rows = [[LABELS[name], signed(value, found.digits)] for name, value in found.shown.items()]
+    rows.append(["in all", signed(found.ends[1] - found.ends[0], found.digits)])
+    marks = [*[""] * len(found.shown), "total"]
+    title = "What each cause adds to scope 2 (location) and embodied emissions"
+    return table(title, ["", f"{found.unit}CO2e"], rows, marks=marks)
 
 
 def _diff(scenarios: tuple[str, str]) -> str:

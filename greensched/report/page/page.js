@@ -8,6 +8,8 @@
   const DAY_MS = 86400000;
   const DAYS_MAX = 31; // of a list; longer windows are offered by months
   const LEGEND_WIDTH = 860; // below it a legend is broken into rows
+  const LETTER_WIDTH = 6.5; // of a legend's words, on average, and what stands beside them
+  const SYMBOL_WIDTH = 34;
   const PART_MS = DAY_MS / 4; // of windows of less than three days
 
   // RFC 4180; Vega's own reader compiles code, which the page's policy forbids.
@@ -29,12 +31,21 @@
     return parsed(decodeURIComponent(href.slice(href.indexOf(",") + 1)));
   }
 
+  // The longest word of any legend: names are given as the domain of a colour or a dash.
+  function longest(part) {
+    if (part === null || typeof part !== "object") return 0;
+    const own = Array.isArray(part.domain) ? part.domain : [];
+    return Math.max(0, ...own.map((name) => (typeof name === "string" ? name.length : 0)),
+      ...Object.values(part).map(longest));
+  }
+
   function fitted(spec, width) {
     const narrow = width < 640;
     spec.config = structuredClone(spec.config);
     spec.config.axis.labelLimit = Math.min(spec.config.axis.labelLimit, width * 0.42);
     if (width < LEGEND_WIDTH) {
-      spec.config.legend = {...spec.config.legend, columns: Math.max(2, Math.floor(width / 150)),
+      spec.config.legend = {...spec.config.legend, 
+        columns: Math.max(1, Math.floor(width / (longest(spec) * LETTER_WIDTH + SYMBOL_WIDTH))),
         layout: {top: {direction: "vertical", anchor: "start"}}};
     }
     if (spec.spec) {

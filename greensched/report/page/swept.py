@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from greensched.report.charts.pareto import pareto, plain, points
+from greensched.report.charts.pareto import ends_h, least, pareto, plain, points
 from greensched.report.page.document import document
 from greensched.report.page.html import Section, facts, figure, listed, paragraph, table, text
 from greensched.report.words import number, plural
@@ -41,7 +41,7 @@ def swept_page(
     ]
     header = (
         f"<header><h1>{text(about['name'])}: {text(plural(len(rows), 'point'))}</h1>"
-        f"{paragraph('' if made is None else made.sees, 'lead')}</header>"
+        f"{paragraph(least(rows, axes), 'lead')}</header>"
     )
     return document(f"{about['name']}, swept", header, sections, charts)
 
@@ -76,7 +76,8 @@ def _points(
         texts.append(_scenario(int(point), str(own["setting"]), scenario_of(given)))
     more = f"The first {SHOWN_MAX} of {len(order)}." if len(order) > SHOWN_MAX else ""
     marks = ["" if row[-1] == "held" else "bad" for row in cells]
-    heads = ["point", "kgCO2e", *measures, "objectives"]
+    kg = "kgCO2e less the baseline's" if ends_h(rows) else "kgCO2e"
+    heads = ["point", kg, *measures, "objectives"]
     title = "Points on a front, those that keep their objectives first"
     shown_table = table(title, heads, cells, words=(len(heads) - 1,), marks=marks)
     return (paragraph(more), shown_table, *texts)

@@ -50,15 +50,16 @@ def opening(evidence: Evidence) -> str:
     )
 
 
-def _card(question: str, mark: str, figure: str, more: str) -> str:
+def _card(question: str, mark: str, figure: str, *more: str) -> str:
     kind = f"card {mark}".strip()
+    told = "".join(f'<dd class="more">{text(one)}</dd>' for one in more if one)
     return (
         f'<div class="{kind}"><dt>{text(question)}</dt><dd class="figure">{text(figure)}</dd>'
-        f'<dd class="more">{text(more)}</dd></div>'
+        f"{told}</div>"
     )
 
 
-def _what(summary: Mapping[str, Any]) -> tuple[str, str, str]:
+def _what(summary: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the energy that was saved, and emissions and machines with it."""
     saved, kind, rows = summary["savings"], summary["baseline"]["kind"], by_key(summary)
     energy, scope2 = saved[ENERGY], saved[SCOPE2]
@@ -70,14 +71,12 @@ def _what(summary: Mapping[str, Any]) -> tuple[str, str, str]:
     return (
         "good",
         f"{rows[ENERGY].shown(energy)} ({100 * share:.1f} %)",
-        (
-            f"less facility energy than under {kind}, {carbon} (scope 2); "
-            f"{rows[MACHINES].delta} machines on average."
-        ),
+        f"less facility energy than under {kind}, {carbon} (scope 2).",
+        f"Machines on, on average: {rows[MACHINES].delta}.",
     )
 
 
-def _by_what(summary: Mapping[str, Any]) -> tuple[str, str, str]:
+def _by_what(summary: Mapping[str, Any]) -> tuple[str, ...]:
     """Return which technology saves most."""
     given = summary.get("attribution")
     if not given:
@@ -90,21 +89,16 @@ def _by_what(summary: Mapping[str, Any]) -> tuple[str, str, str]:
         return "", "no technology", "None of the switches saves energy here."
     (energy,) = (q for q in found.quantities if q.key == key)
     fair, digits = dict(zip(found.names, energy.fair, strict=False)), energy.row.digits
-    said = [f"{p['name']} {signed(fair[p['name']], digits)}" for p in own]
     kind = summary["baseline"]["kind"]
-    said += [
-        f"giving up {kind}'s own rules {signed(fair[p['name']], digits)}"
-        for p in parts
-        if not p["switches"]
-    ]
-    whole = signed(energy.total, digits)
-    more = (
-        f"brings most. In {energy.row.unit}: {', '.join(said)}: {whole} in all (Shapley values)."
-    )
-    return "", own[0]["name"], more
+    names = {p["name"]: p["name"] for p in own}
+    names |= {p["name"]: f"giving up {kind}'s own rules" for p in parts if not p["switches"]}
+    said = [f"{words}: {signed(fair[name], digits)}" for name, words in names.items()]
+    head = f"brings most. Saved by each, {energy.row.unit} (Shapley values):"
+    whole = f"in all: {signed(energy.total, digits)}"
+    return "", own[0]["name"], head, *said, whole
 
 
-def _risk(summary: Mapping[str, Any]) -> tuple[str, str, str]:
+def _risk(summary: Mapping[str, Any]) -> tuple[str, ...]:
     """Return how many objectives are held, what comes nearest to breaking, what jobs bear."""
     rows = judged(summary)
     held = sum(row["held"] for row in rows)
@@ -116,7 +110,7 @@ def _risk(summary: Mapping[str, Any]) -> tuple[str, str, str]:
         said.append(f"Services: {minutes[-1]} min in violation ({minutes[0]} under {kind}).")
     said += _jobs(summary, lines)
     mark = "" if not rows else "good" if held == len(rows) else "bad"
-    return mark, figure, " ".join(said)
+    return mark, figure, *said
 
 
 def _jobs(summary: Mapping[str, Any], lines: Mapping[str, Line]) -> Iterator[str]:
@@ -140,7 +134,7 @@ def _jobs(summary: Mapping[str, Any], lines: Mapping[str, Line]) -> Iterator[str
         )
 
 
-def _sure(evidence: Evidence) -> tuple[str, str, str]:
+def _sure(evidence: Evidence) -> tuple[str, ...]:
     """Return between what the saving lies, and what kind of figures these are."""
     given = evidence.summary["stamp"]
     kind = f"{given['result']} from {given['data']} data, {given['calibration']}"
@@ -150,8 +144,8 @@ def _sure(evidence: Evidence) -> tuple[str, str, str]:
     least, most = _ends(evidence.summary, told)
     low, mid = (told["figures"][SAVED][k] for k in ("least", "mid"))
     mark = "" if low > 0 else "bad" if mid > 0 else ""
-    varied = f"{varied_inputs(told)}. {kind[0].upper()}{kind[1:]}."
-    return mark, f"{least} .. {most}CO2e saved", varied
+    kind = f"{kind[0].upper()}{kind[1:]}."
+    return mark, f"{least} .. {most}CO2e saved", f"{varied_inputs(told)}.", kind
 
 
 def _range(evidence: Evidence) -> Iterator[str]:
