@@ -124,15 +124,18 @@ def test_runs_that_end_apart_are_held_against_their_baselines() -> None:
     rows = _rows().iloc[:2].copy()
     rows["window.end_s"] = [360_000.0, 400_000.0]
     rows["savings.scope2_location_kg"], rows["savings.embodied_kg"] = [0.5, 2.0], 0.0
+    rows["scenario.cost"], rows["savings.cost"] = [50.0, 60.0], [5.0, 6.0]
     found = points(rows, AXES)
-    assert [-0.5, -2.0] == found["emissions_kg"].tolist()
+    assert [-0.5, -2.0] == found["emissions_kg"].tolist()[:2]
+    cost = found[found["measure"] == "cost less the baseline's"]
+    assert [-5.0, -6.0] == cost["value"].tolist()
     assert "Most saved with all objectives held: point 1" in least(rows, AXES)
     chart = pareto(rows, AXES)
     assert chart is not None
     assert "Runs end after 100.0 to 111.1 h, so that each counts against its own" in chart.caption
     alike = rows.copy()
     alike["window.end_s"] = 360_000.0
-    assert [6.0, 8.0] == points(alike, AXES)["emissions_kg"].tolist()
+    assert [6.0, 8.0] == points(alike, AXES)["emissions_kg"].tolist()[:2]
     assert "Least emissions with all objectives held: point 0" in least(alike, AXES)
 
 
@@ -182,3 +185,5 @@ def test_sweep_has_a_page() -> None:
     assert "point 4: fleet &lt;i&gt;too small" in page
     failed = _rows().iloc[4:]
     assert "No point could be run." in swept_page(failed, about, lambda _: "")
+    bare = failed[["point", *AXES, "error"]]  # where none could be run there are no numbers
+    assert "No point could be run." in swept_page(bare, about, lambda _: "")

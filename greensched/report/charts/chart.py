@@ -140,6 +140,19 @@ class Chart:
         return spec
 
 
+def both_runs(kind: str) -> dict[str, Any]:
+    """Return how lines tell the baseline `kind` from the scenario: by colour, and by dashes."""
+    import altair as alt
+
+    names = [kind, "scenario"]
+    colours = alt.Scale(domain=names, range=[BASELINE, SCENARIO])
+    dashes = alt.Scale(domain=names, range=[[5, 3], [1, 0]])
+    return {
+        "color": alt.Color("run:N", title=None, scale=colours),
+        "strokeDash": alt.StrokeDash("run:N", title=None, scale=dashes),
+    }
+
+
 def room(begin: str, end: str, where: str = "true") -> Any:
     """Return an unseen layer that keeps room for words to the right of bars."""
     import altair as alt

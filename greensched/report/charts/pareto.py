@@ -36,15 +36,19 @@ def points(rows: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
 
     `rows` as in `points.parquet`. Points that could not be run, and measures that no point has,
     are left out. `broken` counts objectives that a point breaks. Where runs end at different times
-    emissions are those less the baseline's, which is priced to the same end.
+    emissions and cost are those less the baseline's, which is priced to the same end.
     """
     import pandas as pd
 
     done = _done(rows)
-    of_baseline = -done[list(SAVED)].sum(axis=1) if ends_h(rows) else None
+    measures, emitted = dict(MEASURES), done.reindex(columns=list(EMISSIONS)).sum(axis=1)
+    if ends_h(rows):
+        emitted = -done[list(SAVED)].sum(axis=1)
+        del measures["scenario.cost"]
+        measures["savings.cost"] = ("cost less the baseline's", -1.0)
     verdicts = [n for n in rows.columns if n.startswith("scenario.") and n.endswith("_ok")]
     parts = []
-    for key, (label, factor) in MEASURES.items():
+    for key, (label, factor) in measures.items():
         if key not in done or done[key].isna().all():
             continue
         own = done[done[key].notna()]
@@ -53,9 +57,7 @@ def points(rows: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
                 "point": own["point"],
                 "setting": own[list(axes)].apply(_setting, axis=1),
                 "measure": label,
-                "emissions_kg": own[list(EMISSIONS)].sum(axis=1)
-                if of_baseline is None
-                else of_baseline[own.index],
+                "emissions_kg": emitted[own.index],
                 "value": own[key] * factor,
                 "broken": (own[verdicts] == 0).sum(axis=1) if verdicts else 0,
             }
@@ -67,7 +69,9 @@ def points(rows: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
 
 def _done(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the points that could be run."""
-    return rows[rows["error"].isna() & rows[EMISSIONS[0]].notna()] if len(rows) else rows
+    if EMISSIONS[0] not in rows:  # where all have failed
+        return rows.iloc[:0]
+    return rows[rows["error"].isna() & rows[EMISSIONS[0]].notna()]
 
 
 def ends_h(rows: pd.DataFrame) -> tuple[float, float] | None:

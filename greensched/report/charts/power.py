@@ -91,7 +91,6 @@ def _power(rows: pd.DataFrame, kind: str, length_s: float) -> Any:
     """Return both lines, what lies between them by its sign, nights and hovering."""
     import altair as alt
 
-    names = [kind, "scenario"]
     runs = f"{{'{BEFORE}': '{kind}', '{AFTER}': 'scenario'}}"
     fills = []
     for label, top in ((MORE, AFTER), (LESS, BEFORE)):
@@ -118,22 +117,11 @@ def _power(rows: pd.DataFrame, kind: str, length_s: float) -> Any:
         .encode(
             x=t.along(alt),
             y=alt.Y("power:Q"),
-            color=alt.Color(
-                "run:N",
-                title=None,
-                scale=alt.Scale(domain=names, range=[c.BASELINE, c.SCENARIO]),
-            ),
-            strokeDash=alt.StrokeDash(
-                "run:N", title=None, scale=alt.Scale(domain=names, range=[[5, 3], [1, 0]])
-            ),
+            **c.both_runs(kind),
         )
     )
     tips = t.hover(alt, {BEFORE: f"{kind}, kW", AFTER: "scenario, kW"})
-    end = t.window_end(alt, rows, length_s)
-    layers = alt.layer(
-        *t.nights(alt, rows), *fills, lines, *end, tips, data=alt.NamedData(name=c.ROWS)
-    )
-    return layers.properties(width=c.WIDTH, height=c.HEIGHT).add_params(*t.limits(alt, rows))
+    return t.framed(alt, rows, (*fills, lines, tips), length_s=length_s)
 
 
 def intensity(
@@ -191,5 +179,4 @@ def _intensity(rows: pd.DataFrame) -> Any:
         )
     )
     tips = t.hover(alt, {INTENSITY: "intensity, gCO2e/kWh"})
-    layers = alt.layer(*t.nights(alt, rows), line, tips, data=alt.NamedData(name=c.ROWS))
-    return layers.properties(width=c.WIDTH, height=c.HEIGHT // 2).add_params(*t.limits(alt, rows))
+    return t.framed(alt, rows, (line, tips), height=c.HEIGHT // 2)

@@ -160,12 +160,8 @@ def _definition(
         {ON_COLUMN: "on, machines"} | {column: f"{label}, machines" for column, label, _ in shown},
         "datum.run == run",
     )
-    end = t.window_end(alt, rows, length_s)
-    layered = alt.layer(
-        *t.nights(alt, rows), areas, _line(kind), *end, tips, data=alt.NamedData(name=c.ROWS)
-    ).resolve_scale(strokeDash="independent")
-    made = layered.properties(width=c.WIDTH, height=c.HEIGHT)
-    return made.add_params(_run(kind), *t.limits(alt, rows))
+    made = t.framed(alt, rows, (areas, _line(kind), tips), length_s=length_s)
+    return made.resolve_scale(strokeDash="independent").add_params(_run(kind))
 
 
 def _by_column(values: dict[str, str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from greensched.report.charts.chart import HOVER, INK
+from greensched.report.charts.chart import HEIGHT, HOVER, INK, ROWS, WIDTH
 from greensched.units import S_PER_H
 
 if TYPE_CHECKING:
@@ -152,6 +152,24 @@ def window_end(alt: Any, rows: pd.DataFrame, length_s: float) -> list[Any]:
     side = {"align": "right", "dx": -4} if is_late else {"align": "left", "dx": 4}
     words = alt.Chart(values).mark_text(**side, y=8, color=INK, fontSize=11, clip=True)
     return [rule.encode(x=along(alt)), words.encode(x=along(alt), text="words:N")]
+
+
+def framed(
+    alt: Any,
+    rows: pd.DataFrame,
+    shown: Sequence[Any],
+    *,
+    length_s: float = 0.0,
+    height: int = HEIGHT,
+) -> Any:
+    """Return layers over time with nights behind them, the window's end, and the axis's limits.
+
+    The last of `shown` lies on top: it answers to a pointer.
+    """
+    *below, tips = shown
+    end = window_end(alt, rows, length_s)
+    made = alt.layer(*nights(alt, rows), *below, *end, tips, data=alt.NamedData(name=ROWS))
+    return made.properties(width=WIDTH, height=height).add_params(*limits(alt, rows))
 
 
 def hover(alt: Any, shown: Mapping[str, str], where: str = "true") -> Any:

@@ -80,7 +80,6 @@ def _sees(jobs: pd.DataFrame, hours: dict[str, pd.Series[float]], kind: str) -> 
 def _definition(kind: str) -> Any:
     import altair as alt
 
-    names = [kind, "scenario"]
     lines = (
         alt.Chart(alt.NamedData(name=c.ROWS))
         .mark_line(interpolate="step-after", strokeWidth=2, point=alt.OverlayMarkDef(opacity=0))
@@ -94,12 +93,7 @@ def _definition(kind: str) -> Any:
                 ),
             ),
             y=alt.Y("begun_percent:Q", title="begun, % of jobs", scale=alt.Scale(domain=[0, 100])),
-            color=alt.Color(
-                "run:N", title=None, scale=alt.Scale(domain=names, range=[c.BASELINE, c.SCENARIO])
-            ),
-            strokeDash=alt.StrokeDash(
-                "run:N", title=None, scale=alt.Scale(domain=names, range=[[5, 3], [1, 0]])
-            ),
+            **c.both_runs(kind),
             tooltip=[
                 alt.Tooltip("run:N"),
                 alt.Tooltip(f"{WAIT}:Q", title="waited, h", format=",.3~g"),
