@@ -31,7 +31,7 @@ SHOWN = {
     "savings.share.energy_facility_kwh": "kWh saved, %",
     "scenario.cost": "cost",
     "scenario.service.violation_min": "violation, min",
-    "scenario.batch.wait_p95_s": "wait for room p95, s",
+    "scenario.batch.wait_p95_s": "room wait p95, s",
 }
 COST = "scenario.cost"  # shown where there are prices
 ENDS = "runs end at different times: kWh and kgCO2e are of unlike lengths, what is saved is not"
