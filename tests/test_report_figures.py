@@ -114,7 +114,7 @@ def told(made: dict[str, Any]) -> str:
             (
                 r"([\d.,]+) MWh \(7\.7 %\)",
                 r"([\d.,]+) MWh are saved in all",
-                r"\+([\d.,]+) in all \(Shapley",
+                r"in all: \+([\d.,]+)",
                 r"([\d.,]+) MWh less in all",
                 r"energy, MWh \(facility\) (?:\| )?(?:[\d.,]+ (?:\| )?){3}-([\d.,]+)",
                 r"the saving above (?:[\d.,| ]+ )?(1\.2\d+)",
@@ -135,11 +135,11 @@ def told(made: dict[str, Any]) -> str:
             {"56.64"},
             (
                 r"([\d.,]+) (?:machines )?fewer (?:machines|than)",
-                r"-([\d.,]+) machines on average",
+                r"on, on average: -(\d+\.\d+)",
                 r"machines on, mean (?:\| )?(?:[\d.,]+ (?:\| )?){3}-([\d.,]+)",
             ),
         ),
-        ({"3.13"}, (r"most \(([\d.,]+) MWh\)", r"elastic \+(\d+\.\d+)")),
+        ({"3.13"}, (r"most \(([\d.,]+) MWh\)", r"elastic: \+(\d+\.\d+)")),
     ],
 )
 def test_a_figure_is_the_same_wherever_it_is_told(
