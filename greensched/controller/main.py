@@ -209,7 +209,10 @@ class Controller:
                     self.cache.departed.discard(uid)
                     self._look(self.cache.jobs[uid], now_ms)
                     continue
-            if record is not None and is_open:
+            found = self.standing.get(uid)
+            if job is not None and found is not None and found.standing is Standing.ENDED:
+                self._record_one(job, found, now_ms)  # how it ended was seen before it went
+            elif record is not None and is_open and record.phase != ENDED:
                 is_seen = uid in self.cache.gone
                 self.writes.record(departed(record, now_ms, is_seen=is_seen))
                 self.settler.ended.add(uid)
@@ -363,8 +366,7 @@ class Controller:
         """Settle what ended, as actual intensity comes."""
         if now_ms < self.settler.next_ms():
             return
-        policies = self.cache.policies.values()
-        specs = {p.name: p.spec for p in policies if p.spec is not None}
+        specs = {p.name: p.spec for p in self.cache.policies.values() if p.spec is not None}
         for one in self.settler.turn(self.cache.records, specs, now_ms):
             job = self.cache.jobs.get(one.uid)
             if job is not None and one.settled is not None:

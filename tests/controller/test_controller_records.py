@@ -14,6 +14,7 @@ from greensched.controller.records import departed, recorded
 from greensched.providers.points import utc
 from greensched.units import MS_PER_H, MS_PER_MIN
 from tests.controller.cases import START_MS, job_body
+from tests.controller.runner import FAILS
 from tests.controller.test_controller_loop import CLEAN_AT_3, JOBS, Small
 from tests.controller.test_controller_terms import made
 
@@ -73,6 +74,24 @@ def test_a_job_that_is_gone_ran_as_long_as_expected() -> None:
     assert [[START_MS + 4 * H, START_MS + 5 * H, True]] == record["runs"]
     assert record["isEstimated"]
     assert 1_272 == record["settled"]["saved_mg"]
+
+
+def test_a_job_that_goes_as_it_ends_is_recorded_as_it_ended() -> None:
+    """With a `ttlSecondsAfterFinished` of 0 it is gone at once: that it failed is kept."""
+    small, written = _small(actual_s=3_600)
+    small.store.handle(
+        "PATCH", f"{JOBS}/one", {}, {"metadata": {"annotations": {FAILS: "true"}}}, "human"
+    )
+    small.go(28 * MS_PER_MIN)
+    small.reflectors[2]._list()  # so that the next minutes are watched
+    small.clock.time_ms = START_MS + 5 * H
+    small.runner.step(small.clock.time_ms)
+    small.store.handle("DELETE", f"{JOBS}/one", {}, None, "ttl")
+    small.clock.time_ms += MS_PER_MIN
+    small.go(H)
+    assert written[-1]["hasFailed"]
+    assert START_MS + 5 * H == written[-1]["endedMs"]
+    assert not written[-1]["isEstimated"]
 
 
 @pytest.mark.parametrize(
