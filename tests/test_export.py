@@ -150,6 +150,56 @@ def test_schedule_has_working_days_and_weekends(exports: dict[str, Export]) -> N
     assert any(line.startswith("on: as many") for line in exports["keda-cron"].not_expressed)
 
 
+@pytest.mark.parametrize(
+    ("start", "zone", "evening"),
+    [
+        ("2024-01-01T00:00+08:00", "Asia/Shanghai", (8, 20)),
+        ("2023-12-31T16:00+00:00", "Asia/Shanghai", (8, 20)),
+        ("2023-12-31T16:00+00:00", "", (0, 12)),
+        ("2023-12-31T18:30+00:00", "Asia/Kolkata", (8, 20)),
+        ("2023-12-31T19:00+00:00", "Asia/Kolkata", (8, 21)),
+    ],
+)
+def test_hours_are_of_the_schedule_s_clock(
+    start: str, zone: str, evening: tuple[int, int]
+) -> None:
+    """The ninth hour of the window is when that is by the zone named, not by the window's own."""
+    text = SCENARIO.replace("2024-01-01T00:00+08:00", start)
+    made = decided(scenario=loads(text), time_zone=zone)
+    (shop,) = export(made, "keda-cron").documents
+    highest = [t["metadata"] for t in shop["spec"]["triggers"]]
+    begin, end = evening
+    hours = {(t["start"].split()[1], t["end"].split()[1]) for t in highest
+             if t["desiredReplicas"] == "10"}  # fmt: skip
+    assert {(str(begin), str(end))} == hours
+    (rest,) = export(made, "kube-green").documents
+    assert (f"{end:02d}:00", f"{begin:02d}:00") == (
+        rest["spec"]["sleepAt"], rest["spec"]["wakeUpAt"],
+    )  # fmt: skip
+
+
+def test_hours_that_the_window_does_not_have_are_no_rest() -> None:
+    """Of half a day the other half is not known: it keeps the most replicas, and is told."""
+    week = decided()
+    half = decided(replicas=week.replicas[week.replicas["start_s"] < 12 * 3600])
+    for target in ("keda-cron", "kube-green"):
+        made = export(half, target)
+        said = "12 hours of the day that the window does not have: as at the most"
+        assert said in made.not_expressed
+    (rest,) = export(half, "kube-green").documents
+    assert ("00:00", "08:00") == (rest["spec"]["sleepAt"], rest["spec"]["wakeUpAt"])
+    (shop,) = export(half, "keda-cron").documents
+    assert [("0 8 * * *", "59 23 * * *")] == [
+        (t["metadata"]["start"], t["metadata"]["end"]) for t in shop["spec"]["triggers"]
+    ]
+
+
+def test_a_zone_that_is_none_is_told() -> None:
+    """A schedule in a zone that nobody knows would never run: it is refused."""
+    with pytest.raises(UsageError, match="'Mars/Olympus' is no time zone"):
+        export(decided(time_zone="Mars/Olympus"), "keda-cron")
+
+
 def test_rest_is_from_evening_to_morning(exports: dict[str, Export]) -> None:
     """From 20:00 to 08:00 two replicas are left, times as quoted text, as YAML 1.1 needs it."""
     (shop,) = exports["kube-green"].documents

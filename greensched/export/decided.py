@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
@@ -112,34 +113,45 @@ class Decided:
         without = [f"{name}: {none}" for name, document in made if document is None]
         return tuple(document for _, document in made if document), [*without, *refused]
 
-    def hours(self) -> tuple[IntArray, IntArray]:
-        """Return the local hour of the day and the day of the week (0: Monday) of each hour."""
+    def hours(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Return the window's hours, each with hour of the day and day of the week (0: Monday).
+
+        By the clock of schedules; an hour that lies in two of that clock's counts in both.
+        """
+        zone, begin = _clock(self.zone), self.scenario.spec.window.start
         start_s = np.sort(self.replicas["start_s"].unique())
-        begin = self.scenario.spec.window.start
-        local = [begin + timedelta(seconds=float(s)) for s in start_s]
-        return (
-            np.array([t.hour for t in local], np.int64),
-            np.array([t.weekday() for t in local], np.int64),
-        )
+        found = set()
+        for row, first_s in enumerate(start_s.tolist()):
+            for seconds in (first_s, first_s + S_PER_H - 1):
+                at = (begin + timedelta(seconds=seconds)).astimezone(zone)
+                found.add((row, at.hour, at.weekday()))
+        rows, hour, day = np.array(sorted(found), np.int64).T
+        return rows, hour, day
 
     def profiles(self, one: Workload) -> dict[str, IntArray]:
         """Return the largest replicas of each hour of the day, by days in cron's words.
 
-        Working days and weekends apart where the window has both and they differ.
+        Working days and weekends apart where the window has both and they differ. Hours that it
+        does not have (`unseen`) have the most of all.
         """
-        hour, day = self.hours()
-        free = day >= SATURDAY
-        whole = _by_hour(one.replicas, hour)
-        if not free.any() or free.all():
-            return {DAILY: whole}
+        rows, hour, day = self.hours()
+        replicas, free = one.replicas[rows], day >= SATURDAY
+        whole = _by_hour(replicas, hour)
+        whole = np.where(whole < 0, whole.max(), whole)
         parts = {
-            name: _by_hour(one.replicas[own], hour[own])
+            name: _by_hour(replicas[own], hour[own])
             for name, own in ((WEEKDAYS, ~free), (WEEKEND, free))
         }
         if any((part < 0).any() for part in parts.values()):
             return {DAILY: whole}
         same = np.array_equal(parts[WEEKDAYS], parts[WEEKEND])
         return {DAILY: whole} if same else parts
+
+    def unseen(self) -> list[str]:
+        """Say which hours of the day the window does not have."""
+        missing = HOURS - len(np.unique(self.hours()[1]))
+        said = f"{missing} hours of the day that the window does not have: as at the most"
+        return [said] if missing else []
 
     @property
     def zone(self) -> str:
@@ -154,6 +166,15 @@ class Decided:
         hours = offset_s // int(S_PER_H)
         # The sign of these zones is the other way round: POSIX counts hours behind.
         return "Etc/UTC" if hours == 0 else f"Etc/GMT{-hours:+d}"
+
+
+def _clock(name: str) -> ZoneInfo:
+    """Return a time zone; raises UsageError where none is called so."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        what, remedy = f"'{name}' is no time zone", "give an IANA name, such as Europe/Berlin"
+        raise UsageError(Finding(where="--time-zone", what=what, remedy=remedy)) from None
 
 
 def _is_dns(name: str) -> bool:

@@ -28,15 +28,15 @@ def made(decided: Decided) -> Export:
     return Export(
         target="keda-cron",
         documents=documents,
-        not_expressed=(*lost, *without, *decided.others("elastic")),
+        not_expressed=(*lost, *decided.unseen(), *without, *decided.others("elastic")),
     )
 
 
 def _document(decided: Decided, one: Workload) -> dict[str, Any] | None:
     """Return one schedule; None where no hour differs."""
     profiles = decided.profiles(one)
-    known = [int(n) for profile in profiles.values() for n in profile if n >= 0]
-    least, most = min(known), max(known)
+    least = min(int(profile.min()) for profile in profiles.values())
+    most = max(int(profile.max()) for profile in profiles.values())
     if least == most:
         return None
     triggers = [

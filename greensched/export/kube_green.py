@@ -33,16 +33,14 @@ def made(decided: Decided) -> Export:
     return Export(
         target="kube-green",
         documents=documents,
-        not_expressed=(*lost, *without, *decided.others("elastic")),
+        not_expressed=(*lost, *decided.unseen(), *without, *decided.others("elastic")),
     )
 
 
 def _document(decided: Decided, one: Workload) -> dict[str, Any] | None:
     """Return the rest of one service; None where it has none."""
-    hour, _ = decided.hours()
-    profile = np.zeros(HOURS, np.int64)
-    np.maximum.at(profile, hour, one.replicas)
-    rest = quietest(profile)
+    profiles = list(decided.profiles(one).values())
+    rest = quietest(np.max(profiles, axis=0))
     if rest is None:
         return None
     begin, until, replicas = rest
