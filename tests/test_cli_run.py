@@ -100,6 +100,25 @@ def test_manifest_keys_are_documented(ran: Path) -> None:
     assert _rows(_documented("manifest.json")) == list(read_result(ran / "r").manifest)
 
 
+def test_bounds_and_validate_keys_are_documented(ran: Path) -> None:
+    """Each key of bounds.json's programs and of `validate -o json` is named in the reference."""
+    bounds = json.loads((ran / "r" / "bounds.json").read_text(encoding="utf-8"))
+    summary = read_result(ran / "r").summary
+    assert set(bounds) == set(summary["bounds"]) - {"captured"}
+    programs = [program for of_total in bounds.values() for program in of_total]
+    assert all(_rows(_documented("bounds.json")) == list(program) for program in programs)
+    found = json.loads(call("validate", ran / "small.yaml", "-o", "json").stdout)
+    text = (ROOT / "docs/reference/outputs.md").read_text(encoding="utf-8")
+    sentence = text.partition("`validate -o json`: ")[2].partition(". ")[0]
+    assert re.findall(r"`(\w+)`", sentence) == list(found)
+
+
+def test_manifest_names_all_that_was_written(ran: Path) -> None:
+    """The manifest has the checksum of every file but its own and the page's."""
+    stored = read_result(ran / "r")
+    assert FILES - {"manifest.json", "report.html"} == set(stored.manifest["outputs"])
+
+
 def _documented(name: str) -> str:
     """Return the section on a file in the reference of outputs."""
     text = (ROOT / "docs/reference/outputs.md").read_text(encoding="utf-8")

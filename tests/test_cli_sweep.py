@@ -197,6 +197,16 @@ def test_another_sweep_is_not_resumed(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "other" / "mine.txt").exists()
 
 
+def test_a_sweep_that_is_replaced_leaves_files_of_others(folder: Path, tmp_path: Path) -> None:
+    """A finished sweep's own files are replaced; what a user put beside them stays."""
+    out = tmp_path / "r"
+    shutil.copytree(folder / "one", out)
+    (out / "my-notes.txt").write_text("mine", encoding="utf-8")
+    place = SweepFolder(out, {"points": 1}, [], resume=False)
+    place.keep([{"point": 0, "error": None}])
+    assert {"my-notes.txt", "parts", "sweep.json"} == {p.name for p in out.iterdir()}
+
+
 def test_a_finished_sweep_is_resumed_without_a_run(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

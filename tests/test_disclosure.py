@@ -221,6 +221,23 @@ def test_the_bundle_verifies(example: Example, tmp_path: Path) -> None:
     assert (example.out / "statement.json").read_text("utf-8") == result.stdout
 
 
+def test_a_statement_that_is_replaced_leaves_files_of_others(
+    example: Example, tmp_path: Path
+) -> None:
+    """What a user put beside an earlier statement stays, in its folders too."""
+    place = tmp_path / "s"
+    shutil.copytree(example.out, place)
+    mine = [place / "letter.txt", place / "inputs" / "why.txt"]
+    for path in mine:
+        path.write_text("mine", "utf-8")
+    (place / "inputs" / "old.csv").write_text("", "utf-8")
+    with (place / "SHA256SUMS").open("a", encoding="utf-8") as sums:
+        sums.write(f"{'0' * 64}  inputs/old.csv\n")
+    assert 0 == example.disclose("--out", str(place)).exit_code
+    assert all(path.read_text("utf-8") == "mine" for path in mine)
+    assert not (place / "inputs" / "old.csv").exists()
+
+
 def test_a_simulated_ledger_is_refused(example: Example, tmp_path: Path) -> None:
     """A ledger of simulations discloses nothing: exit code 3, nothing written."""
     from greensched.ledger import init_ledger

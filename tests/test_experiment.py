@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 import greensched as gs
 from greensched.errors import DataError, OutsideError
 from greensched.experiment import Here, Processes
+from greensched.experiment.world import Shared
 from greensched.report.outputs import json_text
+from greensched.scenario import Workload, intensities, sites
+from tests.conftest import ROOT
 from tests.report_cases import write_scenario
 
 if TYPE_CHECKING:
@@ -104,3 +109,19 @@ def _in(executor: Here | Processes, work: Callable[[int, Tell], int]) -> list[in
         return executor.map(work, [0, 1], None)
     with executor:
         return executor.map(work, [0, 1], None)
+
+
+def test_checksums_name_the_grids_file() -> None:
+    """What is told of the files that were read has that of the carbon intensity too."""
+    scenario = gs.load(ROOT / "simulations" / "tidal-week.yaml")
+    known = Shared(
+        scenario=scenario,
+        workload=Workload(checksums=(("jobs.csv", "d" * 64),)),
+        sites=sites(scenario),
+        fleet=(),
+        intensity=intensities(scenario),
+        edges_ms=np.array([0, 1]),
+    )
+    text = (ROOT / "traces" / "three-zones.parquet").read_bytes()
+    expected = {"jobs.csv": "d" * 64, "bundled:three-zones": hashlib.sha256(text).hexdigest()}
+    assert expected == known.checksums

@@ -240,7 +240,6 @@ def _result(made: dict[str, Any], jobs: Any = None) -> Any:
             window=SimpleNamespace(start=pd.Timestamp("2023-03-06T00:00:00+08:00"))
         ),
     )
-    work = SimpleNamespace(checksums=(("jobs.csv", "d" * 64),))
     return SimpleNamespace(
         bounds=None,
         sizing=None,
@@ -252,7 +251,7 @@ def _result(made: dict[str, Any], jobs: Any = None) -> Any:
         replicas=pd.DataFrame({"service": ["shop"], "replicas_max": [1.0]}),
         factors=FACTORS,
         scenario=scenario,
-        shared=SimpleNamespace(workload=work),
+        shared=SimpleNamespace(checksums={"jobs.csv": "d" * 64}),
     )
 
 
@@ -308,12 +307,18 @@ def test_result_is_written_and_read_back(tmp_path: Path) -> None:
 
 
 def test_earlier_result_is_replaced_and_nothing_else(tmp_path: Path) -> None:
-    """A result is replaced as a whole; a folder of other things is refused and kept."""
+    """A result's own files are replaced, a user's among them stay; other folders are refused."""
     folder = tmp_path / "result"
     write_result(_result(summary()), folder, command="one", page=page)
-    (folder / "stale.txt").write_text("x", encoding="utf-8")
-    write_result(_result(summary()), folder, command="two", page=page)
-    assert {p.name for p in folder.iterdir()} == FILES
+    for name in ("my-notes.txt", "per-year.json", "tide.svg"):
+        (folder / name).write_text("mine", encoding="utf-8")
+    (folder / "paper" / "empty").mkdir(parents=True)
+    (folder / "paper" / "draft.tex").write_text("mine", encoding="utf-8")
+    (tmp_path / "link").symlink_to(folder, target_is_directory=True)
+    write_result(_result(summary()), tmp_path / "link", command="two", page=page)
+    assert {*FILES, "my-notes.txt", "paper"} == {p.name for p in folder.iterdir()}
+    assert {"draft.tex", "empty"} == {p.name for p in (folder / "paper").iterdir()}
+    assert {"result", "link"} == {p.name for p in tmp_path.iterdir()}
     assert "two" == read_result(folder).manifest["command"]
     other = tmp_path / "thesis"
     other.mkdir()

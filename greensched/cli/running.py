@@ -208,7 +208,7 @@ def carry_out(
     """Run a scenario, write its results, print them, record them; return the summary."""
     from greensched.experiment import Question
     from greensched.experiment.sensitivity import priced_only
-    from greensched.report.outputs import check_place, verifications, write_result
+    from greensched.report.outputs import check_place, own_files, verifications, write_result
     from greensched.report.page import page
     from greensched.scenario.calibration import UNCALIBRATED, stamp_of
 
@@ -226,7 +226,7 @@ def carry_out(
     click.echo(printed(summary, form), nl=False)
     if asked.per_year:
         tell_year(yearly(result), folder, form)
-    names = ", ".join(sorted(p.name for p in folder.iterdir()))
+    names = ", ".join(sorted(own_files() & {p.name for p in folder.iterdir()}))
     say.tell(f"written   {folder}/ ({names})")
     record(folder)
     return summary
@@ -243,10 +243,10 @@ def yearly(result: Result) -> dict[str, Any]:
 
 def tell_year(year: dict[str, Any], folder: Path, form: str) -> None:
     """Print a year of such weeks below the table, and keep it beside the result."""
-    from greensched.report.outputs import json_text, write_texts
+    from greensched.report.outputs import PER_YEAR, json_text, write_texts
     from greensched.report.per_year import per_year_text
 
-    write_texts(folder, {"per-year.json": json_text(year)})
+    write_texts(folder, {PER_YEAR: json_text(year)})
     if form == "table":
         click.echo("\n" + per_year_text(year), nl=False)
     begins = [week["start_utc"] for week in year["by_week"]]

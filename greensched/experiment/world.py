@@ -14,6 +14,7 @@ from greensched.experiment.forecasts import forecast_of
 from greensched.experiment.latency import check_names
 from greensched.model import Policy, Setting
 from greensched.scenario import build_workload, fleet_types, intensities, sites
+from greensched.scenario.convert import intensity_source
 from greensched.scenario.cut import take_jobs
 from greensched.scenario.outages import planned
 from greensched.scenario.prices import Priced, priced
@@ -55,6 +56,16 @@ class Shared:
         """Return `modelled`, and whether energy is a share of servers that are not one's own."""
         is_allocated = any(kind.is_released and kind.count for kind in self.fleet)
         return "modelled, energy allocated" if is_allocated else "modelled"
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """Return the checksums of the files that were read, by what the scenario calls them."""
+        grid = {}
+        for site in self.scenario.spec.sites:
+            source = intensity_source(site)
+            if site.name in self.intensity and not isinstance(source, float):
+                grid[source.source] = self.intensity[site.name].labels.checksum
+        return dict(self.workload.checksums) | grid
 
     def setting(
         self,

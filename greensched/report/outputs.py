@@ -17,7 +17,7 @@ from greensched.report.schema import summary_schema
 from greensched.report.tables import read_parquet, write_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import pandas as pd
 
@@ -29,6 +29,7 @@ PAGE: Final = "report.html"
 BOUNDS: Final = "bounds.json"
 SIZING: Final = "sizing.json"
 SENSITIVITY: Final = "sensitivity.json"
+PER_YEAR: Final = "per-year.json"
 CALIBRATION: Final = "calibration.html"
 MARKS: Final = (MANIFEST, SUMMARY)  # by which a folder is known to be a result
 TABLES: Final = ("series", "jobs", "entries", "parts", "factors", "replicas")
@@ -122,7 +123,7 @@ def write_result(
     sensitivity: Mapping[str, Any] | None = None,
     calibration: str = "",
 ) -> None:
-    """Write all files of `result` as `folder`; an earlier result there is replaced.
+    """Write all files of `result` as `folder`; an earlier result's files there are replaced.
 
     `page` makes the HTML; `sensitivity` is the document of how sure the figures are,
     `calibration` the page of the calibration whose overlay it ran with. Raises UsageError where
@@ -143,15 +144,26 @@ def write_result(
         (temporary / PAGE).write_text(page(told), encoding="utf-8")
         write_json(temporary / MANIFEST, told.manifest)
 
-    write_folder(folder, fill)
+    write_folder(folder, fill, own_files())
 
 
-def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Write a folder by `fill`, which is given its temporary place; what was there is replaced.
+def own_files() -> frozenset[str]:
+    """Return the names of all files that commands write into a result's folder."""
+    from greensched.report.charts import NAMES
+
+    pictures = (f"{name}.{form}" for name in NAMES for form in ("svg", "png"))
+    written = (PAGE, BOUNDS, SIZING, SENSITIVITY, PER_YEAR, CALIBRATION)
+    return frozenset((*MARKS, *written, *(f"{name}.parquet" for name in TABLES), *pictures))
+
+
+def write_folder(folder: Path, fill: Callable[[Path], None], own: Collection[str]) -> None:
+    """Write a folder by `fill`, which is given its temporary place; an earlier one is replaced.
 
     It is written beside it under a temporary name and renamed, so that an interruption leaves
-    nothing half-written. Raises UsageError where the place cannot be written.
+    nothing half-written. Of the earlier one the files `own` (paths in it) are dropped; whatever
+    else a user keeps there stays. Raises UsageError where the place cannot be written.
     """
+    folder = folder.resolve()  # what a link leads to is replaced, not the link
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -160,7 +172,7 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     try:
         temporary.chmod(0o777 & ~_umask())
         fill(temporary)
-        _replace(temporary, folder)
+        _replace(temporary, folder, own)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise _unwritable(folder, error) from None
@@ -230,8 +242,8 @@ def _fill(
     )
 
 
-def _replace(temporary: Path, folder: Path) -> None:
-    """Rename `temporary` to `folder`, and drop the result that was there."""
+def _replace(temporary: Path, folder: Path, own: Collection[str]) -> None:
+    """Rename `temporary` to `folder`, and drop the files `own` of what was there."""
     old = None
     if folder.exists():
         old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
@@ -244,7 +256,19 @@ def _replace(temporary: Path, folder: Path) -> None:
             old.rmdir()
         raise
     if old is not None:
+        _keep(old / folder.name, folder, own)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _keep(old: Path, new: Path, own: Collection[str]) -> None:
+    """Move to `new` what is in `old` and is neither `own` nor there already."""
+    for path in old.iterdir():
+        target = new / path.name
+        if path.is_dir() and not path.is_symlink() and target.is_dir():
+            inner = f"{path.name}/"
+            _keep(path, target, [n.removeprefix(inner) for n in own if n.startswith(inner)])
+        elif path.name not in own and not os.path.lexists(target):
+            path.rename(target)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -260,7 +284,7 @@ def json_text(values: Any) -> str:
 def manifest(result: Result, folder: Path, command: str) -> dict[str, Any]:
     """Return what is needed to repeat `result`, and checksums of what was read and written."""
     scenario = result.scenario
-    inputs = dict(result.shared.workload.checksums)
+    inputs = result.shared.checksums
     return {
         "schema": MANIFEST_SCHEMA,
         "name": scenario.name,

@@ -20,7 +20,7 @@ import greensched
 from greensched.errors import DataError, Finding, UsageError
 from greensched.experiment.sweep import frame
 from greensched.experiment.sweep_grid import points_of
-from greensched.report.outputs import json_text, versions
+from greensched.report.outputs import PAGE, json_text, versions
 from greensched.report.tables import read_parquet, write_parquet
 
 if TYPE_CHECKING:
@@ -76,18 +76,25 @@ class SweepFolder:
         self._number = 0
 
     def _begin(self) -> None:
-        """Write what is swept, once; an earlier sweep that was finished is replaced."""
+        """Write what is swept, once; a finished sweep's own files are replaced."""
         if self._open:
             return
-        if self._replace:
-            shutil.rmtree(self.folder)
         try:
+            if self._replace:
+                self._clear()
             (self.folder / PARTS).mkdir(parents=True, exist_ok=True)
             _write(self.folder / ABOUT, json_text(dict(self._given)))
         except OSError as error:
             raise _unwritable(self.folder, error) from None
         self._number = len(list(self.folder.glob(f"{PARTS}/*.parquet")))
         self._open = True
+
+    def _clear(self) -> None:
+        """Drop the earlier sweep's files, and nothing else that lies there."""
+        for name in (POINTS, PAGE, ABOUT):  # what tells it is a sweep goes last
+            (self.folder / name).unlink(missing_ok=True)
+        if (self.folder / PARTS).is_dir():
+            shutil.rmtree(self.folder / PARTS)
 
     def keep(self, rows: list[Row]) -> None:
         """Write finished rows as one part."""

@@ -44,7 +44,7 @@ VERIFY: Final = """\
 def write_statement(
     folder: Path, values: Mapping[str, Any], gathered: Gathered, ledger: Operated
 ) -> None:
-    """Write a statement's folder in full or not at all; an earlier one is replaced.
+    """Write a statement's folder in full or not at all; an earlier one's files are replaced.
 
     Raises UsageError where the place cannot be written or holds something else.
     """
@@ -56,7 +56,15 @@ def write_statement(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
 
-    write_folder(folder, fill)
+    write_folder(folder, fill, (SUMS, *_summed(folder / SUMS)))
+
+
+def _summed(sums: Path) -> list[str]:
+    """Return the files that the checksums of an earlier statement name."""
+    if not sums.is_file():
+        return []
+    lines = sums.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line.partition("  ")[2] for line in lines]
 
 
 def bundle(
