@@ -132,6 +132,20 @@ def test_hpa_has_the_policy_s_own_numbers(exports: dict[str, Export]) -> None:
     assert any("Not_A_Name" in line for line in exports["hpa"].not_expressed)
 
 
+def test_settings_beyond_an_autoscaler_s_are_told() -> None:
+    """What is cut to what an HPA may have, or has no field in it, is listed."""
+    text = SCENARIO.replace(
+        "target: 0.55}", "target: 0.55, stabilisation: 2 h, down_window: 1 h, tolerance: 0.2}"
+    )
+    made = export(decided(scenario=loads(text)), "hpa")
+    assert {
+        "stabilisation of 7200 s: at most 3,600 s here",
+        "down_window of 3600 s: at most 1,800 s here",
+        "tolerance 0.2: a setting of the cluster, 0.1",
+    } <= set(made.not_expressed)
+    assert not [one for one in export(decided(), "hpa").not_expressed if "at most" in one]
+
+
 def test_schedule_has_working_days_and_weekends(exports: dict[str, Export]) -> None:
     """8 to 20 o'clock of the window's zone: 10 replicas on working days, 6 on weekends."""
     (shop,) = exports["keda-cron"].documents

@@ -38,6 +38,8 @@ def made(decided: Decided) -> Export:
         "classes of jobs: a Job says its own deadline and delay by annotations",
         *decided.others("shifting"),
     ]
+    if any(isinstance(site.pue, AffinePue) for site in sites):
+        lost.append("what a site takes whatever its load is: its PUE here is the slope alone")
     if len(sites) > 1:
         lost.insert(0, "which namespaces are at which site: fill in namespaces, one policy each")
     notes = ("capacity is the most cores that jobs of this run held at a time",)

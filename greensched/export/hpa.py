@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 STABILISATION_MAX_S: Final = 3_600
 PERIOD_MAX_S: Final = 1_800
+TOLERANCE: Final = 0.1  # of the controller manager, where nobody has set another
 
 
 def made(decided: Decided) -> Export:
@@ -25,6 +26,7 @@ def made(decided: Decided) -> Export:
     lost = [
         "the least and most replicas are those of this window, not limits that were chosen",
         "machines that empty and sleep: a cluster autoscaler's, with its own settings",
+        *_beyond(policy),
         *refused,
         *decided.others("elastic"),
     ]
@@ -36,6 +38,23 @@ def made(decided: Decided) -> Export:
         not_expressed=tuple(lost),
         notes=("each targets the Deployment of the service's name; it must request CPU",),
     )
+
+
+def _beyond(policy: Any) -> list[str]:
+    """Return, in words, the policy's settings that an autoscaler cannot have."""
+    limits = (
+        ("stabilisation", policy.stabilisation_ms, STABILISATION_MAX_S),
+        ("down_window", policy.down_window_ms, PERIOD_MAX_S),
+        ("period", policy.period_ms, PERIOD_MAX_S),
+    )
+    found = [
+        f"{name} of {span_ms / MS_PER_S:g} s: at most {most_s:,} s here"
+        for name, span_ms, most_s in limits
+        if span_ms > most_s * MS_PER_S
+    ]
+    if policy.tolerance != TOLERANCE:
+        found.append(f"tolerance {policy.tolerance:g}: a setting of the cluster, {TOLERANCE:g}")
+    return found
 
 
 def _document(decided: Decided, one: Workload) -> dict[str, Any]:
