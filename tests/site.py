@@ -31,7 +31,12 @@ COMMANDS: Final = "reference/commands.md"
 DECISIONS: Final = "decisions/index.md"
 LINK: Final = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 FENCE: Final = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
-OUTSIDE: Final = re.compile(r"<(script|img|iframe|link)\b[^>]*(src|href)=\"?https?:[^>]*>")
+ELSEWHERE: Final = r"""\s*["']?\s*(?:https?:)?//"""
+OUTSIDE: Final = re.compile(  # what a browser fetches by itself; links it does not
+    rf"<(?!a\b)\w+\b[^>]*\b(?:src|srcset|href|data|poster)\s*={ELSEWHERE}[^>]*>"
+    rf"|@import{ELSEWHERE}|\burl\({ELSEWHERE}",
+    re.IGNORECASE,
+)
 ITEM: Final = re.compile(r"[-*] |\d+\. ")
 
 

@@ -7,7 +7,7 @@ import html
 import json
 import re
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
+    from greensched.serve.board import Board
     from greensched.serve.hub import Hub
     from greensched.serve.keys import Keys
 
@@ -47,7 +48,7 @@ def app_of(
         return HTMLResponse(hub.html)
 
     async def board(_: Request) -> Response:
-        return Response(_json(hub), media_type="application/json")
+        return Response(_json(hub.board), media_type="application/json")
 
     async def data(request: Request) -> Response:
         text = _csv(hub, request.path_params["name"])
@@ -90,12 +91,12 @@ def _number(text: str) -> int:
     return int(text) if is_number else -1
 
 
-def _json(hub: Hub) -> str:
-    """Return the board as values, without pictures."""
-    values = asdict(hub.board)
-    for look in values["looks"]:
-        look.pop("pictures")
-    return json.dumps(values, default=str)
+def _json(board: Board) -> str:
+    """Return a board as values, without pictures and each job's saving, which `days` sum."""
+    looks = [asdict(replace(look, savings={}, pictures={})) for look in board.looks]
+    for look in looks:
+        del look["savings"], look["pictures"]
+    return json.dumps({**asdict(replace(board, looks=())), "looks": looks}, default=str)
 
 
 def _empty(name: str) -> str | None:

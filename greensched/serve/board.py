@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Final
@@ -84,10 +84,9 @@ def board_of(
 ) -> Board:
     """Return the board of what was seen; days are local ones of `zone`, None: this machine's."""
     tasks = sorted((t for look in looks for t in look.tasks), key=_order)
-    savings = merged(looks)
-    days = _days(savings.values(), now_ms, zone)
-    lately = [s for s in savings.values() if _day(s.end_ms, zone) >= days[0].day]
-    today = [s for s in lately if _day(s.end_ms, zone) == days[-1].day]
+    shown = _shown_days(now_ms, zone)
+    begin_ms = [_begin_ms(day, zone) for day in (*shown, shown[-1] + timedelta(days=1))]
+    savings = [s for s in merged(looks).values() if begin_ms[0] <= s.end_ms < begin_ms[-1]]
     ahead = [look.ahead for look in looks if look.ahead is not None]
     return Board(
         at_ms=now_ms,
@@ -95,9 +94,9 @@ def board_of(
         waiting=sum(look.waiting for look in looks),
         running=sum(look.running for look in looks),
         tasks=tuple(tasks[:TASKS_SHOWN]),
-        days=days,
-        by_forecast=sum(s.by == "forecast" for s in today),
-        is_synthetic=any(s.synthetic for s in lately),
+        days=_days(savings, shown, begin_ms),
+        by_forecast=sum(s.by == "forecast" and s.end_ms >= begin_ms[-2] for s in savings),
+        is_synthetic=any(s.synthetic for s in savings),
         has_books=any(look.kind in ("queue", "ledger") for look in looks),
         target_g=target_g,
         ahead=max(ahead, key=lambda one: one.asked_ms, default=None),
@@ -122,23 +121,33 @@ def _order(task: Task) -> tuple[bool, int, str]:
     return (task.state in ("waiting", "held"), task.start_ms, task.id)
 
 
-def _day(at_ms: int, zone: tzinfo | None) -> date:
-    return local(at_ms, zone).date()
-
-
 def local(at_ms: int, zone: tzinfo | None) -> datetime:
     """Return an instant as local time of `zone`, None: of this machine's."""
     return datetime.fromtimestamp(at_ms / MS_PER_S, UTC).astimezone(zone)
 
 
-def _days(savings: Iterable[Saving], now_ms: int, zone: tzinfo | None) -> tuple[Day, ...]:
-    """Return the last days up to today, also those on which nothing ended."""
-    saved_mg: Counter[date] = Counter()
-    jobs: Counter[date] = Counter()
+def _shown_days(now_ms: int, zone: tzinfo | None) -> tuple[date, ...]:
+    """Return the days up to today that are shown, also those on which nothing ended."""
+    last = local(now_ms, zone).date()
+    return tuple(last - timedelta(days=back) for back in range(DAYS_SHOWN - 1, -1, -1))
+
+
+def _begin_ms(day: date, zone: tzinfo | None) -> int:
+    """Return when a local day begins [ms since 1970 UTC]."""
+    return round(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * MS_PER_S)
+
+
+def _days(
+    savings: Iterable[Saving], shown: Sequence[date], begin_ms: Sequence[int]
+) -> tuple[Day, ...]:
+    """Return what was saved on each day: `begin_ms` of the days shown, and of the day after."""
+    saved_mg = [0] * len(shown)
+    jobs = [0] * len(shown)
     for one in savings:
-        day = _day(one.end_ms, zone)
-        saved_mg[day] += one.saved_mg
-        jobs[day] += 1
-    last = _day(now_ms, zone)
-    shown = (last - timedelta(days=back) for back in range(DAYS_SHOWN - 1, -1, -1))
-    return tuple(Day(day=d, saved_g=saved_mg[d] / MG_PER_G, jobs=jobs[d]) for d in shown)
+        at = bisect_right(begin_ms, one.end_ms) - 1
+        saved_mg[at] += one.saved_mg
+        jobs[at] += 1
+    return tuple(
+        Day(day=day, saved_g=mg / MG_PER_G, jobs=count)
+        for day, mg, count in zip(shown, saved_mg, jobs, strict=True)
+    )

@@ -45,7 +45,7 @@ class Hub:
         self._sections: dict[str, str] = {}
         self._versions: dict[str, int] = {}
         self._version = 0
-        self.board = self._put_together()
+        self.board = board_of(list(self._looks.values()), _now_ms(), target_g, zone)
         self.charts: dict[str, Chart] = {}
         self.html = ""
 
@@ -128,8 +128,8 @@ class Hub:
 
     async def _show(self) -> None:
         """Put all together and render it; sections that are as before keep their version."""
-        board = self._put_together()
-        made, rendered = await asyncio.to_thread(_rendered, board, self.zone)
+        looks = [self._looks[i] for i in range(len(self._watches))]
+        board, made, rendered = await asyncio.to_thread(self._rendered, looks)
         changed = [name for name, html in rendered.items() if self._sections.get(name) != html]
         self.board, self.charts = board, made
         if changed:
@@ -140,14 +140,11 @@ class Hub:
                 self.html = page.whole(rendered, self.version, board.at_ms)
                 self._shown.notify_all()
 
-    def _put_together(self) -> Board:
-        looks = [self._looks[i] for i in range(len(self._watches))]
-        return board_of(looks, _now_ms(), self._target_g, self.zone)
-
-
-def _rendered(board: Board, zone: tzinfo | None) -> tuple[dict[str, Chart], dict[str, str]]:
-    made = charts(board, zone)
-    return made, page.sections(board, made, zone)
+    def _rendered(self, looks: list[Look]) -> tuple[Board, dict[str, Chart], dict[str, str]]:
+        """Return the board, its charts and sections; of many jobs that takes a while."""
+        board = board_of(looks, _now_ms(), self._target_g, self.zone)
+        made = charts(board, self.zone)
+        return board, made, page.sections(board, made, self.zone)
 
 
 def _unseen(watch: Watch) -> Look:

@@ -60,6 +60,17 @@ def test_correction_stands_for_what_it_supersedes(case: Case) -> None:
     assert 2 == board.today.jobs
 
 
+def test_corrections_count_once_in_all(case: Case) -> None:
+    """The sum over all time follows corrections, also of jobs that ended too long ago to list."""
+    watch = LedgerWatch(case.ledger)
+    case.append(settlement(3, 4_000_000, NOON_MS - 60 * DAY_MS))
+    seen([watch])
+    case.append(settlement(3, 7_000_000, NOON_MS - 60 * DAY_MS, key="k8s/3/a", supersedes="k8s/3"))
+    look = watch.look(NOON_MS)
+    assert "7.001 kg CO2e, 3 jobs" == dict(look.facts)["saved in all"]
+    assert {"k8s/1", "k8s/2"} == look.savings.keys()
+
+
 def test_dry_run_is_no_saving(tmp_path: Path) -> None:
     """What a ledger of simulations tells is not counted as saved today."""
     case = ledger_of(tmp_path / "l", settlement(1, 1_500), kind="simulated")

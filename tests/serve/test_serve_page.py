@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from datetime import UTC
-from typing import TYPE_CHECKING
+from collections import Counter
+from datetime import UTC, datetime
+from threading import current_thread, main_thread
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 
 from greensched.report.charts.chart import ORANGE
+from greensched.serve.app import app_of
 from greensched.serve.board import board_of
 from greensched.serve.charts import charts, drawn
 from greensched.serve.hub import Hub
@@ -123,6 +128,55 @@ def test_empty_board_says_what_would_fill_it() -> None:
     assert "Nothing was settled" in made["saved"]
     assert "Nothing is known" in made["intensity"]
     assert "None: nothing is overdue" in made["alarms"]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/Los_Angeles"])
+def test_jobs_count_on_the_local_day_that_they_ended(zone: str) -> None:
+    """Also where clocks change, an ending is of the day that the local clock said."""
+    there, now_ms = ZoneInfo(zone), 1_793_880_000_000  # 2026-11-05T12:00Z
+    ends_ms = range(now_ms - 20 * DAY_MS, now_ms + 2 * DAY_MS, 17 * 60_000)
+    savings = {str(ms): Saving(end_ms=ms, saved_mg=1_000, by="actual") for ms in ends_ms}
+    look = Look(title="l", kind="ledger", at_ms=now_ms, savings=savings)
+    days = Counter(datetime.fromtimestamp(ms / 1_000, there).date() for ms in ends_ms)
+    board = board_of([look], now_ms, None, there)
+    assert [days[day.day] for day in board.days] == [day.jobs for day in board.days]
+    assert [float(day.jobs) for day in board.days] == [day.saved_g for day in board.days]
+    assert datetime.fromtimestamp(now_ms / 1_000, there).date() == board.today.day
+
+
+def test_nothing_is_put_together_in_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many jobs there are, a board is made beside the loop that answers requests."""
+    beside: list[bool] = []
+
+    def made(*given: Any) -> Board:
+        beside.append(current_thread() is not main_thread())
+        return board_of(*given)
+
+    async def told() -> None:
+        hub = Hub([_Place()], zone=UTC)
+        monkeypatch.setattr("greensched.serve.hub.board_of", made)
+        async with hub.running():
+            await hub._show()
+
+    asyncio.run(told())
+    assert {True} == set(beside)
+
+
+def test_values_do_not_grow_with_jobs() -> None:
+    """What is answered as JSON has sums by day, and of no job its saving."""
+
+    async def size(jobs: int) -> int:
+        place = _Place()
+        saving = Saving(end_ms=NOON_MS, saved_mg=0, by="actual")
+        savings = dict.fromkeys(map(str, range(jobs)), saving)
+        place.seen = Look(title="ledger", kind="ledger", at_ms=NOON_MS, savings=savings)
+        hub = Hub([place], zone=UTC)
+        async with hub.running():
+            transport = httpx.ASGITransport(app_of(hub, ["a"]))
+            async with httpx.AsyncClient(transport=transport, base_url="http://a") as client:
+                return len((await client.get("/board.json")).content)
+
+    assert abs(asyncio.run(size(1_000)) - asyncio.run(size(1))) < 20
 
 
 class _Place:

@@ -11,7 +11,7 @@ from greensched.ledger import read_contents, store, verify
 from greensched.ledger.tree import Frontier
 from greensched.report.words import number, plural
 from greensched.serve.look import BROKEN, Alarm, Look, Saving
-from greensched.units import MG_PER_KG, MS_PER_MIN, MS_PER_S
+from greensched.units import MG_PER_KG, MS_PER_DAY, MS_PER_MIN, MS_PER_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,7 @@ THOROUGH_MS: Final = 10 * MS_PER_MIN  # until all rows are read again, not only 
 AGAIN_MS: Final = 10 * MS_PER_S  # while it is broken
 ROOT_SHOWN: Final = 12  # characters of a root: enough to compare by eye
 RUNS_MAX: Final = 20
+SAVED_DAYS: Final = 31  # that jobs may have ended before now, and be told one by one
 REMEDY: Final = "`greensched ledger verify` names the last good row; bring it back from a copy"
 
 
@@ -33,6 +34,7 @@ class _Read:
     frontier: Frontier = field(default_factory=Frontier)
     first_key: dict[str, str] = field(default_factory=dict)  # of a correction: what it stands for
     savings: dict[str, Saving] = field(default_factory=dict)
+    saved_mg: int = 0  # by all of them
     runs: dict[str, str] = field(default_factory=dict)  # key -> name
     sums_mg: dict[tuple[str, str], int] = field(default_factory=dict)  # by key and baseline, ...
     opening: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +47,7 @@ class _Read:
         if before is not None:
             self.first_key[key] = self.first_key.get(before, before)
         if kind == "settlement":
-            self.savings[self.first_key.get(key, key)] = _saving(record)
+            self._settle(self.first_key.get(key, key), _saving(record))
         elif kind == "run":
             self.runs.pop(str(before), None)
             self.runs[key] = str(record["name"])
@@ -54,6 +56,16 @@ class _Read:
             self.sums_mg[at] = self.sums_mg.get(at, 0) + int(record["emissions_mg"])
         elif kind == "opening":
             self.opening = record
+
+    def _settle(self, key: str, saving: Saving) -> None:
+        before = self.savings.get(key)
+        self.saved_mg += saving.saved_mg - (before.saved_mg if before else 0)
+        self.savings[key] = saving
+
+    def lately(self, now_ms: int) -> dict[str, Saving]:
+        """Return what was settled of jobs that ended in the last days."""
+        first_ms = now_ms - SAVED_DAYS * MS_PER_DAY
+        return {key: one for key, one in self.savings.items() if one.end_ms >= first_ms}
 
 
 def _saving(record: dict[str, Any]) -> Saving:
@@ -80,6 +92,7 @@ class LedgerWatch:
         self._read = _Read()
         self._checked_ms: int | None = None
         self._broken = ""
+        self._lately: tuple[int, dict[str, Saving]] = 0, {}  # of so many rows
 
     def look(self, now_ms: int) -> Look:
         """Return what the ledger says; damage is an alarm that stays until all rows are good."""
@@ -164,15 +177,16 @@ class LedgerWatch:
         if read.frontier.size:
             facts.append(("root", read.frontier.root.hex()[:ROOT_SHOWN]))
         if read.savings:
-            total_mg = sum(s.saved_mg for s in read.savings.values())
-            jobs = plural(len(read.savings), "job")
-            facts.append(("saved in all", f"{number(total_mg / MG_PER_KG, 3)} kg CO2e, {jobs}"))
+            jobs, kg = plural(len(read.savings), "job"), number(read.saved_mg / MG_PER_KG, 3)
+            facts.append(("saved in all", f"{kg} kg CO2e, {jobs}"))
+        if self._lately[0] != read.frontier.size:
+            self._lately = read.frontier.size, read.lately(now_ms)
         return Look(
             title=where,
             kind=self.kind,
             at_ms=now_ms,
             alarms=alarms if self._broken else (),
-            savings=dict(read.savings),
+            savings=self._lately[1],
             is_real=kind != "simulated",
             facts=tuple(facts),
             table=_runs(read),
