@@ -244,8 +244,10 @@ def _instant(text: str) -> int:
 
 
 def _covers(policy: Json) -> bool:
+    """Tell whether a policy is meant for the Jobs; one that nobody can read is for none."""
     spaces = policy["spec"].get("namespaces") or []
-    return not spaces or "jobs" in spaces
+    is_read = (policy["spec"].get("defaults") or {}).get("maxDelay") != "never"
+    return is_read and (not spaces or "jobs" in spaces)
 
 
 def _foreign(job: Json) -> bool:
