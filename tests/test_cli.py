@@ -8,8 +8,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -292,6 +294,31 @@ def test_lost_interrupt_is_raised_again(tmp_path: Path, monkeypatch: pytest.Monk
     assert 130 == told.exit_code
     assert "interrupted" in told.stderr
     assert before == signal.getsignal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("command", "reads", "expected"),
+    [
+        ("run", "experiment.run", "interrupted before the first run began; nothing was written"),
+        ("validate", "scenario.load", "s; nothing is left half-written"),
+    ],
+)
+def test_interrupt_that_a_library_renames_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, reads: str, expected: str
+) -> None:
+    """Ctrl-C while DuckDB reads, which raises an error of its own, ends with 130 and one line."""
+
+    def read(*_files: Any, **_rest: Any) -> None:
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with duckdb.connect() as connection:
+            connection.execute("SELECT sum(i) FROM range(1_000_000_000_000) t(i)").fetchall()
+        raise AssertionError("it went on")
+
+    path = write_scenario(tmp_path)
+    monkeypatch.setattr(f"greensched.{reads}", read)
+    told = call(command, path)
+    assert 130 == told.exit_code
+    assert told.stderr.endswith(expected + "\n")
 
 
 def test_interrupt_while_importing_has_no_traceback(

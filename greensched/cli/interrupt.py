@@ -1,4 +1,4 @@
-"""Ctrl-C that is not lost: libraries swallow the exception inside their callbacks."""
+"""Ctrl-C that is not lost: libraries swallow the exception, or make another one of it."""
 
 from __future__ import annotations
 
@@ -24,26 +24,33 @@ class Interrupts:
     def __init__(self) -> None:
         """Begin without one."""
         self.pressed = False
+        self.before: Any = None  # what else is to be told of it
 
     def check(self) -> None:
         """Raise KeyboardInterrupt where Ctrl-C was pressed before."""
         if self.pressed:
             raise KeyboardInterrupt
 
-    def note(self, _signal: int, _frame: Any) -> None:
+    def note(self, number: int, frame: Any) -> None:
         """Remember it, and interrupt what runs now."""
         self.pressed = True
+        if isinstance(getattr(self.before, "__self__", None), Interrupts):
+            self.before(number, frame)
         raise KeyboardInterrupt
 
 
 @contextmanager
 def noted_interrupts() -> Iterator[Interrupts]:
-    """Yield what remembers Ctrl-C for the time of the block; as it was before, afterwards."""
+    """Yield what remembers Ctrl-C for the time of the block; as it was before, afterwards.
+
+    What a library raises once it was pressed (DuckDB: "Query interrupted") is an interrupt.
+    """
     noted = Interrupts()
     if threading.current_thread() is not threading.main_thread():
         yield noted  # only the main thread is told of signals
         return
     before, hook = signal.signal(signal.SIGINT, noted.note), sys.unraisablehook
+    noted.before = before
 
     def quiet(lost: Any) -> None:
         """Keep quiet about a lost KeyboardInterrupt: it is raised again."""
@@ -53,6 +60,10 @@ def noted_interrupts() -> Iterator[Interrupts]:
     sys.unraisablehook = quiet
     try:
         yield noted
+    except Exception as error:
+        if noted.pressed:
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.signal(signal.SIGINT, before)
         sys.unraisablehook = hook

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from greensched.cli import say
+from greensched.cli.interrupt import INTERRUPTED, noted_interrupts
 from greensched.cli.lazy import LazyGroup
 from greensched.errors import GreenschedError, UsageError
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 INTERNAL_ERROR: Final = 70
-INTERRUPTED: Final = 130
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a disk, or of stdout
 COMMANDS: Final = {
     "demo": ("greensched.cli.running:demo", "Replay the bundled week and write its report."),
@@ -87,13 +88,16 @@ class Root(LazyGroup):
         extra: dict[str, Any],
     ) -> int:
         """Return the exit code of a command, its errors told."""
+        began_s = time.monotonic()
         try:
-            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            with noted_interrupts():
+                code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.ClickException as error:
             error.show()
             return error.exit_code
-        except click.Abort:
-            click.echo("interrupted; nothing is left half-written", err=True)
+        except (click.Abort, KeyboardInterrupt):
+            after = f"after {time.monotonic() - began_s:.1f} s"
+            click.echo(f"interrupted {after}; nothing is left half-written", err=True)
             return INTERRUPTED
         except GreenschedError as error:
             return _told(error)
