@@ -13,17 +13,15 @@ from click.testing import CliRunner
 
 from greensched.cli.main import main as command_line
 from tests import readme
+from tests.blocks import DOCUMENTS, blocks
 from tests.readme import README, ROOT, TIDE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "traces").glob("*.md")]
-)
 TARGET = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-PIPES = ("|", ">", ">>")
+PIPES = ("|", ">", ">>", "--")  # beyond them are words of others
 PAGE_MAX_BYTES = 2_000_000
 CHART_MAX_BYTES = 160_000
 
@@ -39,6 +37,13 @@ def _commands(path: Path) -> list[list[str]]:
     text = path.read_text(encoding="utf-8")
     blocks = re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+
+
+def _all_commands(path: Path) -> list[list[str]]:
+    """Return the commands of ours, in words, of all of a document's blocks."""
+    text = "\n".join(block.text for block in blocks(path.read_text(encoding="utf-8")))
+    lines = text.replace("\\\n", " ").splitlines()
+    return [shlex.split(li, comments=True) for li in lines if re.match(r"(greensched|make) ", li)]
 
 
 def _anchors(path: Path) -> set[str]:
@@ -94,10 +99,10 @@ def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_shown_exist(path: Path) -> None:
-    """Every greensched command in a console block exists with its options, every make target."""
+    """Every greensched command in a block exists with its options, and every make target."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
-    for words in _commands(path):
+    targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
+    for words in _all_commands(path):
         if words[:1] == ["make"]:
             assert set() == set(words[1:]) - set(targets)
         if words[:1] == ["greensched"]:
