@@ -90,7 +90,7 @@ def test_durations_are_learnt(server: Server, policy: str) -> None:
     """After five runs of a program the next is taken to be as long as they were."""
     names = [f"run-{i}" for i in range(PROGRAM_RUNS)]
     for name in names:
-        made_job(server, name, duration=None, run_now="true", actual_s=3)
+        made_job(server, name, duration=None, run_now="true", actual_s=2)
     driver = Driver(server)
     driver.turn()
     wait_for(lambda: all(is_complete(server, name) for name in names), "the runs complete")
