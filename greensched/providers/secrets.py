@@ -68,9 +68,11 @@ def needed(variable: str, source: str) -> Secret:
     return found
 
 
-def masked(text: str, *secrets: Secret | None) -> str:
-    """Return `text` without any of the secrets in it."""
-    for one in secrets:
-        if one is not None:
-            text = text.replace(one.reveal(), "***")
+def masked(text: str, *secrets: Secret) -> str:
+    """Return `text` without any of the secrets in it; the longest first, as one may hold another.
+
+    Mask before a text is cut: half a secret is not recognised.
+    """
+    for hidden in sorted({one.reveal() for one in secrets}, key=len, reverse=True):
+        text = text.replace(hidden, "***")
     return text

@@ -6,6 +6,7 @@ Redirects are not followed and a token goes over plain HTTP to this machine only
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from greensched.errors import Finding, OutsideError, UsageError, escape_control
 from greensched.providers.secrets import Secret, masked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Self
 
 log = logging.getLogger("greensched")
@@ -100,8 +101,8 @@ class Web:
     ) -> Any:
         """Return the JSON at `url`; retried where that can help, `Retry-After` kept.
 
-        Raises OutsideError with the server's own words, secrets masked, and UsageError where a
-        secret would go over plain HTTP.
+        Raises OutsideError with the server's own words and UsageError where a secret would go
+        over plain HTTP. What was sent in secret is masked wherever the server repeats it.
         """
         sent = {name: secret.reveal() for name, secret in (headers or {}).items()}
         secrets = list((headers or {}).values())
@@ -109,7 +110,7 @@ class Web:
             sent["authorization"] = f"Bearer {bearer.reveal()}"
             secrets.append(bearer)
         if auth is not None:
-            secrets.append(auth[1])
+            secrets += [auth[1], _basic(*auth)]
         _guard(url, secrets)
         self.secrets.extend(secrets)
         request = self.client.build_request("GET", url, params=params, headers=sent)
@@ -118,7 +119,8 @@ class Web:
             on=self._wait, attempts=self.attempts, timeout=None, wait_initial=0.5
         ):
             with attempt:
-                return self._once(request, signed)
+                # The answer to a login is a secret itself, and may hold what was sent.
+                return self._once(request, signed, () if auth else secrets)
         raise AssertionError  # pragma: no cover - stamina raises the last error
 
     def _wait(self, error: Exception) -> bool | float:
@@ -129,8 +131,10 @@ class Web:
             return True
         return error.after_s if error.after_s <= self.wait_max_s else False
 
-    def _once(self, request: httpx.Request, auth: httpx.Auth | None) -> Any:
-        """Return the JSON of one answer."""
+    def _once(
+        self, request: httpx.Request, auth: httpx.Auth | None, sent: Sequence[Secret]
+    ) -> Any:
+        """Return the JSON of one answer, without what was `sent`."""
         where = shown(str(request.url))
         log.info("asking %s", escape_control(where))
         try:
@@ -147,7 +151,7 @@ class Web:
         if answer.status_code != HTTPStatus.OK:
             _refuse(where, answer, body, self.secrets)
         try:
-            return json.loads(body, parse_constant=_no_number)
+            return _without(json.loads(body, parse_constant=_no_number), sent)
         except (ValueError, RecursionError):
             what = f"the answer of {len(body):,} bytes is no JSON; it may be cut off"
             raise PassingError(Finding(where=where, what=what)) from None
@@ -182,6 +186,11 @@ def base_url(text: str, default: str, source: str) -> str:
     raise UsageError(Finding(where=source, what=f"its address {what}", remedy=remedy))
 
 
+def _basic(user: str, password: Secret) -> Secret:
+    """Return what is sent of a name and a password: it holds both (RFC 7617)."""
+    return Secret(base64.b64encode(f"{user}:{password.reveal()}".encode()).decode())
+
+
 def _guard(url: str, secrets: list[Secret]) -> None:
     parts = urlsplit(url)
     if secrets and parts.scheme != "https" and parts.hostname not in _LOOPBACK:
@@ -202,7 +211,7 @@ def _body(where: str, answer: httpx.Response) -> bytes:
 def _refuse(where: str, answer: httpx.Response, body: bytes, secrets: list[Secret]) -> NoReturn:
     """Raise what a status other than 200 means."""
     status = answer.status_code
-    words = masked(_message(body), *secrets)
+    words = masked(_message(body), *secrets)[:MESSAGE_MAX]
     what = f"answered {status}" + (f": {words}" if words else "")
     remedy = _REMEDIES.get(HTTPStatus(status), "") if status in list(HTTPStatus) else ""
     if status != HTTPStatus.TOO_MANY_REQUESTS and status < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -211,6 +220,17 @@ def _refuse(where: str, answer: httpx.Response, body: bytes, secrets: list[Secre
     if after_s is not None:
         what += f"; it asks to wait {after_s:,.0f} s"
     raise PassingError(Finding(where=where, what=what, remedy=remedy), after_s)
+
+
+def _without(node: Any, secrets: Sequence[Secret]) -> Any:
+    """Return an answer with the secrets in its texts masked, so that no reader can tell them."""
+    if not secrets or not isinstance(node, str | list | dict):
+        return node
+    if isinstance(node, str):
+        return masked(node, *secrets)
+    if isinstance(node, list):
+        return [_without(part, secrets) for part in node]
+    return {name: _without(part, secrets) for name, part in node.items()}
 
 
 def _message(body: bytes) -> str:
@@ -223,7 +243,7 @@ def _message(body: bytes) -> str:
     words = next((found[k] for k in ("message", "error", "detail", "title") if k in found), "")
     if isinstance(words, dict):
         words = words.get("message", "")
-    return words[:MESSAGE_MAX] if isinstance(words, str) else ""
+    return words if isinstance(words, str) else ""
 
 
 def _retry_after_s(answer: httpx.Response) -> float | None:
