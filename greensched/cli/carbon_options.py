@@ -83,7 +83,7 @@ fill_option = click.option(
 source_options = stack(
     click.option("--intensity", "texts", multiple=True, metavar="SOURCE", help=INTENSITY_HELP),
     click.option("--signal", type=click.Choice(["average", "marginal"]), help="Of the source."),
-    click.option("--unit", default="g/kWh", show_default=True, help="Of a metric or a constant."),
+    click.option("--unit", default="g/kWh", show_default=True, help="Of values that state none."),
     click.option(
         "--query", metavar="PROMQL", default="", help="For prometheus; $zone in it is the zone."
     ),
@@ -128,6 +128,9 @@ def sources_of(texts: Sequence[str], settings: Settings) -> list[Provider]:
             found.append(registry.source(text, settings))
         except UsageError as error:
             findings += error.findings
+    if settings.query and not any(source.name == "prometheus" for source in found):
+        what, remedy = "no source takes one", "name prometheus:URL, or leave it out"
+        findings.append(Finding(where=f"--query {settings.query}", what=what, remedy=remedy))
     if findings:
         raise UsageError(*findings)
     return found

@@ -116,7 +116,7 @@ run_options = stack(
         help="What policies call NAME: as --intensity elsewhere. The same name again: asked next.",
     ),
     click.option("--signal", type=click.Choice(["average", "marginal"]), help="Of the sources."),
-    click.option("--unit", default="g/kWh", show_default=True, help="Of a metric or a constant."),
+    click.option("--unit", default="g/kWh", show_default=True, help="Of values that state none."),
     click.option("--query", metavar="PROMQL", default="", help="For prometheus."),
     time_zone_option,
     fill_option,

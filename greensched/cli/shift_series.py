@@ -46,7 +46,7 @@ series_options = stack(
         type=click.Choice(["average", "marginal"]),
         help="Of a source that does not say.",
     ),
-    click.option("--unit", default="g/kWh", show_default=True, help="Of a metric or a constant."),
+    click.option("--unit", default="g/kWh", show_default=True, help="Of values that state none."),
     click.option(
         "--query", metavar="PROMQL", default="", help="For prometheus; $zone in it is the zone."
     ),
@@ -94,7 +94,9 @@ class Asked:
             raise UsageError(Finding(where="--zone", what=what, remedy=remedy))
         if isinstance(source, files.Files):
             given = self.settings
-            return files.read(source.path, zone, time_zone=given.time_zone, fill=given.fill)
+            return files.read(
+                source.path, zone, time_zone=given.time_zone, fill=given.fill, unit=given.unit
+            )
         return self._measured(source, zone)
 
     def _measured(self, source: Provider, zone: str) -> CarbonIntensity:

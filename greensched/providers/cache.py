@@ -34,6 +34,7 @@ Kind: TypeAlias = Literal["actual", "forecast"]
 VERSION: Final = 1
 EXPIRY_MS: Final = 15 * MS_PER_MIN  # feeds are renewed every 5 to 60 minutes
 KEPT_MS: Final = 70 * MS_PER_DAY  # of measured values
+_DAMAGED: Final = (OSError, OverflowError, KeyError, RecursionError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ class Cache:
             return _kept(json.loads(file.read_text(encoding="utf-8")), zone)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        except _DAMAGED as error:
             log.warning("the kept answer %s is damaged (%s); it is left aside", file, error)
             return None
 
@@ -138,7 +139,7 @@ def _plain(points: Points) -> dict[str, Any]:
 
 
 def _kept(plain: dict[str, Any], zone: str) -> Kept:
-    """Return what a file holds; raises ValueError, TypeError or KeyError where it is damaged."""
+    """Return what a file holds; raises ValueError and others where it is damaged."""
     if plain["version"] != VERSION:
         message = f"version {plain['version']}"
         raise ValueError(message)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from greensched.providers.points import Query
     from greensched.providers.web import Web
 
-_SPAN = re.compile(r"(?:(\d+)\.)?(\d{2}):(\d{2}):(\d{2})")  # [days.]hours:minutes:seconds
+_SPAN = re.compile(r"(?:(\d{1,6})\.)?(\d{2}):(\d{2}):(\d{2})")  # [days.]hours:minutes:seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

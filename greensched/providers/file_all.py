@@ -74,6 +74,7 @@ def _layouts(files: Sequence[Path]) -> dict[Path, Layout]:
     for file in files:
         try:
             found[file] = layout_of(file.name, headers.get(file) or header_of(file))
+            found[file].factor(file.name, "g/kWh")  # refuses another that a column states
         except DataError as error:
             findings += error.findings
     if findings:

@@ -34,15 +34,20 @@ class _Table:
 
 
 def samples(
-    file: Path, zone: str, time_zone: str | None, basis: Basis = "unstated"
+    file: Path,
+    zone: str,
+    time_zone: str | None,
+    basis: Basis = "unstated",
+    unit: str = "g/kWh",
 ) -> tuple[IntArray, FloatArray, Layout]:
     """Return times [ms UTC], values [g/kWh] of `zone`, NaN where blank, in order, and the layout.
 
-    Raises DataError with every bad row.
+    Values of the file are in `unit`. Raises DataError with every bad row, and for another unit.
     """
     table = _parquet(file, zone, basis) if file.suffix == ".parquet" else _csv(file, zone, basis)
+    factor = table.layout.factor(file.name, unit)
     times_ms, values = _parse(file.name, table, time_zone)
-    return times_ms, values, table.layout
+    return times_ms, values * factor, table.layout
 
 
 def _csv(file: Path, zone: str, basis: Basis) -> _Table:

@@ -20,7 +20,7 @@ from greensched.carbon import ACTUAL, FORECAST, Labels, from_samples, iso
 from greensched.errors import DataError, Finding, UsageError
 from greensched.providers.file_layout import LABEL_COLUMNS, SUFFIXES, layout_of, no_zone
 from greensched.providers.file_rows import quoted, samples
-from greensched.providers.points import Points, Settings
+from greensched.providers.points import Points, Settings, unit_factor
 from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
@@ -42,20 +42,22 @@ def read(
     time_zone: str | None = None,
     fill: Fill | None = None,
     labels: Labels | None = None,
+    unit: str = "g/kWh",
 ) -> CarbonIntensity:
     """Return the series of `zone` in the file or folder `path`.
 
-    `time_zone` (IANA name, such as `UTC`) is that of times without an offset. What columns of the
-    file state of its values (signal, basis, vintage, synthetic) is taken for what `labels` leaves
-    open. Raises DataError naming file, row and remedy: unknown zone or layout, naive, ambiguous or
-    unreadable times, text for a number, gaps without `fill`, values out of range.
+    `time_zone` (IANA name, such as `UTC`) is that of times without an offset, `unit` that of the
+    file's values. What columns of the file state of its values (signal, basis, vintage, synthetic)
+    is taken for what `labels` leaves open. Raises DataError naming file, row and remedy: unknown
+    zone or layout, naive, ambiguous or unreadable times, text for a number, gaps without `fill`,
+    values out of range, a column that states another unit.
     """
-    times_ms, values, labels = _zone_rows(path, zone, time_zone, labels or Labels())
+    times_ms, values, labels = _zone_rows(path, zone, time_zone, labels or Labels(), unit)
     return from_samples(zone, times_ms, values, fill=fill, labels=labels)
 
 
 def _zone_rows(
-    path: Path, zone: str, time_zone: str | None, labels: Labels
+    path: Path, zone: str, time_zone: str | None, labels: Labels, unit: str
 ) -> tuple[IntArray, FloatArray, Labels]:
     """Return times [ms UTC], values [g/kWh] with NaN for blanks, and what is known of them."""
     file = _file_of_zone(path, zone) if path.is_dir() else path
@@ -65,7 +67,7 @@ def _zone_rows(
         raise DataError(
             Finding(where=str(path), what=f"cannot be read: {error.strerror}")
         ) from error
-    times_ms, values, layout = samples(file, zone, time_zone, labels.basis)
+    times_ms, values, layout = samples(file, zone, time_zone, labels.basis, unit)
     told = _told(file, layout, labels)
     return times_ms, values, replace(told, source=file.name, checksum=checksum)
 
@@ -187,19 +189,25 @@ class Files:
     time_zone: str | None = None
     fill: Fill | None = None
     labels: Labels = field(default_factory=Labels)
+    unit: str = "g/kWh"
 
     @classmethod
     def named(cls, text: str, settings: Settings) -> Self:
-        """Return the source of the file or folder `text`; raises UsageError where it is none."""
+        """Return the source of the file or folder `text`.
+
+        Raises UsageError where it is none, DataError for a unit that is not known.
+        """
         path = Path(text)
         if not path.exists():
             remedy = "give a CSV or Parquet file, a folder of such, or the name of a source"
             raise UsageError(Finding(where=text, what="no such file or source", remedy=remedy))
+        unit_factor("--unit", settings.unit)
         return cls(
             path=path,
             time_zone=settings.time_zone,
             fill=settings.fill,
             labels=Labels(signal=settings.signal or "average", synthetic=settings.synthetic),
+            unit=settings.unit,
         )
 
     @property
@@ -229,12 +237,13 @@ class Files:
                 time_zone=self.time_zone,
                 fill=self.fill,
                 labels=self.labels,
+                unit=self.unit,
             )
             times_ms, values = series.edges_ms[:-1], series.values_g_per_kwh
             labels = series.labels
         else:
             times_ms, values, labels = _zone_rows(
-                self.path, query.zone, self.time_zone, self.labels
+                self.path, query.zone, self.time_zone, self.labels, self.unit
             )
         order = np.argsort(times_ms, kind="stable")
         times_ms, values = times_ms[order], values[order]

@@ -6,7 +6,9 @@ A value that is not known is NaN, never 0.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import reprlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -30,6 +32,7 @@ _G_PER_KWH: Final = {  # as sources spell their units
     "gco2e/kwh": 1.0,
     "gco2eq/kwh": 1.0,
     "kg/mwh": 1.0,
+    "kg/kwh": 1_000.0,
     "t/mwh": 1_000.0,
     "lb/mwh": G_PER_LB / 1_000.0,
     "lbs_co2_per_mwh": G_PER_LB / 1_000.0,
@@ -229,15 +232,22 @@ def number(value: object) -> float:
     """Return a JSON number, NaN for null; raises ValueError for anything else."""
     if value is None:
         return math.nan
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    message = f"{value!r} is no finite number"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # of a whole number beyond every float
+            if math.isfinite(value):
+                return float(value)
+    message = f"{reprlib.repr(value)} is no finite number"
     raise ValueError(message)
+
+
+def known_factor(unit: object) -> float | None:
+    """Return what a value in `unit` is multiplied with to be g/kWh, None where it is not known."""
+    return _G_PER_KWH.get(str(unit).lower())
 
 
 def unit_factor(where: str, unit: object) -> float:
     """Return what a value in `unit` is multiplied with to be g/kWh; DataError if not known."""
-    factor = _G_PER_KWH.get(str(unit).lower())
+    factor = known_factor(unit)
     if factor is None:
         what = f"the unit {unit!r} is not known"
         raise DataError(Finding(where=where, what=what, remedy=f"known: {', '.join(_G_PER_KWH)}"))

@@ -138,6 +138,6 @@ def _step_ms(period_s: object) -> int:
     """Return how long a value holds [ms]; raises DataError for what is no number of seconds."""
     try:
         return round(number(period_s) * MS_PER_S)
-    except ValueError:
+    except (ValueError, OverflowError):
         what = f"data_point_period_seconds is {period_s!r}, no number of seconds"
         raise DataError(Finding(where=WattTime.name, what=what)) from None

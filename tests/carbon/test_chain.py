@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 DAY_H = 24
+DAMAGED = '{"version": 1, "points": [[0, 1e999, 1, 0]]}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -294,7 +295,7 @@ def test_measured_values_are_gathered(web: Web, tmp_path: Path) -> None:
     assert query.from_ms == kept.from_ms
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 0}', '{"version": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 0}', '{"version": 1}', DAMAGED])
 def test_damaged_cache_is_left_aside(
     web: Web, tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:

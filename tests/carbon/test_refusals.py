@@ -154,7 +154,8 @@ def bent(told: Told, change: Callable[[str], str]) -> Any:
     return asked(told, respond)[0]
 
 
-WRONG: tuple[Any, ...] = (None, 5, 10**30, 1e300, "x", "2026-03-01T00:00", True, [], [[]], {}, [5])
+HUGE = (10**30, 10**400, 1e300, 1e308)
+WRONG: tuple[Any, ...] = (None, 5, *HUGE, "x", "2026-03-01T00:00", True, [], [[]], {}, [5])
 
 
 def places_in(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
