@@ -7,13 +7,11 @@ that find a bad one. Numbers are finite, times become milliseconds, identifiers 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from greensched.errors import DataError, Finding, UsageError
+from greensched.errors import DataError, Finding
 from greensched.readers.source import missing_column, quote
-from greensched.units import MS_PER_DAY, MS_PER_MIN, MS_PER_S
+from greensched.units import MS_PER_DAY
 
 if TYPE_CHECKING:
     from greensched.readers.options import ReadOptions
@@ -37,10 +35,13 @@ NUMERIC = frozenset(
 )
 TIME_MAX_MS = 253_402_300_800_000  # the year 10000
 DURATION_MAX_MS = 100 * 366 * MS_PER_DAY
-QUARTER_MS = 15 * MS_PER_MIN  # every change of a zone's offset since 1970 is on this grid
 
 DROP = "drop them with --on-bad=drop (counted in the report)"
-OFFSET_PATTERN = r"\d\d:\d\d.*?(Z|z|[+-]\d\d(?::?\d\d)?)$"
+STAMP_MIN_MS = -62_135_510_400_000  # 2 January of year 1, so that any zone's time is a date
+STAMP_MAX_MS = TIME_MAX_MS - MS_PER_DAY
+OFFSET_PATTERN = r"(Z|z|[+-](?:(?:0\d|1[0-7])(?::?[0-5]\d)?|18(?::?00)?))"
+CLOCK_PATTERN = r"\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
+STAMP_PATTERN = rf"\d{{4}}[-/]\d\d[-/]\d\d(?:[ T]{CLOCK_PATTERN}(?: ?{OFFSET_PATTERN})?)?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +118,14 @@ def value(cell: Cell, source: Source) -> str:
             "WHEN 'false' THEN false WHEN '0' THEN false END"
         )
     if cell.kind == "time" and cell.of_utc:
-        offset = f"regexp_extract({text}, '{OFFSET_PATTERN}', 1)"
+        # The whole cell must match: duckdb ignores what follows a time, such as PM or a zone.
+        offset = f"regexp_extract({text}, '^{STAMP_PATTERN}$', 1)"
         stamp = f"TRY_CAST(left({text}, length({text}) - length({offset})) AS TIMESTAMP)"
-        return f"CAST(epoch_ms({stamp}) AS DOUBLE)"
+        stamp_ms = f"CAST(epoch_ms({stamp}) AS DOUBLE)"
+        return (
+            f"CASE WHEN regexp_full_match({text}, '{STAMP_PATTERN}') "
+            f"AND {stamp_ms} BETWEEN {STAMP_MIN_MS} AND {STAMP_MAX_MS} THEN {stamp_ms} END"
+        )
     if cell.column is not None and source.columns[cell.column] in NUMERIC:
         return f"CAST({text} AS DOUBLE) * {cell.factor!r}"
     number = f"CASE WHEN contains({text}, '_') THEN NULL ELSE TRY_CAST({text} AS DOUBLE) END"
@@ -128,7 +134,7 @@ def value(cell: Cell, source: Source) -> str:
 
 def offset_ms(cell: Cell) -> str:
     """Return the SQL of the offset from UTC [ms] that a timestamp states; NULL: none stated."""
-    stated = f"regexp_extract({quote('t_' + cell.name)}, '{OFFSET_PATTERN}', 1)"
+    stated = f"regexp_extract({quote('t_' + cell.name)}, '^{STAMP_PATTERN}$', 1)"
     digits = f"replace(substr({stated}, 2), ':', '')"
     minutes = (
         f"TRY_CAST(left({digits}, 2) AS INTEGER) * 60 + "
@@ -217,35 +223,3 @@ def _zone_checks(cell: Cell, *, has_zone: bool) -> list[Check]:
         )
         for code, word in ((1, "does not exist"), (2, "occurs twice"))
     ]
-
-
-def zone_rows(zone: str, quarters: list[int]) -> list[tuple[int, int, int]]:
-    """Return (quarter, offset [ms], state) of local quarter-hours since 1970 in `zone`.
-
-    State 0 is well, 1 a time that clocks skip, 2 one that they repeat. Raises UsageError for a
-    zone that is not known.
-    """
-    place = _zone(zone)
-    rows = []
-    for quarter in quarters:
-        local = datetime(1970, 1, 1) + timedelta(milliseconds=quarter * QUARTER_MS)  # noqa: DTZ001
-        first, second = (local.replace(tzinfo=place, fold=f).utcoffset() for f in (0, 1))
-        assert first is not None
-        assert second is not None
-        state = 0 if first == second else (2 if first > second else 1)
-        rows.append((quarter, int(first.total_seconds()) * MS_PER_S, state))
-    return rows
-
-
-def _zone(text: str) -> timezone | ZoneInfo:
-    if text.upper() in ("UTC", "Z"):
-        return UTC
-    try:
-        if text[0] in "+-":
-            minutes = int(text[1:3]) * 60 + int(text[3:].lstrip(":") or 0)
-            return timezone(timedelta(minutes=minutes if text[0] == "+" else -minutes))
-        return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        what = f"unknown time zone {text!r}"
-        remedy = "give an IANA name such as Europe/Berlin, or an offset such as +08:00"
-        raise UsageError(Finding(where="--time-zone", what=what, remedy=remedy)) from error

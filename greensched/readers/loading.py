@@ -14,7 +14,6 @@ import duckdb
 from greensched.errors import DataError, Finding
 from greensched.readers.cells import (
     DROP,
-    QUARTER_MS,
     Cell,
     Check,
     checks,
@@ -22,9 +21,9 @@ from greensched.readers.cells import (
     offset_ms,
     raw,
     value,
-    zone_rows,
 )
 from greensched.readers.source import forget_rejected, quote, rejected, rejected_rows
+from greensched.readers.zones import QUARTER_MS, zone_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -167,7 +166,6 @@ def _query(
 
 def _zone_table(source: Source, stamps: Sequence[Cell], zone: str) -> None:
     """Make the table of offsets for the local quarter-hours that occur in the file."""
-    zone_rows(zone, [0])  # an unknown zone is refused whatever the file
     base = _layers(source, stamps, stamps)
     quarter = f"CAST(floor({{}} / {QUARTER_MS}) AS BIGINT)"
     parts = " UNION ".join(

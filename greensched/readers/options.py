@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from greensched.errors import Finding, UsageError
+from greensched.readers.zones import zone_of
 from greensched.units import MS_PER_H, MS_PER_MIN, MS_PER_S
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ class ReadOptions:
             for name, value in asdict(self).items()
             if isinstance(value, int | float) and not 0 <= value < float("inf")
         ]
+        if self.time_zone:
+            try:
+                zone_of(self.time_zone)
+            except UsageError as error:
+                findings += error.findings
         if findings:
             raise UsageError(*findings)
 

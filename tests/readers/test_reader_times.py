@@ -122,6 +122,39 @@ def test_unknown_zone_and_text_for_a_time_are_refused(tmp_path: Path) -> None:
     assert "jobs.csv row 2: created_at: text where a timestamp belongs" in said
 
 
+NO_TIMES = {
+    "afternoon": "2023-03-06 10:00 PM",
+    "named-zone": "2023-03-06T08:00:00 America/New_York",
+    "zone-in-letters": "2023-03-06T08:00:00 PST",
+    "offset-with-seconds": "2023-03-06T08:00:00+08:00:30",
+    "offset-beyond-18-hours": "2023-03-06T08:00:00+99:99",
+    "offset-of-18-hours-and-more": "2023-03-06T08:00:00+18:30",
+    "year-zero": "0000-12-31T08:00:00",
+    "year-10000": "10000-01-01T00:00:00",
+    "end-of-years": "9999-12-31T23:59:59",
+}
+
+
+@pytest.mark.parametrize("zone", ["", "Europe/Berlin"])
+@pytest.mark.parametrize("time", NO_TIMES)
+def test_a_time_is_the_whole_cell(tmp_path: Path, time: str, zone: str) -> None:
+    """What follows a time is never ignored, and no time is beyond what calendars hold."""
+    path = stamped(tmp_path, "2023-03-06T00:00:00Z", NO_TIMES[time])
+    said = refusal(lambda: submits(path, time_zone=zone), DataError)
+    assert "jobs.csv row 2: created_at: text where a timestamp belongs" in said
+
+
+def test_zone_that_no_column_needs_is_checked_too(tmp_path: Path) -> None:
+    """A zone that is not known is refused where all times are numbers as well."""
+    path = write(tmp_path, "jobs.csv", JOBS_HEADER, "a,0,1,1")
+    for zone in ("Mars/X", "+08:99", "+19:00"):
+        said = refusal(
+            lambda z=zone: canonical.read([path], ReadOptions(time_zone=z)),  # type: ignore[misc]
+            UsageError,
+        )
+        assert f"--time-zone: unknown time zone '{zone}'" in said
+
+
 def test_calendar_and_number_files_do_not_mix(tmp_path: Path) -> None:
     """Jobs with calendar times and services with counted ones cannot be aligned: refused."""
     path = stamped(tmp_path, "2023-03-06T00:00:00Z")
