@@ -15,7 +15,7 @@ import numpy as np
 
 from greensched.errors import DataError, Finding
 from greensched.model import Trace
-from greensched.readers.canonical import job_checks
+from greensched.readers.canonical_jobs import job_checks
 from greensched.readers.cells import Cell, Check
 from greensched.readers.columns import fetch, frozen, jobs_from
 from greensched.readers.files import checksum

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from greensched.errors import DataError, Finding
-from greensched.model import JobClass, Jobs, Machines, Services, Trace
-from greensched.readers.cells import INT32_MAX, Check, cell_of
-from greensched.readers.columns import drop_duplicates, frozen, jobs_from, out_of_order
+from greensched.model import Machines, Services, Trace
+from greensched.readers.canonical_jobs import canonical_jobs, load_jobs
+from greensched.readers.cells import Check, cell_of
+from greensched.readers.columns import drop_duplicates, frozen
 from greensched.readers.databases import COLUMNS as DATABASE_COLUMNS
 from greensched.readers.databases import databases_from, load_databases
 from greensched.readers.files import checksum
@@ -44,17 +45,7 @@ ATTRIBUTES: dict[str, tuple[str | None, str]] = {
     "replicas_max": ("-1", "int"),
     "service_time_ms": ("'nan'::DOUBLE", "float"),
 }
-CLASS_COLUMNS = (
-    "class",
-    "priority",
-    "evictable",
-    "deferrable",
-    "max_delay_ms",
-    "interruptible",
-    "checkpoint_interval_ms",
-    "checkpoint_cost_ms",
-)
-CLASSES_MAX = 1_000
+LEAST = {"replica_cpu_m": 1.0, "service_time_ms": 0.001}  # a microsecond
 TIMES = (
     *("time", "startup", "submit", "duration", "start", "end", "estimate", "deadline"),
     *("max_delay", "checkpoint_interval", "checkpoint_cost"),
@@ -141,80 +132,12 @@ def _one(parts: _Parts, source: Source) -> None:
     parts.synthetic |= source.facts.get("synthetic") == "true"
     if kind != "machines" and source.facts.get("zero_utc"):
         parts.zeros_utc.add(source.facts["zero_utc"])
-    if kind == "databases":
-        told, parts.of_utc[kind] = load_databases(source, parts.options)
+    if kind in ("databases", "jobs"):
+        fill = load_databases if kind == "databases" else load_jobs
+        told, parts.of_utc[kind] = fill(source, parts.options)
         parts.findings += told
-        return
-    {"services": _load_services, "jobs": _load_jobs, "machines": _load_machines}[kind](
-        parts, source
-    )
-
-
-def _load_jobs(parts: _Parts, source: Source) -> None:
-    options = parts.options
-    has_end = any(n in source.columns or n in options.columns for n in ("end", "end_s", "end_ms"))
-    submit = time_cell(source, "submit", options)
-    cells = [
-        submit,
-        time_cell(source, "duration", options, duration=True, empty="-1" if has_end else None),
-        time_cell(source, "start", options, empty="NULL"),
-        time_cell(source, "end", options, empty="NULL"),
-        time_cell(source, "estimate", options, duration=True, empty="-1"),
-        time_cell(source, "deadline", options, empty="-1"),
-        time_cell(source, "max_delay", options, duration=True, empty="-1"),
-        time_cell(source, "checkpoint_interval", options, duration=True, empty="0"),
-        time_cell(source, "checkpoint_cost", options, duration=True, empty="0"),
-        cell_of(source, "job", options, kind="text"),
-        cell_of(source, "class", options, kind="text", empty="'batch'"),
-        cell_of(source, "cpu_m", options, low=0.0),
-        cell_of(source, "memory_mib", options, empty="0"),
-        cell_of(source, "gpu_m", options, empty="0"),
-        cell_of(source, "tasks", options, empty="1", low=1.0),
-        cell_of(source, "priority", options, empty="0", low=-float(INT32_MAX)),
-        *(
-            cell_of(source, n, options, kind="flag", empty=e)
-            for n, e in (
-                ("evictable", "true"),
-                ("deferrable", "false"),
-                ("interruptible", "false"),
-            )
-        ),
-    ]
-    begin = "coalesce(start_ms, submit_ms)"
-    derived = {"run_ms": f"CASE WHEN duration_ms >= 0 THEN duration_ms ELSE end_ms - {begin} END"}
-    extra = job_checks(options, "run_ms", gpu="gpu_m", deadline="deadline_ms")
-    extra.insert(0, Check(when=f"end_ms < {begin}", what="end before start"))
-    bad = load(source, "raw_jobs", cells, options, derived=derived, extra=extra)
-    parts.findings += drop_duplicates(parts.con, "raw_jobs", "job", bad, "a job id")
-    parts.findings += bad.settle(options)
-    parts.findings += out_of_order(parts.con, "raw_jobs", "submit_ms", source.label)
-    parts.of_utc["jobs"] = submit.of_utc
-    parts.con.execute("ALTER TABLE raw_jobs DROP COLUMN duration_ms")
-    parts.con.execute("ALTER TABLE raw_jobs RENAME COLUMN run_ms TO duration_ms")
-
-
-def job_checks(
-    options: ReadOptions, duration: str = "duration_ms", gpu: str = "", deadline: str = ""
-) -> list[Check]:
-    """Return the checks that hold for a job of any format, over SQL columns in model units."""
-    found = []
-    if not options.allow_instant:
-        what = "a job of length 0"
-        remedy = "allow them with --allow-instant, or drop them with --on-bad=drop"
-        found.append(Check(when=f"{duration} = 0", what=what, remedy=remedy))
-    if gpu:
-        what = f"{gpu}: more than one GPU, but not a whole number of them"
-        found.append(
-            Check(
-                when=f"{gpu} > 1000 AND {gpu} % 1000 <> 0",
-                what=what,
-                shows=f"CAST({gpu} AS VARCHAR)",
-            )
-        )
-    if deadline:
-        what = "deadline before the job is submitted"
-        found.append(Check(when=f"{deadline} <> -1 AND {deadline} < submit_ms", what=what))
-    return found
+    else:
+        {"services": _load_services, "machines": _load_machines}[kind](parts, source)
 
 
 def _load_services(parts: _Parts, source: Source) -> None:
@@ -227,7 +150,7 @@ def _load_services(parts: _Parts, source: Source) -> None:
         time_cell(source, "startup", options, duration=True, empty="60000"),
     ]
     for name, (empty, kind) in ATTRIBUTES.items():
-        low = 1.0 if name == "replica_cpu_m" else 0.0
+        low = LEAST.get(name, 0.0)
         cells.append(
             cell_of(source, name, options, empty=empty, low=low, is_integer=kind == "int")
         )
@@ -275,7 +198,9 @@ def machines_from(con: duckdb.DuckDBPyConnection, table: str, name: str) -> Mach
 def _trace(parts: _Parts, digest: str) -> Trace:
     zero_ms, zero_utc = _zero(parts)
     services = _services(parts, zero_ms) if "services" in parts.tables else None
-    jobs = _jobs(parts, zero_ms) if "jobs" in parts.tables else None
+    jobs = None
+    if label := parts.tables.get("jobs"):
+        jobs = canonical_jobs(parts.con, label, zero_ms)
     databases = None
     if label := parts.tables.get("databases"):
         databases, told = databases_from(parts.con, label, parts.options, zero_ms)
@@ -323,39 +248,6 @@ def _zero(parts: _Parts) -> tuple[int, str]:
             for k in parts.of_utc
         )
     return zero, iso_utc(zero)
-
-
-def _jobs(parts: _Parts, zero_ms: int) -> Jobs:
-    con = parts.con
-    names = ", ".join(f'"{c}"' for c in CLASS_COLUMNS)
-    rows = con.execute(f"SELECT DISTINCT {names} FROM raw_jobs ORDER BY ALL").fetchall()
-    if len(rows) > CLASSES_MAX:
-        what = f"{len(rows):,} different combinations of class, priority, max_delay and so on"
-        raise DataError(
-            Finding(where=parts.tables["jobs"], what=what, remedy=f"give at most {CLASSES_MAX:,}")
-        )
-    classes, seen = [], dict[str, int]()
-    for row in rows:
-        values = dict(zip(CLASS_COLUMNS, row, strict=True))
-        name = str(values.pop("class"))
-        seen[name] = seen.get(name, 0) + 1
-        name = name if seen[name] == 1 else f"{name}/{seen[name]}"
-        classes.append(JobClass(name=name, **values))
-    if len(rows) > 1:
-        _number_classes(con, names)
-    return jobs_from(
-        con, "raw_jobs", zero_ms=zero_ms, classes=tuple(classes) or (JobClass(),), id_column="job"
-    )
-
-
-def _number_classes(con: duckdb.DuckDBPyConnection, names: str) -> None:
-    con.execute(
-        f"CREATE OR REPLACE TABLE classes AS SELECT *, row_number() OVER (ORDER BY {names}) - 1 "
-        f"AS class_row FROM (SELECT DISTINCT {names} FROM raw_jobs)"
-    )
-    con.execute(
-        f"CREATE OR REPLACE TABLE raw_jobs AS SELECT * FROM raw_jobs JOIN classes USING ({names})"
-    )
 
 
 def _services(parts: _Parts, zero_ms: int) -> Services:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from greensched.errors import DataError, Finding, UsageError
 from greensched.model import Trace
-from greensched.readers.canonical import job_checks
+from greensched.readers.canonical_jobs import job_checks
 from greensched.readers.cells import INT32_MAX, Cell
 from greensched.readers.columns import jobs_from, out_of_order
 from greensched.readers.files import checksum

@@ -22,7 +22,7 @@ from greensched.readers.cells import (
     raw,
     value,
 )
-from greensched.readers.source import forget_rejected, quote, rejected, rejected_rows
+from greensched.readers.source import file_row, forget_rejected, quote, rejected
 from greensched.readers.zones import QUARTER_MS, zone_rows
 
 if TYPE_CHECKING:
@@ -207,12 +207,3 @@ def _collect(source: Source, table: str, found: Sequence[Check]) -> Bad:
     if rows:
         con.execute(f"DELETE FROM {table} WHERE _bad IS NOT NULL")
     return bad
-
-
-def file_row(source: Source, number: int) -> int:
-    """Return the data row in the file of parsed row `number`: malformed rows before it count."""
-    for row in rejected_rows(source, number + 100_000):
-        if row > number:
-            break
-        number += 1
-    return number

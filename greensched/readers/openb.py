@@ -16,7 +16,8 @@ import numpy as np
 
 from greensched.errors import DataError, Finding
 from greensched.model import Jobs, Machines, Services, Trace
-from greensched.readers.canonical import job_checks, machines_from
+from greensched.readers.canonical import machines_from
+from greensched.readers.canonical_jobs import job_checks
 from greensched.readers.cells import Cell, Check
 from greensched.readers.columns import drop_duplicates, jobs_from
 from greensched.readers.files import checksum
@@ -119,6 +120,7 @@ def _pods(
     }
     extra = [
         Check(when=f"qos NOT IN {(*ONLINE, 'BE')}", what="unknown qos", shows="qos"),
+        Check(when="qos <> 'BE' AND cpu_m = 0", what="an online pod that asks for no CPU"),
         Check(when=f"{ran} AND deletion_s IS NULL", what="ran, but has no deletion_time"),
         Check(when="deletion_s < scheduled_s", what="end before start"),
         Check(when="scheduled_s < creation_s", what="scheduled before it was created"),

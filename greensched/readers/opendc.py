@@ -16,7 +16,7 @@ import numpy as np
 
 from greensched.errors import DataError, Finding
 from greensched.model import JobClass, Jobs, Trace
-from greensched.readers.canonical import job_checks
+from greensched.readers.canonical_jobs import job_checks
 from greensched.readers.cells import DURATION_MAX_MS, INT32_MAX, TIME_MAX_MS, Cell, Check
 from greensched.readers.columns import drop_duplicates, fetch, frozen, jobs_from, out_of_order
 from greensched.readers.files import checksum

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from greensched.errors import DataError, Finding, UsageError
 from greensched.model import Trace
-from greensched.readers.canonical import job_checks
+from greensched.readers.canonical_jobs import job_checks
 from greensched.readers.cells import DROP, DURATION_MAX_MS, INT32_MAX, Cell, Check
 from greensched.readers.columns import drop_duplicates, jobs_from, out_of_order
 from greensched.readers.files import checksum, plain

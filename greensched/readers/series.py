@@ -20,7 +20,7 @@ from greensched.readers.columns import drop_duplicates, fetch, out_of_order
 from greensched.readers.files import checksum
 from greensched.readers.grid import assumptions, check_size, default_attributes, services_of
 from greensched.readers.loading import load
-from greensched.readers.source import connect, literal, opened
+from greensched.readers.source import blank_rows, connect, literal, opened
 from greensched.readers.timing import iso_utc, stated_zero_utc, time_cell
 from greensched.units import CPU_M_PER_CORE, MS_PER_S
 
@@ -161,6 +161,7 @@ def _load(source: Source, options: ReadOptions, findings: list[str]) -> bool:
         of_utc = time.of_utc
         cells.append(replace(time, name="time_ms"))
     else:
+        _no_blank_rows(source)
         derived = {"time_ms": f"(_row - 1) * {options.step_ms}"}
     bad = load(source, "samples", cells, options, derived=derived)
     if not options.time_column and bad.malformed:
@@ -174,6 +175,15 @@ def _load(source: Source, options: ReadOptions, findings: list[str]) -> bool:
         if name and count:
             findings.append(f"{source.label}: {count:,} rows with no {name}, kept as {EMPTY}")
     return of_utc
+
+
+def _no_blank_rows(source: Source) -> None:
+    """Raise DataError for blank lines where the number of a row is its time."""
+    if blank := blank_rows(source):
+        what = f"a blank line ({len(blank):,} in all): it would move the rows after it in time"
+        remedy = "remove it, or write the missing value and its commas"
+        where = f"{source.label} row {blank[0]:,}"
+        raise DataError(Finding(where=where, what=what, remedy=remedy))
 
 
 def _samples(source: Source) -> _Samples:

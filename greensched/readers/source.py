@@ -1,13 +1,14 @@
 """One file as a relation of duckdb: its columns, its rows by number, its malformed rows.
 
-A data row is counted from 1 after the header, as the line of the file less one.
+A data row is counted from 1 after the header: a blank line counts, a row that quotation marks
+carry over several lines is one.
 """
 
 from __future__ import annotations
 
 import csv
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ class Source:
     columns: dict[str, str]  # name -> SQL type; VARCHAR throughout for text files
     sql: str
     is_text: bool
+    contents: Path | None = None  # of a text file, uncompressed
+    header_rows: int = 1  # of a text file
     facts: dict[str, str] = field(default_factory=dict)  # a Parquet file's own notes
 
     @property
@@ -141,7 +144,13 @@ def _csv(con: duckdb.DuckDBPyConnection, contents: Path, label: str, header: str
     )
     sql = f"(SELECT *, row_number() OVER () AS _row FROM {scan})"
     return Source(
-        con=con, label=label, columns=dict.fromkeys(names, "VARCHAR"), sql=sql, is_text=True
+        con=con,
+        label=label,
+        columns=dict.fromkeys(names, "VARCHAR"),
+        sql=sql,
+        is_text=True,
+        contents=contents,
+        header_rows=0 if header else 1,
     )
 
 
@@ -182,21 +191,50 @@ def rejected(source: Source) -> list[tuple[str, int, int]]:
     if not source.is_text:
         return []
     rows = source.con.execute(
-        "SELECT error_type, count(DISTINCT line), min(line) - 1 FROM ("
+        f"SELECT error_type, count(DISTINCT line), min(line) - {source.header_rows} FROM ("
         "  SELECT line, arg_min(CAST(error_type AS VARCHAR), byte_position) AS error_type"
         "  FROM reject_errors GROUP BY line) GROUP BY error_type ORDER BY 3"
     ).fetchall()
     return [(REJECTS.get(str(k), str(k).lower()), int(n), int(first)) for k, n, first in rows]
 
 
-def rejected_rows(source: Source, upto: int) -> list[int]:
-    """Return the row numbers of malformed rows, ascending, at most `upto` of them."""
-    if not source.is_text:
+def file_row(source: Source, number: int) -> int:
+    """Return the data row in the file of parsed row `number`: what was not parsed counts too."""
+    if source.contents is None:
+        return number
+    found = source.con.execute(f"SELECT DISTINCT line - {source.header_rows} FROM reject_errors")
+    malformed = {int(r[0]) for r in found.fetchall()}
+    parsed = 0
+    for row, is_blank in _rows(source):
+        parsed += not is_blank and row not in malformed
+        if parsed == number:
+            return row
+    return number
+
+
+def blank_rows(source: Source) -> list[int]:
+    """Return the data rows that are blank lines with rows after them; duckdb skips them.
+
+    In a file of one column a blank line is an empty cell, which is read.
+    """
+    if source.contents is None:
         return []
-    rows = source.con.execute(
-        f"SELECT DISTINCT line - 1 FROM reject_errors ORDER BY 1 LIMIT {upto}"
-    ).fetchall()
-    return [int(r[0]) for r in rows]
+    found, last = [], 0
+    for row, is_blank in _rows(source):
+        if is_blank:
+            found.append(row)
+        else:
+            last = row
+    return [row for row in found if row < last]
+
+
+def _rows(source: Source) -> Iterator[tuple[int, bool]]:
+    """Yield every data row of a text file and whether duckdb skips it as a blank line."""
+    assert source.contents is not None
+    with source.contents.open(encoding="latin-1", newline="") as lines, suppress(csv.Error):
+        for row, cells in enumerate(csv.reader(lines), start=1 - source.header_rows):
+            if row > 0:
+                yield row, not cells and len(source.columns) > 1
 
 
 def forget_rejected(source: Source) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from greensched.errors import DataError, Finding
 from greensched.model import Jobs, Machines, Trace
-from greensched.readers.canonical import job_checks
+from greensched.readers.canonical_jobs import job_checks
 from greensched.readers.cells import DURATION_MAX_MS, INT32_MAX, TIME_MAX_MS, Cell, Check
 from greensched.readers.columns import drop_duplicates, frozen, jobs_from, out_of_order
 from greensched.readers.files import checksum, plain
@@ -103,8 +103,15 @@ def _as_csv(path: Path, options: ReadOptions) -> Iterator[tuple[Path, dict[str, 
                     if found := HEADER.match(line):
                         header[found[1].decode()] = _whole(found[2], path)
                     continue
-                out.write(b",".join(cells) + b"\n")
+                out.write(b",".join(map(_quoted, cells)) + b"\n")
         yield table, header
+
+
+def _quoted(cell: bytes) -> bytes:
+    """Return a cell as CSV has it: a comma or quotation mark in it never makes two of it."""
+    if b"," not in cell and b'"' not in cell:
+        return cell
+    return b'"' + cell.replace(b'"', b'""') + b'"'
 
 
 def _whole(text: bytes, path: Path) -> int:
