@@ -60,6 +60,8 @@ class Cache:
             self.dirty |= self.jobs.keys()
         else:
             self._take_record(news.value, is_gone=news.is_gone)
+            if not (news.is_gone or news.value.is_final or news.value.uid in self.jobs):
+                self.departed.add(news.value.uid)  # it lost its label before we knew of its record
 
     def put_job(self, job: Job) -> None:
         """Keep a Job as an answer showed it, unless a later one was seen."""

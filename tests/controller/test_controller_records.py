@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from greensched.controller.api import DEFERRALS
+from greensched.controller.cache import Cache
 from greensched.controller.deferral import ENDED, HELD, OVERRIDDEN, RELEASED, Deferral
 from greensched.controller.names import RELEASED_AT
 from greensched.controller.reconcile import Assessed, Standing
 from greensched.controller.records import departed, recorded
+from greensched.controller.reflector import Changed
 from greensched.providers.points import utc
 from greensched.units import MS_PER_H, MS_PER_MIN
 from tests.controller.cases import START_MS, job_body
@@ -32,6 +35,14 @@ RUNS = Deferral(
     expected_ms=2 * H,
 )
 LET_RUN = {RELEASED_AT: utc(START_MS + H)}
+
+
+def test_a_record_of_a_job_that_nobody_knows_is_followed() -> None:
+    """A record that is heard of after its Job has gone from sight has the Job asked about."""
+    for uid, is_final in (("u", False), ("v", True)):
+        cache, one = Cache(), replace(RUNS, uid=uid, is_final=is_final)
+        cache.take(Changed(kind=DEFERRALS, uid="job's own, not the record's", value=one))
+        assert ({uid} if not is_final else set()) == cache.departed
 
 
 def _small(actual_s: int) -> tuple[Small, list[dict[str, Any]]]:
