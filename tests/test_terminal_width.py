@@ -6,6 +6,7 @@ import pytest
 
 from greensched.report.shifting import aligned
 from greensched.report.side import beside, room
+from greensched.report.sizing import text_lines
 
 ROWS = [["zone", "     kg", " jobs", "hours"], ["DE  ", "1,234.5", "   12", "  8.5"]]
 
@@ -43,6 +44,25 @@ def test_terminal_says_how_wide(
     lines = aligned(heads, [["plan", *["1"] * 9]])
     assert int(columns) >= max(map(len, lines))
     assert blocks == sum(line.startswith("policy") for line in lines)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_fleets_that_were_sized_fit(columns: int) -> None:
+    """The block of `size` has whole rows at any width, in more blocks where it is narrow."""
+    given = {
+        "baseline_kind": "autoscaled",
+        "baseline_machines": 4,
+        "static_peak_machines": 4,
+        "machines": 3,
+        "lower_bound": 2,
+        "by_type": [],
+        "embodied_not_bought_kg": {"mid": 0.55, "low": 0.44, "high": 0.71},
+    }
+    lines = text_lines(given, columns)
+    assert columns >= max(map(len, lines))
+    heads = [line for line in lines if line.startswith("next purchase")]
+    assert (1 if columns == 120 else 2) <= len(heads)
+    assert len(heads) == sum(line.startswith("machines needed") for line in lines)
 
 
 def test_pipe_gets_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:

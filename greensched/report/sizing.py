@@ -6,6 +6,7 @@ import json
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+from greensched.report.side import UNLIMITED, beside
 from greensched.report.tables import csv_text, plain
 from greensched.report.words import number, plural, signed, unit_for
 
@@ -84,8 +85,22 @@ def _embodied(given: Mapping[str, float] | None) -> list[list[str]]:
     return [[f"{unit}CO2e embodied, not bought", "", "", "", signed(mid, 2), span, ""]]
 
 
-def text_lines(given: Mapping[str, Any]) -> list[str]:
-    """Return the block as lines of text, the head first."""
+def text_lines(given: Mapping[str, Any], columns: int = UNLIMITED) -> list[str]:
+    """Return the block as lines, the head first; in blocks where they are wider than `columns`."""
+    wide = _wide_lines(given)
+    if max(map(len, wide)) <= columns:
+        return wide
+    table = [[str(cell) for cell in row] for row in (titles(given), *rows(given))]
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    padded = [
+        [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
+        for row in table
+    ]
+    return beside(padded, columns=columns)
+
+
+def _wide_lines(given: Mapping[str, Any]) -> list[str]:
+    """Return the block as it stands where there is room for it."""
     made = []
     _, *widths = _once(given, (LABEL_WIDTH, *WIDTHS))
     for label, *cells in (titles(given), *rows(given)):

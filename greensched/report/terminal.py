@@ -112,7 +112,7 @@ def sizing_text(document: Mapping[str, Any], *, columns: int, colour: bool = Fal
 
 def _purchase(out: Console, given: Mapping[str, Any]) -> None:
     """Print the second block of the table, and what limits the scenario's fleet."""
-    head, *rest = sizing.text_lines(given)
+    head, *rest = sizing.text_lines(given, out.width)
     _print(out, head, style="bold")
     for text in (*rest, *sizing.notes(given)):
         _print(out, text)
