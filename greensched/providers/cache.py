@@ -99,6 +99,27 @@ class Cache:
             _write(file, json.dumps(plain, allow_nan=False))
         return points
 
+    def hold(self, source: Provider, until_ms: int) -> None:
+        """Keep that a source asks to be left until then; a day at most."""
+        file = self._wait_file(source)
+        if file is not None:
+            _write(file, json.dumps({"version": VERSION, "until_ms": until_ms}))
+
+    def held_until_ms(self, source: Provider, now_ms: int) -> int:
+        """Return until when a source asked to be left; `now_ms` where it did not."""
+        file = self._wait_file(source)
+        with contextlib.suppress(*_DAMAGED):
+            if file is not None:
+                until_ms = int(json.loads(file.read_text(encoding="utf-8"))["until_ms"])
+                return min(max(until_ms, now_ms), now_ms + MS_PER_DAY)
+        return now_ms
+
+    def _wait_file(self, source: Provider) -> Path | None:
+        if self.folder is None or not source.live:
+            return None
+        key = hashlib.sha256(f"{source.name}\0{source.place}".encode()).hexdigest()[:12]
+        return self.folder / f"{source.name}-wait-{key}.json"
+
     def _file(self, source: Provider, kind: Kind, zone: str) -> Path | None:
         if self.folder is None or not source.live:
             return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from greensched.carbon import ACTUAL, FORECAST, Labels, Signal
 from greensched.errors import DataError, Finding
@@ -61,7 +61,7 @@ class CarbonAwareSdk:
         }
         rows = web.get(f"{self.url}/emissions/bylocation", asked)
         found = Builder(where=self.name)
-        for row in rows_in(self.name, [] if rows is None else rows, "of past values"):
+        for row in self._of_one_place([] if rows is None else rows, "of past values"):
             found.add(
                 row.get("time"),
                 row.get("rating"),
@@ -81,13 +81,25 @@ class CarbonAwareSdk:
                 what = f"answered for {part['location']!r}, asked for {query.zone!r}"
                 raise DataError(Finding(where=self.name, what=what))
             issued = part.get("generatedAt")
-            for row in rows_in(self.name, part.get("forecastData"), "of forecastData"):
+            for row in self._of_one_place(part.get("forecastData"), "of forecastData"):
                 minutes = row.get("duration")
                 length_ms = minutes * MS_PER_MIN if isinstance(minutes, int) else 0
                 found.add(
                     row.get("timestamp"), row.get("value"), length_ms=length_ms, status=FORECAST
                 )
         return found.points(query.zone, self._labels(issued))
+
+    def _of_one_place(self, rows: object, what: str) -> list[dict[str, Any]]:
+        """Return rows, which name the place that the location stands for at the source behind.
+
+        So it may have another name than asked for; two of them in one answer are refused.
+        """
+        found = rows_in(self.name, rows, what)
+        places = list(dict.fromkeys(str(row["location"]) for row in found if row.get("location")))
+        if len(places) > 1:
+            told = f"answered for several places: {', '.join(map(repr, places))}"
+            raise DataError(Finding(where=self.name, what=told, remedy="ask for one location"))
+        return found
 
     def _labels(self, issued: object) -> Labels:
         made_ms = issued_ms(self.name, issued)

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from greensched.carbon import FORECAST, CarbonIntensity, Labels
-from greensched.errors import DataError, GreenschedError
+from greensched.errors import DataError, Finding, GreenschedError, OutsideError
 from greensched.forecast.calendar import Calendar
-from greensched.forecast.intensity import HISTORY_H, IntensityForecast, foresee
+from greensched.forecast.intensity import COVERAGE, HISTORY_H, LEADS_H, IntensityForecast, foresee
 from greensched.providers.gates import judged
 from greensched.providers.merge import Layer, layer_of, merged
-from greensched.units import H_PER_DAY, MS_PER_DAY, MS_PER_H
+from greensched.providers.points import utc
+from greensched.providers.web import PassingError
+from greensched.units import H_PER_DAY, MS_PER_DAY, MS_PER_H, MS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 LAST_GOOD_MS: Final = 72 * MS_PER_H  # since a forecast was made, it may help
 GAP_MS: Final = 6 * MS_PER_H  # in measured values that a forecast is made of
+LATE_MS: Final = 2 * MS_PER_H  # feeds are an hour or so behind; what is later is told
 TOLD_MAX: Final = 3  # findings of one source and kind: a broken answer has one a point
 UNKNOWN: Final = "unknown: run now"
 
@@ -156,7 +159,7 @@ class _Asking:
         points = max(self.measured, key=len, default=None)
         day = None if points is None else _mean_day(points)
         if points is None or day is None:
-            told = ["less than a day of measured values to make it of"]
+            told = ["less than a day of recent values to make it of"]
         else:
             told = []
             start = self.query.from_ms // MS_PER_H * MS_PER_H
@@ -184,6 +187,8 @@ class _Asking:
         try:
             points, is_new = self._asked(source, kind, query)
         except GreenschedError as error:
+            if isinstance(error, PassingError) and error.after_s is not None:
+                self.cache.hold(source, query.now_ms + round(error.after_s * MS_PER_S))
             told = [f"{kind}: {finding}" for finding in error.findings[:TOLD_MAX]]
             more = len(error.findings) - len(told)
             return None, told + [f"{kind}: {more:,} more findings"] * (more > 0)
@@ -200,6 +205,10 @@ class _Asking:
         kept = self.cache.read(source, kind, query.zone)
         if kept is not None and kept.answers(query, self.cache.expiry_ms):
             return kept.points, False
+        held_ms = self.cache.held_until_ms(source, query.now_ms)
+        if held_ms > query.now_ms:
+            what = f"asked to be left alone until {utc(held_ms)}"
+            raise OutsideError(Finding(where=source.name, what=what))
         if kind == "actual":
             return self.cache.keep(source, kind, query, source.actual(query, self.web)), True
         points = source.forecast(self._beyond(query), self.web)
@@ -221,10 +230,21 @@ class _Asking:
                 break
         else:
             return notes
+        age_ms = query.now_ms - int(known.end_ms[-1])
+        if age_ms >= LATE_MS:
+            notes.append(f"its last value is {age_ms / MS_PER_H:.0f} h old")
+        if age_ms > LAST_GOOD_MS:
+            return [*notes, f"too old to make a forecast of (over {LAST_GOOD_MS // MS_PER_H} h)"]
         self.measured.append(known)
+        # Bands and skill are of the leads that were tried, and now is beyond the last of them.
+        coverage_share = COVERAGE if age_ms <= LEADS_H * MS_PER_H else None
         try:
-            history = _joined(known)
-            made = foresee(history, query.until_ms, calendar=self.calendar)
+            made = foresee(
+                _joined(known),
+                query.until_ms,
+                calendar=self.calendar,
+                coverage_share=coverage_share,
+            )
         except DataError as error:
             return [*notes, *(finding.what for finding in error.findings)]
         expected = made.expected

@@ -21,6 +21,14 @@ class Secret:
         """Return the text itself."""
         return self._text
 
+    def __eq__(self, other: object) -> bool:
+        """Tell whether it is the same text."""
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        """Return the hash of the text."""
+        return hash(self._text)
+
     def __repr__(self) -> str:
         """Return nothing of it."""
         return "***"

@@ -88,10 +88,11 @@ class WattTime:
         good = isinstance(answer, dict) and isinstance(answer.get("data"), list)
         if not good or not isinstance(answer.get("meta"), dict):
             raise DataError(Finding(where=self.name, what="the answer has no 'data' and 'meta'"))
-        of = answer["meta"].get("region", zone)
-        if of != zone:
-            what = f"answered for region {of!r}, asked for {zone!r}"
-            raise DataError(Finding(where=self.name, what=what))
+        for name in ("region", "signal_type"):
+            of = answer["meta"].get(name, asked[name])
+            if of != asked[name]:
+                what = f"answered for {name.partition('_')[0]} {of!r}, asked for {asked[name]!r}"
+                raise DataError(Finding(where=self.name, what=what))
         return dict(answer)
 
     def _bearer(self, web: Web) -> Secret:

@@ -7,8 +7,11 @@ Redirects are not followed and a token goes over plain HTTP to this machine only
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import logging
+import math
+import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -52,12 +55,17 @@ class PassingError(OutsideError):
         self.after_s = after_s
 
 
+class UnknownTokenError(OutsideError):
+    """A refusal of who asks, whatever he asks for (401)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
     """An HTTP client with our patience.
 
     `kept` is what providers remember between requests; `secrets` all that were sent, none of
-    which is ever shown, whoever repeats it.
+    which is ever shown, whoever repeats it. `left` are hosts that are not asked for now: until
+    when [s, monotonic] and why, by what they asked to be spared.
     """
 
     client: httpx.Client
@@ -65,6 +73,7 @@ class Web:
     wait_max_s: float = WAIT_MAX_S
     kept: dict[str, Any] = field(default_factory=dict)
     secrets: list[Secret] = field(default_factory=list)
+    left: dict[object, tuple[float, Finding]] = field(default_factory=dict)
 
     @classmethod
     def open(
@@ -102,7 +111,8 @@ class Web:
         """Return the JSON at `url`; retried where that can help, `Retry-After` kept.
 
         Raises OutsideError with the server's own words and UsageError where a secret would go
-        over plain HTTP. What was sent in secret is masked wherever the server repeats it.
+        over plain HTTP. What was sent in secret is masked wherever the server repeats it. A host
+        that asks to wait, or knows no such token, is not asked again before, or with it.
         """
         sent = {name: secret.reveal() for name, secret in (headers or {}).items()}
         secrets = list((headers or {}).values())
@@ -113,14 +123,27 @@ class Web:
             secrets += [auth[1], _basic(*auth)]
         _guard(url, secrets)
         self.secrets.extend(secrets)
+        host = urlsplit(url).netloc
+        token = (host, *secrets)
+        for key in (host, token):
+            if key in self.left and time.monotonic() < self.left[key][0]:
+                raise OutsideError(self.left[key][1])
         request = self.client.build_request("GET", url, params=params, headers=sent)
         signed = httpx.BasicAuth(auth[0], auth[1].reveal()) if auth else None
-        for attempt in stamina.retry_context(
-            on=self._wait, attempts=self.attempts, timeout=None, wait_initial=0.5
-        ):
-            with attempt:
-                # The answer to a login is a secret itself, and may hold what was sent.
-                return self._once(request, signed, () if auth else secrets)
+        try:
+            for attempt in stamina.retry_context(
+                on=self._wait, attempts=self.attempts, timeout=None, wait_initial=0.5
+            ):
+                with attempt:
+                    # The answer to a login is a secret itself, and may hold what was sent.
+                    return self._once(request, signed, () if auth else secrets)
+        except PassingError as error:
+            if error.after_s is not None:
+                self.left[host] = (time.monotonic() + error.after_s, error.findings[0])
+            raise
+        except UnknownTokenError as error:
+            self.left[token] = (math.inf, error.findings[0])
+            raise
         raise AssertionError  # pragma: no cover - stamina raises the last error
 
     def _wait(self, error: Exception) -> bool | float:
@@ -215,7 +238,9 @@ def _refuse(where: str, answer: httpx.Response, body: bytes, secrets: list[Secre
     what = f"answered {status}" + (f": {words}" if words else "")
     remedy = _REMEDIES.get(HTTPStatus(status), "") if status in list(HTTPStatus) else ""
     if status != HTTPStatus.TOO_MANY_REQUESTS and status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise OutsideError(Finding(where=where, what=what, remedy=remedy))
+        unknown = status == HTTPStatus.UNAUTHORIZED
+        refusal = UnknownTokenError if unknown else OutsideError
+        raise refusal(Finding(where=where, what=what, remedy=remedy))
     after_s = _retry_after_s(answer)
     if after_s is not None:
         what += f"; it asks to wait {after_s:,.0f} s"
@@ -249,8 +274,9 @@ def _message(body: bytes) -> str:
 def _retry_after_s(answer: httpx.Response) -> float | None:
     """Return the seconds of `Retry-After`, which may be a date; None where there is none."""
     text = answer.headers.get("retry-after", "")
-    if text.isdecimal():
-        return float(text)
+    with contextlib.suppress(ValueError):
+        seconds = float(text)  # some servers send parts of a second
+        return seconds if 0.0 <= seconds < math.inf else None
     try:
         until = parsedate_to_datetime(text)
         sent = parsedate_to_datetime(answer.headers.get("date", ""))

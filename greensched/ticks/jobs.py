@@ -43,7 +43,9 @@ class TickJobs:
     def taken(self, keep: BoolArray | IntArray) -> TickJobs:
         """Return some of the jobs, in their order."""
         names = ("arrival", "length", "latest", "expected", "cpu_m", "interruptible")
-        return replace(self, **{name: getattr(self, name)[keep] for name in names})
+        checkpoint = None if self.checkpoint is None else self.checkpoint[keep]
+        columns = {name: getattr(self, name)[keep] for name in names}
+        return replace(self, checkpoint=checkpoint, **columns)
 
     def __len__(self) -> int:
         """Return the number of jobs."""

@@ -221,6 +221,21 @@ def test_forecast_that_ends_early_is_carried_on(web: Web) -> None:
     assert answer.is_whole
 
 
+def test_old_history_is_told_or_left(web: Web) -> None:
+    """History that ended hours ago is told, after two days without a band, after three left."""
+    for age_h, said in ((1, False), (10, True), (48, True), (60, True), (72, True)):
+        past = hour_of_day(28 * DAY_H)[:-age_h] + [NAN] * age_h
+        answer = answered(web, Source(past=past))
+        assert answer.is_whole
+        assert said == (f"its last value is {age_h} h old" in answer.steps[0].what)
+        assert answer.made is not None
+        known = age_h <= 2 * DAY_H
+        assert (known, known) == (bool(answer.made.skill), answer.made.coverage_share is not None)
+    answer = answered(web, Source(past=hour_of_day(28 * DAY_H)[:-73] + [NAN] * 73))
+    assert "its last value is 73 h old; too old to make a forecast of" in answer.steps[0].what
+    assert (None, None) == (answer.series, answer.made)
+
+
 def test_last_good_forecast_helps(web: Web, tmp_path: Path) -> None:
     """When nobody answers, the last forecast that was kept helps for three days, not longer."""
     good = Source(ahead=[100.0 + i for i in range(100)])

@@ -118,12 +118,12 @@ def test_electricity_maps_forecast(ask: Any) -> None:
     assert "48" == server.asked[0].params["horizonHours"]
 
 
-def watttime_body(units: str = "lbs_co2_per_mwh") -> dict[str, Any]:
+def watttime_body(units: str = "lbs_co2_per_mwh", signal: str = "co2_moer") -> dict[str, Any]:
     """Return the documentation's answer."""
     return {
         "meta": {
             "region": "CAISO_NORTH",
-            "signal_type": "co2_moer",
+            "signal_type": signal,
             "units": units,
             "generated_at": "2026-03-01T00:00:00+00:00",
             "generated_at_period_seconds": 300,
@@ -180,7 +180,7 @@ def test_watttime_average_has_no_forecast(ask: Any) -> None:
     """The average signal is asked for by its name; of its forecast nobody is asked."""
     settings = Settings(signal="average")
     query = around("CAISO_NORTH", past_h=40 * 24)
-    body = logging_in({**watttime_body(), "data": []})
+    body = logging_in({**watttime_body(signal="co2_aoer"), "data": []})
     points, server = ask("watttime", body, "actual", query, settings)
     assert "average" == points.labels.signal
     assert ["co2_aoer"] * 2 == [r.params["signal_type"] for r in server.asked[1:]]
