@@ -7,6 +7,7 @@ its columns. A folder stands for the files services.*, jobs.*, machines.* and da
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from greensched.readers.files import checksum
 from greensched.readers.grid import Attributes, assumptions, services_of, uniform_load
 from greensched.readers.loading import load
 from greensched.readers.options import MS_PER_UNIT, ReadOptions, with_units
-from greensched.readers.source import connect, opened
+from greensched.readers.source import COLUMNS_SHOWN, NAME_SHOWN, connect, opened
 from greensched.readers.timing import epoch_ms, iso_utc, time_cell
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class _Parts:
     findings: list[str] = field(default_factory=list)
     tables: dict[str, str] = field(default_factory=dict)  # kind -> label of its file
     of_utc: dict[str, bool] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)  # kind -> bad rows
     machines: Machines | None = None
     zeros_utc: set[str] = field(default_factory=set)  # as Parquet files state them
     synthetic: bool = False
@@ -129,15 +131,27 @@ def _one(parts: _Parts, source: Source) -> None:
         what = f"a second file of {kind} (the first: {parts.tables[kind]})"
         raise DataError(Finding(where=source.label, what=what, remedy="join them into one"))
     parts.tables[kind] = source.label
+    parts.findings += _not_read(source, parts.options)
     parts.synthetic |= source.facts.get("synthetic") == "true"
     if kind != "machines" and source.facts.get("zero_utc"):
         parts.zeros_utc.add(source.facts["zero_utc"])
     if kind in ("databases", "jobs"):
         fill = load_databases if kind == "databases" else load_jobs
-        told, parts.of_utc[kind] = fill(source, parts.options)
+        told, parts.of_utc[kind], parts.dropped[kind] = fill(source, parts.options)
         parts.findings += told
     else:
         {"services": _load_services, "machines": _load_machines}[kind](parts, source)
+
+
+def _not_read(source: Source, options: ReadOptions) -> list[str]:
+    """Return, in words, which columns the schema does not have, with the nearest that it has."""
+    known = (*with_units(*TIMES), *OTHERS)
+    others = [c for c in source.columns if c not in known and c not in options.columns.values()]
+    near = {c: get_close_matches(c, known, n=1, cutoff=0.75) for c in others[:COLUMNS_SHOWN]}
+    told = ", ".join(
+        f"{c[:NAME_SHOWN]} ({n[0]}?)" if n else c[:NAME_SHOWN] for c, n in near.items()
+    )
+    return [f"{source.label}: columns not in the schema, not read: {told}"] if others else []
 
 
 def _load_services(parts: _Parts, source: Source) -> None:
@@ -150,10 +164,9 @@ def _load_services(parts: _Parts, source: Source) -> None:
         time_cell(source, "startup", options, duration=True, empty="60000"),
     ]
     for name, (empty, kind) in ATTRIBUTES.items():
-        low = LEAST.get(name, 0.0)
-        cells.append(
-            cell_of(source, name, options, empty=empty, low=low, is_integer=kind == "int")
-        )
+        about = {"empty": empty, "low": LEAST.get(name, 0.0), "is_integer": kind == "int"}
+        count = name.startswith("replicas")
+        cells.append(cell_of(source, name, options, whole=count, kept=not count, **about))
     what = "replicas_min above replicas_max"
     extra = [Check(when="replicas_max >= 0 AND replicas_min > replicas_max", what=what)]
     bad = load(source, "raw_services", cells, options, extra=extra)
@@ -161,16 +174,17 @@ def _load_services(parts: _Parts, source: Source) -> None:
     parts.findings += drop_duplicates(parts.con, "raw_services", keys, bad, "a service and time")
     parts.findings += bad.settle(options)
     parts.of_utc["services"] = time.of_utc
+    parts.dropped["services"] = bad.count
 
 
 def _load_machines(parts: _Parts, source: Source) -> None:
     options, con = parts.options, parts.con
     cells = [
         cell_of(source, "machine", options, kind="text"),
-        cell_of(source, "count", options, empty="1", low=1.0),
+        cell_of(source, "count", options, empty="1", low=1.0, whole=True),
         cell_of(source, "cpu_m", options, low=1.0),
         cell_of(source, "memory_mib", options, high=float(2**53)),
-        cell_of(source, "gpus", options, empty="0"),
+        cell_of(source, "gpus", options, empty="0", whole=True),
         cell_of(source, "gpu_model", options, kind="text", empty="''"),
     ]
     bad = load(source, "raw_machines", cells, options)
@@ -203,7 +217,9 @@ def _trace(parts: _Parts, digest: str) -> Trace:
         jobs = canonical_jobs(parts.con, label, zero_ms)
     databases = None
     if label := parts.tables.get("databases"):
-        databases, told = databases_from(parts.con, label, parts.options, zero_ms)
+        databases, told = databases_from(
+            parts.con, label, parts.options, zero_ms, parts.dropped["databases"]
+        )
         parts.findings += told
     return Trace(
         services=services,
@@ -253,7 +269,7 @@ def _zero(parts: _Parts) -> tuple[int, str]:
 def _services(parts: _Parts, zero_ms: int) -> Services:
     con, label = parts.con, parts.tables["services"]
     names, start_ms, step_ms, load_cpu_m, filled = uniform_load(
-        con, "raw_services", label, parts.options
+        con, "raw_services", label, parts.options, dropped=parts.dropped["services"]
     )
     columns = [*ATTRIBUTES, "startup_ms"]
     picks = ", ".join(f"min({c}), count(DISTINCT {c})" for c in columns)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from greensched.errors import DataError, Finding
 from greensched.model import JobClass, Jobs
-from greensched.readers.cells import INT32_MAX, Cell, Check, cell_of
+from greensched.readers.cells import DROP, INT32_MAX, Cell, Check, cell_of
 from greensched.readers.columns import drop_duplicates, jobs_from, out_of_order
 from greensched.readers.loading import load
 from greensched.readers.timing import time_cell
+from greensched.units import MS_PER_S
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,11 +29,12 @@ CLASS_COLUMNS = (
     "checkpoint_cost_ms",
 )
 CLASSES_MAX = 1_000
+ROUNDING_MS = MS_PER_S  # times may be whole seconds beside an exact duration
 BEGIN = "coalesce(start_ms, submit_ms)"
 
 
-def load_jobs(source: Source, options: ReadOptions) -> tuple[list[str], bool]:
-    """Fill the table raw_jobs; return what was dropped, and whether times are in UTC."""
+def load_jobs(source: Source, options: ReadOptions) -> tuple[list[str], bool, int]:
+    """Fill the table raw_jobs; return what was dropped, whether times are UTC, rows dropped."""
     submit, *others = _times(source, options)
     cells = [submit, *others, *_amounts(source, options)]
     derived = {"run_ms": f"CASE WHEN duration_ms >= 0 THEN duration_ms ELSE end_ms - {BEGIN} END"}
@@ -43,7 +45,7 @@ def load_jobs(source: Source, options: ReadOptions) -> tuple[list[str], bool]:
     told += out_of_order(source.con, "raw_jobs", "submit_ms", source.label)
     source.con.execute("ALTER TABLE raw_jobs DROP COLUMN duration_ms")
     source.con.execute("ALTER TABLE raw_jobs RENAME COLUMN run_ms TO duration_ms")
-    return told, submit.of_utc
+    return told, submit.of_utc, bad.count
 
 
 def _times(source: Source, options: ReadOptions) -> list[Cell]:
@@ -67,11 +69,11 @@ def _amounts(source: Source, options: ReadOptions) -> list[Cell]:
     return [
         cell_of(source, "job", options, kind="text"),
         cell_of(source, "class", options, kind="text", empty="'batch'"),
-        cell_of(source, "cpu_m", options, low=0.0),
-        cell_of(source, "memory_mib", options, empty="0"),
-        cell_of(source, "gpu_m", options, empty="0"),
-        cell_of(source, "tasks", options, empty="1", low=1.0),
-        cell_of(source, "priority", options, empty="0", low=-float(INT32_MAX)),
+        cell_of(source, "cpu_m", options, kept=True),
+        cell_of(source, "memory_mib", options, empty="0", kept=True),
+        cell_of(source, "gpu_m", options, empty="0", kept=True),
+        cell_of(source, "tasks", options, empty="1", low=1.0, whole=True),
+        cell_of(source, "priority", options, empty="0", low=-float(INT32_MAX), whole=True),
         *(cell_of(source, name, options, kind="flag", empty=empty) for name, empty in flags),
     ]
 
@@ -80,7 +82,13 @@ def _time_checks() -> list[Check]:
     """Return what can be wrong among the times of a job."""
     return [
         Check(when="duration_ms = -1 AND end_ms IS NULL", what="neither a duration nor an end"),
+        Check(when="start_ms < submit_ms", what="start before submission"),
         Check(when=f"end_ms < {BEGIN}", what="end before start"),
+        Check(
+            when=f"duration_ms >= 0 AND abs(end_ms - {BEGIN} - duration_ms) > {ROUNDING_MS}",
+            what="the duration is not the time from start (else submission) to end",
+            remedy="remove the column that is wrong, or " + DROP,
+        ),
     ]
 
 

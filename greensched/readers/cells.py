@@ -60,6 +60,8 @@ class Cell:
     low: float = 0.0
     high: float = INT32_MAX
     is_integer: bool = True  # round to the nearest
+    whole: bool = False  # a count: one that is not whole is bad
+    kept: bool = False  # one above 0 that would become 0 is bad
     tick: bool = False  # a positive value below 1 becomes 1
     of_utc: bool = False  # kind time: text such as 2023-03-06T00:00Z rather than a number
 
@@ -191,6 +193,13 @@ def checks(cell: Cell, *, has_zone: bool) -> list[Check]:
     found.append(Check(when=unread, what=what, shows=shown))
     what = f"{called}: not a finite number"
     found.append(Check(when=f"NOT isfinite({column})", what=what, shows=shown))
+    if cell.whole:
+        what = f"{called}: not a whole number"
+        found.append(Check(when=f"{column} <> round({column}, 0)", what=what, shows=shown))
+    if cell.kept:
+        what = f"{called}: above 0, but nothing when rounded"
+        when = f"{column} > 0 AND round_even({column}, 0) = 0"
+        found.append(Check(when=when, what=what, shows=shown))
     if cell.low == 0.0:
         found.append(Check(when=f"{column} < 0", what=f"{called}: negative", shows=shown))
     else:

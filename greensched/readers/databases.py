@@ -27,8 +27,8 @@ CONSTANT = ("memory_mib", "disk_gib", "replicas", "apart")
 MOST = float(2**53)
 
 
-def load_databases(source: Source, options: ReadOptions) -> tuple[list[str], bool]:
-    """Fill the table raw_databases; return what was dropped, and whether times are in UTC."""
+def load_databases(source: Source, options: ReadOptions) -> tuple[list[str], bool, int]:
+    """Fill the table raw_databases; return what was dropped, if times are UTC, rows dropped."""
     time = time_cell(source, "time", options)
     cells = [
         time,
@@ -37,7 +37,9 @@ def load_databases(source: Source, options: ReadOptions) -> tuple[list[str], boo
         cell_of(source, "iops", options, empty="0"),
         cell_of(source, "memory_mib", options, high=MOST),
         cell_of(source, "disk_gib", options, empty="0"),
-        cell_of(source, "replicas", options, empty=str(REPLICAS), low=1.0, high=1_000.0),
+        cell_of(
+            source, "replicas", options, empty=str(REPLICAS), low=1.0, high=1_000.0, whole=True
+        ),
         cell_of(source, "apart", options, kind="text", empty=f"'{APART[BY_RACK]}'"),
     ]
     known = ", ".join(f"'{word}'" for word in APART)
@@ -46,15 +48,18 @@ def load_databases(source: Source, options: ReadOptions) -> tuple[list[str], boo
     bad = load(source, "raw_databases", cells, options, extra=extra)
     keys = "database, time_ms"
     told = drop_duplicates(source.con, "raw_databases", keys, bad, "a database and time")
-    return told + bad.settle(options), time.of_utc
+    return told + bad.settle(options), time.of_utc, bad.count
 
 
 def databases_from(
-    con: duckdb.DuckDBPyConnection, label: str, options: ReadOptions, zero_ms: int
+    con: duckdb.DuckDBPyConnection, label: str, options: ReadOptions, zero_ms: int, dropped: int
 ) -> tuple[Databases, list[str]]:
-    """Return the databases of raw_databases, times less `zero_ms`, and what was filled."""
-    names, start_ms, step_ms, cpu_m, told = _grid(con, "cpu_m", label, options)
-    iops, more = _grid(con, "iops", label, options)[3:]
+    """Return the databases of raw_databases, times less `zero_ms`, and what was filled.
+
+    `dropped` is the number of bad rows that are not in the table.
+    """
+    names, start_ms, step_ms, cpu_m, told = _grid(con, "cpu_m", label, options, dropped)
+    iops, more = _grid(con, "iops", label, options, dropped)[3:]
     values = _constants(con, label)
     databases = Databases(
         names=names,
@@ -68,13 +73,13 @@ def databases_from(
 
 
 def _grid(
-    con: duckdb.DuckDBPyConnection, column: str, label: str, options: ReadOptions
+    con: duckdb.DuckDBPyConnection, column: str, label: str, options: ReadOptions, dropped: int
 ) -> tuple[tuple[str, ...], int, int, IntArray, list[str]]:
     con.execute(
         "CREATE OR REPLACE TEMP VIEW one_load AS SELECT database AS service, time_ms, "
         f"{column} AS load_cpu_m FROM raw_databases"
     )
-    return uniform_load(con, "one_load", label, options)
+    return uniform_load(con, "one_load", label, options, dropped=dropped)
 
 
 def _constants(con: duckdb.DuckDBPyConnection, label: str) -> dict[str, Any]:

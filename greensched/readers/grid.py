@@ -90,13 +90,18 @@ def assumptions(services: Services, label: str) -> list[str]:
 
 
 def uniform_load(
-    con: duckdb.DuckDBPyConnection, table: str, label: str, options: ReadOptions
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    label: str,
+    options: ReadOptions,
+    *,
+    dropped: int = 0,
 ) -> tuple[tuple[str, ...], int, int, IntArray, list[str]]:
     """Return names, start [ms], step [ms], load [services, steps] and findings of `table`.
 
     `table` has service, time_ms, load_cpu_m, no duplicates. All times must be on one uniform
-    grid; a missing cell is an error unless `fill` is hold (the last value) or zero. Raises
-    DataError.
+    grid; a missing cell is an error unless `fill` is hold (the last value) or zero. Where so many
+    rows were `dropped` that each second time may be gone the step must be given. Raises DataError.
     """
     sql = f"SELECT DISTINCT time_ms FROM {table} ORDER BY 1"
     times = [int(r[0]) for r in con.execute(sql).fetchall()]
@@ -104,6 +109,9 @@ def uniform_load(
     step_ms = options.step_ms or (min(np.diff(times)) if len(times) > 1 else 0)
     if not step_ms:
         what = "only one time: the step cannot be known"
+        raise DataError(Finding(where=label, what=what, remedy="give it with --step"))
+    if not options.step_ms and dropped >= len(times) - 1:
+        what = f"rows dropped: {dropped:,}, times left: {len(times):,}: the step is not sure"
         raise DataError(Finding(where=label, what=what, remedy="give it with --step"))
     off_grid = [t for t in times if (t - start_ms) % step_ms]
     if off_grid:

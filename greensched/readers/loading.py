@@ -48,6 +48,11 @@ class Bad:
         """Note a class of bad rows."""
         self.classes.append((what, count, first, cell, remedy))
 
+    @property
+    def count(self) -> int:
+        """Return how many rows are bad."""
+        return sum(c[1] for c in self.classes)
+
     def findings(self) -> list[Finding]:
         """Return one finding for each class, as an error shows it."""
         return [
@@ -65,7 +70,7 @@ class Bad:
             return []
         if options.on_bad == "fail" or any(c[4].startswith("say which") for c in self.classes):
             raise DataError(*self.findings())
-        if sum(c[1] for c in self.classes) >= self.rows:
+        if self.count >= self.rows:
             raise DataError(*self.findings(), Finding(where=self.label, what="no row is left"))
         return [
             f"{self.label}: {count:,} {'row' if count == 1 else 'rows'} dropped "

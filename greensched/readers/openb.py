@@ -85,7 +85,7 @@ def _nodes(source: Source, options: ReadOptions, findings: list[str]) -> Machine
         Cell(name="count", column=None, empty="1"),
         Cell(name="cpu_m", column="cpu_milli", low=1.0),
         Cell(name="memory_mib", column="memory_mib"),
-        Cell(name="gpus", column="gpu"),
+        Cell(name="gpus", column="gpu", whole=True),
         Cell(name="gpu_model", column="model", kind="text", empty="''"),
     ]
     bad = load(source, "nodes", cells, options)
@@ -106,10 +106,10 @@ def _pods(
     cells = [
         Cell(name="pod", column="name", kind="text"),
         Cell(name="qos", column="qos", kind="text"),
-        Cell(name="cpu_m", column="cpu_milli"),
+        Cell(name="cpu_m", column="cpu_milli", kept=True),
         Cell(name="memory_mib", column="memory_mib"),
-        Cell(name="num_gpu", column="num_gpu"),
-        Cell(name="gpu_milli", column="gpu_milli", high=1_000.0),
+        Cell(name="num_gpu", column="num_gpu", whole=True),
+        Cell(name="gpu_milli", column="gpu_milli", high=1_000.0, kept=True),
         *times,
     ]
     ran = "qos = 'BE' AND scheduled_s IS NOT NULL"
@@ -120,6 +120,8 @@ def _pods(
     }
     extra = [
         Check(when=f"qos NOT IN {(*ONLINE, 'BE')}", what="unknown qos", shows="qos"),
+        Check(when="num_gpu > 1 AND gpu_milli <> 1000", what="part of several GPUs"),
+        Check(when="(num_gpu > 0) <> (gpu_milli > 0)", what="num_gpu and gpu_milli disagree"),
         Check(when="qos <> 'BE' AND cpu_m = 0", what="an online pod that asks for no CPU"),
         Check(when=f"{ran} AND deletion_s IS NULL", what="ran, but has no deletion_time"),
         Check(when="deletion_s < scheduled_s", what="end before start"),

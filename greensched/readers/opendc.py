@@ -147,6 +147,12 @@ def _match(con: duckdb.DuckDBPyConnection, bads: dict[str, Bad], options: ReadOp
         ),
         (
             "tasks",
+            "no fragment in the fragments file",
+            "id",
+            "SELECT _row, id FROM tasks ANTI JOIN fragments USING (id) WHERE duration_ms > 0",
+        ),
+        (
+            "tasks",
             "the fragments do not add up to the duration",
             "id",
             f"SELECT _row, id FROM ({per_task}) WHERE differs <> 0",

@@ -93,8 +93,12 @@ class ReadOptions:
 
     def check_map(self, known: Sequence[str], reader: str) -> None:
         """Raise UsageError for every name in `map` that the schema of `reader` does not have."""
-        findings = []
-        for name in (n for n, _ in self.map if n not in known):
+        names = [n for n, _ in self.map]
+        findings = [
+            Finding(where=f"--map {name}=", what="given twice", remedy="give it once")
+            for name in sorted({n for n in names if names.count(n) > 1})
+        ]
+        for name in (n for n in names if n not in known):
             near = get_close_matches(name, known, n=1)
             remedy = f"did you mean '{near[0]}'?" if near else "see docs/reference/traces.md"
             if not known:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from greensched.errors import DataError, Finding
+from greensched.errors import DataError, Finding, UsageError
 from greensched.model import Jobs, Machines, Trace
 from greensched.readers.canonical_jobs import job_checks
 from greensched.readers.cells import DURATION_MAX_MS, INT32_MAX, TIME_MAX_MS, Cell, Check
@@ -75,16 +75,29 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
         findings += _never_ran(con, path.name)
         findings += out_of_order(con, "raw_jobs", "submit_ms", path.name)
         jobs = jobs_from(con, "raw_jobs", id_column="job")
+    if not jobs.memory_mib.any():
+        findings.append(f"{path.name}: no memory is recorded, taken as 0")
     machines = _machines(header, jobs, path.name, findings)
-    start_s = header.get("UnixStartTime", -1)
     return Trace(
         jobs=jobs,
         machines=machines,
-        zero_utc=iso_utc(start_s * MS_PER_S) if start_s > 0 else stated_zero_utc(options),
+        zero_utc=_zero_utc(header, options, path.name),
         checksum=checksum([path]),
         findings=tuple(findings),
         synthetic=options.synthetic,
     )
+
+
+def _zero_utc(header: dict[str, int], options: ReadOptions, label: str) -> str:
+    """Return trace zero as the header or else the user says; raise UsageError where both do."""
+    start_s, stated = header.get("UnixStartTime", -1), stated_zero_utc(options)
+    if start_s <= 0:
+        return stated
+    found = iso_utc(start_s * MS_PER_S)
+    if stated not in ("", found):
+        what = f"{stated}, but the header of {label} says UnixStartTime {start_s} ({found})"
+        raise UsageError(Finding(where="--zero-utc", what=what, remedy="leave it out"))
+    return found
 
 
 @contextmanager
@@ -101,7 +114,7 @@ def _as_csv(path: Path, options: ReadOptions) -> Iterator[tuple[Path, dict[str, 
                     continue
                 if cells[0].startswith(b";"):
                     if found := HEADER.match(line):
-                        header[found[1].decode()] = _whole(found[2], path)
+                        _note(header, found[1].decode(), _whole(found[2], path), path)
                     continue
                 out.write(b",".join(map(_quoted, cells)) + b"\n")
         yield table, header
@@ -114,6 +127,12 @@ def _quoted(cell: bytes) -> bytes:
     return b'"' + cell.replace(b'"', b'""') + b'"'
 
 
+def _note(header: dict[str, int], name: str, value: int, path: Path) -> None:
+    if header.setdefault(name, value) != value:
+        what = f"header: {name} is given twice, as {header[name]} and as {value}"
+        raise DataError(Finding(where=path.name, what=what, remedy="remove the wrong line"))
+
+
 def _whole(text: bytes, path: Path) -> int:
     try:
         return int(text)
@@ -123,15 +142,15 @@ def _whole(text: bytes, path: Path) -> int:
 
 
 def _cells() -> list[Cell]:
-    def number(name: str, high: float = INT32_MAX) -> Cell:
-        return Cell(name=name, column=name, low=-1.0, high=high, is_integer=False)
+    def number(name: str, high: float = INT32_MAX, *, whole: bool = False) -> Cell:
+        return Cell(name=name, column=name, low=-1.0, high=high, is_integer=False, whole=whole)
 
     return [
         Cell(name="job", column="job", kind="text"),
         Cell(name="submit_ms", column="submit", factor=MS_PER_S, high=TIME_MAX_MS),
         number("run", DURATION_MAX_MS / MS_PER_S),
-        number("processors"),
-        number("processors_asked"),
+        number("processors", whole=True),
+        number("processors_asked", whole=True),
         number("time_asked", DURATION_MAX_MS / MS_PER_S),
         number("memory_asked", 1e12),
         number("memory_used", 1e12),

@@ -91,15 +91,26 @@ def time_cell(
 def _find(source: Source, name: str, options: ReadOptions) -> tuple[str | None, str]:
     """Return the column of `name` in the file and its unit ("" where no name tells it)."""
     spelled = {name: "", **{f"{name}_{u}": u for u in MS_PER_UNIT}}
-    for written, unit in spelled.items():
-        if (mapped := options.columns.get(written)) is not None:
-            if mapped not in source.columns:
-                raise DataError(missing_column(source, mapped, written))
-            return mapped, unit or _suffix(mapped)
-    for written, unit in spelled.items():
-        if written in source.columns:
-            return written, unit or _suffix(written)
-    return None, ""
+    mapped = [n for n in spelled if n in options.columns]
+    found = mapped or [n for n in spelled if n in source.columns]
+    if not found:
+        return None, ""
+    if len(found) > 1:
+        what = f"'{name}' is given twice: {' and '.join(found)}"
+        remedy = f"say which holds with --map {found[0]}=COLUMN"
+        if mapped:
+            remedy = "give one --map"
+        raise DataError(Finding(where=source.label, what=what, remedy=remedy))
+    written = found[0]
+    column = options.columns.get(written, written)
+    if column not in source.columns:
+        raise DataError(missing_column(source, column, written))
+    unit, told = spelled[written], _suffix(column)
+    if unit and told and unit != told:
+        what = f"--map {written}={column}: one name says {unit}, the other {told}"
+        remedy = f"map '{name}', which takes the column's own unit"
+        raise DataError(Finding(where=source.label, what=what, remedy=remedy))
+    return column, unit or told
 
 
 def _suffix(column: str) -> str:

@@ -43,7 +43,7 @@ FORMATS = {
         read=canonical.read, name="services.csv",
         good=("service,time_s,load_cpu_m,replica_cpu_m,replica_memory_mib", "w,0,10,500,64",
               "w,300,20,500,64"),
-        bad="w,600,{},500,64", options=ReadOptions(), rows_of="services",
+        bad="w,600,{},500,64", options=ReadOptions(step_ms=300_000), rows_of="services",
     ),
     "canonical-machines": Format(
         read=canonical.read, name="machines.csv",
@@ -53,7 +53,7 @@ FORMATS = {
     "canonical-databases": Format(
         read=canonical.read, name="databases.csv",
         good=("database,time_s,cpu_m,memory_mib", "d,0,10,64", "d,300,20,64"),
-        bad="d,600,{},64", options=ReadOptions(), rows_of="databases",
+        bad="d,600,{},64", options=ReadOptions(step_ms=300_000), rows_of="databases",
     ),
     "jobs": Format(
         read=jobs.read, name="list.csv", good=("arrival_time,length,cpus", "0,1,2", "1,1,2"),
