@@ -27,6 +27,8 @@ RATIO_MAX = 200
 BYTES_MAX = 8 * 2**30
 RATIO_FROM_BYTES = 2**20  # smaller outputs are harmless whatever their ratio
 CHUNK_BYTES = 2**20
+TRAILING = "bytes after the end of the compressed data or archive"
+ZIP_END, ZIP_END_BYTES = b"PK\5\6", 18  # the last record's mark, and what follows it
 
 TAR_SUFFIXES = ([".tgz"], [".tbz2"], [".txz"])
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".swf", ".log")
@@ -105,8 +107,7 @@ def texts(path: Path) -> Iterator[tuple[str, bytes]]:
                     inside = archive.extractfile(entry) if entry.isfile() else None
                     if inside is not None and not Path(entry.name).name.startswith("."):
                         yield entry.name, inside.read()
-            while capped.read(CHUNK_BYTES):  # so that damage after the last file is seen
-                pass
+            _no_junk(capped, archive.offset)
     except _DAMAGE as error:
         what = f"damaged or cut short ({str(error) or type(error).__name__})"
         raise DataError(Finding(where=str(path), what=what)) from error
@@ -118,8 +119,7 @@ def _expand(path: Path, last: str, target: Path, member: str) -> None:
             capped = _Capped(stream, path)
             with tarfile.open(fileobj=capped, mode="r|") as archive:  # type: ignore[call-overload]
                 _tar_member(path, archive, member, target)
-            while capped.read(CHUNK_BYTES):  # so that damage after the member is seen
-                pass
+            _no_junk(capped, archive.offset)
     elif last == ".zip":
         _unzip(path, member, target)
     else:
@@ -152,24 +152,36 @@ def _no_trailing(path: Path, first: bz2.BZ2Decompressor | lzma.LZMADecompressor)
                 written = first.decompress(b"", CHUNK_BYTES)
             chunk = first.unused_data or stream.read(CHUNK_BYTES)
     if _ended(first) and chunk.strip(b"\0") and not chunk.startswith(magic):
-        message = "bytes after the end of the compressed data"
-        raise ValueError(message)
+        raise ValueError(TRAILING)
 
 
 def _ended(stream: bz2.BZ2Decompressor | lzma.LZMADecompressor) -> bool:
     return stream.eof
 
 
+def _no_junk(stream: _Capped, end: int) -> None:
+    """Read a tar to its end, so that damage is seen; refuse all but zeros from `end` on."""
+    while stream.read(CHUNK_BYTES):
+        pass
+    if stream.told > end:
+        raise ValueError(TRAILING)
+
+
 class _Capped:
-    """A stream that refuses to give more than the limits allow."""
+    """A stream that refuses to give more than the limits allow.
+
+    `told` is the position after the last byte that is not zero.
+    """
 
     def __init__(self, stream: IO[bytes], path: Path) -> None:
-        self.stream, self.path, self.given = stream, path, 0
+        self.stream, self.path, self.given, self.told = stream, path, 0, 0
         self.size = path.stat().st_size
 
     def read(self, size: int = CHUNK_BYTES) -> bytes:
         """Return up to `size` bytes; raise DataError past the limits."""
         chunk = self.stream.read(size)
+        if text := chunk.rstrip(b"\0"):
+            self.told = self.given + len(text)
         self.given += len(chunk)
         _check_bomb(self.path, self.size, self.given)
         return chunk
@@ -218,10 +230,23 @@ def _tar_member(path: Path, archive: tarfile.TarFile, member: str, target: Path)
 
 def _unzip(path: Path, member: str, target: Path) -> None:
     with zipfile.ZipFile(path) as archive:
+        _only_the_archive(path, archive)
         entries = [e for e in archive.infolist() if not e.is_dir() and _wanted(e.filename, member)]
         _one_member(path, [e.filename for e in entries], at_end=True)
         with archive.open(entries[0]) as stream, target.open("wb") as out:
             _copy(stream, out, path, max(1, entries[0].compress_size))
+
+
+def _only_the_archive(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse bytes before the first file of a zip or after its end: zipfile ignores both."""
+    end = len(ZIP_END) + ZIP_END_BYTES + len(archive.comment)
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - end))
+        if not stream.read().startswith(ZIP_END):
+            raise ValueError(TRAILING)
+    if min((e.header_offset for e in archive.infolist()), default=0):
+        message = "bytes before the archive"
+        raise ValueError(message)
 
 
 def _wanted(name: str, member: str) -> bool:

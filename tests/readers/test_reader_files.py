@@ -110,6 +110,33 @@ def archive_of(folder: Path, *names: str) -> Path:
     return path
 
 
+def archives(folder: Path) -> dict[str, Path]:
+    """Write the series as a .tar.gz, a .tar and a .zip."""
+    packed_tar = archive_of(folder, "a.csv")
+    plain = folder / "load.tar"
+    plain.write_bytes(gzip.decompress(packed_tar.read_bytes()))
+    zipped = folder / "load.zip"
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("a.csv", "t_s,load\n0,1\n60,2\n")
+        archive.comment = b"of a cluster"
+    return {"tar.gz": packed_tar, "tar": plain, "zip": zipped}
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "tar", "zip"])
+def test_archive_with_other_bytes_is_refused(tmp_path: Path, kind: str) -> None:
+    """An archive is the whole file: other bytes after it, or before it, are refused."""
+    path = archives(tmp_path)[kind]
+    whole = path.read_bytes()
+    assert series.read([path], LOAD).services is not None
+    inside = gzip.decompress(whole) if kind == "tar.gz" else whole
+    for junk in (b"junk", b"junk" * 600, inside):
+        after = inside + junk
+        path.write_bytes(gzip.compress(after) if kind == "tar.gz" else after)
+        assert "damaged or cut" in refusal(lambda: series.read([path], LOAD), DataError)
+    path.write_bytes(b"junk" + whole)
+    assert "damaged or cut" in refusal(lambda: series.read([path], LOAD), DataError)
+
+
 def test_member_of_a_tar_is_read(tmp_path: Path) -> None:
     """The only file in a .tar.gz is read; resource forks of macOS do not count."""
     trace = series.read([archive_of(tmp_path, "./._a.csv", "x/a.csv")], LOAD)
