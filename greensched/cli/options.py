@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -85,6 +86,23 @@ def overrides(_ctx: click.Context, _option: click.Parameter, values: Sequence[st
     return dict(text.split("=", 1) for text in values)
 
 
+def mappings(_ctx: click.Context, _option: click.Parameter, values: Sequence[str]) -> Any:
+    """Return `name=column` arguments as a dict; every one that cannot be is told at once."""
+    names = [text.partition("=")[0] for text in values if "=" in text]
+    findings = [
+        Finding(where=f"--map {text}", what="has no '='", remedy="write NAME=COLUMN")
+        for text in values
+        if "=" not in text
+    ]
+    findings += [
+        Finding(where=f"--map {name}=", what="given twice", remedy="give it once")
+        for name in sorted({n for n in names if names.count(n) > 1})
+    ]
+    if findings:
+        raise UsageError(*findings)
+    return dict(text.split("=", 1) for text in values)
+
+
 scenario_options = stack(
     click.option(
         "--set",
@@ -148,7 +166,7 @@ reader_options = stack(
         "mapped",
         multiple=True,
         metavar="NAME=COLUMN",
-        callback=overrides,
+        callback=mappings,
         help="The file's column for a column of the schema; may be repeated.",
     ),
     times,
@@ -236,6 +254,9 @@ def read_options(given: dict[str, Any]) -> ReadOptions:
 def _converted(value: Any, kind: str) -> Any:
     """Return an option's value in the unit of its field; raises ValueError."""
     if kind == "cores":
+        if not math.isfinite(value):
+            message = f"{value:g} is not a finite number"
+            raise ValueError(message)
         return round(value * 1000)
     if not kind:
         return value

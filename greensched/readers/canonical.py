@@ -22,7 +22,7 @@ from greensched.readers.databases import COLUMNS as DATABASE_COLUMNS
 from greensched.readers.databases import databases_from, load_databases
 from greensched.readers.files import checksum
 from greensched.readers.grid import Attributes, assumptions, services_of, uniform_load
-from greensched.readers.loading import load
+from greensched.readers.loading import gathered, load
 from greensched.readers.options import MS_PER_UNIT, ReadOptions, with_units
 from greensched.readers.source import COLUMNS_SHOWN, NAME_SHOWN, connect, opened
 from greensched.readers.timing import epoch_ms, iso_utc, time_cell
@@ -82,11 +82,8 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
         parts = _Parts(con=con, options=options)
         errors: list[Finding | str] = []
         for path in files:
-            try:
-                with opened(con, Path(path), member=options.member) as source:
-                    _one(parts, source)
-            except DataError as error:
-                errors += error.findings
+            with gathered(errors), opened(con, Path(path), member=options.member) as source:
+                _one(parts, source)
         if errors:
             raise DataError(*errors)
         return _trace(parts, checksum([Path(f) for f in files]))
@@ -211,16 +208,21 @@ def machines_from(con: duckdb.DuckDBPyConnection, table: str, name: str) -> Mach
 
 def _trace(parts: _Parts, digest: str) -> Trace:
     zero_ms, zero_utc = _zero(parts)
-    services = _services(parts, zero_ms) if "services" in parts.tables else None
-    jobs = None
+    services, jobs, databases = None, None, None
+    errors: list[Finding | str] = []
+    if "services" in parts.tables:
+        with gathered(errors):
+            services = _services(parts, zero_ms)
     if label := parts.tables.get("jobs"):
-        jobs = canonical_jobs(parts.con, label, zero_ms)
-    databases = None
+        with gathered(errors):
+            jobs = canonical_jobs(parts.con, label, zero_ms)
     if label := parts.tables.get("databases"):
-        databases, told = databases_from(
-            parts.con, label, parts.options, zero_ms, parts.dropped["databases"]
-        )
-        parts.findings += told
+        dropped = parts.dropped["databases"]
+        with gathered(errors):
+            databases, told = databases_from(parts.con, label, parts.options, zero_ms, dropped)
+            parts.findings += told
+    if errors:
+        raise DataError(*errors)
     return Trace(
         services=services,
         jobs=jobs,
@@ -247,13 +249,13 @@ def _zero(parts: _Parts) -> tuple[int, str]:
     """Return what to subtract from times [ms] and the instant of trace zero."""
     stated = parts.options.zero_utc or _of_files(parts)
     if not any(parts.of_utc.values()):
-        return 0, iso_utc(epoch_ms(stated, "zero_utc")) if stated else ""
+        return 0, iso_utc(epoch_ms(stated, "--zero-utc")) if stated else ""
     if not all(parts.of_utc.values()):
         labels = ", ".join(parts.tables.values())
         what = "one file has calendar times, the other numbers: they cannot be aligned"
         raise DataError(Finding(where=labels, what=what))
     if stated:
-        zero = epoch_ms(stated, "zero_utc")
+        zero = epoch_ms(stated, "--zero-utc")
     else:
         column = {"services": "time_ms", "jobs": "submit_ms", "databases": "time_ms"}
         zero = min(

@@ -6,6 +6,7 @@ many. `--on-bad=drop` keeps the rest and says in the trace what was dropped.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,12 +27,21 @@ from greensched.readers.source import file_row, forget_rejected, quote, rejected
 from greensched.readers.zones import QUARTER_MS, zone_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from greensched.readers.options import ReadOptions
     from greensched.readers.source import Source
 
 LEAST_PERCENT = 0.01  # a share below it is not told as 0
+
+
+@contextmanager
+def gathered(errors: list[Finding | str]) -> Iterator[None]:
+    """Add what a DataError in the block tells to `errors`, so that one error tells all."""
+    try:
+        yield
+    except DataError as error:
+        errors += error.findings
 
 
 @dataclass(slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from greensched.readers.cells import Cell, Check
 from greensched.readers.columns import drop_duplicates, jobs_from
 from greensched.readers.files import checksum
 from greensched.readers.grid import assumptions, default_attributes, services_of
-from greensched.readers.loading import load
+from greensched.readers.loading import gathered, load
 from greensched.readers.source import connect, opened
 from greensched.units import MS_PER_DAY, MS_PER_S
 
@@ -57,9 +57,10 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
     jobs: Jobs | None = None
     machines: Machines | None = None
     findings: list[str] = []
+    errors: list[Finding | str] = []
     with connect() as con:
         for path in files:
-            with opened(con, Path(path), member=options.member) as source:
+            with gathered(errors), opened(con, Path(path), member=options.member) as source:
                 if "sn" in source.columns and machines is None:
                     machines = _nodes(source, options, findings)
                 elif "qos" in source.columns and jobs is None:
@@ -67,6 +68,8 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
                 else:
                     what = "neither a pod list (name, .., qos) nor a node list (sn, ..), or twice"
                     raise DataError(Finding(where=source.label, what=what))
+    if errors:
+        raise DataError(*errors)
     return Trace(
         services=services,
         jobs=jobs,

@@ -20,7 +20,7 @@ from greensched.readers.canonical_jobs import job_checks
 from greensched.readers.cells import DURATION_MAX_MS, INT32_MAX, TIME_MAX_MS, Cell, Check
 from greensched.readers.columns import drop_duplicates, fetch, frozen, jobs_from, out_of_order
 from greensched.readers.files import checksum
-from greensched.readers.loading import load
+from greensched.readers.loading import gathered, load
 from greensched.readers.source import connect, opened
 from greensched.readers.timing import iso_utc
 from greensched.units import CPU_M_PER_CORE
@@ -44,20 +44,24 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
     options.check_map((), "opendc")
     findings: list[str] = []
     bads: dict[str, Bad] = {}
+    errors: list[Finding | str] = []
     with connect() as con:
         for path in _both(files):
-            with opened(con, Path(path), member=options.member) as source:
+            with gathered(errors), opened(con, Path(path), member=options.member) as source:
                 kind = "fragments" if "cpu_usage" in source.columns else "tasks"
                 if kind in bads:
                     raise DataError(Finding(where=source.label, what=f"a second file of {kind}"))
                 bads[kind] = _load(source, kind, options, findings)
-        if "tasks" not in bads:
+        if "tasks" not in bads and not errors:
             what = "no tasks file (id, submission_time, duration, cpu_count, ..)"
             raise DataError(Finding(where=", ".join(str(f) for f in files), what=what))
-        if "fragments" in bads:
-            _match(con, bads, options)
+        if len(bads) > 1:
+            _match(con, bads)
         for bad in bads.values():
-            findings += bad.settle(options)
+            with gathered(errors):
+                findings += bad.settle(options)
+        if errors:
+            raise DataError(*errors)
         findings += out_of_order(con, "tasks", "submit_ms", bads["tasks"].label)
         jobs, zero_ms = _jobs(con, findings, with_steps="fragments" in bads)
     return Trace(
@@ -123,7 +127,7 @@ def _load(source: Source, kind: str, options: ReadOptions, findings: list[str]) 
     return bad
 
 
-def _match(con: duckdb.DuckDBPyConnection, bads: dict[str, Bad], options: ReadOptions) -> None:
+def _match(con: duckdb.DuckDBPyConnection, bads: dict[str, Bad]) -> None:
     """Note fragments of no task, far beyond their task's capacity, or that miss its duration."""
     per_task = (
         "SELECT t._row, t.id, sum(f.step_ms) - any_value(t.duration_ms) AS differs "
@@ -164,8 +168,8 @@ def _match(con: duckdb.DuckDBPyConnection, bads: dict[str, Bad], options: ReadOp
         if not row[0]:
             continue
         cell = con.execute(f"SELECT {shown} FROM {kind} WHERE _row = {row[1]}").fetchone() or ("",)
-        # A fragment of a task that was itself dropped is no new mistake.
-        if not (options.on_bad == "drop" and "no task" in what and bads["tasks"].classes):
+        # A fragment of a task that is itself bad is no new mistake.
+        if not ("no task" in what and bads["tasks"].classes):
             bads[kind].add(what, int(row[0]), int(row[1]), str(cell[0]))
         con.execute(f"DELETE FROM {kind} WHERE _row IN (SELECT _row FROM wrong)")
     con.execute("DELETE FROM fragments WHERE id NOT IN (SELECT id FROM tasks)")

@@ -23,6 +23,13 @@ Fill: TypeAlias = Literal["", "fail", "hold", "zero"]
 
 MS_PER_UNIT: dict[str, int] = {"ms": 1, "s": MS_PER_S, "min": MS_PER_MIN, "h": MS_PER_H}
 
+_FLAGS = {
+    "cpu_m": "cores",
+    "replica_cpu_m": "replica-cores",
+    "cpu_s_per_request": "cpu-seconds-per-request",
+    "gpu_s_per_request": "gpu-seconds-per-request",
+}
+_UNITS = {"ms": "ms", "s": "s", "m": "millicores", "mib": "MiB"}  # last part of a field's name
 _CHOICES: dict[str, tuple[str, ...]] = {
     "time_unit": ("", *MS_PER_UNIT),
     "unit": ("", "percent", "cores", "requests"),
@@ -79,7 +86,7 @@ class ReadOptions:
             if getattr(self, name) not in known
         ]
         findings += [
-            Finding(where=_flag(name), what=f"{value} is not a number that can be")
+            Finding(where=_flag(name), what=_beyond(name, value), remedy="give 0 or more")
             for name, value in asdict(self).items()
             if isinstance(value, int | float) and not 0 <= value < float("inf")
         ]
@@ -120,7 +127,15 @@ def with_units(*names: str) -> tuple[str, ...]:
 
 
 def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    """Return the option that fills the field `name`."""
+    return "--" + _FLAGS.get(name, name.removesuffix("_ms").removesuffix("_mib")).replace("_", "-")
+
+
+def _beyond(name: str, value: float) -> str:
+    """Return what is wrong with a number below 0 or without end, in the unit of its field."""
+    unit = next((u for u in _UNITS if name.endswith(f"_{u}") or f"_{u}_" in name), "")
+    told = f"{value:,.15g} {_UNITS.get(unit, '')}".strip()
+    return f"{told} is below 0" if value < 0 else f"{told} is not a finite number"
 
 
 class Reader(Protocol):

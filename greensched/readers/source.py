@@ -18,9 +18,10 @@ from greensched.errors import DataError, Finding
 from greensched.readers.files import existing, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+RESERVED = ("file_row_number", "_row", "_bad", "_cell")
 HEADER_BYTES_MAX = 2**16
 COLUMNS_SHOWN, NAME_SHOWN = 12, 40  # in findings: a file without a header has numbers for names
 
@@ -120,13 +121,31 @@ def _parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Source:
         notes = con.execute(noted).fetchall()
     except duckdb.Error as error:
         what = "not a readable Parquet file (damaged or cut short)"
+        if "file_row_number" in str(error):
+            _none_reserved(path.name, RESERVED[:1])
         raise DataError(Finding(where=path.name, what=what)) from error
     columns = {str(r[0]): str(r[1]) for r in rows if r[0] != "file_row_number"}
+    _none_reserved(path.name, columns)
     sql = f"(SELECT *, file_row_number + 1 AS _row FROM {scan})"
     facts = {
         bytes(k).decode("utf-8", "replace"): bytes(v).decode("utf-8", "replace") for k, v in notes
     }
     return Source(con=con, label=path.name, columns=columns, sql=sql, is_text=False, facts=facts)
+
+
+def _none_reserved(label: str, names: Iterable[str]) -> None:
+    """Raise DataError where a column has a name that is needed beside the file's own."""
+    findings = [
+        Finding(
+            where=label,
+            what=f"a column is called '{name}', a name that reading needs itself",
+            remedy="rename the column",
+        )
+        for name in names
+        if name.lower() in RESERVED
+    ]
+    if findings:
+        raise DataError(*findings)
 
 
 def opened_csv(con: duckdb.DuckDBPyConnection, contents: Path, label: str) -> Source:
@@ -166,10 +185,12 @@ def _header(contents: Path, label: str) -> list[str]:
     if not line.strip() or "\0" in line:
         raise DataError(Finding(where=label, what="no header line with column names"))
     names = [n.strip() for n in next(csv.reader([line]))]
+    _none_reserved(label, names)
     findings = []
-    if len(set(names)) < len(names) or "" in names:
-        twice = sorted({n for n in names if names.count(n) > 1 or not n})
-        findings.append(Finding(where=label, what=f"column names empty or twice: {twice}"))
+    folded = [n.lower() for n in names]
+    if twice := sorted({n for n in names if folded.count(n.lower()) > 1 or not n}):
+        what = f"column names empty or twice (capitals do not count): {twice}"
+        findings.append(Finding(where=label, what=what))
     if len(names) == 1 and (";" in line or "\t" in line):
         findings.append(
             Finding(

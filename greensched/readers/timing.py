@@ -27,10 +27,13 @@ def iso_utc(epoch_ms: int) -> str:
 
 def epoch_ms(text: str, where: str) -> int:
     """Return the Unix time [ms] of an ISO 8601 instant with its offset; raise UsageError."""
+    remedy = "write it like 2023-03-06T00:00:00Z"
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(Finding(where=where, what=f"{text!r} is no ISO 8601 time")) from error
+        raise UsageError(
+            Finding(where=where, what=f"{text!r} is no ISO 8601 time", remedy=remedy)
+        ) from error
     if instant.tzinfo is None:
         what = f"{text!r} has no offset from UTC"
         raise UsageError(Finding(where=where, what=what, remedy="write it with Z or +08:00"))
@@ -39,7 +42,7 @@ def epoch_ms(text: str, where: str) -> int:
 
 def stated_zero_utc(options: ReadOptions) -> str:
     """Return the instant that the user says trace zero is, in UTC; empty where none is said."""
-    return iso_utc(epoch_ms(options.zero_utc, "zero_utc")) if options.zero_utc else ""
+    return iso_utc(epoch_ms(options.zero_utc, "--zero-utc")) if options.zero_utc else ""
 
 
 def time_cell(

@@ -202,4 +202,4 @@ def test_column_names_twice_are_refused(tmp_path: Path) -> None:
     """Two columns of one name are refused: neither can be meant."""
     path = write(tmp_path, "jobs.csv", JOBS_HEADER + ",cpu_m", "a,0,1,1,2")
     said = refusal(lambda: canonical.read([path], ReadOptions()), DataError)
-    assert "column names empty or twice: ['cpu_m']" in said
+    assert "column names empty or twice (capitals do not count): ['cpu_m']" in said
