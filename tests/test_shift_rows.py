@@ -57,6 +57,22 @@ def test_bound_under_a_cap_knows_it() -> None:
     assert pytest.approx(1.0, rel=1e-6) == row["capacity"]["share_captured"]
 
 
+def test_bound_of_late_jobs_reaches_as_far_as_they() -> None:
+    """The fifth of five in a row is late, in a clean hour of which its bound has to know."""
+    values = (9.0, 9.0, 9.0, 9.0, 1.0) * 5
+    (row,) = rows(study(*[(0, 1, 2)] * 5, values=values, capacity_cpu_m=2_000), ["no-wait"])
+    found = row["capacity"]
+    assert 1 == found["late"]
+    assert pytest.approx([2e-3 * 37] * 2) == [found["carbon_g"], found["bound_g"]]
+
+
+def test_bound_under_a_cap_is_never_below_that_without() -> None:
+    """A job that may not pause needs 1 + 9, though divided work on its core needs 1 + 1."""
+    made = study((0, 2, 1), values=(1.0, 9.0, 9.0) * 8, capacity_cpu_m=1_000)
+    (row,) = rows(made, ["plan"])
+    assert pytest.approx([10e-3, 10e-3]) == [row["capacity"]["bound_g"], row["bound_g"]]
+
+
 def test_larger_than_the_cap_is_refused_and_counted() -> None:
     """A job of more cores than the cap is left out of the results under it, and counted."""
     (row,) = rows(study((0, 1, 8), (0, 1, 2), capacity_cpu_m=4_000), ["no-wait"])

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from greensched.bounds.transport import Transport
 from greensched.errors import UsageError
 from greensched.policies.shifting.calendar import NextWorkday, SemiWeekly
+from greensched.policies.shifting.exact import exact
 from greensched.policies.shifting.greedy import greedy
 from greensched.policies.shifting.plan import Plan
 from greensched.policies.shifting.starts import CarbonTime, LowestSlot, LowestWindow, NoWait
 from greensched.policies.shifting.suspended import Ecovisor, WaitAwhile
 from greensched.policies.shifting.wake import Wake
+from greensched.shift.account import carbon_g
 from greensched.units import MS_PER_H
 from tests.shifting_cases import intensity_of, jobs_of, ticks_of
 
@@ -129,8 +132,56 @@ def test_exact_beats_greedy_where_order_matters() -> None:
     jobs = replace(jobs_of((0, 1, 3), (1, 1, 0), pauses=True), cpu_m=np.array([1_000, 1_000]))
     series = intensity_of(9.0, 1.0, 2.0, 9.0)
     assert [1] == ticks_of(greedy(jobs, series, 1_000), 0)
-    exact = Plan(solver="exact", cpu_m=1_000).plan(jobs, series)
-    assert [[2], [1]] == [ticks_of(exact, j) for j in (0, 1)]
+    found = Plan(solver="exact", cpu_m=1_000).plan(jobs, series)
+    assert [[2], [1]] == [ticks_of(found, j) for j in (0, 1)]
+
+
+def test_exact_without_pauses_is_the_optimum_too() -> None:
+    """Of jobs that may not pause the flexible one that came first leaves the clean hour too."""
+    jobs, series = jobs_of((0, 1, 3), (1, 1, 0)), intensity_of(9.0, 1.0, 2.0, 9.0)
+    assert [1, 2] == greedy(jobs, series, 1_000).start.tolist()
+    assert [2, 1] == Plan(solver="exact", cpu_m=1_000).plan(jobs, series).start.tolist()
+
+
+@pytest.mark.parametrize(("cpu_m", "paused"), [(2_000, [1, 3, 5]), (1_000, [2, 3, 5])])
+def test_exact_pauses_those_that_may(cpu_m: int, paused: list[int]) -> None:
+    """Beside a job that may not pause another takes the cleanest hours that are left to it."""
+    series = intensity_of(500.0, 10.0, 500.0, 10.0, 600.0, 10.0, 500.0, 500.0)
+    jobs = replace(jobs_of((0, 3, 3), (0, 2, 3)), interruptible=np.array([True, False]))
+    plan = Plan(solver="exact", cpu_m=cpu_m).plan(jobs, series)
+    assert [paused, [0, 1]] == [ticks_of(plan, j) for j in (0, 1)]
+
+
+def test_exact_shares_out_what_others_leave() -> None:
+    """The program plans nothing in the hours of a job that may not pause, were it all of them."""
+    series = intensity_of(6.0, 8.0, 2.0, 8.0, 4.0, 1.0, 1.0)
+    jobs = jobs_of((0, 2, 1), (0, 1, 0), (1, 2, 2))
+    jobs = replace(jobs, interruptible=np.array([True, False, True]))
+    plan = Plan(solver="exact", cpu_m=1_000).plan(jobs, series)
+    assert [[1, 2], [0], [3, 4]] == [ticks_of(plan, j) for j in range(3)]
+    full = replace(jobs_of((0, 5, 0), (0, 1, 1)), interruptible=np.array([False, True]))
+    assert [5] == ticks_of(Plan(solver="exact", cpu_m=1_000).plan(full, series), 1)
+
+
+def test_exact_counts_what_going_on_takes() -> None:
+    """1 + 2, another's 4 and a checkpoint at 2 are more than 1 + 5 and the other's 2."""
+    series = intensity_of(1.0, 5.0, 2.0, 4.0, 4.0, 9.0, 9.0)
+    jobs = jobs_of((0, 2, 1), (1, 1, 3), pauses=True)
+    plan = Plan(solver="exact", cpu_m=1_000, checkpoint_ms=MS_PER_H).plan(jobs, series)
+    assert [[0, 1], [2]] == [ticks_of(plan, j) for j in (0, 1)]
+
+
+def test_another_forecast_is_solved_as_if_it_were_the_first() -> None:
+    """A program that is solved again finds the optimum of the new intensity, however large."""
+    jobs = jobs_of((0, 2, 4), (0, 3, 3), (1, 1, 5), pauses=True)
+    first = intensity_of(*[0.001, 0.002] * 4)
+    other = intensity_of(9_000.0, 4_000.0, 7_000.0, 1_000.0, 3_000.0, 2_000.0, 8_000.0, 5_000.0)
+    program = Transport(jobs, first, 1_000)
+    program.solve(first)
+    again, fresh = program.solve(other), Transport(jobs, other, 1_000).solve(other)
+    assert 25e6 == pytest.approx(fresh.least) == pytest.approx(again.least)
+    assert 0.0 == pytest.approx(again.late.sum())
+    assert 25_000.0 == carbon_g(exact(jobs, other, 1_000, program), jobs, other, 1_000.0)
 
 
 def test_a_pause_must_pay_its_checkpoint() -> None:

@@ -47,10 +47,17 @@ class Flow:
 class Transport:
     """The program of one list of jobs, solved again for each intensity from where it stands."""
 
-    def __init__(self, jobs: TickJobs, intensity: TickIntensity, cpu_m: int) -> None:
+    def __init__(
+        self,
+        jobs: TickJobs,
+        intensity: TickIntensity,
+        cpu_m: int,
+        room: FloatArray | None = None,
+    ) -> None:
         """Build the program; intensity gives the slots, its values are asked for later.
 
-        Raises UsageError where it is too large.
+        `room` [thousandths of a core x ticks] is what each slot up to the last of all windows has,
+        by default all of `cpu_m`. Raises UsageError where it is too large.
         """
         stop = jobs.latest + jobs.length
         key = np.stack((jobs.arrival, stop, jobs.length), axis=1)
@@ -70,7 +77,8 @@ class Transport:
             intensity.edge(self._slot), kinds[self._row, 0]
         )
         self._model: Any = None
-        self._room = float(cpu_m) * intensity.width
+        slots = len(intensity.values_g_per_kwh)
+        self._room = np.full(slots, float(cpu_m) * intensity.width) if room is None else room
 
     def solve(self, intensity: TickIntensity) -> Flow:
         """Return the optimum for the values of `intensity`, on its slots.
@@ -81,11 +89,13 @@ class Transport:
         import highspy
 
         cost = intensity.values_g_per_kwh[self._slot]
+        dear = np.full(len(self._length), DEAR * float(cost.max(initial=1.0)))
+        costs = np.concatenate((cost, dear))
         if self._model is None:
-            self._model = self._built(cost)
+            self._model = self._built(costs)
         else:
-            columns = np.arange(len(cost), dtype=np.int32)
-            self._model.changeColsCost(len(cost), columns, cost)
+            columns = np.arange(len(costs), dtype=np.int32)
+            self._model.changeColsCost(len(costs), columns, costs)
         self._model.run()
         status = self._model.getModelStatus()
         if status != highspy.HighsModelStatus.kOptimal:
@@ -94,21 +104,20 @@ class Transport:
         found = np.array(self._model.getSolution().col_value)
         return self._flow(found, cost)
 
-    def _built(self, cost: FloatArray) -> Any:
+    def _built(self, costs: FloatArray) -> Any:
         """Return the solver with the program in it: a row a class, then one a slot."""
         import highspy
 
-        classes, n = len(self._length), len(cost)
+        classes, n = len(self._length), len(self._slot)
         slots, self._slot_row = np.unique(self._slot, return_inverse=True)
         model = highspy.HighsLp()
         model.num_col_, model.num_row_ = n + classes, classes + len(slots)
-        dear = DEAR * float(cost.max(initial=1.0))
         work = self._length * self._weight
-        model.col_cost_ = np.concatenate((cost, np.full(classes, dear)))
+        model.col_cost_ = costs
         model.col_lower_ = np.zeros(n + classes)
         model.col_upper_ = np.concatenate((self._ticks * self._weight[self._row], work))
         model.row_lower_ = np.concatenate((work, np.full(len(slots), -highspy.kHighsInf)))
-        model.row_upper_ = np.concatenate((work, np.full(len(slots), self._room)))
+        model.row_upper_ = np.concatenate((work, self._room[slots]))
         model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         index = np.stack((self._row, classes + self._slot_row.ravel()), axis=1).ravel()
         model.a_matrix_.index_ = np.concatenate((index, np.arange(classes))).astype(np.int32)
@@ -154,7 +163,7 @@ def least_contiguous(jobs: TickJobs, intensity: TickIntensity, cpu_m: int) -> In
     n = int(count.sum())
     if n > STARTS_MAX:
         what = f"{n:,} possible starts, more than {STARTS_MAX:,}"
-        remedy = "take the greedy solver, longer ticks or interruptible jobs"
+        remedy = "take the greedy solver, longer ticks, or jobs that may pause without checkpoints"
         raise UsageError(Finding(where="plan, exact", what=what, remedy=remedy))
     job = np.repeat(np.arange(len(jobs)), count)
     start = np.arange(n) - np.repeat(np.cumsum(count) - count, count) + jobs.arrival[job]

@@ -113,7 +113,8 @@ policy_options = stack(
         type=click.Choice(["greedy", "exact"]),
         default="greedy",
         show_default=True,
-        help="Of plan under a cap; exact is for thousands of jobs, not more.",
+        help="Of plan under a cap; exact, a linear program rounded, is for thousands of jobs, not "
+        "more, and without pauses for small cases.",
     ),
 )
 

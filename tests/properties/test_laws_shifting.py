@@ -284,6 +284,22 @@ def test_i16_no_plan_beats_the_transport_bound(study: Study, cpu_m: int) -> None
             assert flow.least * 1e-6 <= emitted(schedule, study) * (1 + 1e-9)
 
 
+@few
+@given(study=studies(), cpu_m=st.integers(2_000, 4_000))
+def test_i16_exact_is_never_worse_than_greedy(study: Study, cpu_m: int) -> None:
+    """I-16: the exact plan has no more jobs late than the greedy one, nor as many and more g."""
+    jobs, series = study
+
+    def badness(solver: Any) -> tuple[int, float]:
+        schedule = Plan(solver=solver, cpu_m=cpu_m).plan(jobs, series)
+        held = series.held_until(int(schedule.stop.max()))
+        late = int((waits(schedule, jobs) > jobs.latest - jobs.arrival).sum())
+        return late, carbon_g(schedule, jobs, held, 1.0)
+
+    (late, found_g), (greedy_late, greedy_g) = badness("exact"), badness("greedy")
+    assert (late, found_g) <= (greedy_late, greedy_g * (1 + 1e-9))
+
+
 @settings(max_examples=examples(40))
 @given(study=studies(), cpu_m=st.integers(2_000, 4_000))
 def test_i16_bounds_are_in_order(study: Study, cpu_m: int) -> None:

@@ -25,12 +25,12 @@ class Plan:
     """Least emissions under a cap of `cpu_m` [thousandths of a core] (NONE: without one).
 
     `greedy` lets one job after the other, in order of arrival, take the cleanest room that is
-    left; `exact` solves a linear program (without pauses a MILP, for small cases) and rounds it.
-    Without a cap both are the bound itself. Where jobs may pause, one does only if that saves more
-    than `checkpoint_ms` of work, or what its own checkpoints cost if that is more, for each pause
-    emits. With `wake`, power of machines that would have to be woken counts (greedy only). A new
-    plan moves a job that waits only where that saves more than the share `hysteresis` of what its
-    old start emits.
+    left; `exact` solves a linear program and rounds it (without pauses a MILP, for small cases),
+    and is never worse than `greedy`. Without a cap both are the bound itself. Where jobs may
+    pause, one does only if that saves more than `checkpoint_ms` of work, or what its own
+    checkpoints cost if that is more, for each pause emits. With `wake`, power of machines that
+    would have to be woken counts (greedy only). A new plan moves a job that waits only where that
+    saves more than the share `hysteresis` of what its old start emits.
     """
 
     kind: ClassVar[str] = "plan"
@@ -96,7 +96,7 @@ def pausing(jobs: TickJobs, intensity: TickIntensity, checkpoint: float) -> Tick
     """Return `jobs`, interruptible where the cheapest ticks beat the best start by enough.
 
     Enough is `checkpoint` ticks for each pause, or the job's own where those are more, at the
-    intensity of the tick on which it goes on.
+    intensity of the tick on which it goes on. The larger of the two is what their columns say.
     """
     rows = np.flatnonzero(jobs.interruptible)
     first, last, length = jobs.arrival[rows], jobs.latest[rows], jobs.length[rows]
@@ -112,4 +112,4 @@ def pausing(jobs: TickJobs, intensity: TickIntensity, checkpoint: float) -> Tick
     np.add.at(paused, pieces.job, emitted)
     interruptible = jobs.interruptible.copy()
     interruptible[rows] = paused < intensity.emitted(start, start + length)
-    return replace(jobs, interruptible=interruptible)
+    return replace(jobs, interruptible=interruptible, checkpoint=cost)
