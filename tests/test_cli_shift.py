@@ -115,6 +115,46 @@ def test_all_mistakes_at_once(files: Path) -> None:
     assert "did you mean 'no-wait'?" in unknown.stderr
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("--tick 1h --start-step 90min", "--start-step 90min: is no multiple of --tick 1h"),
+        ("--tick 1h --start-step 30min", "--start-step 30min: is no multiple of --tick 1h"),
+        ("--queue long::24h --queue short:2h:6h", "--queue short:2h:6h: takes no job: 'long'"),
+        ("--queue a:2h:6h --queue b:2h:9h --queue c::1h", "--queue b:2h:9h: takes no job: 'a'"),
+        ("--queue a::6h --queue b::9h", "--queue b::9h: takes no job: 'a'"),
+        ("--reserved-discount 0.5 --reserved 2", "without reserved cores and a price"),
+        ("--reserved-discount 0.5 --price-on-demand 1", "without reserved cores and a price"),
+        ("--power-per-core 0W", "--power-per-core 0W: must be above 0"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(files: Path, given: str, told: str) -> None:
+    """What would be rounded, never used or come to nothing is refused with its value."""
+    found = shift(files, "--policy", "no-wait", *given.split())
+    assert (2, True) == (found.exit_code, told in found.stderr), found.stderr
+
+
+def test_steps_of_whole_ticks_are_taken(files: Path) -> None:
+    """A step of three ticks is taken, and that of the default fits any tick, be it longer."""
+    for given in ("--tick 30min --start-step 90min", "--tick 2h", "--tick 20min"):
+        found = shift(files, "--policy", "lowest-window", *given.split())
+        assert 0 == found.exit_code, found.stderr
+
+
+def test_rows_say_what_they_are_of(files: Path) -> None:
+    """Each row says whether its intensity was made up, and whether it can show any saving."""
+    expected = {
+        "DE.csv": (False, True),
+        "profile:500": (True, True),
+        "constant:500": (False, False),
+    }
+    for source, facts in expected.items():
+        found = shift(files, "--compare", "no-wait,plan", "-o", "json", intensity=source)
+        rows = json.loads(found.stdout)
+        assert [facts] * 2 == [(row["synthetic"], row["assessable"]) for row in rows]
+        assert "synthetic,assessable" in shift(files, "-o", "csv", intensity=source).stdout
+
+
 def test_nothing_is_guessed(files: Path) -> None:
     """Without a zone, an instant or a unit of time the command is refused with the remedy."""
     base = ("shift", files / "jobs.csv", "--intensity", files / "DE.csv")
@@ -198,9 +238,12 @@ def test_endless_numbers(files: Path, option: str, value: str, says: str) -> Non
     assert says in told.stderr
 
 
-def test_cores_that_take_no_power(files: Path) -> None:
-    """At 0 W a core nothing is emitted and no ratio known: dashes, no mistake."""
-    given = ("--policy", "no-wait", "--policy", "plan", "--power-per-core", "0 W")
+def test_where_nothing_is_emitted(files: Path) -> None:
+    """In hours of 0 g/kWh nothing is emitted and no ratio known: dashes, no mistake."""
+    lines = (files / "DE.csv").read_text().splitlines()
+    clean = [f"{line.split(',')[0]},0" for line in lines[1:8]]
+    (files / "DE.csv").write_text("\n".join([lines[0], *clean, *lines[8:]]) + "\n")
+    given = ("--policy", "no-wait", "--policy", "plan", "--capacity", "100")
     rows = json.loads(shift(files, *given, "-o", "json").stdout)
     assert [(0.0, None, None)] * 2 == [
         (row["carbon_g"], row["normalised"], row["share_captured"]) for row in rows

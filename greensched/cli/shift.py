@@ -50,10 +50,9 @@ term_options = stack(
     click.option("--tick", default="5 s", show_default=True, metavar="DURATION"),
     click.option(
         "--start-step",
-        default="1 h",
-        show_default=True,
         metavar="DURATION",
-        help="Between the starts that lowest-window and carbon-time compare.",
+        help="Between the starts that lowest-window and carbon-time compare.  [default: 1 h, cut "
+        "to whole ticks]",
     ),
     click.option(
         "--queue",
@@ -137,8 +136,8 @@ def shift(jobs: Path, form: str, **given: Any) -> None:
     share of that which it captured; each knows the future unless --forecast says otherwise.
     """
     names, terms, sites = all_told(given, _names, read_terms, read_sites)
-    case, space, told = _case(jobs, given, terms, sites)
-    found = _compared(case, names, space)
+    case, space, told, facts = _case(jobs, given, terms, sites)
+    found = [row | facts for row in _compared(case, names, space)]
     from greensched.report import shifting as shown
 
     if form == "json":
@@ -191,12 +190,12 @@ def _asked(given: dict[str, Any], zero_ms: int, span_ms: int) -> dict[str, Asked
 
 def _case(
     path: Path, given: dict[str, Any], terms: Terms, sites: tuple[dict[str, int], Moving]
-) -> tuple[Case, Space | None, list[str]]:
-    """Return the study, other sites if any, and what to tell of it."""
+) -> tuple[Case, Space | None, list[str], dict[str, bool]]:
+    """Return the study, other sites if any, what to tell of it, and what is true of each row."""
     from greensched.cli.shift_terms import begin
     from greensched.cli.traces import opened_trace
     from greensched.model import NONE
-    from greensched.report.shifting import heading
+    from greensched.report.shifting import heading, is_annual
     from greensched.report.words import plural
     from greensched.shift import Site, Space, case, last_ms
     from greensched.ticks import on_ticks
@@ -213,11 +212,12 @@ def _case(
     series = {name: one.read(given["zone"]) for name, one in asked.items()}
     grids = {name: grid(one) for name, one in series.items()}
     zones, moving = sites
-    others = []
+    others, used = [], list(series.values())
     for zone, cpu_m in zones.items():
-        actual = grid(asked["intensity"].read(zone))
-        signal = grid(asked["forecast"].read(zone)) if "forecast" in asked else actual
+        there = [asked[name].read(zone) for name in ("intensity", "forecast") if name in asked]
+        actual, signal = grid(there[0]), grid(there[-1])
         others.append(Site(zone=zone, intensity=actual, signal=signal, cpu_m=cpu_m))
+        used += there
     made = case(
         trace.jobs,
         grids["intensity"],
@@ -232,7 +232,11 @@ def _case(
         told.append(f"deadlines of {plural(deadlines, 'job')} not looked at: queues say who waits")
     told += [finding for one in series.values() for finding in one.findings]
     space = Space(home=given["zone"], others=tuple(others), moving=moving) if others else None
-    return made, space, told + list(trace.findings)
+    facts = {
+        "synthetic": trace.synthetic or any(one.labels.synthetic for one in used),
+        "assessable": not is_annual(series["intensity"]),
+    }
+    return made, space, told + list(trace.findings), facts
 
 
 def _compared(case: Case, names: list[str], space: Space | None) -> list[dict[str, Any]]:

@@ -7,10 +7,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from greensched.errors import Finding, UsageError
-from greensched.units import MS_PER_YEAR
+from greensched.units import MS_PER_H, MS_PER_YEAR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from greensched.shift import Queue, Terms
 
@@ -19,6 +19,7 @@ QUEUE_PARTS = 3
 SPAN_MAX_MS = 100 * MS_PER_YEAR
 CORES_MAX = 1e9
 WORKERS_MAX = 64  # of a job that scales
+STEP_MS = MS_PER_H  # between starts that are compared, where none is given
 
 
 def read_terms(given: dict[str, Any]) -> Terms:
@@ -40,8 +41,7 @@ def read_terms(given: dict[str, Any]) -> Terms:
 
     values = {
         "tick_ms": read("tick", duration_ms),
-        "step_ms": read("start_step", duration_ms),
-        "core_w": read("power_per_core", lambda t: _above(convert(t, POWER), 0.0)),
+        "core_w": read("power_per_core", lambda t: _more_than_0(convert(t, POWER))),
         "expected": given["expected_length"],
         "interruptible": given["interruptible"],
         "reserved_cpu_m": read("reserved", cpu_m),
@@ -50,6 +50,7 @@ def read_terms(given: dict[str, Any]) -> Terms:
     if given["queues"]:
         values["queues"] = tuple(_queue(text, duration_ms, findings) for text in given["queues"])
     for option, name, make in (
+        ("start_step", "step_ms", duration_ms),
         ("horizon", "horizon_ms", duration_ms),
         ("price_on_demand", "price_per_core_h", _price),
         ("reserved_discount", "reserved_discount", _share),
@@ -61,9 +62,37 @@ def read_terms(given: dict[str, Any]) -> Terms:
             values[name] = read(option, make)
     if given["from"]:
         read("from", lambda text: begin(text, given["time_zone"]))
+    if not findings:
+        findings += _at_odds(given, values)
     if findings:
         raise UsageError(*findings)
-    return Terms(**values)
+    tick_ms = values["tick_ms"]
+    return Terms(**{"step_ms": max(1, STEP_MS // tick_ms) * tick_ms} | values)
+
+
+def _at_odds(given: dict[str, Any], values: dict[str, Any]) -> Iterator[Finding]:
+    """Yield what each option allows and all of them together do not."""
+    from greensched.model import NONE
+
+    if values.get("step_ms", 0) % values["tick_ms"]:
+        what = f"is no multiple of --tick {given['tick']}"
+        remedy = "take a step of whole ticks, or a tick that divides it"
+        yield Finding(where=f"--start-step {given['start_step']}", what=what, remedy=remedy)
+    queues: tuple[Queue, ...] = values.get("queues", ())
+    for i, queue in enumerate(queues):
+        for before in queues[:i]:
+            if before.below_ms == NONE or NONE != queue.below_ms <= before.below_ms:
+                what = f"takes no job: '{before.name}' before it takes all of them"
+                remedy = "name queues from the shortest jobs to the longest"
+                yield Finding(where=f"--queue {given['queues'][i]}", what=what, remedy=remedy)
+                break
+    if given["reserved_discount"] is not None and not (
+        values["reserved_cpu_m"] and "price_per_core_h" in values
+    ):
+        what = "changes nothing without reserved cores and a price"
+        remedy = "give --reserved and --price-on-demand too, or leave it"
+        where = f"--reserved-discount {given['reserved_discount']}"
+        yield Finding(where=where, what=what, remedy=remedy)
 
 
 def all_told(given: dict[str, Any], *readers: Callable[[dict[str, Any]], Any]) -> list[Any]:
@@ -129,6 +158,14 @@ def _above(value: float, least: float, most: float = math.inf) -> float:
         raise ValueError(message)
     if value > most:
         message = f"must be at most {most:g}"
+        raise ValueError(message)
+    return value
+
+
+def _more_than_0(value: float) -> float:
+    """Return `value`, or raise ValueError where it is 0, below or endless."""
+    if _above(value, 0.0) == 0.0:
+        message = "must be above 0"
         raise ValueError(message)
     return value
 

@@ -40,14 +40,18 @@ def heading(name: str, case: Case, series: CarbonIntensity, *, forecast: str) ->
     if series.is_constant:
         from greensched.providers.constant import NOT_ASSESSABLE
 
-        annual = len(series.values_g_per_kwh) == 1
-        yield NOT_ASSESSABLE if annual else "flat: no time is cleaner than another"
+        yield NOT_ASSESSABLE if is_annual(series) else "flat: no time is cleaner than another"
     if case.outside_span:
         yield f"left out: {plural(case.outside_span, 'job')} outside the horizon"
     if case.outside_data:
         yield f"left out: {plural(case.outside_data, 'job')} beyond the end of the data"
     if case.instant:
         yield f"left out: {plural(case.instant, 'job')} of length 0, which do no work"
+
+
+def is_annual(series: CarbonIntensity) -> bool:
+    """Say whether a series is one factor for all hours, by which no shifting can be assessed."""
+    return len(series.values_g_per_kwh) == 1
 
 
 def blocks(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
