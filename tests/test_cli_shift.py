@@ -238,19 +238,6 @@ def test_endless_numbers(files: Path, option: str, value: str, says: str) -> Non
     assert says in told.stderr
 
 
-def test_where_nothing_is_emitted(files: Path) -> None:
-    """In hours of 0 g/kWh nothing is emitted and no ratio known: dashes, no mistake."""
-    lines = (files / "DE.csv").read_text().splitlines()
-    clean = [f"{line.split(',')[0]},0" for line in lines[1:8]]
-    (files / "DE.csv").write_text("\n".join([lines[0], *clean, *lines[8:]]) + "\n")
-    given = ("--policy", "no-wait", "--policy", "plan", "--capacity", "100")
-    rows = json.loads(shift(files, *given, "-o", "json").stdout)
-    assert [(0.0, None, None)] * 2 == [
-        (row["carbon_g"], row["normalised"], row["share_captured"]) for row in rows
-    ]
-    assert "linear program" not in shift(files, *given).stdout
-
-
 def test_checkpoints(files: Path) -> None:
     """--checkpoint makes pauses dear: wait-awhile emits more, plan never more than that."""
     given = ("--interruptible", "--compare", "wait-awhile,plan", "-o", "json")

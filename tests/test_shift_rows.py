@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from greensched.errors import DataError
+from greensched.report.shifting import shifting_text
 from greensched.shift import Terms, case, rows
 from greensched.ticks import on_ticks
 from greensched.units import MS_PER_H, MS_PER_MIN
@@ -86,6 +87,15 @@ def test_nothing_to_nothing_is_no_ratio() -> None:
     """Where nothing can be saved the share captured is not known, rather than 0 or 1."""
     (row,) = rows(study((0, 1, 1)), ["plan"])
     assert (1.0, None) == (row["normalised"], row["share_captured"])
+
+
+def test_where_nothing_is_emitted_no_ratio_is_known() -> None:
+    """At 0 W a core nothing is emitted: dashes in place of ratios, and no gap to the program."""
+    found = rows(study((0, 1, 1), core_w=0.0), ["no-wait", "plan"])
+    assert [(0.0, None, None)] * 2 == [
+        (row["carbon_g"], row["normalised"], row["share_captured"]) for row in found
+    ]
+    assert "linear program" not in shifting_text(found)
 
 
 def test_going_on_after_a_pause_is_accounted() -> None:
