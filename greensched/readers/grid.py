@@ -101,7 +101,8 @@ def uniform_load(
 
     `table` has service, time_ms, load_cpu_m, no duplicates. All times must be on one uniform
     grid; a missing cell is an error unless `fill` is hold (the last value) or zero. Where so many
-    rows were `dropped` that each second time may be gone the step must be given. Raises DataError.
+    rows were `dropped` that each second time may be gone the step must be given. Raises
+    DataError.
     """
     sql = f"SELECT DISTINCT time_ms FROM {table} ORDER BY 1"
     times = [int(r[0]) for r in con.execute(sql).fetchall()]
@@ -110,7 +111,11 @@ def uniform_load(
     if not step_ms:
         what = "only one time: the step cannot be known"
         raise DataError(Finding(where=label, what=what, remedy="give it with --step"))
-    if not options.step_ms and dropped >= len(times) - 1:
+    names = tuple(
+        str(r[0])
+        for r in con.execute(f"SELECT DISTINCT service FROM {table} ORDER BY 1").fetchall()
+    )
+    if not options.step_ms and dropped >= (len(times) - 1) * len(names):
         what = f"rows dropped: {dropped:,}, times left: {len(times):,}: the step is not sure"
         raise DataError(Finding(where=label, what=what, remedy="give it with --step"))
     off_grid = [t for t in times if (t - start_ms) % step_ms]
@@ -123,10 +128,6 @@ def uniform_load(
                 remedy="resample it with the reader 'series', or give the right --step",
             )
         )
-    names = tuple(
-        str(r[0])
-        for r in con.execute(f"SELECT DISTINCT service FROM {table} ORDER BY 1").fetchall()
-    )
     steps = (times[-1] - start_ms) // int(step_ms) + 1
     check_size(len(names), steps, label)
     rows = con.execute(

@@ -315,7 +315,7 @@ def test_options_are_checked_together() -> None:
     """Unknown choices and impossible numbers in options are told in one error."""
     wrong: dict[str, Any] = {"unit": "percents", "time_unit": "d", "cpu_m": -1, "startup_ms": -5}
     said = refusal(lambda: ReadOptions(**wrong), UsageError)
-    assert all(word in said for word in ("--unit", "--time-unit", "--cpu-m", "--startup-ms"))
+    assert all(word in said for word in ("--unit", "--time-unit", "--cores", "--startup"))
 
 
 def test_inspect_has_rows_of_each_kind_even_when_none() -> None:
