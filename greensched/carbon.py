@@ -223,7 +223,7 @@ def from_samples(
     known = ~missing
     if known.any():
         check_values(where, grid_ms[:-1][known], series[known])
-    series, fill_notes = _filled(where, grid_ms, series, fill)
+    series, fill_notes = _filled(where, zone, grid_ms, series, fill)
     return CarbonIntensity(
         zone=zone,
         edges_ms=grid_ms,
@@ -275,7 +275,7 @@ def _runs(mask: BoolArray) -> list[tuple[int, int]]:
 
 
 def _filled(
-    where: str, grid_ms: IntArray, series: FloatArray, fill: Fill | None
+    where: str, zone: str, grid_ms: IntArray, series: FloatArray, fill: Fill | None
 ) -> tuple[FloatArray, list[str]]:
     """Return the series without gaps and a note of what was filled, or raise DataError."""
     gaps = _runs(np.isnan(series))
@@ -290,6 +290,7 @@ def _filled(
         or (b == len(series) and fill.kind == "interpolate")
     ]
     if refused:
+        where = where if zone in where else f"{where} zone {zone}"  # a wide file has several
         hours = sum(int(grid_ms[b] - grid_ms[a]) for a, b in gaps) / MS_PER_H
         raise DataError(
             *(

@@ -48,6 +48,17 @@ def test_limits_as_json(tmp_path: Path) -> None:
     assert "zone,length_h,saving_g_per_kwh,saving_interruptible_g_per_kwh" == table.splitlines()[0]
 
 
+def test_limits_tell_what_counts(tmp_path: Path) -> None:
+    """Hours that not all zones have, and the clock of naive times, are told."""
+    for zone, hours in (("A", 9), ("B", 6)):
+        rows = "".join(f"{iso(NOW_MS + i * HOUR_MS)},{100 + i % 2}\n" for i in range(hours))
+        (tmp_path / f"{zone}.csv").write_text(f"timestamp,carbon_intensity\n{rows}", "utf-8")
+    told = call("carbon", "limits", tmp_path, "--length", "1h", "--slack", "1h", "-o", "json")
+    assert 6 == json.loads(told.stdout)["spatial"]["hours"]
+    assert "in space only the 6 hours count that all zones have, of up to 9" in told.stderr
+    assert "times without an offset count as UTC" in told.stderr
+
+
 @pytest.mark.parametrize("length", ["1", "0h", "1.5h", "h", "", "-1h"])
 def test_limits_refuse_lengths(file: Path, length: str) -> None:
     """A length is whole hours above 0."""

@@ -361,7 +361,7 @@ def test_reproduce_needs_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     gone = call("reproduce", "lets-wait-awhile", "--data", tmp_path / "none")
     assert (2, True) == (gone.exit_code, "is no folder" in gone.stderr)
     empty = call("reproduce", "lets-wait-awhile", "--data", tmp_path)
-    assert (3, True) == (empty.exit_code, "ger_ci.csv" in empty.stderr)
+    assert (3, True) == (empty.exit_code, "ger_ci.csv: no such file; name" in empty.stderr)
 
 
 @pytest.mark.data

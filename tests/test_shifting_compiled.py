@@ -66,3 +66,12 @@ def test_no_jobs_and_the_exact_solver_are_planned_as_ever() -> None:
     assert [[], [], []] == both(none, series, None)[1]
     exact = CompiledPlan(solver="exact", cpu_m=1_000).plan(jobs, series)
     assert [2, 1] == exact.start.tolist()
+
+
+def test_some_of_the_jobs_keep_their_own_checkpoints() -> None:
+    """Where some jobs are taken, each has what its own pause costs."""
+    jobs = replace(jobs_of((0, 1, 1), (0, 2, 1), (1, 3, 1)), checkpoint=np.array([0.5, 1.0, 1.5]))
+    taken = jobs.taken(np.array([True, False, True]))
+    assert taken.checkpoint is not None
+    assert [0.5, 1.5] == taken.checkpoint.tolist()
+    assert [1, 3] == taken.length.tolist()

@@ -48,6 +48,7 @@ class SpaceLimit:
     cleanest: str  # the zone that is cleanest on average
     one_migration_g_per_kwh: float  # all work moves there once
     follow_cleanest_g_per_kwh: float  # every hour to the zone that is cleanest then
+    hours: int  # that all zones have, which alone count
 
 
 def time_limits(
@@ -108,6 +109,7 @@ def space_limit(hours_g_per_kwh: Mapping[str, FloatArray]) -> SpaceLimit:
         cleanest=zones[cleanest],
         one_migration_g_per_kwh=float((values - values[cleanest]).mean()) / NANO,
         follow_cleanest_g_per_kwh=float((values - values.min(axis=0)).mean()) / NANO,
+        hours=values.shape[1],
     )
 
 

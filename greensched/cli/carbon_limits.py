@@ -113,9 +113,7 @@ def limits(
 
     series = read_all(files, wanted=wanted, time_zone=time_zone or "UTC", fill=fill)
     if time_zone is None:
-        say.tell(
-            "times without an offset count as UTC (--time-zone names another)", at=say.VERBOSE
-        )
+        say.tell("times without an offset count as UTC (--time-zone names another)")
     for zone, one_series in series.items():
         for finding in one_series.findings:
             say.tell(f"{zone}: {finding}", at=say.VERBOSE)
@@ -125,6 +123,12 @@ def limits(
     spatial = space_limit(together) if together else None
     if len(series) > 1 and spatial is None:
         say.tell("the zones have no hour in common: nothing is said of moving between them")
+    longest = max(map(len, by_zone.values()))
+    if spatial is not None and spatial.hours < longest:
+        say.tell(
+            f"in space only the {spatial.hours:,} hours count that all zones have, of up to "
+            f"{longest:,}"
+        )
     click.echo(_printed(temporal, spatial, slack_h, form), nl=False)
 
 

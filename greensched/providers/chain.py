@@ -189,9 +189,7 @@ class _Asking:
         except GreenschedError as error:
             if isinstance(error, PassingError) and error.after_s is not None:
                 self.cache.hold(source, query.now_ms + round(error.after_s * MS_PER_S))
-            told = [f"{kind}: {finding}" for finding in error.findings[:TOLD_MAX]]
-            more = len(error.findings) - len(told)
-            return None, told + [f"{kind}: {more:,} more findings"] * (more > 0)
+            return None, [f"{kind}: {line}" for line in _first(error.findings)]
         first = self.layers[0].labels.signal if self.layers else points.labels.signal
         if points.labels.signal != first:
             return None, [f"{kind}: {points.labels.signal}, left out: the others are {first}"]
@@ -285,6 +283,15 @@ class _Asking:
             status=np.array([self.layers[k].status[i] for k, i in picked], np.int8),
             labels=_together(used),
         )
+
+
+def _first(findings: Sequence[Finding]) -> list[str]:
+    """Return the first findings and how many there are; of a cut list the last one says it."""
+    told = [str(finding) for finding in findings[:TOLD_MAX]]
+    if len(findings) > TOLD_MAX:
+        last = findings[-1].what
+        told.append(last if last.endswith("in all") else f"{len(findings):,} findings in all")
+    return told
 
 
 def _together(used: Sequence[Labels]) -> Labels:

@@ -143,9 +143,8 @@ def _parse(where: str, table: _Table, time_zone: str | None) -> tuple[IntArray, 
     if naive > 1:
         found.append(Finding(where=where, what=f"{naive:,} times without an offset in all"))
     if found:
-        more = len(found) - FINDINGS_MAX
-        rest = [Finding(where=where, what=f"{more:,} more bad rows")] if more > 0 else []
-        raise DataError(*found[:FINDINGS_MAX], *rest)
+        rest = [Finding(where=where, what=f"{len(found):,} bad rows in all")]
+        raise DataError(*found[:FINDINGS_MAX], *(rest if len(found) > FINDINGS_MAX else ()))
     return np.array(times_ms, np.int64), np.array(values, np.float64)
 
 

@@ -150,18 +150,17 @@ class Builder:
     def points(self, zone: str, labels: Labels, notes: tuple[str, ...] = ()) -> Points:
         """Return the points in order of time; raises DataError with all findings."""
         if self.found:
-            more = len(self.found) - FINDINGS_MAX
-            rest = (
-                [Finding(where=self.where, what=f"{more:,} more bad points")] if more > 0 else []
-            )
-            raise DataError(*self.found[:FINDINGS_MAX], *rest)
+            rest = [Finding(where=self.where, what=f"{len(self.found):,} bad points in all")]
+            cut = len(self.found) > FINDINGS_MAX
+            raise DataError(*self.found[:FINDINGS_MAX], *(rest if cut else ()))
         return points_of(zone, sorted(self.rows), labels, notes)
 
 
 def rows_in(where: str, rows: object, what: str) -> list[dict[str, Any]]:
     """Return a list of objects of an answer; raises DataError where it is none."""
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise DataError(Finding(where=where, what=f"the answer has no list {what}"))
+        remedy = "check the address: another service may answer there"
+        raise DataError(Finding(where=where, what=f"the answer has no list {what}", remedy=remedy))
     return rows
 
 

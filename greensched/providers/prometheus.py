@@ -88,7 +88,9 @@ class Prometheus:
         answer = web.get(f"{self.url}/api/v1/query_range", asked, bearer=secret(TOKEN))
         if not isinstance(answer, dict) or answer.get("status") != "success":
             why = answer.get("error", "") if isinstance(answer, dict) else ""
-            raise OutsideError(Finding(where=self.name, what=f"the query failed: {why}"))
+            what = f"the query failed: {why}" if why else "the query failed"
+            remedy = "check --query and the address"
+            raise OutsideError(Finding(where=self.name, what=what, remedy=remedy))
         try:
             found = answer["data"]["result"]
             if len(found) > 1:
@@ -96,8 +98,8 @@ class Prometheus:
                 raise DataError(Finding(where=self.name, what=what, remedy="narrow it to one"))
             return list(found[0]["values"]) if found else []
         except (KeyError, TypeError) as error:
-            what = "the answer is no matrix"
-            raise DataError(Finding(where=self.name, what=what)) from error
+            what, remedy = "the answer is no matrix", "check --query and the address"
+            raise DataError(Finding(where=self.name, what=what, remedy=remedy)) from error
 
     def _labels(self) -> Labels:
         return Labels(signal=self.signal, source=self.name)

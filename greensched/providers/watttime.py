@@ -87,7 +87,8 @@ class WattTime:
         answer = web.get(f"{self.url}/v3/{path}", asked, bearer=self._bearer(web))
         good = isinstance(answer, dict) and isinstance(answer.get("data"), list)
         if not good or not isinstance(answer.get("meta"), dict):
-            raise DataError(Finding(where=self.name, what="the answer has no 'data' and 'meta'"))
+            what, remedy = "the answer has no 'data' and 'meta'", "check the address"
+            raise DataError(Finding(where=self.name, what=what, remedy=remedy))
         for name in ("region", "signal_type"):
             of = answer["meta"].get(name, asked[name])
             if of != asked[name]:
@@ -106,7 +107,8 @@ class WattTime:
             answer = web.get(f"{self.url}/login", auth=(user, needed(PASSWORD, self.name)))
             text = answer.get("token") if isinstance(answer, dict) else None
             if not isinstance(text, str) or not text.isascii() or not text.isprintable():
-                raise OutsideError(Finding(where=self.name, what="the login gave no token"))
+                what, remedy = "the login gave no token", "check the address"
+                raise OutsideError(Finding(where=self.name, what=what, remedy=remedy))
             token = Secret(text)
             web.kept[self.url] = (token, time.monotonic() + TOKEN_S)
         assert isinstance(token, Secret)

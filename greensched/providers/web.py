@@ -38,7 +38,7 @@ TIMEOUT_S: Final = 15.0  # of one answer
 ANSWER_MAX: Final = 64 * 2**20  # bytes, unpacked
 MESSAGE_MAX: Final = 200  # characters of a server's own words
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_REMEDIES: Final = {
+_REMEDIES: Final[dict[int, str]] = {
     HTTPStatus.UNAUTHORIZED: "check the token: it is missing, wrong or expired",
     HTTPStatus.FORBIDDEN: "your plan does not include this",
     HTTPStatus.NOT_FOUND: "check the zone and the address",
@@ -168,7 +168,8 @@ class Web:
                 answer.close()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             what = masked(f"no answer: {str(error) or type(error).__name__}", *self.secrets)
-            raise PassingError(Finding(where=where, what=what)) from None
+            remedy = "check the address and the network"
+            raise PassingError(Finding(where=where, what=what, remedy=remedy)) from None
         if answer.status_code == HTTPStatus.NO_CONTENT:
             return None
         if answer.status_code != HTTPStatus.OK:
@@ -177,7 +178,8 @@ class Web:
             return _without(json.loads(body, parse_constant=_no_number), sent)
         except (ValueError, RecursionError):
             what = f"the answer of {len(body):,} bytes is no JSON; it may be cut off"
-            raise PassingError(Finding(where=where, what=what)) from None
+            remedy = "check the address, or ask again later"
+            raise PassingError(Finding(where=where, what=what, remedy=remedy)) from None
 
 
 def shown(url: str) -> str:
@@ -236,7 +238,9 @@ def _refuse(where: str, answer: httpx.Response, body: bytes, secrets: list[Secre
     status = answer.status_code
     words = masked(_message(body), *secrets)[:MESSAGE_MAX]
     what = f"answered {status}" + (f": {words}" if words else "")
-    remedy = _REMEDIES.get(HTTPStatus(status), "") if status in list(HTTPStatus) else ""
+    remedy = _REMEDIES.get(status, "check the address, which may be another by now")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        remedy = "the fault is there: ask again later"
     if status != HTTPStatus.TOO_MANY_REQUESTS and status < HTTPStatus.INTERNAL_SERVER_ERROR:
         unknown = status == HTTPStatus.UNAUTHORIZED
         refusal = UnknownTokenError if unknown else OutsideError

@@ -79,6 +79,13 @@ class Figure:
 
 def reproduce(data: Path) -> list[dict[str, Any]]:
     """Return every figure, from the files below `data`; raises DataError for unreadable ones."""
+    missing = [data / FOLDER / file for file in FILES.values()]
+    missing = [file for file in missing if not file.is_file()]
+    if missing:
+        remedy = "name the folder of the studies' data with --data DIR"
+        raise DataError(
+            *(Finding(where=str(f), what="no such file", remedy=remedy) for f in missing)
+        )
     arrival, length = ml_jobs()
     ticks = int(length.sum())
     energy_mwh = ticks * POWER_W / 2 / 1e6

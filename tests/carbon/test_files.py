@@ -51,6 +51,13 @@ def same(first: CarbonIntensity, second: CarbonIntensity) -> bool:
     )
 
 
+def test_gaps_of_a_wide_file_name_the_zone(tmp_path: Path) -> None:
+    """Where a file has several zones, a gap is told with the zone that has it."""
+    wide = write(tmp_path, "wide.csv", WIDE.replace("510,290", "510,"))
+    with pytest.raises(DataError, match=r"wide\.csv zone DE 2023-01-01T01:00"):
+        files.read(wide, "DE", time_zone="UTC")
+
+
 def test_export_of_electricity_maps(tmp_path: Path) -> None:
     """An export is read by its zone id in UTC: life cycle, or direct where that is asked for."""
     path = write(tmp_path, "DE_2024_hourly.csv", EXPORT)

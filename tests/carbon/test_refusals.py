@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import re
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -70,9 +71,9 @@ def but_for_login(told: Told, reply: Reply) -> Callable[[Request], Reply]:
         (403, 1, "your plan does not include this"),
         (404, 1, "check the zone"),
         (429, 3, "ask less often"),
-        (500, 3, ""),
-        (503, 3, ""),
-        (302, 1, ""),
+        (500, 3, "the fault is there: ask again later"),
+        (503, 3, "ask again later"),
+        (302, 1, "check the address"),
     ],
 )
 def test_refusals(told: Told, status: int, tries: int, remedy: str) -> None:
@@ -138,6 +139,7 @@ def test_nonsense(told: Told, body: bytes) -> None:
         assert 0 == len(error)
         return
     assert isinstance(error, OutsideError | DataError)
+    assert all("check " in finding.remedy for finding in error.findings)
 
 
 def bent(told: Told, change: Callable[[str], str]) -> Any:
@@ -325,3 +327,17 @@ def test_large_answers_are_cut(told: Told, monkeypatch: pytest.MonkeyPatch) -> N
     error, server = asked(told, lambda _: Reply(body=json.loads("[1,2,3,4,5,6,7,8,9]")))
     assert "the answer is larger than" in str(error)
     assert 1 == len(server.asked)
+
+
+@pytest.mark.parametrize(
+    ("points", "count"), [(1_000, "1,000 bad points in all"), (5, "5 findings in all")]
+)
+def test_many_findings_are_counted(points: int, count: str) -> None:
+    """Of an answer with many bad points three are told, and how many there are."""
+    row = {"from": "x", "to": "y", "intensity": {"actual": 1}}
+    query = replace(WORLD.query, until_ms=WORLD.now_ms)
+    with serving(lambda _: Reply(body={"data": [row] * points})) as server, Web.open() as web:
+        source = registry.source(f"uk-carbon-intensity:{server.url}", Settings())
+        told = ask([source], query, web, Cache(folder=None)).steps[0].what
+    assert 3 == told.count("is no ISO 8601 time")
+    assert count in told
