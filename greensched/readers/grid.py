@@ -107,17 +107,12 @@ def uniform_load(
     sql = f"SELECT DISTINCT time_ms FROM {table} ORDER BY 1"
     times = [int(r[0]) for r in con.execute(sql).fetchall()]
     start_ms = times[0]
-    step_ms = options.step_ms or (min(np.diff(times)) if len(times) > 1 else 0)
-    if not step_ms:
-        what = "only one time: the step cannot be known"
-        raise DataError(Finding(where=label, what=what, remedy="give it with --step"))
     names = tuple(
         str(r[0])
         for r in con.execute(f"SELECT DISTINCT service FROM {table} ORDER BY 1").fetchall()
     )
-    if not options.step_ms and dropped >= (len(times) - 1) * len(names):
-        what = f"rows dropped: {dropped:,}, times left: {len(times):,}: the step is not sure"
-        raise DataError(Finding(where=label, what=what, remedy="give it with --step"))
+    sure = dropped < (len(times) - 1) * len(names)
+    step_ms = options.step_ms or _step_ms(times, dropped, label, sure=sure)
     off_grid = [t for t in times if (t - start_ms) % step_ms]
     if off_grid:
         raise DataError(
@@ -140,6 +135,16 @@ def uniform_load(
     load[row, step] = rows["load_cpu_m"]
     findings = _fill(load, names, label, options)
     return names, start_ms, int(step_ms), load, findings
+
+
+def _step_ms(times: list[int], dropped: int, label: str, *, sure: bool) -> int:
+    """Return the least distance of `times`; raise DataError where it may not be the step."""
+    if len(times) > 1 and sure:
+        return int(min(np.diff(times)))
+    what = "only one time: the step cannot be known"
+    if len(times) > 1:
+        what = f"rows dropped: {dropped:,}, times left: {len(times):,}: the step is not sure"
+    raise DataError(Finding(where=label, what=what, remedy="give it with --step"))
 
 
 def check_size(services: int, steps: int, label: str) -> None:
