@@ -13,12 +13,13 @@ from greensched.engine.shifting import latest_starts
 from greensched.engine.simulate import simulate
 from greensched.experiment import run
 from greensched.experiment.attribute import attribute
-from greensched.experiment.carbon_forecast import findings, mixed
+from greensched.experiment.carbon_forecast import carbon_forecast_of, findings, mixed
 from greensched.experiment.sensitivity import Spreads, sensitivity
 from greensched.experiment.world import Shared, shared
 from greensched.forecast.error_model import ErrorModel
+from greensched.policies.shifting.switch import CarbonShiftingOracle
 from greensched.scenario import loads
-from greensched.units import MS_PER_H
+from greensched.units import MS_PER_H, MS_PER_MIN
 
 TEXT = """
 apiVersion: greensched/v1
@@ -137,6 +138,16 @@ def test_attribution_takes_shifting_as_a_switch() -> None:
     assert {"elastic-predictive", "shifting"} <= {part.name for part in parts}
     assert found.totals["scope2_location_mg"] == sum(part.shapley for part in parts)
     assert 4 == len(found.combinations)
+
+
+def test_a_step_between_starts_is_whole_ticks() -> None:
+    """Starts every 20 minutes are planned in ticks of 5, not on the quarters of an hour."""
+    given = world()
+    policy = CarbonShiftingOracle(policy="lowest-window", step_ms=20 * MS_PER_MIN)
+    for policies, tick_min in (((policy,), 5), ((replace(policy, step_ms=None),), 15)):
+        scenario = replace(given.scenario, policies=policies)
+        found = carbon_forecast_of(scenario, given.intensity, given.fleet)
+        assert (tick_min * MS_PER_MIN) == (found.tick_ms if found else None)
 
 
 def test_constant_intensity_saves_exactly_nothing() -> None:

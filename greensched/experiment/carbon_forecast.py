@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -119,13 +119,15 @@ def carbon_forecast_of(
     fleet: tuple[MachineType, ...],
 ) -> CarbonForecast | None:
     """Return what policies of shifting may know; None where none is on."""
-    periods = [p.period_ms for p in scenario.policies if getattr(p, "shifts", False)]
-    if not periods:
+    shifting: list[Any] = [p for p in scenario.policies if getattr(p, "shifts", False)]
+    if not shifting:
         return None
+    periods = [policy.period_ms for policy in shifting]
+    steps = [policy.step_ms for policy in shifting if policy.step_ms]
     cores = {name: sum(k.count * k.cpu_m for k in fleet if k.site == name) for name in intensity}
     series = mixed([(one, cores[name]) for name, one in intensity.items()])
     start_ms = scenario.start_utc_ms
-    grid = [TICK_MAX_MS, start_ms % MS_PER_H, *periods]
+    grid = [TICK_MAX_MS, start_ms % MS_PER_H, *periods, *steps]
     if len(series.values_g_per_kwh) > 1:
         grid += [int(series.edges_ms[1] - series.edges_ms[0]), start_ms - int(series.edges_ms[0])]
     made = CarbonForecast(
@@ -137,7 +139,7 @@ def carbon_forecast_of(
         tick_ms=math.gcd(*grid),
         time_zone=scenario.spec.window.start.isoformat()[-6:],
     )
-    if all(getattr(p, "oracle", False) for p in scenario.policies if getattr(p, "shifts", False)):
+    if all(policy.oracle for policy in shifting):
         return made
     issues = range(0, scenario.window_ms + DRAIN_MS, ISSUED_MS)
     return replace(made, early=tuple(made.foretold(at_ms) for at_ms in issues))
