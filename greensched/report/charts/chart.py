@@ -49,6 +49,11 @@ CONFIG: Final[dict[str, Any]] = {
         "title": None,
     },
 }
+# Of pictures: who draws them measures words by another font than shows them.
+APART: Final[dict[str, dict[str, Any]]] = {
+    "axis": {"labelSeparation": 14},
+    "legend": {"columnPadding": 24},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,8 +75,11 @@ class Chart:
     @property
     def spec(self) -> dict[str, Any]:
         """Return the definition in Vega-Lite; its data are left for the page to give."""
+        return self._styled(self.style)
+
+    def _styled(self, style: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         made: dict[str, Any] = self.definition.to_dict(validate=False)
-        made["config"] = CONFIG | {part: CONFIG[part] | own for part, own in self.style.items()}
+        made["config"] = CONFIG | {part: CONFIG[part] | own for part, own in style.items()}
         return made
 
     @property
@@ -132,7 +140,7 @@ class Chart:
     @property
     def _filled(self) -> dict[str, Any]:
         """Return the definition with its data, less what only a pointer can find."""
-        spec = self.spec
+        spec = self._styled({part: own | self.style.get(part, {}) for part, own in APART.items()})
         parse = {"type": "json", "parse": self.parse}
         spec["data"] = {"values": self._records, "format": parse}
         if "layer" in spec:
