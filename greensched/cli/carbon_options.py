@@ -16,7 +16,7 @@ from greensched.errors import Finding, UsageError
 from greensched.units import MS_PER_YEAR
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from greensched.carbon import Fill
     from greensched.providers.chain import Answer
@@ -128,12 +128,18 @@ def sources_of(texts: Sequence[str], settings: Settings) -> list[Provider]:
             found.append(registry.source(text, settings))
         except UsageError as error:
             findings += error.findings
-    if settings.query and not any(source.name == "prometheus" for source in found):
-        what, remedy = "no source takes one", "name prometheus:URL, or leave it out"
-        findings.append(Finding(where=f"--query {settings.query}", what=what, remedy=remedy))
+    findings += unasked(settings, found)
     if findings:
         raise UsageError(*findings)
     return found
+
+
+def unasked(settings: Settings, sources: Iterable[Provider]) -> list[Finding]:
+    """Return what is wrong with a query that none of the sources takes."""
+    if not settings.query or any(source.name == "prometheus" for source in sources):
+        return []
+    what, remedy = "no source takes one", "name prometheus:URL, or leave it out"
+    return [Finding(where=f"--query {settings.query}", what=what, remedy=remedy)]
 
 
 def check_zones(sources: Sequence[Provider], zone: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from greensched.cli import say
-from greensched.cli.carbon_options import fill_option, time_zone_option
+from greensched.cli.carbon_options import fill_option, time_zone_option, unasked
 from greensched.cli.lazy import LazyGroup
 from greensched.cli.options import form, stack, verbosity
 from greensched.errors import Finding, OutsideError, UsageError
@@ -102,6 +102,7 @@ def _sources(texts: Sequence[str], given: dict[str, Any], folder: Path | None) -
                 named.setdefault(name, []).append(registry.source(source, settings))
         except UsageError as error:
             findings += error.findings
+    findings += unasked(settings, (source for chain in named.values() for source in chain))
     if findings:
         raise UsageError(*findings)
     return Sources(named, folder or cache_folder())

@@ -74,7 +74,7 @@ class Layout:
         stated = unit_in(self.value_column or "")
         if stated and known_factor(stated) != factor:
             what = f"column {self.value_column!r} is in {stated}, not in {unit}"
-            remedy = f"`greensched carbon import --unit {stated}` writes it in g/kWh"
+            remedy = f"--unit {stated} converts it; `carbon import` with that writes g/kWh"
             raise DataError(Finding(where=where, what=what, remedy=remedy))
         return factor
 
