@@ -13,6 +13,10 @@ Each carries findings: where, what was found, what was expected and the remedy.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,3 +85,20 @@ class InternalError(GreenschedError):
     """An invariant of greensched broke: a bug to report."""
 
     exit_code = 70
+
+
+def together(makers: Iterable[Callable[[], Any]]) -> list[Any]:
+    """Return what each of `makers` gives; a user's mistakes in several are told at once.
+
+    Raises one error of the kind of the first, with the findings of all, each once.
+    """
+    made: list[Any] = []
+    wrong: list[GreenschedError] = []
+    for make in makers:
+        try:
+            made.append(make())
+        except (UsageError, ScenarioError, DataError) as error:
+            wrong.append(error)
+    if wrong:
+        raise type(wrong[0])(*dict.fromkeys(f for error in wrong for f in error.findings))
+    return made

@@ -126,6 +126,14 @@ CASES = {
             "write a unit too, like '500 g/kWh'"
         ),
     ),
+    "intensity out of range": (
+        "500 g/kWh",
+        "5000 g/kWh",
+        (
+            "scenario.yaml:6:42  sites[0].intensity: '5000 g/kWh' is not above 0 and at most "
+            "2,000 g/kWh; grids have 5 to 1,500 g/kWh: is the unit right?"
+        ),
+    ),
     "unknown setting": (
         "end: 07:30",
         "ends: 07:30",

@@ -251,7 +251,7 @@ def test_what_fits_no_machine_is_found() -> None:
     made = build_workload(scenario)
     big = replace(made, jobs=jobs_of([(0, 1, 63_500), (0, 1, 63_501)]))
     (finding,) = check_sizes(big, fleet_types(scenario))
-    assert "1 job is larger than every machine, first row 1" in finding.what
+    assert "1 job is larger than every machine, the first: " in finding.what
 
 
 def test_paths_stay_inside_the_folder(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import operator
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from greensched.errors import Finding, UsageError
+from greensched.errors import Finding, UsageError, together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "<=": operator.le,
@@ -71,6 +72,22 @@ class Gate:
         remedy = f"near: {', '.join(near)}" if near else "see the keys of summary.json"
         what = f"the summary has no number '{self.path}'"
         return UsageError(Finding(where=f"--fail-if '{self.text}'", what=what, remedy=remedy))
+
+
+def read_gates(texts: Sequence[str]) -> list[Gate]:
+    """Return the gates that `texts` write; raises UsageError with every one that cannot be."""
+    if not texts:
+        return []
+    from greensched.report.schema import summary_schema
+
+    schema = summary_schema()
+
+    def checked(text: str) -> Gate:
+        gate = read_gate(text)
+        gate.check(schema)
+        return gate
+
+    return together(partial(checked, text) for text in texts)
 
 
 def read_gate(text: str) -> Gate:

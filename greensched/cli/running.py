@@ -305,15 +305,10 @@ def run(
 
     Writes report.html, summary.json, the tables and a manifest, and prints the difference.
     """
-    from greensched.cli.gate import read_gate
+    from greensched.cli.gate import read_gates
     from greensched.cli.recording import recording
 
-    read = [read_gate(text) for text in gates]  # a mistake is told before the run, not after
-    if read:
-        from greensched.report.schema import summary_schema
-
-        for gate in read:
-            gate.check(summary_schema())
+    read = read_gates(gates)  # a mistake is told before the run, not after
     with recording(ledger, key_file) as record:
         asking = Asked(path=scenario, **asked)
         summary = carry_out(asking, out, form, workers=workers, record=record)

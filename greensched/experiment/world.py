@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from greensched.accounting import Factors, SiteFactors, machine_factors, site_factors
-from greensched.errors import ScenarioError
+from greensched.errors import ScenarioError, together
 from greensched.experiment.carbon_forecast import CarbonForecast, carbon_forecast_of
 from greensched.experiment.forecasts import forecast_of
 from greensched.experiment.latency import check_names
@@ -138,12 +139,12 @@ class Shared:
 
 def shared(scenario: Scenario) -> Shared:
     """Return the demand, fleet and grid of a scenario; every finding about sizes at once."""
-    fleet = fleet_types(scenario)
-    workload = _that_fit(scenario, build_workload(scenario), fleet)
+    parts = (fleet_types, build_workload, intensities, priced)
+    fleet, workload, used, prices = together(partial(part, scenario) for part in parts)
+    workload = _that_fit(scenario, workload, fleet)
     findings = (*check_sizes(workload, fleet), *check_names(scenario, workload))
     if findings:
         raise ScenarioError(*findings)
-    used, prices = intensities(scenario), priced(scenario)
     workload = _with_prices(workload, prices)
     outages, workload = _outages(scenario, fleet, workload)
     return Shared(

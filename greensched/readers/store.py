@@ -91,7 +91,9 @@ def write_store(trace: Trace, path: Path, *, replace: bool = True) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as error:
-        raise DataError(Finding(where=str(path), what=f"cannot be written: {error}")) from error
+        what = f"cannot be written: {error.strerror or error}"
+        remedy = "name another place; nothing was written"
+        raise DataError(Finding(where=str(path), what=what, remedy=remedy)) from error
     try:
         _write_columns(trace, temporary)
         temporary.chmod(0o755)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import rfc8785
 
-from greensched.errors import Finding, ScenarioError
+from greensched.errors import Finding, ScenarioError, UsageError
 from greensched.scenario.check import check
-from greensched.scenario.overrides import with_overrides
+from greensched.scenario.overrides import partly_overridden
 from greensched.scenario.source import BYTES_MAX, Source, read_text
 
 if TYPE_CHECKING:
@@ -138,8 +138,7 @@ class Scenario:
 
     def overridden(self, overrides: Mapping[str, Any]) -> Scenario:
         """Return the scenario with `overrides` (path -> value or text of `--set`) applied."""
-        tree = with_overrides(self.source.tree, overrides)
-        source = Source(name=self.source.name, tree=tree, places=self.source.places)
+        source = _overridden(self.source, overrides)
         return _checked(source, self.folder, allow_outside=self.allow_outside)
 
 
@@ -178,9 +177,24 @@ def loads(
     """Return the scenario in `text`; as `load`, with paths relative to `folder`, or to here."""
     source = read_text(text, name)
     if overrides:
-        tree = with_overrides(source.tree, overrides)
-        source = Source(name=name, tree=tree, places=source.places)
+        source = _overridden(source, overrides)
     return _checked(source, folder or Path(), allow_outside=allow_outside)
+
+
+def _overridden(source: Source, overrides: Mapping[str, Any]) -> Source:
+    """Return a text that was read with `overrides` applied.
+
+    Raises UsageError for those that lead nowhere, with all that is wrong with the rest.
+    """
+    tree, findings = partly_overridden(source.tree, overrides)
+    made = Source(name=source.name, tree=tree, places=source.places)
+    if not findings:
+        return made
+    try:
+        check(made)
+    except ScenarioError as error:
+        findings += error.findings
+    raise UsageError(*findings)
 
 
 def _checked(source: Source, folder: Path, *, allow_outside: bool) -> Scenario:

@@ -26,10 +26,23 @@ _INDEX = re.compile(r"\[([^\]]*)\]")
 def with_overrides(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Return `tree` with the scalars at the paths of `overrides` replaced.
 
+    Raises UsageError with every path that cannot be, and the nearest that can; else as
+    `partly_overridden`.
+    """
+    result, findings = partly_overridden(tree, overrides)
+    if findings:
+        raise UsageError(*findings)
+    return result
+
+
+def partly_overridden(
+    tree: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[Finding]]:
+    """Return `tree` with the scalars replaced whose paths can be, and what the others lack.
+
     A path is `fleet.0.count`, `fleet[0].count`, `fleet.gen8.count` (by name) or
     `policies.tidal.horizon` (by kind). Text is read as YAML, so that `100` is a number. A last key
-    that is not there yet is added (the check of the scenario refuses unknown ones). Raises
-    UsageError with every path that cannot be, and the nearest that can.
+    that is not there yet is added (the check of the scenario refuses unknown ones).
     """
     result = copy.deepcopy(dict(tree))
     findings: list[Finding] = []
@@ -38,9 +51,7 @@ def with_overrides(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> dic
             _replace(result, text, read_scalar(value) if isinstance(value, str) else value)
         except UsageError as error:
             findings += error.findings
-    if findings:
-        raise UsageError(*findings)
-    return result
+    return result, findings
 
 
 def scalar_paths(tree: Any, path: Path = ()) -> list[str]:

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from greensched.carbon import INTENSITY_LIMIT_G_PER_KWH
 from greensched.scenario.calibration import CalibrationSpec  # noqa: TC001 pydantic reads it
 from greensched.scenario.classifyspec import ClassifySpec  # noqa: TC001 pydantic reads it
 from greensched.scenario.fleetspec import FleetEntry  # noqa: TC001 pydantic reads it
@@ -120,9 +121,12 @@ def _intensity(value: Any) -> Any:
     """Return a source's name, or a constant intensity [g/kWh] of text such as `500 g/kWh`."""
     if not isinstance(value, str) or value.strip()[:1].isdigit() or "g/kWh" in value:
         try:
-            convert(value, INTENSITY)
+            constant = convert(value, INTENSITY)
         except QuantityError as error:
             raise problem(error.what, error.remedy) from None
+        if not 0.0 < constant <= INTENSITY_LIMIT_G_PER_KWH:
+            what = f"'{value}' is not above 0 and at most {INTENSITY_LIMIT_G_PER_KWH:,.0f} g/kWh"
+            raise problem(what, "grids have 5 to 1,500 g/kWh: is the unit right?")
     return value
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from greensched import registry
-from greensched.errors import DataError, Finding, ScenarioError
+from greensched.errors import DataError, Finding, ScenarioError, together
 from greensched.model import Databases, Jobs, Services, Trace
 from greensched.scenario import cut, derived
 from greensched.scenario.check import built, options_of
@@ -84,16 +85,11 @@ def build_workload(scenario: Scenario) -> Workload:
     """
     made = Workload()
     traces = scenario.spec.traces
-    parts = {"services": _services, "jobs": _jobs, "databases": _databases}
-    for key, make in parts.items():
-        given = getattr(traces, key)
-        if given is None:
-            continue
-        spec = TraceSpec(file=given) if isinstance(given, str) else given
-        where = scenario.source.where(("traces", key))
-        trace, paths = _read(scenario, spec, where)
-        part = _Part(spec=spec, trace=trace, paths=paths, where=where)
-        made = make(scenario, part, made)
+    kinds = {"services": _services, "jobs": _jobs, "databases": _databases}
+    named = [key for key in kinds if getattr(traces, key) is not None]
+    for key, part in zip(named, together(partial(_part, scenario, k) for k in named), strict=True):
+        spec, trace = part.spec, part.trace
+        made = kinds[key](scenario, part, made)
         made = replace(
             made,
             synthetic=made.synthetic or trace.synthetic or spec.sources[0].startswith(BUNDLED),
@@ -143,13 +139,21 @@ def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Fin
         bad = np.flatnonzero(~fits)
         if len(bad):
             are = "job is" if len(bad) == 1 else "jobs are"
-            what = f"{len(bad):,} {are} larger than every machine, first row {int(bad[0]):,}"
+            first = _sized(jobs, int(bad[0]))
+            what = f"{len(bad):,} {are} larger than every machine, the first: {first}"
             findings.append(
                 Finding(where="traces.jobs", what=what, remedy="drop them with --on-bad=drop")
             )
     if workload.databases is not None:
         findings += check_databases(workload.databases, fleet)
     return tuple(findings)
+
+
+def _sized(jobs: Jobs, row: int) -> str:
+    """Return what a job asks for and when it was submitted, by which it is found in its file."""
+    size = f"{jobs.cpu_m[row] / 1000:,g} cores, {jobs.memory_mib[row]:,} MiB"
+    gpus = f", {jobs.gpu_m[row] / 1000:g} GPUs" if jobs.gpu_m[row] else ""
+    return f"{size}{gpus}, submitted {jobs.submit_ms[row] / MS_PER_S:,.10g} s into the window"
 
 
 def fitting(fleet: tuple[MachineType, ...], cpu_m: Any, memory_mib: Any, gpu_m: Any) -> Any:
@@ -165,15 +169,19 @@ def fitting(fleet: tuple[MachineType, ...], cpu_m: Any, memory_mib: Any, gpu_m: 
     return fits
 
 
-def _read(scenario: Scenario, spec: TraceSpec, where: str) -> tuple[Trace, list[Path]]:
-    """Return the trace of a part of the scenario, and its files."""
+def _part(scenario: Scenario, key: str) -> _Part:
+    """Return a part of the demand that the scenario names, read."""
     from greensched.readers.bundled import bundled_zero_utc
 
+    given = getattr(scenario.spec.traces, key)
+    spec = TraceSpec(file=given) if isinstance(given, str) else given
+    where = scenario.source.where(("traces", key))
     paths = [resolved(scenario, s, where) for s in spec.sources]
     options = _options(spec.options)
     if spec.sources[0].startswith(BUNDLED) and not options.zero_utc:
         options = replace(options, zero_utc=bundled_zero_utc(paths[0]))
-    return imported(paths, spec.reader or "canonical", options), paths
+    trace = imported(paths, spec.reader or "canonical", options)
+    return _Part(spec=spec, trace=trace, paths=paths, where=where)
 
 
 def imported(paths: Sequence[Path], reader: str, options: ReadOptions) -> Trace:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from greensched.errors import Finding, ScenarioError
+from greensched.errors import Finding, ScenarioError, together
 from greensched.scenario import convert
 from greensched.scenario.fleetspec import MachineSpec, TypedMachine
 from greensched.scenario.paths import resolved
@@ -80,12 +81,16 @@ def intensities(scenario: Scenario) -> dict[str, CarbonIntensity]:
     Raises ScenarioError and DataError with the findings of all sites together.
     """
     used = {s.name for s in sites(scenario)}
-    result: dict[str, CarbonIntensity] = {}
-    for i, site in enumerate(scenario.spec.sites):
-        if site.name in used:
-            result[site.name] = _intensity(scenario, site, i)
-            result[site.name].window(scenario.start_utc_ms, scenario.window_ms)  # covers it all
-    return result
+    known = [(i, site) for i, site in enumerate(scenario.spec.sites) if site.name in used]
+    found = together(partial(_covering, scenario, site, i) for i, site in known)
+    return {site.name: series for (_, site), series in zip(known, found, strict=True)}
+
+
+def _covering(scenario: Scenario, site: SiteSpec, index: int) -> CarbonIntensity:
+    """Return one site's carbon intensity, which covers the window."""
+    series = _intensity(scenario, site, index)
+    series.window(scenario.start_utc_ms, scenario.window_ms)
+    return series
 
 
 def _intensity(scenario: Scenario, site: SiteSpec, index: int) -> CarbonIntensity:
