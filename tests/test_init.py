@@ -281,3 +281,14 @@ def test_the_bundled_template_has_a_fleet_for_its_week() -> None:
     """Without a trace the fleet is the demonstration's 400 machines."""
     (kind,) = fleet_types(loads(init_text()))
     assert (400, 64_000) == (kind.count, kind.cpu_m)
+
+
+def test_a_longer_trace_says_what_is_left_out(tmp_path: Path) -> None:
+    """Of ten days with a job a day seven are taken, and the scenario says so."""
+    rows = [f"j{i},{i * 86_400},60,1000,10" for i in range(11)]
+    path = tmp_path / "long.csv"
+    path.write_text("\n".join(["job,submit_s,duration_s,cpu_m,memory_mib", *rows]), "utf-8")
+    told = call("init", "--from", path, "--reader", "canonical", "--out", "-")
+    assert 0 == told.exit_code, told.stderr
+    assert "# ASSUMED: the first 7 of its 10.0 days, 7 of 11 jobs; more with" in told.stdout
+    assert "seed: 1  # ASSUMED" in told.stdout

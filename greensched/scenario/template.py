@@ -47,7 +47,7 @@ kind: Scenario
 name: {name}
 # {start_says}
 window: {{start: {start}, {length}}}
-seed: 1
+seed: 1  # ASSUMED: of all that is drawn
 
 sites:
   - name: here
@@ -96,6 +96,7 @@ def init_text(
         raise DataError(Finding(where=", ".join(files), what=what, remedy=remedy))
     else:
         start, start_says = _start(source)
+        start_says += _cut_says(source)
         length = _length(source)
         traces = _traces(source, files, reader, options or {})
     notes = "".join(f"# - {escape_control(f)}\n" for f in source.findings) if source else ""
@@ -111,7 +112,7 @@ def init_text(
         traces=traces,
         rules=_rules(jobs),
         slo=_slo(jobs, online=online, batch=batch),
-        baseline=baseline or "baseline: {kind: autoscaled}  # static-peak is shown beside it",
+        baseline=baseline or "baseline: {kind: autoscaled}  # ASSUMED; static-peak is shown too",
         policies=(_POLICIES if batch else _NO_JOBS) if online else _NO_SERVICES,
     )
 
@@ -241,6 +242,18 @@ def _length(source: Trace) -> str:
     if not source.timeline or not 0 < span_ms < DAYS_MAX * MS_PER_DAY:
         return f"days: {DAYS_MAX}"
     return f"hours: {max(MS_PER_H, span_ms) / MS_PER_H:.10g}"
+
+
+def _cut_says(source: Trace) -> str:
+    """Return a comment on what of a trace longer than a week is left out; empty for others."""
+    begin_ms = first_ms(source)
+    days = _span_ms(source.services, source.jobs, begin_ms) / MS_PER_DAY
+    if not source.timeline or days <= DAYS_MAX:
+        return ""
+    jobs, until_ms = source.jobs, begin_ms + DAYS_MAX * MS_PER_DAY
+    kept = "" if jobs is None else f", {(jobs.submit_ms < until_ms).sum():,} of {len(jobs):,} jobs"
+    taken = f"the first {DAYS_MAX} of its {days:,.1f} days{kept}"
+    return f"\n# ASSUMED: {taken}; more with a longer window."
 
 
 def _span_ms(services: Services | None, jobs: Jobs | None, begin_ms: int) -> int:
