@@ -23,19 +23,7 @@ _PARTS = frozenset(
 _INDEX = re.compile(r"\[([^\]]*)\]")
 
 
-def with_overrides(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `tree` with the scalars at the paths of `overrides` replaced.
-
-    Raises UsageError with every path that cannot be, and the nearest that can; else as
-    `partly_overridden`.
-    """
-    result, findings = partly_overridden(tree, overrides)
-    if findings:
-        raise UsageError(*findings)
-    return result
-
-
-def partly_overridden(
+def with_overrides(
     tree: Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[Finding]]:
     """Return `tree` with the scalars replaced whose paths can be, and what the others lack.
