@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -128,7 +129,7 @@ def test_choices_outlive_another_width(visit: Callable[..., Visit], report: Path
 
 
 def test_hovering_tells_values_with_units(visit: Callable[..., Visit], report: Path) -> None:
-    """A pointer over the power chart is told time and kW of both runs."""
+    """A pointer over the power chart is told the local time and kW of both runs."""
     page = visit(report).page
     plot = page.locator("#plot-power svg")
     plot.scroll_into_view_if_needed()
@@ -137,6 +138,7 @@ def test_hovering_tells_values_with_units(visit: Callable[..., Visit], report: P
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
     tip = page.locator("#vg-tooltip-element.visible")
     tip.wait_for()
+    assert re.search(r"from\s+[A-Z][a-z]{2} +\d+ [A-Z][a-z]{2} \d\d:\d\d", tip.inner_text())
     assert "scenario, kW" in tip.inner_text()
     assert "autoscaled, kW" in tip.inner_text()
 

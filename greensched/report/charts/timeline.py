@@ -174,14 +174,16 @@ def framed(
 
 def hover(alt: Any, shown: Mapping[str, str], where: str = "true") -> Any:
     """Return a layer of unseen columns that tell `shown`: fields with their titles and units."""
-    tips = [alt.Tooltip(f"{TIME}:T", title="from", format="%a %e %b %H:%M", formatType="utc")]
+    tips = [alt.Tooltip("begins:N", title="from")]
     tips += [alt.Tooltip(f"{f}:Q", title=title, format=",.4~g") for f, title in shown.items()]
     return (
         alt.Chart(name=HOVER)
         .transform_filter(where)
         .transform_window(next=f"lead({TIME})", sort=[{"field": TIME}])
         .transform_filter("datum.next != null")
-        .transform_calculate(until="datum.next")
+        .transform_calculate(
+            until="datum.next", begins=f"utcFormat(datum.{TIME}, '%a %e %b %H:%M')"
+        )
         .mark_rect(opacity=0, fill="#808080", clip=True)
         .encode(x=along(alt), x2="until:T", tooltip=tips)
     )

@@ -30,7 +30,8 @@ def tornado(sensitivity: Mapping[str, Any], summary: Mapping[str, Any]) -> c.Cha
     rows = []
     for axis in sensitivity["axes"]:
         ends = [axis[end]["values"][FIGURE] / divisor for end in ("low", "high")]
-        settings = [axis[end]["setting"] for end in ("low", "high")]
+        # with a minus sign: a hyphen begins a formula, which data as CSV have a quote before
+        settings = [axis[end]["setting"].replace("-", "\u2212") for end in ("low", "high")]
         rows.append((axis["name"], *settings, *ends, abs(ends[1] - ends[0]), axis["basis"]))
     columns = ["input", "low", "high", f"at_low_{unit}", f"at_high_{unit}", "swing", "basis"]
     frame = pd.DataFrame(rows, columns=columns)
