@@ -90,7 +90,12 @@ def _definition(frame: pd.DataFrame, kind: str) -> Any:
             color=alt.Color(
                 "utilisation_percent:Q",
                 title="CPU use, %",
-                scale=alt.Scale(scheme="cividis", reverse=True, zero=False),
+                # not down to the darkest, which a dark page would swallow
+                scale=alt.Scale(
+                    scheme=alt.SchemeParams(name="cividis", extent=[0.2, 1.0]),
+                    reverse=True,
+                    zero=False,
+                ),
                 legend=alt.Legend(orient="top", gradientLength=180, title="CPU use, %"),
             ),
             tooltip=[
