@@ -8,10 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -306,13 +304,12 @@ def test_lost_interrupt_is_raised_again(tmp_path: Path, monkeypatch: pytest.Monk
 def test_interrupt_that_a_library_renames_is_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, reads: str, expected: str
 ) -> None:
-    """Ctrl-C while DuckDB reads, which raises an error of its own, ends with 130 and one line."""
+    """Ctrl-C that a library makes an error of its own of, as DuckDB does, ends with 130."""
 
     def read(*_files: Any, **_rest: Any) -> None:
-        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-        with duckdb.connect() as connection:
-            connection.execute("SELECT sum(i) FROM range(1_000_000_000_000) t(i)").fetchall()
-        raise AssertionError("it went on")
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise RuntimeError("Query interrupted")
 
     path = write_scenario(tmp_path)
     monkeypatch.setattr(f"greensched.{reads}", read)
