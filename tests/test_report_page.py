@@ -20,6 +20,7 @@ from greensched.report.charts import of_result
 from greensched.report.evidence import Evidence
 from greensched.report.outputs import check_place, read_result, write_result
 from greensched.report.page import page
+from greensched.serve.watch.result import ResultWatch
 from tests.report_cases import MANIFEST, series, summary
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ VERIFIED = {
 
 
 def test_pages_of_calibrate_and_verify_are_in_the_report(tmp_path: Path) -> None:
-    """The report links to the page of its calibration and to each verification of its scenario."""
+    """The report links to calibration and verifications, and in the control centre to neither."""
     made = summary()
     made["stamp"]["calibration"] = "calibrated, MAPE 3.1 %"
     kept = tmp_path / "week 1-verified"
@@ -283,6 +284,7 @@ def test_pages_of_calibrate_and_verify_are_in_the_report(tmp_path: Path) -> None
     )
     assert "3.4 % above what was predicted; most of it is model" in text
     assert "calibration.html" in read_result(folder).manifest["outputs"]
+    assert [] == re.findall(r'<li><a href="([^"#]+)"', ResultWatch(folder).page())
 
 
 def test_damaged_verification_is_named(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from greensched.report import heading
 from greensched.report.charts.tide import tide
-from greensched.report.difference import lines, result_columns
+from greensched.report.difference import result_lines
 from greensched.report.outputs import MANIFEST, read_result
 from greensched.report.page import page
 from greensched.serve.charts import drawn as pictures
@@ -47,7 +48,9 @@ class ResultWatch:
         with self._drawing:  # it takes a second: who comes meanwhile gets the same
             written = self._written_ns()
             if self._page is None or self._page[0] != written:
-                self._page = written, page(read_result(self.folder).evidence)
+                # pages beside the folder are not served, so nothing links to them
+                alone = replace(read_result(self.folder).evidence, calibration="", verified=())
+                self._page = written, page(alone)
             return self._page[1]
 
     def _written_ns(self) -> int:
@@ -57,8 +60,7 @@ class ResultWatch:
     def _look(self, now_ms: int) -> Look:
         stored = read_result(self.folder)
         summary = stored.summary
-        titles, outcomes = result_columns(summary)
-        rows = lines(outcomes, currency=summary["currency"] or "", bounds=summary.get("bounds"))
+        titles, rows = result_lines(summary)
         head = (heading.question(summary), *titles, f"Δ {titles[0]}", "%", "objective")
         shown = tuple((r.label, *r.cells, r.delta, r.percent, r.verdict) for r in rows)
         series, kind = stored.table("series"), summary["baseline"]["kind"]
