@@ -222,11 +222,14 @@ def _kilograms(amount: int) -> str:
     [
         (
             {"none": 0, "t": 10, "c": 20, "tc": 24},
-            "colocation and tidal compete for the same idle h: 6 kg less than the sum of both.",
+            (
+                "colocation and tidal compete for the same idle h: together 6 kg less than the "
+                "sum of both."
+            ),
         ),
         (
             {"none": 0, "t": 10, "c": 20, "tc": 33},
-            "colocation and tidal reinforce each other: 3 kg more than the sum of both.",
+            "colocation and tidal reinforce each other: together 3 kg more than the sum of both.",
         ),
         ({"none": 0, "t": 10, "c": 20, "tc": 30}, "No two technologies interact."),
     ],
@@ -236,6 +239,16 @@ def test_sentence(values: dict[str, int], sentence: str) -> None:
     words = {"t": "tidal", "c": "colocation"}
     named = {frozenset(words[x] for x in part): v for part, v in _values(**values).items()}
     assert sentence == interaction_sentence(attribute(named), idle="h", amount=_kilograms)
+
+
+def test_interaction_among_others_is_called_a_mean() -> None:
+    """Of three switches a pair's interaction is a mean over the third, and that is said."""
+    values = _values(none=0, a=1, b=1, c=0, ab=2, ac=1, bc=1, abc=4)
+    told = interaction_sentence(attribute(values))
+    assert told == (
+        "a and b reinforce each other: together 1 more than the sum of both, averaged over what "
+        "else is on."
+    )
 
 
 def test_strongest_either_way() -> None:

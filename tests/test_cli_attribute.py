@@ -47,7 +47,7 @@ def test_run_prints_who_saves_what(folder: Path) -> None:
     for name in ("without autoscaled", "elastic-reactive", "tidal-timetable", "the saving above"):
         assert re.search(rf"^{name} ", text, re.MULTILINE)
     assert "machines on, mean" in text
-    assert re.search(r"compete for the same idle machines: \d", text)
+    assert re.search(r"compete for the same idle machines: together \d", text)
 
 
 def test_summary_and_command_agree(folder: Path) -> None:

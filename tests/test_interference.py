@@ -179,13 +179,17 @@ NONE = {
         (
             {"break_even_slope": 0.844, "limited_by": "web"},
             (
-                "interference: not modelled; the latency objective would break if batch that "
-                "fills a machine made requests beside it take 84 % longer (web first)"
+                "interference: not modelled, so what batch does to latency is left out; the "
+                "latency objective would break if batch that fills a machine made requests "
+                "beside it take 84 % longer (web first)"
             ),
         ),
         (
             {"break_even_slope": 0.0},
-            "interference: not modelled; the latency objective is broken without any",
+            (
+                "interference: not modelled, so what batch does to latency is left out; the "
+                "latency objective is broken without any"
+            ),
         ),
         (
             {"slowdown_mean": 1.05},

@@ -198,7 +198,10 @@ def test_time_after_the_window_is_told(made: dict[str, Any], told: str) -> None:
     assert told.count("tidal-week: 7 days and 53.5 h until the last job ended, 40 services") == 3
     assert "ithin the window of 7 days it saves 1.02 MWh (81 %) and 0.587 tCO2e (79 %)" in told
     assert "the rest in the 53.5 h after it" in told
-    assert "every figure is of the window and of 53.5 h after it, until the last job ended" in told
+    assert (
+        "only what is said to be within the window is of it alone; every other figure is of the "
+        "window and of 53.5 h after it, until the last job ended"
+    ) in told
     made["scenario"]["batch"]["unfinished"] = 1
     assert "7 days and 53.5 h until the drain was cut" in heading.headline(made)
     made["scenario"]["batch"]["unfinished"] = 0
@@ -209,6 +212,10 @@ def test_saving_that_lies_in_the_window_is_not_split() -> None:
     told = summary()
     assert "7 days and 1.0 h until the last job ended" in heading.headline(told)
     assert not heading.in_window(told)
+    assert any(
+        one.startswith("every figure is of the window and of 1.0 h after it")
+        for one in heading.quality(told)
+    )
     told["savings"]["in_window"]["energy_facility_kwh"] *= 0.98
     assert heading.in_window(told).startswith(
         "within the window of 7 days it saves 1.65 MWh (98 %) and"
@@ -231,7 +238,10 @@ def test_risk_tells_what_jobs_bear(made: dict[str, Any]) -> None:
     told = made | {"scenario": made["scenario"] | {"batch": own}}
     text = page(Evidence(summary=told, manifest=MANIFEST, series=_series()))
     assert "95 % of the jobs start within 16.55 h of their submission (0.17 h" in text
-    assert "50 % of them are held by choice, for cleaner hours, 5.86 h on average." in text
+    assert (
+        "50 % of all jobs are held by choice, for cleaner hours: 5.86 h on average of the held"
+        in text
+    )
     assert "312 evictions (312 under autoscaled) and 18.40 core-h of work lost" in text
 
 
@@ -239,11 +249,17 @@ def test_range_says_what_was_varied(made: dict[str, Any]) -> None:
     """Prices alone are not all that is unsure: the card says that machines were not varied."""
     given = _ranges(made)
     text = page(Evidence(summary=made, manifest=MANIFEST, series=_series(), sensitivity=given))
-    kept = "with PUE and carbon intensity from low to high; what machines do is not varied."
+    kept = (
+        "with PUE and carbon intensity from low to high, each alone and all together; what "
+        "machines do is not varied."
+    )
     assert text.count(kept) == 2
     given["axes"][0]["name"] = "idle power"
     text = page(Evidence(summary=made, manifest=MANIFEST, series=_series(), sensitivity=given))
-    assert "with idle power and carbon intensity from low to high, one by one." in text
+    kept = (
+        "with idle power and carbon intensity from low to high, each alone, and with all factors"
+    )
+    assert text.count(kept) == 2
     assert "what machines do is not varied" not in text
 
 

@@ -196,9 +196,13 @@ def interaction_sentence(
         return "No two technologies interact."
     pair = f"{found.first} and {found.second}"
     size = amount(abs(found.together))
+    has_others = len(attribution.technologies) > 2  # noqa: PLR2004 the pair itself
+    mean = ", averaged over what else is on" if has_others else ""
     if found.together < 0:
-        return f"{pair} compete for the same idle {idle}: {size} less than the sum of both."
-    return f"{pair} reinforce each other: {size} more than the sum of both."
+        what = f"compete for the same idle {idle}: together {size} less"
+    else:
+        what = f"reinforce each other: together {size} more"
+    return f"{pair} {what} than the sum of both{mean}."
 
 
 def round_parts(parts: Mapping[str, Fraction]) -> dict[str, int]:

@@ -151,7 +151,7 @@ def sensitivity(
 
 
 def priced_only(result: Result, spreads: Spreads | None = None) -> Sensitivity:
-    """Return how far the figures of a result go with the inputs that change prices alone.
+    """Return how far the figures of a result go with the inputs that change factors alone.
 
     PUE, intensity and embodied carbon: it takes no run, unlike `sensitivity`.
     """
@@ -189,7 +189,7 @@ def _figures(sums: Totals) -> Values:
 
 
 def _priced(middle: Result, priced: Factors, spreads: Spreads) -> Iterator[Axis]:
-    """Yield the inputs that change prices alone."""
+    """Yield the inputs that change factors alone."""
     sides: dict[str, tuple[str, list[tuple[str, Factors]]]] = {
         "PUE": (
             "share of PUE - 1, assumed",

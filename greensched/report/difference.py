@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from greensched.report.left_out import named
 from greensched.report.words import (
     DASH,
     LADDERS,
@@ -143,14 +144,14 @@ ROWS: Final = (
     Row(
         group="batch",
         key="batch.held_mean_s",
-        label="held, mean, {unit}",
+        label="held jobs: held, mean, {unit}",
         measure="s",
         optional=True,
     ),
     Row(
         group="batch",
         key="batch.held_p95_s",
-        label="held, p95, {unit}",
+        label="held jobs: held, p95, {unit}",
         measure="s",
         optional=True,
     ),
@@ -254,7 +255,7 @@ def result_lines(summary: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Lin
     """Return titles and rows of a result's table."""
     titles, outcomes = result_columns(summary)
     currency, bounds = summary["currency"] or "", summary.get("bounds")
-    return titles, lines(outcomes, currency=currency, bounds=bounds)
+    return titles, named(lines(outcomes, currency=currency, bounds=bounds), summary)
 
 
 def by_key(summary: Mapping[str, Any]) -> dict[str, Line]:

@@ -199,7 +199,7 @@ def interference(summary: Mapping[str, Any]) -> str:
     elif told["slowdown_mean"] not in {None, 1.0}:
         text = f"interference: not modelled; services slowed by {slowed} by shared cores"
     else:
-        text = "interference: not modelled"
+        text = "interference: not modelled, so what batch does to latency is left out"
     breaks = []
     if factor is not None:
         breaks.append(f"at {number(factor, 2)} times that")
@@ -238,8 +238,11 @@ def quality(summary: Mapping[str, Any]) -> list[str]:
             "off in both runs, no saving"
         )
     if after := drain(summary):
+        which = "every figure"
+        if in_window(summary):
+            which = "only what is said to be within the window is of it alone; every other figure"
         notes.append(
-            f"every figure is of the window and of {after} after it, until {_last(summary)}; "
+            f"{which} is of the window and of {after} after it, until {_last(summary)}; "
             "services keep their last load for that time"
         )
     rejected = look_up(summary, "scenario.actions_rejected")

@@ -10,10 +10,11 @@ from greensched.report.words import number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# key -> label, unit of its value
 LABELS: Final = {
-    "machines_on_mean": ("machines on, mean", 1.0),
-    "energy_facility_kwh": ("facility energy, kWh", 1.0),
-    "scope2_location_kg": ("scope 2, kgCO2e", 1.0),
+    "machines_on_mean": ("machines on, mean", "machines"),
+    "energy_facility_kwh": ("facility energy", "kWh"),
+    "scope2_location_kg": ("scope 2", "kgCO2e"),
 }
 
 
@@ -26,7 +27,7 @@ def bounds(summary: Mapping[str, Any]) -> c.Chart | None:
         return None
     kind = summary["baseline"]["kind"]
     rows = []
-    for key, (label, _) in LABELS.items():
+    for key, (label, unit) in LABELS.items():
         before = summary["baseline"][key]
         if not before:
             continue
@@ -35,8 +36,8 @@ def bounds(summary: Mapping[str, Any]) -> c.Chart | None:
             ("scenario", summary["scenario"][key]),
             ("bound", given[key]),
         ):
-            rows.append((label, name, value, 100 * value / before))
-    frame = pd.DataFrame(rows, columns=["quantity", "run", "value", "of_baseline_percent"])
+            rows.append((label, name, value, unit, 100 * value / before))
+    frame = pd.DataFrame(rows, columns=["quantity", "run", "value", "unit", "of_baseline_percent"])
     if frame.empty:
         return None
     return c.Chart(
@@ -99,6 +100,7 @@ def _definition(kind: str) -> Any:
                 alt.Tooltip("quantity:N"),
                 alt.Tooltip("run:N"),
                 alt.Tooltip("value:Q", format=",.5~g"),
+                alt.Tooltip("unit:N"),
                 alt.Tooltip("of_baseline_percent:Q", title=f"of {kind}, %", format=".1f"),
             ],
         )

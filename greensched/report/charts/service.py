@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from greensched.report.charts import chart as c
 from greensched.report.difference import look_up
+from greensched.report.left_out import LATENCY, WITHOUT_BATCH, is_batch_left_out
 from greensched.report.words import digits_apart, digits_for, number, plural
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ FLOORS: Final = {"service.latency_factor_p99": 1.0}  # as fast as the baseline: 
 def judged(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one row an objective that is judged: its limit, its values, whether it is held."""
     rows = []
+    renamed = {LATENCY: WITHOUT_BATCH} if is_batch_left_out(summary) else {}
     for key, (label, scale, unit) in OBJECTIVES.items():
         limit = look_up(summary["scenario"], LIMITS.get(key, f"{key}_limit"))
         held = look_up(summary["scenario"], f"{key}_ok")
@@ -42,8 +44,9 @@ def judged(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
         shown = [None if v is None else v * scale for v in (limit, *values)]
         rows.append(
             {
-                "objective": label,
+                "objective": renamed.get(key, label),
                 "unit": unit,
+                "floor": FLOORS.get(key),
                 "limit": shown[0],
                 "baseline": shown[1],
                 "scenario": shown[2],
@@ -116,10 +119,11 @@ def objectives_sentence(summary: Mapping[str, Any]) -> str:
     held = "The one objective is held" if len(rows) == 1 else f"All {count} are held"
     if used == 0:
         return f"{held}, without any use of a limit."
-    value, limit, unit = (near[k] for k in ("scenario", "limit", "unit"))
+    value, limit, unit, floor = (near[k] for k in ("scenario", "limit", "unit", "floor"))
+    of = "that limit" if floor is None else f"what lies between {floor:g} and that limit"
     return (
         f"{held}; nearest to its limit is {near['objective']}: {value:,.3g} {unit} where the "
-        f"limit is {limit:,.3g} {unit}: {number(used, 0)} % of it is used."
+        f"limit is {limit:,.3g} {unit}: {number(used, 0)} % of {of} is used."
     )
 
 

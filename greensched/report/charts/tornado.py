@@ -42,7 +42,8 @@ def tornado(sensitivity: Mapping[str, Any], summary: Mapping[str, Any]) -> c.Cha
         sees=_sees(frame, found, divisor, unit, digits),
         caption=(
             "Saving of scope 2 and embodied emissions with one input low (hollow) or high (full) "
-            "at a time; the line is the figure of this report."
+            "at a time; the line is the figure of this report. The range of the saving has all "
+            "factors low and all high together too."
         ),
         data=frame.drop(columns="swing"),
         definition=_definition(frame, found["mid"] / divisor, unit),

@@ -109,8 +109,31 @@ def _risk(summary: Mapping[str, Any]) -> tuple[str, ...]:
         minutes = lines["service.violation_min"].cells
         said.append(f"Services: {minutes[-1]} min in violation ({minutes[0]} under {kind}).")
     said += _jobs(summary, lines)
-    mark = "" if not rows else "good" if held == len(rows) else "bad"
+    cycles = lines["power_cycles"]
+    if (cycles.raw[-1] or 0) > (cycles.raw[0] or 0):
+        said.append(f"{cycles.cells[-1]} power cycles ({cycles.cells[0]} under {kind}).")
+    if not rows:
+        return "", figure, *said
+    open_ended = list(_unlimited(summary))
+    if open_ended:
+        said.append(f"No objective limits: {', '.join(open_ended)}.")
+    mark = "bad" if held < len(rows) else "" if open_ended else "good"
     return mark, figure, *said
+
+
+def _unlimited(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the figures of the card of risk that no objective covers."""
+    own, batch = summary["scenario"], summary["scenario"]["batch"]
+    if look_up(summary, "demand.services") and look_up(own, "service.shortage_share_ok") is None:
+        yield "minutes in violation"
+    if batch["jobs"] and (batch.get("held") or look_up(own, "batch.wait_p95_ok") is None):
+        yield "time to start"
+    if batch["jobs"] and batch["evictions"]:
+        yield "evictions"
+    if batch["jobs"] and batch["wasted_core_h"]:
+        yield "lost work"
+    if own["power_cycles"] > summary["baseline"]["power_cycles"]:
+        yield "power cycles"
 
 
 def _jobs(summary: Mapping[str, Any], lines: Mapping[str, Line]) -> Iterator[str]:
@@ -125,7 +148,10 @@ def _jobs(summary: Mapping[str, Any], lines: Mapping[str, Line]) -> Iterator[str
     if batch.get("held"):
         share = number(100 * batch["held"] / batch["jobs"], 0)
         held = lines["batch.held_mean_s"].shown(batch["held_mean_s"])
-        yield f"{share} % of them are held by choice, for cleaner hours, {held} on average."
+        yield (
+            f"{share} % of all jobs are held by choice, for cleaner hours: {held} on average of "
+            "the held jobs."
+        )
     evictions, lost = (lines[f"batch.{key}"].cells for key in ("evictions", "wasted_core_h"))
     if batch["evictions"] or batch["wasted_core_h"]:
         yield (

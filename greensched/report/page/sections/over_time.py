@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Filled by the page's script; without it there is nothing to choose.
 DAYS: Final = (
     '<p class="choice controls" hidden><label for="days">Time shown</label> '
-    '<select id="days"><option value="all">the whole window</option>'
+    '<select id="days"><option value="all">all that was replayed</option>'
     '<option value="brush" disabled>as brushed</option></select></p>'
 )
 

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.report import heading
+from greensched.report.left_out import is_batch_left_out
 from greensched.report.page.html import Section, facts, listed, paragraph, table
 from greensched.report.words import number
 
@@ -33,23 +34,27 @@ ASSUMPTIONS: Final = (
     ),
     (
         "The latency factor is the modelled 99th percentile of response (M/M/c, or points that "
-        "were measured) over the baseline's; batch slows services as far as the scenario says."
+        "were measured) over the baseline's."
     ),
     (
         "Machines that sleep or are off draw the power that the scenario gives them: zero only "
         "where it says so."
     ),
 )
+SLOWED: Final = "Batch slows services as far as the scenario says."
+NOT_SLOWED: Final = (
+    "The scenario models no interference: what batch does to the latency of services is left out."
+)
 QUANTITIES: Final = {
     "intensity_g_per_kwh": "carbon intensity, g/kWh",
     "pue": "PUE",
     "fixed_w": "fixed facility power, W",
-    "price_per_kwh": "price of a kWh",
+    "price_per_kwh": "price of a kWh, {currency}",
     "embodied_kg": "embodied, kgCO2e a machine",
     "embodied_low_kg": "embodied, low, kgCO2e a machine",
     "embodied_high_kg": "embodied, high, kgCO2e a machine",
     "lifetime_ms": "lifetime, years",
-    "price_per_machine_h": "price of a machine-hour",
+    "price_per_machine_h": "price of a machine-hour, {currency}",
 }
 MS_PER_YEAR: Final = 365 * 24 * 3_600_000
 
@@ -66,7 +71,9 @@ def proof(evidence: Evidence) -> Iterator[Section]:
             or paragraph("Nothing was dropped, filled or sorted."),
         ),
     )
-    sources = "" if evidence.factors is None else _factors(evidence.factors)
+    sources = (
+        "" if evidence.factors is None else _factors(evidence.factors, summary["currency"] or "")
+    )
     yield Section(
         key="assumptions",
         title="Assumptions and their sources",
@@ -76,6 +83,7 @@ def proof(evidence: Evidence) -> Iterator[Section]:
                     f"Baseline {kind}: {summary['baseline']['text']}.",
                     f"Model of power: {summary['stamp']['calibration']} (against meters).",
                     *ASSUMPTIONS,
+                    NOT_SLOWED if is_batch_left_out(summary) else SLOWED,
                 ]
             ),
             sources,
@@ -98,7 +106,7 @@ def _scenario(text: str) -> str:
     return f"<details><summary>The scenario</summary>{shown}</details>"
 
 
-def _factors(factors: pd.DataFrame) -> str:
+def _factors(factors: pd.DataFrame, currency: str) -> str:
     """Return the factors that the account used, each with its source, vintage and quality."""
     keys = ["quantity", "site", "machine_type", "factor_id", "factor_vintage", "quality"]
     if factors.empty or not {*keys, "value"} <= set(factors.columns):
@@ -109,7 +117,7 @@ def _factors(factors: pd.DataFrame) -> str:
         scale = MS_PER_YEAR if quantity == "lifetime_ms" else 1.0
         low, high = own["value"].min() / scale, own["value"].max() / scale
         value = _short(low) if low == high else f"{_short(low)} .. {_short(high)}"
-        label = QUANTITIES.get(quantity, quantity)
+        label = QUANTITIES.get(quantity, quantity).format(currency=currency)
         rows.append([label, " ".join(filter(None, (site, machine_type))), value, *source])
     heads = ["", "of", "value", "source", "vintage", "quality"]
     return table("Factors of the account", heads, rows, words=(1, 3, 4, 5))

@@ -161,8 +161,10 @@ def varied_inputs(told: Mapping[str, Any]) -> str:
     """Return what was varied, and whether what machines do was, as the end of a sentence."""
     names = [axis["name"] for axis in told["axes"]]
     listed_names = " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
-    kept = "; what machines do is not varied" if priced_only(told) else ", one by one"
-    return f"with {listed_names} from low to high{kept}"
+    if not priced_only(told):
+        return f"with {listed_names} from low to high, each alone, and with all factors together"
+    together = ", each alone and all together" if len(names) > 1 else ""
+    return f"with {listed_names} from low to high{together}; what machines do is not varied"
 
 
 def priced_only(told: Mapping[str, Any]) -> bool:
@@ -170,7 +172,7 @@ def priced_only(told: Mapping[str, Any]) -> bool:
     return not any(axis["name"] == "idle power" for axis in told["axes"])
 
 
-PRICED_ONLY = "These inputs change prices alone; what machines do is the same."
+PRICED_ONLY = "These inputs change factors alone; what machines do is the same."
 LABELS = {
     MACHINES: "machines on, mean",
     ENERGY: "facility energy, {unit}",
