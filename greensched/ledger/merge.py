@@ -35,7 +35,11 @@ def merged(ledgers: Sequence[Path]) -> list[Record]:
                 found[key] = one
     first, *others = kinds.items()
     findings = [
-        Finding(where=name, what=f"holds {kind} entries, {first[0]} {first[1]} ones")
+        Finding(
+            where=name,
+            what=f"holds {kind} entries, {first[0]} {first[1]} ones",
+            remedy="give ledgers of one kind alone",
+        )
         for name, kind in others
         if kind != first[1]
     ]
