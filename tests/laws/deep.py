@@ -25,7 +25,8 @@ from tests.laws.deep_page import PAGE, law_of, page
 
 ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / ".laws-deep.json"
-SLOW = ("engine", "outages", "databases", "scenarios", "ledger")  # in the names of their files
+# In the names of their files.
+SLOW = ("engine", "outages", "databases", "scenarios", "ledger", "deadlines")
 EXAMPLES = 50_000
 MINUTES = 10.0
 CHUNK = 500  # examples that are drawn at a time
