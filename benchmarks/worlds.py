@@ -14,12 +14,9 @@ import numpy as np
 
 from greensched import registry
 from greensched.engine.simulate import simulate
-from greensched.experiment.partition import as_recorded
-from greensched.experiment.world import shared
 from greensched.generate import jobs, services, uniform_jobs
 from greensched.model import MachineType, Setting, Site
 from greensched.power import Linear
-from greensched.scenario import load
 from greensched.units import CPU_M_PER_CORE, MIB_PER_GIB, MS_PER_DAY, MS_PER_H, MS_PER_MIN
 
 if TYPE_CHECKING:
@@ -130,11 +127,16 @@ def week(
 
 def surf() -> Scenario:
     """Return the scenario of the SURF week on 279 machines."""
+    from greensched.scenario import load  # what reads scenarios is no part of other worlds' memory
+
     return load(ROOT / "simulations" / "surf-week.yaml")
 
 
 def surf_setting(scenario: Scenario) -> Setting:
     """Return its baseline's setting: every machine on; opens the trace store."""
+    from greensched.experiment.partition import as_recorded
+    from greensched.experiment.world import shared
+
     world = shared(scenario)
     fleet = as_recorded(world)
     return world.setting("surf-week", roles=fleet.roles, replicas=fleet.replicas)
