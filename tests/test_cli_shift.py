@@ -55,6 +55,13 @@ def test_json_is_a_list_of_rows(files: Path) -> None:
         assert {"cores", *KEYS} - {"policy", "capacity"} <= set(row["capacity"])
 
 
+def test_a_query_that_no_source_takes_is_refused(files: Path) -> None:
+    """A file takes no --query: who gives one meant another source."""
+    told = shift(files, "--query", "x", "--policy", "plan")
+    assert 2 == told.exit_code
+    assert "--query x: no source takes one; name prometheus:URL" in told.stderr
+
+
 def test_policy_and_compare_choose_rows(files: Path) -> None:
     """--policy and --compare name policies, in that order, each once."""
     told = shift(files, "--policy", "plan", "--compare", "no-wait,plan", "-o", "json")

@@ -75,6 +75,14 @@ def test_quantities_are_converted_exactly(expected: float, text: str, kind: obje
     assert expected == convert(text, kind)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("meant", "text"), [("min", "90m"), ("h", "2 hrs"), ("ms", "5 mss")])
+def test_units_people_write_are_understood_as_hints(meant: str, text: str) -> None:
+    """`90m` is no quantity here, and asks for minutes rather than for milliseconds."""
+    with pytest.raises(QuantityError) as raised:
+        convert(text, DURATION)
+    assert f"did you mean '{meant}'?" == raised.value.remedy
+
+
 @given(st.one_of(st.integers(), st.floats(), st.booleans(), st.none(), st.text(max_size=8)))
 def test_no_value_but_a_power_passes_as_one(value: object) -> None:
     """Whatever stands where a power should, it is a number of watts or a QuantityError."""

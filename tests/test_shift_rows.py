@@ -173,3 +173,18 @@ def test_jobs_that_scale_are_late_after_their_window() -> None:
     row = rows(made, [])[0]
     assert ("carbon-scaler", 0, 1) == (row["policy"], row["late"], row["capacity"]["late"])
     assert 2.0 == row["mean_wait_h"]
+
+
+def test_emissions_are_in_the_largest_unit_that_shows_them() -> None:
+    """What is below a kilogram is told in grams, below a gram in milligrams, in all tables."""
+    made = study((0, 1, 2), values=(4.0, 1.0, 2.0) * 8)
+    (row,) = rows(made, ["no-wait"])
+
+    def shown(carbon_g: float) -> list[str]:
+        told = row | {"carbon_g": carbon_g, "capacity": row["capacity"] | {"carbon_g": carbon_g}}
+        return [line for line in shifting_text([told]).splitlines() if "no-wait " in line]
+
+    assert 2 == sum(" 2.50 " in line for line in shown(2_500.0))
+    assert 2 == sum(" 2.50 " in line for line in shown(2.5))
+    assert 2 == sum(" 2.50 " in line for line in shown(0.0025))
+    assert "mgCO2e" in shifting_text([row | {"carbon_g": 0.0025}])

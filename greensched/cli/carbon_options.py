@@ -128,18 +128,18 @@ def sources_of(texts: Sequence[str], settings: Settings) -> list[Provider]:
             found.append(registry.source(text, settings))
         except UsageError as error:
             findings += error.findings
-    findings += unasked(settings, found)
+    findings += unasked(settings.query, [source.name for source in found])
     if findings:
         raise UsageError(*findings)
     return found
 
 
-def unasked(settings: Settings, sources: Iterable[Provider]) -> list[Finding]:
-    """Return what is wrong with a query that none of the sources takes."""
-    if not settings.query or any(source.name == "prometheus" for source in sources):
+def unasked(query: str, sources: Iterable[str]) -> list[Finding]:
+    """Return what is wrong with a query that none of the sources, by their names, takes."""
+    if not query or "prometheus" in sources:
         return []
     what, remedy = "no source takes one", "name prometheus:URL, or leave it out"
-    return [Finding(where=f"--query {settings.query}", what=what, remedy=remedy)]
+    return [Finding(where=f"--query {query}", what=what, remedy=remedy)]
 
 
 def check_zones(sources: Sequence[Provider], zone: str) -> None:

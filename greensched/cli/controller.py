@@ -102,7 +102,7 @@ def _sources(texts: Sequence[str], given: dict[str, Any], folder: Path | None) -
                 named.setdefault(name, []).append(registry.source(source, settings))
         except UsageError as error:
             findings += error.findings
-    findings += unasked(settings, (source for chain in named.values() for source in chain))
+    findings += unasked(settings.query, [s.name for chain in named.values() for s in chain])
     if findings:
         raise UsageError(*findings)
     return Sources(named, folder or cache_folder())

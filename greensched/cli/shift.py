@@ -9,6 +9,7 @@ import click
 
 from greensched import registry
 from greensched.cli import say
+from greensched.cli.carbon_options import unasked
 from greensched.cli.options import form, overrides, stack, verbosity
 from greensched.cli.shift_series import Asked, series_options
 from greensched.cli.shift_sites import read_sites, site_options
@@ -26,6 +27,7 @@ EXAMPLE = (
 )
 FORMS = ("table", "json", "csv", "md")
 INTERRUPTED = 130
+SERIES = ("intensity", "forecast", "marginal")
 READER_OPTIONS = ("reader", "mapped", "time_unit", "member", "on_bad", "allow_instant")
 
 
@@ -175,6 +177,9 @@ def _asked(given: dict[str, Any], zero_ms: int, span_ms: int) -> dict[str, Asked
     from greensched.providers.points import Settings
 
     said = {name: given[name] for name in ("signal", "unit", "query", "time_zone", "fill")}
+    named = [given[name] for name in SERIES if given[name]]
+    if found := unasked(given["query"], [text.partition(":")[0] for text in named]):
+        raise UsageError(*found)
     return {
         name: Asked(
             option=f"--{name}",
@@ -183,7 +188,7 @@ def _asked(given: dict[str, Any], zero_ms: int, span_ms: int) -> dict[str, Asked
             from_ms=zero_ms,
             until_ms=zero_ms + span_ms,
         )
-        for name in ("intensity", "forecast", "marginal")
+        for name in SERIES
         if given[name]
     }
 

@@ -9,7 +9,7 @@ from greensched.errors import escape_control
 from greensched.report.side import beside
 from greensched.report.tables import csv_text, plain
 from greensched.report.words import number, plural
-from greensched.units import G_PER_KG, MS_PER_S
+from greensched.units import G_PER_KG, MG_PER_KG, MS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from greensched.shift import Case
 
 COLUMNS: Final = (
-    *(("kgCO2e", "carbon_g"), ("saved %", "normalised"), ("oracle %", "oracle_g")),
+    *(("CO2e", "carbon_g"), ("saved %", "normalised"), ("oracle %", "oracle_g")),
     *(("bound %", "bound_g"), ("captured %", "share_captured"), ("wait h", "mean_wait_h")),
     *(("p95 h", "p95_wait_h"), ("peak cores", "peak_cores"), ("late", "late"), ("cost", "cost")),
     ("marginal %", "marginal_normalised"),
@@ -56,7 +56,7 @@ def is_annual(series: CarbonIntensity) -> bool:
 
 def blocks(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
     """Yield title, heads and cells of the two tables: without a cap on cores, and with one."""
-    cap = rows[0]["capacity"]
+    cap, (unit, unit_g) = rows[0]["capacity"], _unit(rows)
     left = f" ({plural(cap['refused'], 'larger job')} left out)" if cap["refused"] else ""
     for title, runs in (
         ("without a cap on cores, against no-wait", rows),
@@ -67,13 +67,21 @@ def blocks(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[str], 
     ):
         shown = [(head, key) for head, key in COLUMNS if runs[0].get(key) is not None]
         cells = [
-            [row["policy"], *(_cell(key, run) for _, key in shown)]
+            [row["policy"], *(_cell(key, run, unit_g) for _, key in shown)]
             for row, run in zip(rows, runs, strict=True)
         ]
-        yield title, ["policy", *(head for head, _ in shown)], cells
+        heads = [f"{unit}{head}" if key == "carbon_g" else head for head, key in shown]
+        yield title, ["policy", *heads], cells
 
 
-def _cell(key: str, run: Mapping[str, Any]) -> str:
+def _unit(rows: Sequence[Mapping[str, Any]]) -> tuple[str, float]:
+    """Return the largest unit of mass in which emissions reach 1, and what it is [g]."""
+    most_g = max((row["carbon_g"] for row in rows), default=0.0)
+    named = (("kg", float(G_PER_KG)), ("g", 1.0), ("mg", G_PER_KG / MG_PER_KG))
+    return next((one for one in named if most_g >= one[1]), named[0] if not most_g else named[-1])
+
+
+def _cell(key: str, run: Mapping[str, Any], unit_g: float) -> str:
     """Return a figure as people read it; emissions but the first as what they save."""
     value = run[key]
     if value is None:
@@ -87,7 +95,7 @@ def _cell(key: str, run: Mapping[str, Any]) -> str:
     if key == "share_captured":
         return number(100 * value, 1)
     if key == "carbon_g":
-        return number(value / G_PER_KG, 2)
+        return number(value / unit_g, 2)
     return number(value, 0 if key in ("peak_cores", "late", "cost") else 2)
 
 
@@ -103,24 +111,25 @@ def in_space(
     rows: Sequence[Mapping[str, Any]],
 ) -> Iterator[tuple[str, list[str], list[list[str]]]]:
     """Yield title, heads and cells of the sites of a plan in space, without caps and with them."""
+    unit, unit_g = _unit(rows)
     for row in (row for row in rows if "sites" in row):
         for run, where in ((row, "without caps"), (row["capacity"], "under each site's cap")):
-            moving = number(run["moving_g"] / G_PER_KG, 2)
+            moving = number(run["moving_g"] / unit_g, 2)
             title = (
                 f"{row['policy']} {where}: {plural(run['moved'], 'job')} moved, moving emits "
-                f"{moving} kg; change is against no-wait at home"
+                f"{moving} {unit}; change is against no-wait at home"
             )
             cells = [
                 [
                     escape_control(site["zone"]),
                     number(site["jobs"], 0),
-                    number(site["carbon_g"] / G_PER_KG, 2),
-                    f"{site['change_g'] / G_PER_KG:+,.2f}",
+                    number(site["carbon_g"] / unit_g, 2),
+                    f"{site['change_g'] / unit_g:+,.2f}",
                     number(site["peak_cores"], 0),
                 ]
                 for site in run["sites"]
             ]
-            yield title, ["site", "jobs", "kgCO2e", "change", "peak cores"], cells
+            yield title, ["site", "jobs", f"{unit}CO2e", "change", "peak cores"], cells
 
 
 def _space_text(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -48,6 +48,7 @@ COMMON_UNITS: Final = (
     *("MB", "GB", "TB", "g", "kg", "t", "kWh", "MWh", "Wh", "J", "g/kWh", "kg/MWh"),
     *("EUR/kWh", "EUR/h", *CURRENCIES),
 )
+MEANT: Final = {"m": "min", "mins": "min", "sec": "s", "hr": "h", "hrs": "h"}
 _TEXT = re.compile(
     r"([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-z][A-Za-z0-9]*(?:/[A-Za-z]+)?)"
 )
@@ -111,7 +112,8 @@ def convert(value: Any, kind: Kind) -> float:
         factor = _factor(unit, kind.unit)
     except pint.UndefinedUnitError:
         units = [u for u in COMMON_UNITS if _factor(u, kind.unit) is not None]
-        near = get_close_matches(unit, units, n=1, cutoff=0.5)
+        near = [u for u in units if u == MEANT.get(unit)]
+        near += get_close_matches(unit, units, n=1, cutoff=0.5)
         remedy = f"did you mean '{near[0]}'?" if near else f"for example '{kind.example}'"
         raise QuantityError(f"unknown unit '{unit}'", remedy) from None
     if factor is None:
