@@ -93,6 +93,7 @@ def _keys(found: dict[str, Any]) -> set[str]:
     return paths
 
 
+@pytest.mark.slow
 def test_other_forms(folder: Path) -> None:
     """CSV has whole units, a row a quantity and part; the table and Markdown have the sentence."""
     rows = call("attribute", folder / "small.yaml", "-o", "csv", "-q").stdout.splitlines()

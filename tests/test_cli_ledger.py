@@ -298,6 +298,7 @@ def _result(tmp_path: Path) -> Path:
     return tmp_path / "r"
 
 
+@pytest.mark.slow
 def test_run_appends_its_entries(tmp_path: Path) -> None:
     """`run --ledger` appends what was run and each entry, once; they sum to the totals."""
     key = made(kind="simulated")["verifier_key"]

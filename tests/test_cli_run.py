@@ -209,6 +209,7 @@ def test_no_switch_saves_nothing(ran: Path) -> None:
     assert 0.0 == read_result(ran / "none").summary["savings"]["energy_it_kwh"]
 
 
+@pytest.mark.slow
 def test_report_renders_again(ran: Path) -> None:
     """`report` gives the same page and table from the folder, Markdown, and charts."""
     page = (ran / "r" / "report.html").read_bytes()
@@ -290,6 +291,7 @@ def test_gates_lead_to_what_summaries_may_have(path: str) -> None:
     read_gate(f"{path} > 0").check(summary_schema())
 
 
+@pytest.mark.slow
 def test_a_place_that_cannot_be_written_is_told(ran: Path, tmp_path: Path) -> None:
     """A full disk or a file in the way is the user's to mend: exit code 2, no file left."""
     (tmp_path / "file").touch()

@@ -104,6 +104,7 @@ def test_sizing_can_be_skipped(folder: Path) -> None:
     assert "--no-sizing" not in read_result(folder / "r").manifest["command"]
 
 
+@pytest.mark.slow
 def test_a_gate_on_machines(folder: Path) -> None:
     """`--fail-if` judges the machines needed, and a number that was not sought fails it."""
     words = ("run", folder / "small.yaml", "--out", folder / "gate", "-q", "--no-attribution")

@@ -96,6 +96,7 @@ def test_columns_and_keys_are_documented(folder: Path) -> None:
     assert set(about) | (own - axes) == rows
 
 
+@pytest.mark.slow
 def test_workers_change_no_byte(folder: Path) -> None:
     """Two processes write the same bytes as one, also of what is swept."""
     told = call("sweep", folder / "small.yaml", *GRID, "--out", folder / "two", "-j", "2")
@@ -295,6 +296,7 @@ def test_parts_are_whole(folder: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert [] == list((tmp_path / "r" / "parts").iterdir())
 
 
+@pytest.mark.slow
 def test_a_point_that_does_not_balance_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

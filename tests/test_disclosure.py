@@ -94,6 +94,7 @@ def _edited(folder: Path, *edits: tuple[str, str]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_examples_statement_is_as_expected(example: Example) -> None:
     """The worked example's statement equals the one kept beside it, floats within 1e-9."""
     expected = json.loads(EXPECTED.read_text("utf-8"))

@@ -49,6 +49,7 @@ def _die(item: int, _tell: Tell) -> int:
     return item
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_result(tmp_path: Path) -> None:
     """A summary and its tables are the same bytes with one process and with two."""
     scenario = gs.load(write_scenario(tmp_path))

@@ -186,6 +186,7 @@ def two_days(data_folder: Path, folder: Path, memory_mib: int) -> None:
     write_parquet(table, folder / "databases.parquet")
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("memory_gib", "before", "after", "bound"), [(8, 120, 78, 77), (1, 102, 32, 31)]

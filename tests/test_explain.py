@@ -42,6 +42,7 @@ def stored(folder: Path) -> Stored:
     return read_result(folder)
 
 
+@pytest.mark.slow
 def test_every_number_is_computed_again(stored: Stored) -> None:
     """Each number of summary.json equals what its rows give; what has none is a short list."""
     different, unknown = [], []

@@ -74,6 +74,7 @@ def test_tide_chart_is_a_small_picture_that_asks_for_nothing() -> None:
     assert [] != readme.lines_drawn(text)
 
 
+@pytest.mark.slow
 def test_own_trace_commands_run_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands that README gives for a user's own list of jobs run in their order."""
     rows = [f"{60 * i},{30 + i % 7 * 20},{1 + i % 4}" for i in range(60)]
@@ -88,6 +89,7 @@ def test_own_trace_commands_run_as_shown(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "results").is_dir()
 
 
+@pytest.mark.slow
 def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """README's Python example runs as it stands, and its last value is the one it says."""
     monkeypatch.chdir(ROOT)

@@ -10,7 +10,7 @@ from tests.simulations import differences, expected_path, summary_of
 
 NEEDS = {
     "tidal-week": (),
-    "outages-week": (),
+    "outages-week": (pytest.mark.slow,),
     "planetlab": (pytest.mark.data,),
     "inference-night": (pytest.mark.data,),
     "surf-week": (pytest.mark.data,),

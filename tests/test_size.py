@@ -183,6 +183,7 @@ def test_limits_name_who_what_and_when(found: Sizing) -> None:
         assert limit["objective"] == "lower_bound" or limit["hour"].startswith("2024-01-0")
 
 
+@pytest.mark.slow
 def test_sizes_do_not_depend_on_who_tries_them(scenario: Scenario, found: Sizing) -> None:
     """The document is the same with two processes; only how many re-runs were made may differ."""
     with Processes(2) as executor:

@@ -102,6 +102,7 @@ def test_a_row_is_what_a_run_of_its_values_gives(tiny: Scenario) -> None:
     assert summary["savings"]["share"]["energy_it_kwh"] == row["savings.share.energy_it_kwh"]
 
 
+@pytest.mark.slow
 def test_rows_do_not_depend_on_the_executor(tiny: Scenario) -> None:
     """Here, in threads, in processes and by an executor that maps, the table is the same."""
     grid = {"seed": [1, 2, 3]}
@@ -211,6 +212,7 @@ def _die(_seed: int) -> None:
     os._exit(1)
 
 
+@pytest.mark.slow
 def test_a_lost_worker_is_told(tiny: Scenario) -> None:
     """A process that the system ends is an outside refusal that says how to go on."""
     with processes(2) as pool:

@@ -94,6 +94,7 @@ def kill_supervisors(place: Place, kills: int) -> None:
     assert {str(i) for i, state in enumerate(found) if state == "finished"} <= set(told)
 
 
+@pytest.mark.slow
 def test_killed_workers(place: Place) -> None:
     """15 killed workers lose no job, start none twice, and none late while a worker lives."""
     kill_workers(place, examples(CI_KILLS))

@@ -73,6 +73,7 @@ def _ledger(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_run_defers_and_release_all_lets_run(
     server: Server, forecast: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +134,7 @@ def test_plan_lists_what_would_wait(server: Server) -> None:
     assert f"{DRY_RUN}waits until then" == rows[0]["why"]
 
 
+@pytest.mark.slow
 def test_without_definitions_nothing_waits(server: Server) -> None:
     """Where our kinds are not installed commands find none, and what is suspended is let run."""
     server.make(JOBS, job_body("late", duration="1h", max_delay="12h"))

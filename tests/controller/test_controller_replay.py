@@ -173,6 +173,7 @@ def _binding() -> list[int]:
     return found[:4]
 
 
+@pytest.mark.slow
 def test_under_a_cap_it_decides_as_the_simulation_too() -> None:
     """Under a cap that moves Jobs each starts in the minute in which a run starts it, too."""
     seeds = _binding()

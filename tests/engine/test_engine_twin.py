@@ -83,6 +83,7 @@ def test_twin_agrees_on_services_beside_batch(setting: Setting) -> None:
     agree(setting)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(200))
 @given(shifted_worlds())
 def test_twin_agrees_where_jobs_are_held_and_paused(setting: Setting) -> None:

@@ -52,6 +52,7 @@ def test_every_cut_of_a_small_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert [] == cuts(case, case.ledger, range(case.ledger.stat().st_size), set())
 
 
+@pytest.mark.slow
 def test_cuts_of_what_is_written_ahead(tmp_path: Path) -> None:
     """A cut write-ahead file opens to the rows of some number of whole appends."""
     case, texts = half_written(tmp_path, 6)

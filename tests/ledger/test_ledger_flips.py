@@ -51,6 +51,7 @@ def test_flips_of_the_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             assert FOUND == state(case)
 
 
+@pytest.mark.slow
 def test_flips_of_what_is_written_ahead(tmp_path: Path) -> None:
     """Bits of the write-ahead file: it opens to fewer rows, which the checkpoint tells, or all."""
     case = half_written(tmp_path)

@@ -129,6 +129,7 @@ def test_told_to_end_it_ends_at_once(tmp_path: Path, number: signal.Signals) -> 
         assert "stopped\n" == process.stderr.read()
 
 
+@pytest.mark.slow
 def test_idle_connections_lock_nobody_out(tmp_path: Path) -> None:
     """More connections than may be, of which none asks anything, keep nobody out."""
     with served(tmp_path) as (process, address):
