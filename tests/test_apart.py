@@ -17,7 +17,7 @@ from tests.test_attribute import Counting
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from greensched.experiment.attribute import Attributed
+    from greensched.experiment.attributed import Attributed
     from greensched.scenario import Scenario
 
 DATA = """\

@@ -19,7 +19,7 @@ from greensched.errors import InternalError, UsageError
 from greensched.experiment import Processes, Question, run
 from greensched.experiment import combinations as combos
 from greensched.experiment import evaluate as evaluating
-from greensched.experiment.attribute import QUANTITIES, saved
+from greensched.experiment.attributed import QUANTITIES, saved
 from greensched.experiment.combinations import demand_sha256, same_demand, sets_of
 from greensched.experiment.executor import Here
 from greensched.experiment.lent import Lent, borrowed

@@ -17,8 +17,9 @@ from greensched.engine.simulate import Simulation
 from greensched.experiment import Processes
 from greensched.experiment.executor import Here
 from greensched.experiment.lent import Lent
-from greensched.experiment.size import Reserve, _planned, _searched, size
+from greensched.experiment.size import _planned, _searched, size
 from greensched.experiment.size_limits import Broken, Fullness
+from greensched.experiment.size_pools import Reserve
 from greensched.experiment.size_probe import (
     HOPELESS,
     Verdict,

@@ -13,8 +13,8 @@ from greensched.cli.running import FORMS, Asked
 from greensched.errors import Finding, UsageError
 
 if TYPE_CHECKING:
-    from greensched.experiment.size import Reserve
     from greensched.experiment.size_document import Sizing
+    from greensched.experiment.size_pools import Reserve
     from greensched.scenario import Scenario
 
 REMEDY = "give a number of machines (2), or a share of the fleet (5 % or 0.05)"
@@ -22,7 +22,7 @@ REMEDY = "give a number of machines (2), or a share of the fleet (5 % or 0.05)"
 
 def read_reserve(text: str) -> Reserve:
     """Return a reserve of `2` machines, or of `5 %` or `0.05` of the fleet."""
-    from greensched.experiment.size import Reserve
+    from greensched.experiment.size_pools import Reserve
 
     words = text.strip()
     try:

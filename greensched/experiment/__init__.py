@@ -9,7 +9,8 @@ Processes(n)     -> Executor     carries out the runs of `run` in n processes
 
 from __future__ import annotations
 
-from greensched.experiment.attribute import Attributed, attribute
+from greensched.experiment.attribute import attribute
+from greensched.experiment.attributed import Attributed
 from greensched.experiment.combinations import Question
 from greensched.experiment.comparison import Comparison, compare
 from greensched.experiment.executor import Executor, Here, Processes
@@ -17,8 +18,9 @@ from greensched.experiment.outcome import Outcome
 from greensched.experiment.result import Result
 from greensched.experiment.run import run
 from greensched.experiment.sensitivity import Sensitivity, Spreads, sensitivity
-from greensched.experiment.size import Reserve, size
+from greensched.experiment.size import size
 from greensched.experiment.size_document import Sizing
+from greensched.experiment.size_pools import Reserve
 
 __all__ = [
     "Attributed",

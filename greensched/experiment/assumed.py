@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
 
-    from greensched.experiment.result import Result
     from greensched.scenario import Scenario
+
+    Savings: TypeAlias = Mapping[str, Any]
 
 SHARES: Final = (0.1, 0.5)  # beside all of them
 PATH: Final = "classify.assumed_share"
@@ -41,17 +43,19 @@ def is_asked(scenario: Scenario) -> bool:
     return any(policy.kind.startswith("shifting") for policy in scenario.policies)
 
 
-def at_shares(whole: Result, again: Callable[[Scenario], Result]) -> tuple[AtShare, ...]:
-    """Return what `whole`'s scenario saves at 10 and 50 % of the assumed jobs, and at all.
+def at_shares(
+    scenario: Scenario, whole: Savings, again: Callable[[Scenario], Savings]
+) -> tuple[AtShare, ...]:
+    """Return what the scenario saves at 10 and 50 % of the assumed jobs, and `whole` at all.
 
-    `again` runs a scenario; the same jobs wait at each share, and more at a larger one.
+    `again` runs a scenario and returns its savings as `summary.json` has them; the same jobs wait
+    at each share, and more at a larger one.
     """
-    parts = [(share, again(whole.scenario.overridden({PATH: share}))) for share in SHARES]
-    return tuple(_saved(share, result) for share, result in (*parts, (1.0, whole)))
+    parts = [(share, again(scenario.overridden({PATH: share}))) for share in SHARES]
+    return tuple(_saved(share, saved) for share, saved in (*parts, (1.0, whole)))
 
 
-def _saved(share: float, result: Result) -> AtShare:
-    saved = result.summary["savings"]
+def _saved(share: float, saved: Savings) -> AtShare:
     return AtShare(
         share=share,
         energy_facility_kwh=saved["energy_facility_kwh"],

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from greensched.experiment.assumed import AtShare
-    from greensched.experiment.attribute import Attributed
+    from greensched.experiment.attributed import Attributed
     from greensched.experiment.run_bound import Bounds
     from greensched.experiment.size_document import Sizing
     from greensched.experiment.world import Shared

@@ -10,7 +10,7 @@ from greensched.accounting import Baseline, Totals, account, baseline_of, total
 from greensched.engine.simulate import Simulation
 from greensched.experiment import carbon_forecast, forecasts
 from greensched.experiment.assumed import at_shares, is_asked, told
-from greensched.experiment.attribute import Attributed, attributed
+from greensched.experiment.attributed import Attributed, attributed
 from greensched.experiment.baseline import baseline_for
 from greensched.experiment.combinations import Question, Sets, sets_of
 from greensched.experiment.evaluate import Ground, evaluate
@@ -29,7 +29,7 @@ from greensched.scenario.calibration import finding_of
 from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from greensched.engine.result import RunResult
     from greensched.experiment.executor import Tell
@@ -98,10 +98,12 @@ def _with_shares(
 ) -> Result:
     """Return the result with what is saved where fewer of the assumed jobs may wait."""
 
-    def again(scenario: Scenario) -> Result:
-        return run(scenario, bounds=False, progress=progress, executor=executor)
+    def again(scenario: Scenario) -> Mapping[str, Any]:
+        found = run(scenario, bounds=False, progress=progress, executor=executor)
+        saved: Mapping[str, Any] = found.summary["savings"]
+        return saved
 
-    shares = at_shares(whole, again)
+    shares = at_shares(whole.scenario, whole.summary["savings"], again)
     return replace(whole, assumed_shares=shares, findings=(*whole.findings, *told(shares)))
 
 

@@ -11,7 +11,7 @@ from greensched.experiment.levels import step_lengths_ms
 from greensched.experiment.size_probe import work_until
 
 if TYPE_CHECKING:
-    from greensched.experiment.size_probe import Limits
+    from greensched.experiment.size_limits import Limits
     from greensched.experiment.world import Shared
     from greensched.model import FloatArray, Jobs
 

@@ -15,9 +15,8 @@ from greensched.units import MS_PER_S
 
 if TYPE_CHECKING:
     from greensched.bounds import Fleet
-    from greensched.experiment.size import Pools, Reserve
-    from greensched.experiment.size_limits import Broken
-    from greensched.experiment.size_probe import Limits
+    from greensched.experiment.size_limits import Broken, Limits
+    from greensched.experiment.size_pools import Pools, Reserve
     from greensched.experiment.size_search import Found
     from greensched.experiment.world import Shared
     from greensched.model import Policy

@@ -14,7 +14,6 @@ from greensched.units import MS_PER_H, MS_PER_S
 
 if TYPE_CHECKING:
     from greensched.engine.result import RunResult
-    from greensched.experiment.size_probe import Limits
     from greensched.experiment.world import Shared
     from greensched.model import FloatArray, IntArray
 
@@ -29,6 +28,21 @@ _WORDS: Final = {
     "unfinished": "jobs are not finished",
     "end": "jobs end too late",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a re-run has to keep: the scenario's `slo`, what is assumed, and the latest end.
+
+    `reference_ms` are the baseline's responses on the whole fleet [steps + 1, services].
+    """
+
+    latency_factor: float | None
+    shortage_share: float | None
+    deadline_miss: float | None
+    wait_p95_ms: int | None
+    end_ms: int
+    reference_ms: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

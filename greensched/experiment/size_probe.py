@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from greensched.engine.result import RunResult
     from greensched.experiment.executor import Tell
     from greensched.experiment.lent import Lent
+    from greensched.experiment.size_limits import Limits
     from greensched.experiment.world import Shared
     from greensched.model import FloatArray, Int8Array, IntArray, Jobs, Policy, Setting
 
@@ -31,21 +32,6 @@ ONLINE, BATCH = ROLE_CODES["online"], ROLE_CODES["batch"]
 LATE_SHARE: Final = 0.05  # of the jobs may wait longer than the 95th percentile
 HOPELESS: Final = 8.0  # times the shortage that is allowed: a scout need not see more
 SCALING: Final = ("elastic", "autoscaled")  # kinds of policy that change replicas
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a re-run has to keep: the scenario's `slo`, what is assumed, and the latest end.
-
-    `reference_ms` are the baseline's responses on the whole fleet [steps + 1, services].
-    """
-
-    latency_factor: float | None
-    shortage_share: float | None
-    deadline_miss: float | None
-    wait_p95_ms: int | None
-    end_ms: int
-    reference_ms: FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from greensched.accounting import Factors, SiteFactors, machine_factors, site_fa
 from greensched.errors import ScenarioError, together
 from greensched.experiment.carbon_forecast import CarbonForecast, carbon_forecast_of
 from greensched.experiment.forecasts import forecast_of
-from greensched.experiment.latency import check_names
+from greensched.experiment.named import check_names
 from greensched.model import Policy, Setting
 from greensched.scenario import build_workload, fleet_types, intensities, sites
 from greensched.scenario.convert import intensity_source

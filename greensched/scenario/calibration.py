@@ -7,7 +7,7 @@ so that a scenario whose watts were changed afterwards is uncalibrated again.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import rfc8785
 from pydantic import Field, ValidationError
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
     from greensched.scenario.spec import ScenarioSpec
 
 UNCALIBRATED: Final = "uncalibrated"
-
-
-class CalibrationSpec(Spec):
-    """How far the model was off meters on days held out; written by `greensched calibrate`."""
-
-    mape: Annotated[float, Field(ge=0)] = Field(description="mean absolute error, as a share")
-    bias: float = Field(description="simulated over measured energy, less 1")
-    held_out: Annotated[float, Field(ge=0)] = Field(description="[h] of readings it was judged on")
-    meter_sha256: Name = Field(description="of the readings")
-    values_sha256: Name = Field(description="of the watts and PUE that it holds for")
 
 
 class OverlaySpec(Spec):

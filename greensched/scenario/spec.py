@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from greensched.carbon import INTENSITY_LIMIT_G_PER_KWH
-from greensched.scenario.calibration import CalibrationSpec  # noqa: TC001 pydantic reads it
+from greensched.scenario.calibrationspec import CalibrationSpec  # noqa: TC001 pydantic reads it
 from greensched.scenario.classifyspec import ClassifySpec  # noqa: TC001 pydantic reads it
 from greensched.scenario.fleetspec import FleetEntry  # noqa: TC001 pydantic reads it
 from greensched.scenario.interference import InterferenceSpec, LatencySpec
