@@ -14,7 +14,7 @@ from greensched.policies.hpa import (
     HpaRule,
     is_settled,
     present,
-    scale_actions,
+    scaled,
     wanted_replicas,
 )
 from greensched.units import MS_PER_MIN
@@ -130,7 +130,7 @@ def test_first_wake_measures_nothing() -> None:
     now = snapshot([machine()], [service()], [(0, 0, "online")] * 5, period_ms=0)
     answer, _ = wanted_replicas(now, HpaMemory(), HpaRule(**RULE))
     assert [5] == answer.tolist()
-    assert () == scale_actions(present(now.services), answer)
+    assert ((), False) == scaled(now.services, present(now.services), answer)
 
 
 def test_standby_is_not_scaled() -> None:

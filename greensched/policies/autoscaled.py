@@ -19,10 +19,11 @@ from greensched.policies.machines import (
     power_actions,
     to_hold_pending,
 )
+from greensched.policies.memory import frozen
 from greensched.policies.settings import check
 
 if TYPE_CHECKING:
-    from greensched.model import Action, BoolArray, IntArray, Snapshot
+    from greensched.model import Action, IntArray, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,29 +77,36 @@ class Autoscaled:
         self, snapshot: Snapshot, memory: AutoscaledMemory
     ) -> tuple[tuple[Action, ...], AutoscaledMemory]:
         """Return the actions to take now and the memory for the next wake."""
-        view, machines = snapshot.services, snapshot.machines
+        machines, wake = snapshot.machines, NOTHING
+        scale: tuple[Action, ...] = ()
         wanted, windows = self._wanted(snapshot, memory.hpa)
-        serves, takes_jobs = machines.role != BATCH, machines.role != ONLINE
-        for_services = to_hold_pending(snapshot, serves)
-        for_jobs = wake_for_queue(snapshot, takes_jobs, patience_ms=self.patience_ms)
-        unneeded = self._unneeded(snapshot, serves)
-        actions: tuple[Action, ...] = (
-            *hpa.scale_actions(hpa.present(view), wanted),
-            *power_actions(np.concatenate([for_services, for_jobs]), "on"),
-            *power_actions(unneeded, "off"),
+        if windows is not memory.hpa:
+            present = hpa.present(snapshot.services)
+            scale, lack = hpa.scaled(snapshot.services, present, frozen(wanted))
+            wake = to_hold_pending(snapshot, machines.role != BATCH) if lack else NOTHING
+            memory = AutoscaledMemory(hpa=windows)
+        if snapshot.queue.jobs:
+            takes_jobs = machines.role != ONLINE
+            for_jobs = wake_for_queue(snapshot, takes_jobs, patience_ms=self.patience_ms)
+            wake = np.concatenate([wake, for_jobs])
+        actions = (
+            *scale,
+            *power_actions(wake, "on"),
+            *power_actions(self._unneeded(snapshot), "off"),
         )
-        return actions, AutoscaledMemory(hpa=windows)
+        return actions, memory
 
     def _wanted(self, snapshot: Snapshot, memory: hpa.HpaMemory) -> tuple[IntArray, hpa.HpaMemory]:
         """Return the replicas that each service is to have, and what to remember."""
         return hpa.wanted_replicas(snapshot, memory, self._rule())
 
-    def _unneeded(self, snapshot: Snapshot, serves: BoolArray) -> IntArray:
+    def _unneeded(self, snapshot: Snapshot) -> IntArray:
         """Return the machines to switch off: empty long enough, and nothing waits for them."""
         machines = snapshot.machines
         idle = idle_for(snapshot, self.empty_ms)
         if not idle.size:
             return NOTHING
+        serves = machines.role != BATCH
         if snapshot.queue.jobs > 0:
             idle = idle[machines.role[idle] == ONLINE]
         if snapshot.services.pending.any():

@@ -132,8 +132,8 @@ class ElasticPredictive(ElasticReactive):
             memory, work_mc = changed(memory, **plan), np.zeros(len(work_mc))
         wanted = self._followed(snapshot, present, memory)
         if not memory.trusted.all():
-            rule, others = self._rule(), ~memory.trusted
-            reactive, windows = hpa.wanted_replicas(snapshot, windows, rule, others)
+            rule = self._rule()
+            reactive, windows = hpa.wanted_replicas(snapshot, windows, rule, memory.trusted)
             wanted = np.where(memory.trusted, wanted, reactive)
         return wanted, plan | {
             "hpa": windows,

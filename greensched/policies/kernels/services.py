@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, written
+from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, several, written
+from greensched.model import NONE
 from greensched.queueing import wait_tail
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-9  # so that 3.0000000001 replicas are three
 PRECISION = 1e-4  # of utilisations
+NEVER_MS = 1 << 62
 
 _tail: Any = inner(wait_tail)
 
@@ -23,62 +25,120 @@ def _replicas(need: float) -> int:
     return math.ceil(need - ROUNDING)
 
 
-@entry
-def recommend(
-    load_cpu_m: FloatArray,
-    online: IntArray,
-    starting: IntArray,
-    pending: IntArray,
-    replica_cpu_m: IntArray,
-    least: IntArray,
-    most: IntArray,
-    target: float,
-    tolerance: float,
-    asked: IntArray,
-) -> None:
-    """Write what the load asks for by the replica rule of the HPA, see `hpa.recommended`."""
-    for s in range(len(online)):
-        serving = online[s] + starting[s]
-        present = serving + pending[s]
-        need = load_cpu_m[s] / (max(replica_cpu_m[s], 1) * target)
-        n = _replicas(need)
-        if not abs(need - serving) > tolerance * serving:
-            n = min(present, max(serving, n))
-        asked[s] = min(max(n, least[s]), most[s])
+@inner
+def _recommended(
+    load_cpu_m: float, serving: int, present: int, each_cpu_m: int, target: float, tolerance: float
+) -> int:
+    """Return what the load asks for: ceil(n x metric / target), no change within the tolerance.
+
+    The metric is mean use of request by the n replicas that serve or start, so n x metric is
+    load / request, whatever n. A starting replica counts as present: it is not asked for twice.
+    """
+    need = load_cpu_m / (max(each_cpu_m, 1) * target)
+    if abs(need - serving) > tolerance * serving:
+        return _replicas(need)
+    return min(present, max(serving, _replicas(need)))
 
 
-@entry
-def step(
-    present: IntArray,
-    asked: IntArray,
-    recommended: IntArray,
-    counts: IntArray,
-    first: IntArray,
-    least: IntArray,
-    most: IntArray,
+@inner
+def _highest(now: int, rows: IntArray, s: int, times_ms: IntArray, since_ms: int) -> int:
+    """Return the highest of `now` and of column s of the rows that were seen since."""
+    for row in range(len(rows)):
+        if times_ms[row] >= since_ms:
+            now = max(now, rows[row, s])
+    return now
+
+
+@inner
+def _stepped(
+    present: int,
+    asked: int,
+    highest: int,
+    start: int,
     up_factor: float,
     up_step: int,
     down_share: float,
-    wanted: IntArray,
-) -> None:
-    """Write what stabilisation window and step limits leave of what is asked for.
+) -> int:
+    """Return what stabilisation window and step limits leave of what is asked for.
 
-    `recommended`, `counts` [rows, services]: rows from `first[0]` on are in the window of the
-    former, from `first[1]` on in that of the latter.
+    `highest` recommendation of the former window, and replicas at the `start` of a way down.
     """
-    for s in range(len(present)):
-        highest = recommended[first[0], s]
-        for row in range(first[0] + 1, len(recommended)):
-            highest = max(highest, recommended[row, s])
-        start = counts[first[1], s]
-        for row in range(first[1] + 1, len(counts)):
-            start = max(start, counts[row, s])
-        # Up at once; down only as far as every recommendation in the window allows.
-        n = min(max(present[s], asked[s]), highest)
-        ceiling = max(math.floor(present[s] * up_factor), present[s] + up_step)
-        floor = min(present[s], math.floor(start * (1 - down_share) + ROUNDING))
-        n = max(min(n, ceiling), floor)
+    # Up at once; down only as far as every recommendation in the window allows.
+    n = min(max(present, asked), highest)
+    ceiling = max(math.floor(present * up_factor), present + up_step)
+    floor = min(present, math.floor(start * (1 - down_share) + ROUNDING))
+    return max(min(n, ceiling), floor)
+
+
+@inner
+def _leaves_ms(times_ms: IntArray, now_ms: int, windows_ms: tuple[int, int]) -> int:
+    """Return when the first row that is in a window now, but for the last row, leaves it."""
+    until_ms, last = NEVER_MS, len(times_ms) - 1
+    for window_ms in windows_ms:
+        row = 0
+        while times_ms[row] < now_ms - window_ms:
+            row += 1
+        if row < last:
+            until_ms = min(until_ms, times_ms[row] + window_ms)
+    return until_ms
+
+
+@entry
+def follow_rule(
+    load_cpu_m: FloatArray,
+    services: tuple[IntArray, ...],
+    others: BoolArray,
+    target: float,
+    tolerance: float,
+    stabilisation_ms: int,
+    up_factor: float,
+    up_step: int,
+    down_share: float,
+    down_window_ms: int,
+    now_ms: int,
+    measured: bool,
+    steady: bool,
+    before: tuple[IntArray, IntArray],
+    times_ms: IntArray,
+    recommended: IntArray,
+    counts: IntArray,
+    wanted: IntArray,
+) -> tuple[int, int, int]:
+    """Write what the HPA's rule wants, and what it remembers, see `hpa.wanted_replicas`.
+
+    `services`: as `hpa.COLUMNS` has them. `before`: rows of recommendations and of replicas, seen
+    until `times_ms`. They are followed by the row of now in `recommended` and `counts`, and its
+    time, unless it is like the last one. Return the first row and the end of what is remembered,
+    and until when nothing changes (`NONE`: something does), `others` left aside (none: all count).
+    """
+    online, starting, pending, replica_cpu_m, least, most = services
+    rows, first = len(before[0]), 0
+    while first < rows and times_ms[first] < now_ms - max(stabilisation_ms, down_window_ms):
+        first += 1
+    settled, same = steady, rows > 0
+    for s in range(len(online)):
+        serving = online[s] + starting[s]
+        n = present = serving + pending[s]
+        if measured:
+            n = _recommended(load_cpu_m[s], serving, present, replica_cpu_m[s], target, tolerance)
+        asked = min(max(n, least[s]), most[s])
+        for row in range(first, rows):
+            recommended[row, s], counts[row, s] = before[0][row, s], before[1][row, s]
+        recommended[rows, s], counts[rows, s] = asked, present
+        same = same and before[0][rows - 1, s] == asked and before[1][rows - 1, s] == present
+        highest = _highest(asked, before[0], s, times_ms, now_ms - stabilisation_ms)
+        start = _highest(present, before[1], s, times_ms, now_ms - down_window_ms)
+        n = _stepped(present, asked, highest, start, up_factor, up_step, down_share)
         wanted[s] = min(max(n, least[s]), most[s])
+        stays = wanted[s] == present or (len(others) > 0 and others[s])
+        settled = settled and stays and pending[s] == 0
+    end = rows + 1
+    if same:  # all are kept, and the last was seen again
+        first, end = 0, rows
+    times_ms[end - 1] = now_ms
+    windows_ms = (stabilisation_ms, down_window_ms)
+    until_ms = _leaves_ms(times_ms[first:end], now_ms, windows_ms) if settled else NONE
+    return first, end, until_ms
 
 
 @entry
@@ -251,8 +311,10 @@ def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     kept, real, made = given(WHOLE), given(REAL), written(WHOLE)
     rows = given(WHOLE, 2)
-    recommend.compile((real, *6 * (kept,), REAL, REAL, made))
-    step.compile((made, made, rows, rows, made, kept, kept, REAL, WHOLE, REAL, made))
+    table = written(WHOLE, 2)
+    rule = (REAL, REAL, WHOLE, REAL, WHOLE, REAL, WHOLE)
+    seen = (several(rows, 2), made, table, table, made)
+    follow_rule.compile((real, several(kept, 6), given(FLAG), *rule, WHOLE, FLAG, FLAG, *seen))
     unchanged.compile((real, *3 * (kept,), real, kept, given(FLAG), FLAG))
     follow.compile((real, made, *5 * (kept,), rows, REAL, REAL, made))
     fill_utilisations.compile((kept, REAL, REAL, written(REAL)))
