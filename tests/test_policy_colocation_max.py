@@ -15,6 +15,7 @@ from greensched.errors import UsageError
 from greensched.model import LENT, OWN, BatchLimit, Snapshot
 from greensched.policies.colocation import ColocationNsigma
 from greensched.policies.colocation_max import Colocation, ColocationOracle, level
+from greensched.policies.memory import frozen
 from greensched.policies.peaks import BINS, added, percentiles
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 from tests.engine.worlds import services as engine_services
@@ -101,11 +102,11 @@ def test_history_outlives_the_night_away() -> None:
 
 def test_histograms_halve() -> None:
     """A sample of one half-life ago counts half of one taken now."""
-    weights = np.zeros((1, BINS, 1), np.float32)
-    known, kept = np.ones(1, np.bool_), np.array([0.5 ** (1 / 12)])
+    weights, kept = frozen(np.zeros((2, BINS, 1), np.float32)), (0.5 ** (1 / 12), 1.0)
     for share in [0.9, *[0.1] * 12]:
-        weights = added(weights, kept, np.array([[share]]), known)
+        weights = added(weights, kept, np.array([[share], [-1.0]]))
     assert 0.5 == pytest.approx(weights[0, int(0.9 * BINS), 0])
+    assert 0.0 == weights[1].sum()  # of a machine that did not serve nothing is added
 
 
 @given(
@@ -114,10 +115,10 @@ def test_histograms_halve() -> None:
 )
 def test_percentile_is_the_histogram_s(samples: list[float], quantile: float) -> None:
     """Without decay the share of samples at or below the percentile is at least the quantile."""
-    weights = np.zeros((1, BINS, 1), np.float32)
+    weights = frozen(np.zeros((2, BINS, 1), np.float32))
     for share in samples:
-        weights = added(weights, np.ones(1), np.array([[share]]), np.ones(1, np.bool_))
-    found = percentiles(weights, np.array([quantile]))[0, 0]
+        weights = added(weights, (1.0, 1.0), np.array([[0.0], [share]]))
+    found = percentiles(weights, (0.5, quantile))[1, 0]
     assert (np.array(samples) <= found).mean() >= quantile - 1e-6
     assert (np.array(samples) <= found - 2 / BINS).mean() < quantile + 1e-6
 

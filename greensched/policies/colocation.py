@@ -140,12 +140,15 @@ class ColocationNsigma:
             starved_ms = memory.starved_ms
             if suspects.size or starved_ms.size:
                 actions, starved_ms = self._guarded(snapshot, suspects, limits, starved_ms)
-            actions += self._wakes(snapshot, *limits)
+            if snapshot.queue.jobs:
+                actions += self._wakes(snapshot, *limits)
             return actions, changed(memory, sums=sums, starved_ms=starved_ms)
-        lows, rows, limits = self._limits(snapshot, memory)
+        lows, rows, limits, dedicated = self._limits(snapshot, memory)
         actions, starved_ms = self._guarded(snapshot, rows, limits, memory.starved_ms, due=True)
-        actions += self._wakes(snapshot, *limits)
-        actions += self._rests(snapshot, *limits)
+        if snapshot.queue.jobs:
+            actions += self._wakes(snapshot, *limits)
+        elif dedicated:
+            actions += self._rests(snapshot, *limits)
         return actions, changed(
             memory, sums=sums, limited_ms=now, lows=lows, starved_ms=starved_ms
         )
@@ -175,8 +178,6 @@ class ColocationNsigma:
     ) -> tuple[Action, ...]:
         """Return the machines for batch alone to wake for what finds no room beside services."""
         m = snapshot.machines
-        if not snapshot.queue.jobs:
-            return ()
         among = m.role != ONLINE
         if not ((m.state != ON) & among & ours(m)).any():
             return ()
@@ -194,8 +195,6 @@ class ColocationNsigma:
         self, snapshot: Snapshot, cpu: IntArray, memory_mib: IntArray
     ) -> tuple[Action, ...]:
         """Return the machines for batch alone to put to rest while there is room elsewhere."""
-        if snapshot.queue.jobs:
-            return ()
         room = _room(snapshot, cpu, memory_mib)
         return power_actions(to_rest(snapshot, self.sleep_idle_ms, *room), "sleep")
 
@@ -221,38 +220,34 @@ class ColocationNsigma:
 
     def _limits(
         self, snapshot: Snapshot, memory: ColocationMemory
-    ) -> tuple[IntArray, IntArray, tuple[IntArray, IntArray]]:
+    ) -> tuple[IntArray, IntArray, tuple[IntArray, IntArray], bool]:
         """Return what batch may reserve: CPU [millicores] and memory [MiB] of each machine.
 
         Before it the fewest machines in each hour of the last day that served and might take
         jobs, and those that do now: as many as ever have room. Those with jobs come first, then
-        those with the most reserved.
+        those with the most reserved. After it whether any machine that is on is for batch alone.
         """
         m, now = snapshot.machines, snapshot.now_ms
         peaks = self._peaks(snapshot, memory)
         lows = memory.lows.copy() if memory.lows.size else np.full(HOURS, NONE, np.int64)
-        cpu, memory_mib, rows, *work = np.empty((6, len(m.state)), np.int64)
-        hour = now // MS_PER_H
-        count = kernels.limits(
-            *(columns(m), m.surplus, *peaks),
+        made = np.empty((6, len(m.state)), np.int64)
+        hour, cpu, memory_mib, work = now // MS_PER_H, made[0], made[1], made[2:]
+        count, dedicated = kernels.limits(
+            *(columns(m), m.surplus, peaks),
             *((self.reclaim_cpu_share, self.reclaim_memory_share), self.min_reserved),
             *(hour % HOURS, hour == memory.limited_ms // MS_PER_H, lows),
-            *(cpu, memory_mib, rows, *work),
+            *(cpu, memory_mib, work),
         )
+        rows = frozen(work[0, :count])
         cpu = self._given(snapshot, frozen(cpu))
-        return frozen(lows), frozen(rows[:count]), (cpu, frozen(memory_mib))
+        return frozen(lows), rows, (cpu, frozen(memory_mib)), dedicated
 
-    def _peaks(
-        self, snapshot: Snapshot, memory: ColocationMemory
-    ) -> tuple[FloatArray, FloatArray]:
+    def _peaks(self, snapshot: Snapshot, memory: ColocationMemory) -> FloatArray:
         """Return what services will use of each machine's CPU, and reserve of its memory."""
         m = snapshot.machines
-        cpu_m, memory_mib = np.empty((2, len(m.state)))
-        reserved_peaks(
-            *(memory.ratios, self.sigmas, columns(m), memory.samples, self.samples),
-            *(cpu_m, memory_mib),
-        )
-        return cpu_m, memory_mib
+        peaks = np.empty((2, len(m.state)))
+        reserved_peaks(memory.ratios, self.sigmas, columns(m), memory.samples, self.samples, peaks)
+        return peaks
 
     def _given(self, snapshot: Snapshot, cpu: IntArray) -> IntArray:
         """Return what batch is given of the CPU that it might have of each machine: all."""
@@ -273,29 +268,28 @@ class ColocationNsigma:
         And for how long batch has been held below its satisfaction, as `before_ms` has it.
         """
         m = snapshot.machines
-        left_cpu_m, starved_ms = np.empty(len(m.state)), np.empty(len(m.state), np.int64)
-        held = np.empty((6, len(m.state)), np.int64)
+        starved_ms, held = np.empty(len(m.state), np.int64), np.empty((6, len(m.state)), np.int64)
         plain, evicting, starves = kernels.guard(
             *(columns(m), rows, m.batch_limit_cpu_m, m.online_use_cpu_m, m.batch_use_cpu_m),
             *(self._bounds, (snapshot.period_ms, self.starved_after_ms), due, before_ms),
-            *(*limits, left_cpu_m, starved_ms, held),
+            *(*limits, starved_ms, held),
         )
-        actions = tuple(
-            BatchLimit(
-                machines=machines[:count],
-                cpu_m=cpu_m[:count],
-                memory_mib=memory_mib[:count],
-                use_share=self.max_cpu,
-                job_ms_max=self.job_max_ms,
-                evict=evicts,
-            )
-            for (machines, cpu_m, memory_mib), count, evicts in (
-                (frozen(held[:3]), plain, False),
-                (frozen(held[3:]), evicting, True),
-            )
-            if count
-        )
+        actions: tuple[Action, ...] = (self._limit(held[:3, :plain]),) if plain else ()
+        if evicting:
+            actions += (self._limit(held[3:, :evicting], evict=True),)
         return actions, frozen(starved_ms) if starves else NOTHING
+
+    def _limit(self, held: IntArray, *, evict: bool = False) -> BatchLimit:
+        """Return the limits of machines: rows of `held` are machine, CPU and memory."""
+        machines, cpu_m, memory_mib = frozen(held)
+        return BatchLimit(
+            machines=machines,
+            cpu_m=cpu_m,
+            memory_mib=memory_mib,
+            use_share=self.max_cpu,
+            job_ms_max=self.job_max_ms,
+            evict=evict,
+        )
 
 
 def _room(snapshot: Snapshot, cpu: IntArray, memory_mib: IntArray) -> tuple[float, float]:

@@ -103,39 +103,39 @@ class Colocation(ColocationNsigma):
     def _sampled(self, now_ms: int, memory: ColocationMemory, sample: Sample) -> ColocationMemory:
         """Return the memory with one more sample, of histograms as well."""
         assert isinstance(memory, HistoryMemory)
-        half_lives_ms = np.array((self.cpu_half_life_ms, self.memory_half_life_ms))
-        kept = frozen(0.5 ** (sample.measured_ms / half_lives_ms))
-        weights = added(memory.weights, kept, sample.shares, sample.known)
+        kept = (
+            0.5 ** (sample.measured_ms / self.cpu_half_life_ms),
+            0.5 ** (sample.measured_ms / self.memory_half_life_ms),
+        )
+        weights = added(memory.weights, kept, sample.shares)
         shares, renewed_ms = memory.shares, memory.renewed_ms
         if renewed_ms == NONE or now_ms - renewed_ms >= RENEWED_MS:
-            quantiles = np.array((self.quantile_used, self.quantile_reserved))
-            shares, renewed_ms = frozen(percentiles(weights, quantiles)), now_ms
+            quantiles = self.quantile_used, self.quantile_reserved
+            shares, renewed_ms = percentiles(weights, quantiles), now_ms
         return changed(
             memory,
             sums=Sums.none(len(sample.samples)),
             ratios=sample.ratios,
             samples=sample.samples,
             weights=weights,
-            seen=frozen(memory.seen + sample.known),
+            seen=frozen(memory.seen + (sample.samples > 0)),
             shares=shares,
             renewed_ms=renewed_ms,
         )
 
-    def _peaks(
-        self, snapshot: Snapshot, memory: ColocationMemory
-    ) -> tuple[FloatArray, FloatArray]:
+    def _peaks(self, snapshot: Snapshot, memory: ColocationMemory) -> FloatArray:
         """Return what services will use of each machine's CPU, and reserve of its memory."""
         assert isinstance(memory, HistoryMemory)
         m = snapshot.machines
         if memory.renewed_ms == NONE:
             return super(Colocation, self)._peaks(snapshot, memory)
-        peak_cpu_m, peak_mib = np.empty((2, len(m.state)))
+        peaks = np.empty((2, len(m.state)))
         kernels.larger_peaks(
             *(memory.ratios, self.sigmas, columns(m)),
             *((memory.samples, memory.seen), self._least),
-            *(memory.shares, 1 + self.margin, peak_cpu_m, peak_mib),
+            *(memory.shares, 1 + self.margin, peaks),
         )
-        return peak_cpu_m, peak_mib
+        return peaks
 
     @property
     def _least(self) -> tuple[int, int]:
@@ -182,23 +182,21 @@ class ColocationOracle(Colocation):
         """Say that it is shown the future; nothing can be deployed with it."""
         return True
 
-    def _peaks(
-        self, snapshot: Snapshot, memory: ColocationMemory
-    ) -> tuple[FloatArray, FloatArray]:
+    def _peaks(self, snapshot: Snapshot, memory: ColocationMemory) -> FloatArray:
         """Return what services will use of each machine's CPU, and reserve of its memory."""
-        m, services, truth = snapshot.machines, snapshot.services, snapshot.forecast
-        predicted = super(ColocationOracle, self)._peaks(snapshot, memory)
+        services, truth = snapshot.services, snapshot.forecast
+        peaks = super(ColocationOracle, self)._peaks(snapshot, memory)
         if truth is None:
-            return predicted
+            return peaks
         now = snapshot.now_ms
         most_cpu_m = truth.upper(None, now, now + MS_PER_DAY, 1.0)
         each_cpu_m = most_cpu_m / np.maximum(services.online, 1)
         each_cpu_m = np.minimum(each_cpu_m, services.replica_cpu_m)
         serve = snapshot.replicas.online
         used = each_cpu_m[snapshot.replicas.service[serve]]
-        peak_cpu_m = np.zeros(len(m.state))
-        np.add.at(peak_cpu_m, snapshot.replicas.machine[serve], used)
-        return peak_cpu_m, predicted[1]
+        peaks[0] = 0.0
+        np.add.at(peaks[0], snapshot.replicas.machine[serve], used)
+        return peaks
 
 
 def level(room: IntArray, bears: FloatArray, need: float) -> float:

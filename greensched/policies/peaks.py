@@ -6,6 +6,7 @@ Columns are machines. Predictors know no future and no replica: a machine is wha
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -16,7 +17,7 @@ from greensched.policies.machines import columns
 from greensched.policies.memory import frozen
 
 if TYPE_CHECKING:
-    from greensched.model import BoolArray, FloatArray, IntArray, MachineView
+    from greensched.model import FloatArray, IntArray, MachineView
 
 BINS: Final = 40  # of a histogram, of equal width: a peak is told to 2.5 % of a machine
 CPU, MEMORY = range(2)  # rows of histograms
@@ -33,24 +34,22 @@ class Sums:
     @classmethod
     def none(cls, count: int) -> Sums:
         """Return the sums of `count` machines before anything was measured."""
-        return cls(taken=frozen(np.zeros((3, count))))
+        return _nothing_measured(count)
 
     def sample(self, m: MachineView, ratios: FloatArray, samples: IntArray) -> Sample:
         """Return the sample that these sums make, after those of before."""
-        count = len(samples)
-        new_ratios, new_samples = np.empty_like(ratios), np.empty_like(samples)
-        known, shares = np.empty(count, np.bool_), np.empty((2, count))
+        new_ratios, new_samples = np.empty(ratios.shape), np.empty(samples.shape, np.int64)
+        shares = np.empty((2, len(samples)))
         kernels.sample(
             *(self.taken, self.measured_ms, columns(m), m.surplus, ratios, samples),
-            *(new_ratios, new_samples, known, shares),
+            *(new_ratios, new_samples, shares),
         )
-        return Sample(
-            measured_ms=self.measured_ms,
-            ratios=frozen(new_ratios),
-            samples=frozen(new_samples),
-            known=frozen(known),
-            shares=frozen(shares),
-        )
+        return Sample(self.measured_ms, frozen(new_ratios), frozen(new_samples), shares)
+
+
+@cache
+def _nothing_measured(count: int) -> Sums:
+    return Sums(taken=frozen(np.zeros((3, count))))
 
 
 class Sample(NamedTuple):
@@ -58,26 +57,25 @@ class Sample(NamedTuple):
 
     measured_ms: int  # for how long it was measured
     ratios: FloatArray  # [samples, machines] use over reservation [1], the last one last
-    samples: IntArray  # how many of them are in a row
-    known: BoolArray  # machines that served all the time
-    shares: FloatArray  # [resources, machines] CPU used and memory reserved, of the machine [1]
+    samples: IntArray  # how many of them are in a row, none where it did not serve all the time
+    shares: FloatArray  # [resources, machines] CPU used, memory reserved [1]; -1 where it did not
 
 
-def added(weights: Weights, kept: FloatArray, shares: FloatArray, known: BoolArray) -> Weights:
-    """Return histograms with one more sample of each machine that is `known`.
+def added(weights: Weights, kept: tuple[float, float], shares: FloatArray) -> Weights:
+    """Return histograms with one more sample of each machine.
 
-    `weights` [resources, BINS, machines] lose all but `kept` [resources] of what they held; a
-    sample `shares` [resources, machines] counts 1. Exponential decay as in Autopilot (Rzadca et
-    al., EuroSys 2020, doi:10.1145/3342195.3387524) and in Koordinator.
+    `weights` [resources, BINS, machines] lose all but `kept` of what they held; a sample `shares`
+    [resources, machines] counts 1, one below 0 nothing. Exponential decay as in Autopilot (Rzadca
+    et al., EuroSys 2020, doi:10.1145/3342195.3387524) and in Koordinator.
     """
-    decayed = np.empty_like(weights)
-    kernels.aged(weights, kept, shares, known, decayed)
+    decayed = np.empty(weights.shape, np.float32)
+    kernels.aged(weights, kept, shares, decayed)
     return frozen(decayed)
 
 
-def percentiles(weights: Weights, quantiles: FloatArray) -> FloatArray:
+def percentiles(weights: Weights, quantiles: tuple[float, float]) -> FloatArray:
     """Return the upper end of the bin [1] that holds each of `quantiles` of a histogram."""
-    below = np.add.accumulate(weights, axis=1)
-    short = below < quantiles.astype(np.float32)[:, None, None] * below[:, -1:]
-    found: FloatArray = (short.sum(axis=1) + 1) / BINS
-    return found
+    resources, _, machines = weights.shape
+    ends = np.empty((resources, machines))
+    kernels.percentiles(weights, quantiles, ends)
+    return frozen(ends)

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, several, written
+from greensched.model import ON
 from greensched.policies.kernels.peaks import add_up, is_shared
-from greensched.policies.kernels.resting import COLUMNS, HOLDS, sort
+from greensched.policies.kernels.resting import BATCH, COLUMNS, HOLDS, sort
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, FloatArray, IntArray
@@ -76,12 +77,11 @@ def _leave_steady(
     most: int,
     least_share: float,
     cpu_m: IntArray,
-    chosen: IntArray,
-    keys: IntArray,
-    scratch: IntArray,
+    work: IntArray,
 ) -> None:
     """Leave room (`cpu_m`) on at most `most` of the first rows: those with jobs, the fullest."""
     all_cpu_m, online_cpu_m, jobs = columns[3], columns[6], columns[12]
+    chosen, keys, scratch = work[0], work[1], work[2]
     count = 0
     for i in range(shared):
         m = rows[i]
@@ -104,8 +104,7 @@ def _leave_steady(
 def limits(
     columns: Columns,
     surplus: BoolArray,
-    peak_cpu_m: FloatArray,
-    peak_mib: FloatArray,
+    peaks: FloatArray,
     reclaimed: tuple[float, float],
     least_share: float,
     hour: int,
@@ -113,19 +112,20 @@ def limits(
     lows: IntArray,
     cpu_m: IntArray,
     memory_mib: IntArray,
-    rows: IntArray,
-    chosen: IntArray,
-    keys: IntArray,
-    scratch: IntArray,
-) -> int:
+    work: IntArray,
+) -> tuple[int, bool]:
     """Write what batch may reserve, and the machines that serve and may take jobs; count those.
 
-    `reclaimed` shares of a machine less the peaks, on the steadiest alone: as many as shared in
-    every hour of the last day (`lows`, which is brought up to date), see `ColocationNsigma`.
+    `reclaimed` shares of a machine less the `peaks` [resources, machines], on the steadiest alone:
+    as many as shared in every hour of the last day (`lows`, which is brought up to date), see
+    `ColocationNsigma`. Those machines are the first of row 0 of `work` [4, machines]. Also says
+    whether any machine that is on is for batch alone.
     """
-    all_cpu_m, all_mib = columns[3], columns[4]
-    shared = 0
+    state, role, all_cpu_m, all_mib = columns[0], columns[1], columns[3], columns[4]
+    peak_cpu_m, peak_mib = peaks[0], peaks[1]
+    rows, shared, dedicated = work[0], 0, False
     for m in range(len(cpu_m)):
+        dedicated = dedicated or (role[m] == BATCH and state[m] == ON)
         left_cpu_m = math.floor(reclaimed[0] * all_cpu_m[m] - math.ceil(peak_cpu_m[m]))
         left_mib = math.floor(reclaimed[1] * all_mib[m]) - math.ceil(peak_mib[m])
         cpu_m[m], memory_mib[m] = max(left_cpu_m, 0), max(left_mib, 0)
@@ -133,15 +133,16 @@ def limits(
             rows[shared] = m
             shared += 1
     most = _fewest(lows, hour, same, shared)
-    _leave_steady(columns, rows, shared, most, least_share, cpu_m, chosen, keys, scratch)
-    return shared
+    _leave_steady(columns, rows, shared, most, least_share, cpu_m, work[1:])
+    return shared, dedicated
 
 
 @inner
 def _starve(
     columns: Columns,
     rows: IntArray,
-    left_cpu_m: FloatArray,
+    max_cpu: float,
+    online_use_cpu_m: FloatArray,
     batch_use_cpu_m: FloatArray,
     below: float,
     period_ms: int,
@@ -152,13 +153,14 @@ def _starve(
 
     It uses what it is allowed: a job that idles does not starve.
     """
-    batch_cpu_m, jobs = columns[8], columns[12]
+    cpu_m, batch_cpu_m, jobs = columns[3], columns[8], columns[12]
     starved_ms[:] = 0
     anywhere = False
     for i in range(len(rows)):
         m = rows[i]
-        starves = jobs[m] > 0 and left_cpu_m[m] < below * batch_cpu_m[m]
-        if starves and batch_use_cpu_m[m] >= USES_ALL * left_cpu_m[m]:
+        left_cpu_m = max_cpu * cpu_m[m] - online_use_cpu_m[m]
+        starves = jobs[m] > 0 and left_cpu_m < below * batch_cpu_m[m]
+        if starves and batch_use_cpu_m[m] >= USES_ALL * left_cpu_m:
             starved_ms[m] = period_ms + (before_ms[m] if len(before_ms) > 0 else 0)
             anywhere = True
     return anywhere
@@ -177,7 +179,6 @@ def guard(
     before_ms: IntArray,
     cpu_m: IntArray,
     memory_mib: IntArray,
-    left_cpu_m: FloatArray,
     starved_ms: IntArray,
     held: IntArray,
 ) -> tuple[int, int, bool]:
@@ -191,12 +192,11 @@ def guard(
     max_cpu, max_memory, starved_below, starved_to = bounds
     all_cpu_m, all_mib, online_mib = columns[3], columns[4], columns[7]
     batch_cpu_m, batch_mib, jobs = columns[8], columns[9], columns[12]
-    for i in range(len(rows)):
-        left_cpu_m[rows[i]] = max_cpu * all_cpu_m[rows[i]] - online_use_cpu_m[rows[i]]
     starves = _starve(
         columns,
         rows,
-        left_cpu_m,
+        max_cpu,
+        online_use_cpu_m,
         batch_use_cpu_m,
         starved_below,
         times_ms[0],
@@ -206,7 +206,8 @@ def guard(
     plain = evicting = 0
     for i in range(len(rows)):
         m = rows[i]
-        hot = jobs[m] > 0 and batch_use_cpu_m[m] > left_cpu_m[m]
+        left_cpu_m = max_cpu * all_cpu_m[m] - online_use_cpu_m[m]
+        hot = jobs[m] > 0 and batch_use_cpu_m[m] > left_cpu_m
         allowed = math.floor(max_memory * all_mib[m])
         full = jobs[m] > 0 and (max_memory < 1 or starves)
         full = full and online_mib[m] + batch_mib[m] > allowed
@@ -218,7 +219,7 @@ def guard(
         elif starved:
             memory = max(memory, batch_mib[m])
         if starved:
-            kept = (1 - starved_to) * batch_cpu_m[m] + max(left_cpu_m[m], 0.0)
+            kept = (1 - starved_to) * batch_cpu_m[m] + max(left_cpu_m, 0.0)
             cpu = min(math.floor(kept), batch_cpu_m[m])
         if full or starved:
             held[3, evicting], held[4, evicting], held[5, evicting] = m, cpu, memory
@@ -263,12 +264,13 @@ def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     kept, real, table = given(WHOLE), given(REAL), given(REAL, 2)
     columns, flags = several(kept, len(COLUMNS)), given(FLAG)
-    out, rows, bounds = written(REAL), written(WHOLE), several(REAL, 4)
+    rows, table_of_rows, bounds = written(WHOLE), written(WHOLE, 2), several(REAL, 4)
     seen = (kept, real, real)
     watch.compile((columns, flags, *seen, bounds, WHOLE, table, written(REAL, 2), rows))
-    limits.compile((columns, flags, out, out, several(REAL, 2), REAL, WHOLE, FLAG, *7 * (rows,)))
+    shares = written(REAL, 2), several(REAL, 2), REAL
+    limits.compile((columns, flags, *shares, WHOLE, FLAG, *3 * (rows,), table_of_rows))
     times = several(WHOLE, 2)
     guard.compile(
-        (columns, kept, *seen, bounds, times, FLAG, kept, kept, kept, out, rows, written(WHOLE, 2))
+        (columns, kept, *seen, bounds, times, FLAG, kept, kept, kept, rows, table_of_rows)
     )
     beside.compile((columns, flags, kept, kept, several(REAL, 2)))

@@ -66,38 +66,39 @@ def sample(
     samples: IntArray,
     new_ratios: FloatArray,
     new_samples: IntArray,
-    known: BoolArray,
     shares: FloatArray,
 ) -> None:
     """Write the samples of use over reservation [samples, machines] with that of `sums` last.
 
-    `samples`: how many are in a row, none after one of a machine that is not `known`: that did
-    not serve all the time. `shares` [resources, machines]: CPU used and memory reserved.
+    `samples`: how many are in a row, none after one of a machine that did not serve all the time.
+    `shares` [resources, machines]: CPU used and memory reserved; -1 of such a machine.
     """
     cpu_m, memory_mib, online_cpu_m, online_mib = columns[3], columns[4], columns[6], columns[7]
     most = len(ratios)
     for row in range(1, most):
-        for m in range(len(known)):
+        for m in range(len(samples)):
             new_ratios[row - 1, m] = ratios[row, m]
-    for m in range(len(known)):
-        serves = is_shared(columns, surplus, m) and online_cpu_m[m] > 0
-        known[m] = serves and sums[STALE, m] == 0.0
+    for m in range(len(samples)):
         ratio = sums[USE, m] / max(sums[RESERVED, m], 1.0)
         new_ratios[most - 1, m] = min(ratio, 1.0)
-        new_samples[m] = min(samples[m] + 1, most) if known[m] else 0
-        shares[0, m] = sums[USE, m] / (measured_ms * cpu_m[m])
-        shares[1, m] = online_mib[m] / memory_mib[m]
+        serves = is_shared(columns, surplus, m) and online_cpu_m[m] > 0
+        if serves and sums[STALE, m] == 0.0:
+            new_samples[m] = min(samples[m] + 1, most)
+            shares[0, m] = sums[USE, m] / (measured_ms * cpu_m[m])
+            shares[1, m] = online_mib[m] / memory_mib[m]
+        else:
+            new_samples[m] = 0
+            shares[0, m] = shares[1, m] = -1.0
 
 
 @entry
 def aged(
     weights: Weights,
-    kept: FloatArray,
+    kept: tuple[float, float],
     shares: FloatArray,
-    known: BoolArray,
     new: Weights,
 ) -> None:
-    """Write histograms with one more sample of each machine that is `known`, see `peaks.added`."""
+    """Write histograms with one more sample of each machine, see `peaks.added`."""
     resources, bins, machines = weights.shape
     for resource in range(resources):
         share = np.float32(kept[resource])
@@ -105,9 +106,26 @@ def aged(
             for m in range(machines):
                 new[resource, row, m] = weights[resource, row, m] * share
         for m in range(machines):
-            if known[m]:
+            if shares[resource, m] >= 0.0:
                 row = min(int(shares[resource, m] * bins), bins - 1)
                 new[resource, row, m] += np.float32(1.0)
+
+
+@entry
+def percentiles(weights: Weights, quantiles: tuple[float, float], ends: FloatArray) -> None:
+    """Write the upper end of the bin that holds a quantile, see `peaks.percentiles`."""
+    resources, bins, machines = weights.shape
+    for resource in range(resources):
+        share = np.float32(quantiles[resource])
+        for m in range(machines):
+            total = np.float32(0.0)
+            for row in range(bins):
+                total += weights[resource, row, m]
+            below, short, least = np.float32(0.0), 0, share * total
+            for row in range(bins):
+                below += weights[resource, row, m]
+                short += below < least
+            ends[resource, m] = (short + 1) / bins
 
 
 @inner
@@ -135,14 +153,14 @@ def reserved_peaks(
     columns: Columns,
     samples: IntArray,
     least: int,
-    peak_cpu_m: FloatArray,
-    peak_mib: FloatArray,
+    peaks: FloatArray,
 ) -> None:
-    """Write the part of what services reserve that they will use by N-sigma; all their memory.
+    """Write `peaks` [resources, machines]: what services will use of the CPU by N-sigma.
 
-    All of the CPU too where fewer than `least` samples are in a row.
+    All that they reserve where fewer than `least` samples are in a row; of memory always.
     """
     online_cpu_m, online_mib = columns[6], columns[7]
+    peak_cpu_m, peak_mib = peaks[0], peaks[1]
     _n_sigma(ratios, sigmas, peak_mib, peak_cpu_m)
     for m in range(len(samples)):
         share = peak_cpu_m[m] if samples[m] >= least else 1.0
@@ -159,15 +177,15 @@ def larger_peaks(
     least: tuple[int, int],
     shares: FloatArray,
     factor: float,
-    peak_cpu_m: FloatArray,
-    peak_mib: FloatArray,
+    peaks: FloatArray,
 ) -> None:
-    """Write the larger of two peaks of each machine, see `Colocation`.
+    """Write the larger of two `peaks` [resources, machines], see `Colocation`.
 
     `histories`: samples in a row, and in all, of which `least` are needed; `shares` [resources,
     machines]: the percentiles of histograms, times `factor`.
     """
     cpu_m, memory_mib, online_cpu_m, online_mib = columns[3], columns[4], columns[6], columns[7]
+    peak_cpu_m, peak_mib = peaks[0], peaks[1]
     _n_sigma(ratios, sigmas, peak_mib, peak_cpu_m)
     for m in range(len(cpu_m)):
         share = peak_cpu_m[m] if histories[0][m] >= least[0] else 1.0
@@ -182,11 +200,11 @@ def larger_peaks(
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     kept, table, flags = given(WHOLE), given(REAL, 2), given(FLAG)
-    columns, out = several(kept, len(COLUMNS)), written(REAL)
+    columns = several(kept, len(COLUMNS))
     both, made = (several(kept, 2), several(WHOLE, 2)), written(REAL, 2)
-    whole = written(WHOLE)
-    sample.compile((table, WHOLE, columns, flags, table, kept, made, whole, written(FLAG), made))
-    weights = given(SMALL_REAL, 3)
-    aged.compile((weights, given(REAL), table, flags, written(SMALL_REAL, 3)))
-    reserved_peaks.compile((table, REAL, columns, kept, WHOLE, out, out))
-    larger_peaks.compile((table, REAL, columns, *both, table, REAL, out, out))
+    sample.compile((table, WHOLE, columns, flags, table, kept, made, written(WHOLE), made))
+    weights, pair = given(SMALL_REAL, 3), several(REAL, 2)
+    aged.compile((weights, pair, made, written(SMALL_REAL, 3)))
+    percentiles.compile((weights, pair, made))
+    reserved_peaks.compile((table, REAL, columns, kept, WHOLE, made))
+    larger_peaks.compile((table, REAL, columns, *both, table, REAL, made))
