@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from greensched.experiment import Result
-    from greensched.experiment.executor import Tell
+    from greensched.experiment.tally import Tally
     from greensched.scenario import Scenario
 
 SWITCHES = """\
@@ -68,10 +68,12 @@ class Counting(Here):
         """Begin with none."""
         self.counts: list[int] = []
 
-    def map(self, work: Callable[[Any, Tell], Any], items: Sequence[Any], tell: Tell) -> list[Any]:
+    def map(
+        self, work: Callable[[Any, Any], Any], items: Sequence[Any], runs: Tally | None
+    ) -> list[Any]:
         """Return the results."""
         self.counts.append(len(items))
-        return super().map(work, items, tell)
+        return super().map(work, items, runs)
 
 
 def test_parts_sum_to_the_saving_of_the_table(ran: Result) -> None:
@@ -292,7 +294,7 @@ def test_a_combination_that_ends_later_is_priced_against_the_baseline_until_then
     later_ms = 3 * MS_PER_H
     once = evaluating._evaluated
 
-    def longer(task: Any, tell: Tell) -> Any:
+    def longer(task: Any, tell: Tally | None) -> Any:
         if len(task.others) == 1:
             ground = replace(task.ground, end_ms=task.ground.end_ms + later_ms)
             task = replace(task, ground=ground)

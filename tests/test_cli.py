@@ -160,7 +160,7 @@ def test_interrupted_run_says_how_far_it_came(
     """Ctrl-C says in which run it came how far."""
     _raising(monkeypatch, KeyboardInterrupt())
     told = call("run", write_scenario(tmp_path), "--out", tmp_path / "r")
-    expected = "interrupted at 43 % of 'scenario'; nothing was written"
+    expected = "interrupted after 0 of about 34 runs, in 'scenario'; nothing was written"
     assert expected in told.stderr
 
 

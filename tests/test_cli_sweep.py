@@ -15,8 +15,6 @@ import duckdb
 import pytest
 
 from greensched.accounting import Check
-from greensched.cli import say
-from greensched.cli.sweep import Eta
 from greensched.experiment.outcome import Outcome
 from greensched.report.sweep_folder import SweepFolder
 from greensched.report.tables import read_parquet
@@ -258,27 +256,6 @@ def test_other_forms(folder: Path) -> None:
         assert 0 == told.exit_code, told.stderr
         assert lines == len(told.stdout.splitlines())
         assert "seed" in told.stdout.splitlines()[0]
-
-
-def test_time_left_is_told_without_a_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A quarter done in 60 s beyond what was there leaves 2.0 quarters in 120 s: `2 min left`."""
-
-    class Bar:
-        shows = False
-
-        def __call__(self, what: str, share: float) -> None:
-            pass
-
-    say.set_level(say.NORMAL)
-    clock = [0.0]
-    monkeypatch.setattr("greensched.cli.sweep.time.monotonic", lambda: clock[0])
-    eta = Eta(Bar())
-    eta("1,000 points", 0.25)
-    clock[0] = 60.0
-    eta("1,000 points", 0.5)
-    assert "50 % of 1,000 points, about 2 min left" in capsys.readouterr().err
 
 
 def test_parts_are_whole(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,9 @@ from greensched.experiment.size_probe import (
     work_until,
 )
 from greensched.experiment.size_search import NEIGHBOURS, Ask, Found, search
+from greensched.experiment.tally import Tally
 from greensched.experiment.world import shared
+from greensched.report.sizing import notes
 from tests.report_cases import write_scenario
 from tests.test_bounds import proven
 
@@ -64,7 +66,7 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Scenario:
 @pytest.fixture(scope="module")
 def plan(scenario: Scenario) -> _Plan:
     """Return what all searches of it share."""
-    return _planned(Lent(shared(scenario)), None, None)
+    return _planned(Lent(shared(scenario)), None, Tally())
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +214,11 @@ def test_what_cannot_hold_has_no_size(scenario: Scenario) -> None:
     assert None is document["embodied_not_bought_kg"]
     assert "shortage_share" == document["limited_by"][0]["objective"]
     assert document["limited_by"][0]["service"] in ("shop", "web")
+    assert 1 == document["static_peak_machines"]
+    fixed = "the machines of static-peak are its definition, whether they keep objectives or not"
+    assert fixed == notes(document)[-1]
+    fixed = fixed.replace("static-peak are its", "as-recorded and static-peak are their")
+    assert fixed == notes(document | {"baseline_kind": "as-recorded"})[-1]
 
 
 def test_embodied_is_the_share_of_the_window(scenario: Scenario, found: Sizing) -> None:

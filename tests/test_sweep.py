@@ -143,18 +143,23 @@ def test_rows_that_are_there_are_not_run_again(tiny: Scenario) -> None:
     """Rows of an earlier sweep are taken as they are; only the others are run and kept."""
     whole = sweep(tiny, {"seed": [1, 2, 3]})
     kept: list[Any] = []
-    shares: list[float] = []
+    told: list[tuple[float, str]] = []
+
+    def note(_what: str, share: float, counted: str = "") -> None:
+        told.append((share, counted))
+
     again = sweep(
         tiny,
         {"seed": [1, 2, 3]},
         done=[{**whole.rows[1], "mark": 1}],
         keep=lambda rows: kept.extend(r["point"] for r in rows),
-        progress=lambda _what, share: shares.append(share),
+        progress=note,
     )
     assert [0, 2] == kept
     assert 1 == again.rows[1]["mark"]
     assert whole.rows[0] == again.rows[0]
-    assert (1 / 3, 1.0) == (shares[0], shares[-1])
+    assert (1 / 3, "1 of 3 points") == told[0]
+    assert (1.0, "3 of 3 points") == told[-1]
 
 
 def test_finished_rows_are_kept_when_it_is_interrupted(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 BAR_AFTER_S: Final = 1.0  # what takes less needs no bar
+TELL_EVERY_S: Final = 30.0  # without a terminal
 
 
 @contextmanager
@@ -33,28 +34,35 @@ def reading() -> Iterator[None]:
 
 
 class Progress:
-    """Takes `(what, share)` as a run advances; remembers the last for who interrupts."""
+    """Is told how far something is; remembers the last for who interrupts."""
 
     def __init__(self) -> None:
         """Begin with nothing done."""
         self.what = ""
         self.share = 0.0
+        self.counted = ""  # runs of a whole command, which the share is of then
         self.check: Callable[[], None] = lambda: None  # raises where Ctrl-C was lost
         self._bar: Any = None
         self._task: Any = None
         self.shows = sys.stderr.isatty() and say.level() >= say.NORMAL
-        self._begin_s = time.monotonic()
-        self._stage_s = self._begin_s
+        self._begin_s = self._stage_s = self._told_s = time.monotonic()
+        self._first: tuple[float, float] | None = None  # when the share began, and where
         self._open = ExitStack()
 
-    def __call__(self, what: str, share: float) -> None:
-        """Note that `share` of `what` is done."""
+    def __call__(self, what: str, share: float, counted: str = "") -> None:
+        """Note that `share` is done: of `what`, or of all runs that are counted."""
         self.check()
+        now_s = time.monotonic()
+        self.share, self.counted = share, counted
         if what != self.what:
             self._next(what)
-        self.share = share
-        if self.shows and time.monotonic() - self._begin_s > BAR_AFTER_S:
+        if self._first is None:
+            self._first = now_s, share  # a sweep goes on where another was interrupted
+        if self.shows and now_s - self._begin_s > BAR_AFTER_S:
             self._draw()
+        elif counted and not self.shows and now_s - self._told_s >= TELL_EVERY_S:
+            self._told_s = now_s
+            say.tell(", ".join(filter(None, (counted, self.left))))
 
     def __enter__(self) -> Self:
         """Tell from now on also of traces that take long to read; return itself."""
@@ -79,16 +87,27 @@ class Progress:
         """Return how far it came, in words."""
         if not self.what:
             return "before the first run began"
+        if self.counted:
+            return f"after {self.counted}, in '{self.what}'"
         return f"at {100 * self.share:.0f} % of '{self.what}'"
+
+    @property
+    def left(self) -> str:
+        """Return what is left if the rest takes as long as what is done, in words."""
+        begin_s, first = self._first or (0.0, 1.0)
+        if self.share <= first:
+            return ""
+        took_s = time.monotonic() - begin_s
+        return f"about {span(took_s * (1.0 - self.share) / (self.share - first))} left"
 
     def _next(self, what: str) -> None:
         """Go on to another run."""
         now_s = time.monotonic()
         if self.what:
             say.tell(f"{self.what}: {now_s - self._stage_s:.1f} s", at=say.VERBOSE)
-        self.what, self.share, self._stage_s = what, 0.0, now_s
-        if self._bar is not None and what:
-            self._bar.reset(self._task, description=what)
+        self.what, self._stage_s = what, now_s
+        if not self.counted:
+            self._first = None
 
     def _draw(self) -> None:
         """Draw the bar; rich is imported only now."""
@@ -98,18 +117,39 @@ class Progress:
                 BarColumn,
                 TaskProgressColumn,
                 TextColumn,
-                TimeRemainingColumn,
+                TimeElapsedColumn,
             )
             from rich.progress import Progress as Bar
+            from rich.table import Column
 
             columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
+                TextColumn("{task.fields[counted]}"),
+                BarColumn(bar_width=20),
                 TaskProgressColumn(),
-                TimeRemainingColumn(),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[left]}"),
+                TextColumn(
+                    "{task.description}",
+                    markup=False,
+                    table_column=Column(no_wrap=True, overflow="ellipsis"),
+                ),
             )
             console = Console(stderr=True, no_color=not say.is_colour(err=True))
             self._bar = Bar(*columns, console=console, transient=True)
-            self._task = self._bar.add_task(self.what, total=1.0)
+            self._task = self._bar.add_task(self.what, total=1.0, counted="", left="")
+            self._bar.tasks[0].start_time = self._begin_s
             self._bar.start()
-        self._bar.update(self._task, completed=self.share)
+        self._bar.update(
+            self._task,
+            completed=self.share,
+            description=self.what,
+            counted=self.counted,
+            left=self.left,
+        )
+
+
+def span(time_s: float) -> str:
+    """Return a time, roughly."""
+    if time_s < 90:  # noqa: PLR2004 above it seconds are no longer read
+        return f"{time_s:.0f} s"
+    return f"{time_s / 60:.0f} min" if time_s < 5400 else f"{time_s / 3600:.1f} h"  # noqa: PLR2004

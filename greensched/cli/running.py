@@ -128,19 +128,21 @@ def replay(
         from greensched.engine.kernels.warm import is_compiled
         from greensched.experiment import Processes
         from greensched.experiment import run as replayed
+        from greensched.experiment.size import size, typical_runs
+        from greensched.experiment.tally import Tally
 
         if not is_compiled():
             say.tell("compiling kernels (once, about 20 s)...")
+        counted = Tally(progress)
+        sizes = counted.part(typical_runs(scenario), guessed=True) if sizing else None
         with Processes(workers) as executor:
             result = replayed(
-                scenario, attribution=attribution, progress=progress, executor=executor
+                scenario, attribution=attribution, progress=counted, executor=executor
             )
             check_balance(result, command or typed())
-            if not sizing:
+            if sizes is None:
                 return result
-            from greensched.experiment.size import size
-
-            found = size(scenario, progress=progress, executor=executor, known=result)
+            found = size(scenario, progress=sizes, executor=executor, known=result)
             return replace(result, sizing=found)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import shlex
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from greensched.experiment.sweep_grid import Axis
     from greensched.scenario import Scenario
 
-TELL_EVERY_S = 30.0  # without a terminal
 SHOWN = {
     "scenario.machines_on_mean": "machines on",
     "scenario.energy_facility_kwh": "kWh",
@@ -36,34 +34,6 @@ SHOWN = {
 COST = "scenario.cost"  # shown where there are prices
 ENDS = "runs end at different times: kWh and kgCO2e are of unlike lengths, what is saved is not"
 ROWS_MAX = 40  # of what is printed as a table
-
-
-class Eta:
-    """Tells how far a sweep is: a bar on a terminal, else a line now and then."""
-
-    def __init__(self, bar: Any) -> None:
-        """Begin now."""
-        self._bar = bar
-        self._begin_s = self._last_s = time.monotonic()
-        self._first: float | None = None
-
-    def __call__(self, what: str, share: float) -> None:
-        """Note that `share` of the points is done."""
-        self._bar(what, share)
-        now_s = time.monotonic()
-        if self._first is None:
-            self._first = share  # of an earlier sweep
-        elif now_s - self._last_s >= TELL_EVERY_S and share > self._first and not self._bar.shows:
-            self._last_s = now_s
-            left_s = (now_s - self._begin_s) * (1 - share) / (share - self._first)
-            say.tell(f"{100 * share:.0f} % of {what}, about {_span(left_s)} left")
-
-
-def _span(left_s: float) -> str:
-    """Return a time that is left, roughly."""
-    if left_s < 90:  # noqa: PLR2004 above it seconds are no longer read
-        return f"{left_s:.0f} s"
-    return f"{left_s / 60:.0f} min" if left_s < 5400 else f"{left_s / 3600:.1f} h"  # noqa: PLR2004
 
 
 @click.command()
@@ -193,7 +163,7 @@ def _carried_out(
                 scenario,
                 axes,
                 executor=executor,
-                progress=Eta(progress),
+                progress=progress,
                 done=place.done,
                 keep=place.keep,
             )
@@ -202,7 +172,7 @@ def _carried_out(
         text = "interrupted before a point was finished: there is nothing to go on with"
         if parts.is_dir():
             text = (
-                f"interrupted at {100 * progress.share:.0f} % of the points; what was done is kept"
+                f"interrupted after {progress.counted}; what was done is kept"
                 f" in {parts}/, and --resume goes on"
             )
         click.echo(text, err=True)

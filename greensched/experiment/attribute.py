@@ -8,10 +8,11 @@ from greensched.experiment.combinations import ORDERS, Question
 from greensched.experiment.run import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from greensched.experiment.attributed import Attributed
     from greensched.experiment.executor import Executor
+    from greensched.experiment.tally import Progress
     from greensched.scenario import Scenario
 
 
@@ -20,7 +21,7 @@ def attribute(
     *,
     groups: Sequence[Sequence[str]] = (),
     orders: int = ORDERS,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> Attributed:
     """Return which switch of `scenario` saves what, all combinations of them run.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from greensched.experiment.lent import Lent
     from greensched.experiment.outcome import Outcome
     from greensched.experiment.partition import Partition
+    from greensched.experiment.tally import Tally
     from greensched.model import FloatArray, Policy
 
     Policies = tuple[Policy, ...]
@@ -53,17 +54,30 @@ class Task:
     policies: tuple[Policies, ...]
 
 
-def evaluate(
-    ground: Ground, sets: Sets, ready: Ready, executor: Executor, tell: Tell
-) -> dict[Switches, Combination]:
-    """Return what each wanted set gives; those in `ready` (by policies) are not run again.
+def missing(
+    sets: Sets, switches: Policies, fleet: Partition, known: Sequence[Policies]
+) -> dict[Policies, list[Policies]]:
+    """Return what no known run tells of: what to run once -> the sets it then tells of.
 
     Sets that differ in what packs databases alone share a run, see `experiment.apart`.
     """
+    told = {parted(policies, fleet)[0] for policies in known}
+    found: dict[Policies, list[Policies]] = {}
+    for on in sets.wanted:
+        policies = sets.policies(on, switches)
+        others = parted(policies, fleet)[0]
+        if policies not in known and others not in told:
+            found.setdefault(others, []).append(policies)
+    return found
+
+
+def evaluate(
+    ground: Ground, sets: Sets, ready: Ready, executor: Executor, counted: Tally | None
+) -> dict[Switches, Combination]:
+    """Return what each wanted set gives; those in `ready` (by policies) are not run again."""
     world = ground.lent.world
     wanted = {on: sets.policies(on, world.scenario.policies) for on in sets.wanted}
     given: dict[Policies, Combination] = {}
-    missing: dict[Policies, list[Policies]] = {}
     for policies in wanted.values():
         others = parted(policies, ground.fleet)[0]
         for same, one in ready:
@@ -71,13 +85,12 @@ def evaluate(
                 given[policies] = of_outcome(world, one, policies)
             elif policies not in given and parted(same, ground.fleet)[0] == others:
                 given[policies] = _with_databases(ground, one.run, same, policies)
-        if policies not in given:
-            missing.setdefault(others, []).append(policies)
+    todo = missing(sets, world.scenario.policies, ground.fleet, [same for same, _ in ready])
     tasks = [
-        Task(ground=ground, others=others, policies=tuple(one)) for others, one in missing.items()
+        Task(ground=ground, others=others, policies=tuple(one)) for others, one in todo.items()
     ]
     tasks.sort(key=lambda task: -len(task.others))  # the largest sets first: they take longest
-    for task, done in zip(tasks, executor.map(_evaluated, tasks, tell), strict=True):
+    for task, done in zip(tasks, executor.map(_evaluated, tasks, counted), strict=True):
         given |= dict(zip(task.policies, done, strict=True))
     return {on: given[policies] for on, policies in wanted.items()}
 

@@ -17,6 +17,7 @@ from concurrent.futures import (
     Future,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
+    as_completed,
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
@@ -26,9 +27,11 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
 from greensched.errors import Finding, OutsideError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from multiprocessing.process import BaseProcess
     from types import TracebackType
+
+    from greensched.experiment.tally import Tally
 
     Tell: TypeAlias = Callable[[str, float], None] | None
 
@@ -50,16 +53,21 @@ class Executor(Protocol):
         """Return it."""
         ...
 
-    def map(self, work: Callable[[A, Tell], B], items: Sequence[A], tell: Tell) -> list[B]:
+    def map(self, work: Callable[[A, Tell], B], items: Sequence[A], runs: Tally | None) -> list[B]:
         """Return `work(item, tell)` for all items; an error of any is raised.
 
-        `work` is a function of a module, items and results can be pickled. `tell(what, share)`
-        is called for what is done in this process only; elsewhere work is given None.
+        `work` is a function of a module, items and results can be pickled. `runs` counts each
+        item that ends; `tell(what, share)` reaches it from this process only, elsewhere work is
+        given None.
         """
         ...
 
     def pursue(
-        self, work: Callable[[A, Tell], B], wanted: Wanted[A], take: Take[A, B], tell: Tell
+        self,
+        work: Callable[[A, Tell], B],
+        wanted: Wanted[A],
+        take: Take[A, B],
+        runs: Tally | None,
     ) -> None:
         """Carry out what is wanted, wherever a process is free, until nothing is.
 
@@ -78,19 +86,51 @@ class Here:
 
     workers = 1
 
-    def map(self, work: Callable[[A, Tell], B], items: Sequence[A], tell: Tell) -> list[B]:
+    def map(self, work: Callable[[A, Tell], B], items: Sequence[A], runs: Tally | None) -> list[B]:
         """Return the results one after the other."""
-        return [work(item, tell) for item in items]
+        return [_counted(work, item, runs) for item in items]
 
     def pursue(
-        self, work: Callable[[A, Tell], B], wanted: Wanted[A], take: Take[A, B], tell: Tell
+        self,
+        work: Callable[[A, Tell], B],
+        wanted: Wanted[A],
+        take: Take[A, B],
+        runs: Tally | None,
     ) -> None:
         """Carry out one item after the other."""
         while (item := wanted()) is not None:
-            take(item, work(item, tell))
+            take(item, _counted(work, item, runs))
 
     def start(self) -> None:
         """Do nothing: this process runs."""
+
+
+def _counted(work: Callable[[A, Tell], B], item: A, runs: Tally | None) -> B:
+    """Return `work(item, runs)`, counted as ended."""
+    found = work(item, runs)
+    if runs is not None:
+        runs.ended()
+    return found
+
+
+class _Elsewhere:
+    """Counts what ends in other processes, whenever this one gives a sign of life."""
+
+    def __init__(self, futures: Iterable[Future[Any]], runs: Tally) -> None:
+        """Wait for `futures`."""
+        self._open, self._runs = set(futures), runs
+
+    def __call__(self, what: str, share: float) -> None:
+        """Count what has ended by now, and pass on what is told here."""
+        for future in [one for one in self._open if one.done()]:
+            self._open.remove(future)
+            self._runs.ended(here=False)
+        self._runs(what, share)
+
+    def wait(self) -> None:
+        """Wait for the rest, and count each as it ends."""
+        for _ in as_completed(self._open):
+            self._runs.ended(here=False)
 
 
 class Processes:
@@ -128,21 +168,32 @@ class Processes:
         for pool in self._pools:
             pool.shutdown(cancel_futures=True)
 
-    def map(self, work: Callable[[A, Tell], B], items: Sequence[A], tell: Tell) -> list[B]:
+    def map(self, work: Callable[[A, Tell], B], items: Sequence[A], runs: Tally | None) -> list[B]:
         """Return the results; this process takes its share while the others work."""
         others = {
             i: self._pool(i % self._workers).submit(work, item, None)
             for i, item in enumerate(items)
             if i % self._workers
         }
-        own = {i: work(items[i], tell) for i in range(0, len(items), self._workers)}
+        elsewhere = None if runs is None else _Elsewhere(others.values(), runs)
+        own = {}
+        for i in range(0, len(items), self._workers):
+            own[i] = work(items[i], elsewhere)
+            if runs is not None:
+                runs.ended()
+        if elsewhere is not None:
+            elsewhere.wait()
         try:
             return [own[i] if i in own else others[i].result() for i in range(len(items))]
         except BrokenProcessPool:
             raise _lost() from None
 
     def pursue(
-        self, work: Callable[[A, Tell], B], wanted: Wanted[A], take: Take[A, B], tell: Tell
+        self,
+        work: Callable[[A, Tell], B],
+        wanted: Wanted[A],
+        take: Take[A, B],
+        runs: Tally | None,
     ) -> None:
         """Carry out what is wanted; this process works in a thread, so that all are kept busy."""
         idle, running = list(range(self._workers)), dict[Future[B], tuple[int, A]]()
@@ -151,8 +202,8 @@ class Processes:
         def told(what: str, share: float) -> None:
             if ended.is_set():  # somebody raised: nobody waits for this any more
                 raise CancelledError
-            if tell is not None:
-                tell(what, share)
+            if runs is not None:
+                runs(what, share)
 
         with ThreadPoolExecutor(1) as own:
             try:
@@ -170,7 +221,10 @@ class Processes:
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         number, item = running.pop(future)
                         idle = sorted([*idle, number])
-                        take(item, future.result())
+                        found = future.result()
+                        if runs is not None:
+                            runs.ended(here=number == 0)
+                        take(item, found)
             except BrokenProcessPool:
                 raise _lost() from None
             finally:

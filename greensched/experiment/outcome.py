@@ -40,6 +40,7 @@ TOTALS = (
     "embodied_high_kg",
     "cost",
 )
+EMBODIED = ("embodied_kg", "embodied_low_kg", "embodied_high_kg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ class Outcome:
     databases: dict[str, Any]
     service_parts: ServiceParts | None  # None: no services
     spare: int = 0  # machines that serve for when others are out
+    embodied_known: bool = True  # of any machine type
 
     def checks(self, fleet: Iterable[MachineType]) -> tuple[Check, ...]:
         """Return the balance checks of this run on the machines of `fleet`."""
@@ -80,6 +82,8 @@ class Outcome:
         for group, column in zip(usage.groups, usage.machine_ms.T, strict=True):
             hours[group.role] = hours.get(group.role, 0.0) + int(column.sum()) / MS_PER_H
         counts = self.run.counts
+        if not self.embodied_known:
+            sums |= dict.fromkeys(EMBODIED)
         return {
             **{name: sums[name] for name in TOTALS},
             "service": {**self.service, "energy_kwh": _kwh(self.service_mwh)},
@@ -152,4 +156,5 @@ def outcome(
         service_parts=judged,
         batch=_batch(shared, run, factors, split[n:]),
         databases=database_level(shared, run),
+        embodied_known=any(kind.embodied_known for kind in shared.fleet),
     )

@@ -194,7 +194,7 @@ class Result:
         return {
             "baseline_id": self.baseline_id.id,
             "baseline_sha256": self.baseline_id.sha256,
-            **{name: saved[name] for name in TOTALS},
+            **{name: None if before[name] is None else saved[name] for name in TOTALS},
             "share": share,
             "in_window": {name: in_window[name] for name in IN_WINDOW},
             **parts,

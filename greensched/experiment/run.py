@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from greensched.accounting import Baseline, Totals, account, baseline_of, total
 from greensched.engine.simulate import Simulation
 from greensched.experiment import carbon_forecast, forecasts
-from greensched.experiment.assumed import at_shares, is_asked, told
+from greensched.experiment.assumed import SHARES, at_shares, is_asked, told
 from greensched.experiment.attributed import Attributed, attributed
 from greensched.experiment.baseline import baseline_for
 from greensched.experiment.combinations import Question, Sets, sets_of
-from greensched.experiment.evaluate import Ground, evaluate
+from greensched.experiment.evaluate import Ground, evaluate, missing
 from greensched.experiment.executor import Executor, Here
 from greensched.experiment.interference import interference
 from greensched.experiment.lent import Lent
@@ -22,6 +22,7 @@ from greensched.experiment.outcome import Outcome, outcome
 from greensched.experiment.partition import as_recorded, static_peak
 from greensched.experiment.result import Result
 from greensched.experiment.run_bound import run_bounds
+from greensched.experiment.tally import Tally
 from greensched.experiment.world import Shared, shared
 from greensched.forecast.erring import ErringForecast
 from greensched.providers.constant import NOT_ASSESSABLE, Constant
@@ -29,17 +30,20 @@ from greensched.scenario.calibration import finding_of
 from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from greensched.engine.result import RunResult
     from greensched.experiment.executor import Tell
     from greensched.experiment.partition import Partition
-    from greensched.model import Policy
+    from greensched.experiment.tally import Progress
+    from greensched.model import MachineType, Policy
     from greensched.scenario import Scenario
 
     Plan = tuple[Partition, tuple[Policy, ...]]
     Plans = dict[str, Plan]
 
+NAMED: Final = 3  # machine types, where something is missing of many
+RUNS: Final = 4  # of a table: the search for static-peak counts as one
 _NUMBERS: Final = itertools.count()  # of simulations, in the process that asks for them
 _LIVE: Final[dict[int, Simulation]] = {}  # those that have ended here and may go on
 
@@ -49,7 +53,7 @@ def run(
     *,
     attribution: Question | None = None,
     bounds: bool = True,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
     executor: Executor | None = None,
     world: Shared | None = None,
 ) -> Result:
@@ -57,16 +61,18 @@ def run(
 
     With `attribution` (`Question()`) also all combinations of its switches are run; with `bounds`
     the result tells what no policy could beat.
-    `progress(what, share)` is called as runs advance in this process; `executor` says where the
-    runs are carried out, here one after the other if it is None; `world` is what all runs share,
-    made of the scenario unless it is given. Raises ScenarioError and
+    `progress` is told how far all runs are, as those in this process advance and any end;
+    `executor` says where they are carried out, here one after the other if it is None; `world`
+    is what all runs share, made of the scenario unless it is given. Raises ScenarioError and
     DataError for what cannot be run, UsageError for a question that has no answer.
     """
     sets = None
     if attribution is not None:
         sets = sets_of(scenario.policies, attribution, scenario.seed)
+    counted, fewer = _expected(progress, scenario, sets)
     world, kind = world or shared(scenario), scenario.baseline.kind
-    static = static_peak(world, progress)
+    static = static_peak(world, counted)
+    counted.ended()
     base = baseline_for(scenario, world.workload.services)
     fleet = as_recorded(world) if kind == "as-recorded" else static
     plans: Plans = {
@@ -74,7 +80,8 @@ def run(
         "baseline": (fleet, base.policies),
         "static_peak": (static, ()),
     }
-    with Lent(world) as lent, _Runs(lent, plans, executor or Here(), progress) as runs:
+    with Lent(world) as lent, _Runs(lent, plans, executor or Here(), counted) as runs:
+        counted.expect(runs.count(sets, fleet))
         outcomes, ground = _accounted(runs, fleet)
         parts = None if sets is None else _attributed(ground, sets, outcomes, runs, kind)
     late_ms = ground.priced_ms - ground.end_ms
@@ -90,16 +97,24 @@ def run(
         attribution=parts,
         interference=interference(world, outcomes["scenario"].run, ground.reference_ms),
     )
-    return _with_shares(whole, progress, executor) if is_asked(scenario) else whole
+    return _with_shares(whole, fewer, executor) if fewer else whole
 
 
-def _with_shares(
-    whole: Result, progress: Callable[[str, float], None] | None, executor: Executor | None
-) -> Result:
+def _expected(
+    progress: Progress | None, scenario: Scenario, sets: Sets | None
+) -> tuple[Tally, list[Tally]]:
+    """Return what counts the runs, before they are known, and what counts those with shares."""
+    counted = Tally.of(progress)
+    counted.expect(RUNS + (0 if sets is None else len(sets.wanted)), guessed=True)
+    return counted, [counted.part(RUNS) for _ in SHARES] if is_asked(scenario) else []
+
+
+def _with_shares(whole: Result, counted: list[Tally], executor: Executor | None) -> Result:
     """Return the result with what is saved where fewer of the assumed jobs may wait."""
+    each = iter(counted)
 
     def again(scenario: Scenario) -> Mapping[str, Any]:
-        found = run(scenario, bounds=False, progress=progress, executor=executor)
+        found = run(scenario, bounds=False, progress=next(each), executor=executor)
         saved: Mapping[str, Any] = found.summary["savings"]
         return saved
 
@@ -167,7 +182,7 @@ def _attributed(
         for name, (partition, policies) in runs.plans.items()
         if partition is ground.fleet
     ]
-    found = evaluate(ground, sets, ready, runs.executor, runs.tell)
+    found = evaluate(ground, sets, ready, runs.executor, runs.counted)
     late_ms = {one.end_ms for one in found.values()} - {ground.end_ms}
     baselines = {ground.end_ms: total(outcomes["baseline"].entries)}
     baselines |= runs.baseline_until(late_ms, ground)
@@ -184,8 +199,17 @@ def _later(late_ms: int) -> tuple[str, ...]:
 
 
 def _remarks(world: Shared, late_ms: int) -> tuple[str, ...]:
-    """Say what has to be known of the runs' ends and of the intensity."""
-    return (*_later(late_ms), *_annual(world))
+    """Say what has to be known of the runs' ends, of the intensity and of the fleet."""
+    return (*_later(late_ms), *_annual(world), *_not_counted(world.fleet))
+
+
+def _not_counted(fleet: Sequence[MachineType]) -> tuple[str, ...]:
+    """Say of which machine types the making is not counted, as nobody said what it emits."""
+    names = [kind.name for kind in fleet if not kind.embodied_known]
+    if not names:
+        return ()
+    more = f" and {len(names) - NAMED:,} types more" if len(names) > NAMED else ""
+    return (f"embodied not given for {', '.join(names[:NAMED])}{more}: not counted",)
 
 
 def _annual(world: Shared) -> tuple[str, ...]:
@@ -198,9 +222,9 @@ def _annual(world: Shared) -> tuple[str, ...]:
 class _Runs:
     """The runs of a table; a context manager, as they are kept to go on with."""
 
-    def __init__(self, lent: Lent, plans: Plans, executor: Executor, tell: Tell) -> None:
+    def __init__(self, lent: Lent, plans: Plans, executor: Executor, counted: Tally) -> None:
         """Number the runs; equal ones are run once."""
-        self.lent, self.plans, self.executor, self.tell = lent, plans, executor, tell
+        self.lent, self.plans, self.executor, self.counted = lent, plans, executor, counted
         self._place: dict[str, int] = {}
         self._tasks: list[_Task] = []
         for name, plan in plans.items():
@@ -219,18 +243,26 @@ class _Runs:
         for task in self._tasks:
             _LIVE.pop(task.number, None)
 
+    def count(self, sets: Sets | None, fleet: Partition) -> int:
+        """Return how many runs there are, with those of `sets` on `fleet` beside the table's."""
+        if sets is None:
+            return len(self._tasks)
+        known = [policies for one, policies in self.plans.values() if one is fleet]
+        switches = self.lent.world.scenario.policies
+        return len(self._tasks) + len(missing(sets, switches, fleet, known))
+
     def results(self) -> dict[str, RunResult]:
         """Return the runs, all until baseline and scenario have ended.
 
         What stands beside these two may need longer, and is then priced longer.
         """
-        ends_ms = self.executor.map(_finished, self._tasks, self.tell)
+        ends_ms = self.executor.map(_finished, self._tasks, self.counted)
         end_ms = max(ends_ms[self._place[name]] for name in ("baseline", "scenario"))
         items = [
             (task.number, end_ms, i == self._place["baseline"])
             for i, task in enumerate(self._tasks)
         ]
-        results = self.executor.map(_until, items, self.tell)
+        results = self.executor.map(_until, items, None)
         return {name: results[i] for name, i in self._place.items()}
 
     def baseline_until(self, ends_ms: Iterable[int], ground: Ground) -> dict[int, Totals]:
@@ -240,7 +272,7 @@ class _Runs:
             number=self._tasks[place].number, ends_ms=tuple(sorted(ends_ms)), ground=ground
         )
         items = [later if i == place else None for i in range(len(self._tasks))]
-        return self.executor.map(_gone_on, items, self.tell)[place]
+        return self.executor.map(_gone_on, items, None)[place]
 
 
 def _equal(a: Plan, b: Plan) -> bool:

@@ -15,7 +15,8 @@ import numpy as np
 from greensched.accounting import Factors, Pue, Totals, account, total
 from greensched.accounting.factors import PUE_LIMIT
 from greensched.carbon import INTENSITY_LIMIT_G_PER_KWH
-from greensched.experiment.run import run
+from greensched.experiment.run import RUNS, run
+from greensched.experiment.tally import Tally
 from greensched.experiment.world import shared
 from greensched.forecast.erring import erring
 from greensched.forecast.error_model import ErrorModel
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from greensched.experiment.executor import Executor
     from greensched.experiment.result import Result
+    from greensched.experiment.tally import Progress
     from greensched.experiment.world import Shared
     from greensched.model import MachineType
     from greensched.scenario import Scenario
@@ -131,15 +133,18 @@ def sensitivity(
     scenario: Scenario,
     spreads: Spreads | None = None,
     *,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> Sensitivity:
     """Return how far the figures of `scenario` go with its inputs; raises as `run` does."""
     spreads = spreads or Spreads()
     world = shared(scenario)
+    counted = Tally.of(progress)
+    each = iter([counted.part(RUNS) for _ in range(1 + _reruns(world, spreads))])
 
     def ran(told: Shared) -> Result:
-        return run(told.scenario, bounds=False, progress=progress, executor=executor, world=told)
+        own = next(each)
+        return run(told.scenario, bounds=False, progress=own, executor=executor, world=told)
 
     middle = ran(world)
     priced = middle.static_peak.entries.factors
@@ -171,19 +176,20 @@ def _values(result: Result, factors: Factors) -> Values:
     before, after = (
         total(account(one.run.usage, factors)) for one in (result.baseline, result.outcome)
     )
-    own, base = _figures(after), _figures(before)
+    own, base = (_figures(sums, known=result.outcome.embodied_known) for sums in (after, before))
     saved = {f"savings.{name}": base[name] - value for name, value in own.items()}
     return {**{f"scenario.{name}": value for name, value in own.items()}, **saved}
 
 
-def _figures(sums: Totals) -> Values:
+def _figures(sums: Totals, *, known: bool) -> Values:
+    """Return the figures of a run; the embodied share where it is `known`."""
     scope2_kg = sums.scope2_location_mg / MG_PER_KG
     embodied_kg = sums.embodied_mg / MG_PER_KG
     return {
         "machines_on_mean": sums.machine_on_ms / sums.window_ms,
         "energy_facility_kwh": sums.energy_facility_mwh / MWH_MILLI_PER_KWH,
         "scope2_location_kg": scope2_kg,
-        "embodied_kg": embodied_kg,
+        **({"embodied_kg": embodied_kg} if known else {}),
         "scope2_and_embodied_kg": scope2_kg + embodied_kg,
     }
 
@@ -213,9 +219,16 @@ def _priced(middle: Result, priced: Factors, spreads: Spreads) -> Iterator[Axis]
             ],
         ),
     }
+    if not middle.outcome.embodied_known:
+        sides.pop("embodied")
     for name, (basis, ends) in sides.items():
         low, high = (Side(setting=s, values=_values(middle, f)) for s, f in ends)
         yield Axis(name=name, basis=basis, low=low, high=high)
+
+
+def _reruns(world: Shared, spreads: Spreads) -> int:
+    """Return how often `_rerun` runs the scenario: idle power low and high, forecast, seeds."""
+    return 2 + (_foresees(world) and spreads.forecast_share > 0) + spreads.seeds
 
 
 def _rerun(

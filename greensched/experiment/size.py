@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,24 +34,22 @@ from greensched.experiment.size_probe import (
     scales,
     seen,
 )
-from greensched.experiment.size_pursuit import Pursued, Pursuit
+from greensched.experiment.size_pursuit import RUNS, Pursued, Pursuit
 from greensched.experiment.size_search import Ask, Found, search
+from greensched.experiment.tally import Tally
 from greensched.experiment.world import shared
 from greensched.model import NONE, ROLE_CODES
 from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from greensched.engine.result import RunResult
     from greensched.experiment.partition import Partition
     from greensched.experiment.result import Result
     from greensched.experiment.size_search import Size
+    from greensched.experiment.tally import Progress
     from greensched.experiment.world import Shared
     from greensched.model import IntArray, Policy
     from greensched.scenario import Scenario
-
-    Progress = Callable[[str, float], None]
 
 
 def size(
@@ -75,13 +74,17 @@ def size(
     base = baseline_for(scenario, world.workload.services)
     if scenario.baseline.kind == "autoscaled":
         names["baseline"] = base.policies
+    whole = scenario.baseline.kind == "as-recorded"
+    counted = Tally.of(progress)
+    counted.expect(2 + (known is None) + whole)  # static-peak is looked for, and looked at
+    searches = counted.part(RUNS * len(names), guessed=True)
     with Lent(world) as lent:
-        plan = _planned(lent, known, progress)
-        found = _searched(plan, names, executor, progress)
-        static = _fixed(plan, plan.pools.size, None if known is None else known.static_peak.run)
+        plan = _planned(lent, known, counted)
+        found = _searched(plan, names, executor, searches)
+        run = None if known is None else known.static_peak.run
+        static = _fixed(plan, plan.pools.size, run, counted)
         if "baseline" not in names:
-            whole = scenario.baseline.kind == "as-recorded"
-            found["baseline"] = _fixed(plan, plan.pools.most, None) if whole else static
+            found["baseline"] = _fixed(plan, plan.pools.most, None, counted) if whole else static
     names.setdefault("baseline", base.policies)
     sized = {
         name: Sized.of(plan.shared, plan.pools, one, names.get(name, ()))
@@ -145,10 +148,16 @@ class _Plan:
         return np.minimum(self.replicas, peak_replicas(unknown, headroom)[0])
 
 
-def _planned(lent: Lent, known: Result | None, progress: Progress | None) -> _Plan:
+def typical_runs(scenario: Scenario) -> int:
+    """Return how many runs `size` typically takes after `run`."""
+    return 2 + RUNS * (1 + (scenario.baseline.kind == "autoscaled"))
+
+
+def _planned(lent: Lent, known: Result | None, counted: Tally) -> _Plan:
     """Return the machines that may be given up and the limits that have to be kept."""
     world, scenario = lent.world, lent.world.scenario
-    static = static_peak(world, progress)
+    static = static_peak(world, counted)
+    counted.ended()
     pools = _pools(world, static)
     base = baseline_for(scenario, world.workload.services)
     if known is None:
@@ -156,8 +165,9 @@ def _planned(lent: Lent, known: Result | None, progress: Progress | None) -> _Pl
         setting = world.setting(
             "baseline", policies=base.policies, roles=begin.roles, replicas=begin.replicas
         )
-        told = None if progress is None else (lambda share: progress("baseline", share))
+        told = partial(counted, "baseline")
         reference: RunResult = Simulation(setting, told).finish().result()
+        counted.ended()
     else:
         reference = known.baseline.run
     limits, findings = _limits(world, reference)
@@ -244,7 +254,7 @@ def _searched(
     plan: _Plan,
     names: dict[str, tuple[Policy, ...]],
     executor: Executor,
-    progress: Progress | None,
+    counted: Tally | None,
 ) -> dict[str, Found]:
     """Return what each search finds; sets that differ in what packs databases share one.
 
@@ -257,12 +267,13 @@ def _searched(
         name: Pursued(policies=policies, steps=search(starts, plan.floor))
         for policies, name in reversed(first.items())
     }
-    found = Pursuit(searches, plan.task, progress).through(executor)
+    found = Pursuit(searches, plan.task, counted).through(executor)
     return {name: found[first[policies]] for name, policies in running.items()}
 
 
-def _fixed(plan: _Plan, size: Size, run: RunResult | None) -> Found:
+def _fixed(plan: _Plan, size: Size, run: RunResult | None, counted: Tally) -> Found:
     """Return a fleet that is what it is by definition, its limits looked at."""
     task = plan.task((), Ask(size=size))
-    verdict = None if run is None else seen(task, run)
-    return Found(size=size, verdict=verdict or probe(task, None), tried=1)
+    verdict = (None if run is None else seen(task, run)) or probe(task, partial(counted, "sizes"))
+    counted.ended()
+    return Found(size=size, verdict=verdict, tried=1)

@@ -128,7 +128,8 @@ class Sizing:
         run's total, as a machine that is only switched off avoids nothing.
         """
         before, after = self.bought(self.baseline), self.bought(self.scenario_size)
-        if before is None or after is None:
+        known = any(kind.embodied_known for kind in self.shared.fleet)
+        if before is None or after is None or not known:
             return None
         sums = dict.fromkeys(("low", "mid", "high"), 0.0)
         for kind, a, b in zip(self.shared.fleet, before, after, strict=True):

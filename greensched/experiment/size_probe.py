@@ -21,8 +21,9 @@ from greensched.model import NONE, ROLE_CODES
 from greensched.units import CPU_M_PER_CORE, MS_PER_H, MS_PER_S, S_PER_H
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from greensched.engine.result import RunResult
-    from greensched.experiment.executor import Tell
     from greensched.experiment.lent import Lent
     from greensched.experiment.size_limits import Limits
     from greensched.experiment.world import Shared
@@ -99,8 +100,8 @@ class _Stop(Exception):  # noqa: N818 not an error: a run that has told enough
         self.verdict = verdict
 
 
-def probe(task: Task, tell: Tell) -> Verdict:
-    """Return whether the fleet of `task` keeps its limits."""
+def probe(task: Task, tell: Callable[[float], None] | None) -> Verdict:
+    """Return whether the fleet of `task` keeps its limits; `tell` is told the share done."""
     shared = task.shared
     guard = _Guard(task, shared, tell)
     guard.simulation = simulation = Simulation(task.setting(shared), guard)
@@ -182,7 +183,7 @@ def work_core_h(shared: Shared, run: RunResult) -> float:
 class _Guard:
     """Is called as a run goes on; stops it once a limit is out of reach."""
 
-    def __init__(self, task: Task, shared: Shared, tell: Tell) -> None:
+    def __init__(self, task: Task, shared: Shared, tell: Callable[[float], None] | None) -> None:
         """Work out once what each limit allows in all."""
         self.simulation: Simulation | None = None
         self.fullness = Fullness()
@@ -205,7 +206,7 @@ class _Guard:
     def __call__(self, share: float) -> None:
         """Look at the run; raises `_Stop` where it has told enough."""
         if self._tell is not None:
-            self._tell("sizing", share)
+            self._tell(share)
         assert self.simulation is not None
         world = self.simulation.world
         now_ms = int(world.w[0]["now_ms"])

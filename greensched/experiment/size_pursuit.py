@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -11,11 +12,12 @@ if TYPE_CHECKING:
     from greensched.experiment.executor import Executor, Tell
     from greensched.experiment.size_probe import Task, Verdict
     from greensched.experiment.size_search import Ask, Found, Known, Search
+    from greensched.experiment.tally import Tally
     from greensched.model import Policy
 
     Policies = tuple[Policy, ...]
 
-RUNS: Final = 16  # that a search typically takes; for the progress only
+RUNS: Final = 16  # that a search typically takes; for what is told of the time left only
 
 
 @dataclass(slots=True)
@@ -26,6 +28,7 @@ class Pursued:
     steps: Search
     asked: list[Ask] = field(default_factory=list)
     found: Found | None = None
+    tried: int = 0
 
     def go_on(self, answers: Known | None) -> None:
         """Let the search take answers and ask again, unless it has ended."""
@@ -39,9 +42,10 @@ class Pursued:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A run that the search `name` asks for."""
+    """A run that the search `name` asks for; `what` says how far all searches are."""
 
     name: str
+    what: str
     ask: Ask
     task: Task
 
@@ -50,7 +54,7 @@ def tried(trial: Trial, tell: Tell) -> Verdict:
     """Return what a run says."""
     from greensched.experiment.size_probe import probe
 
-    return probe(trial.task, tell)
+    return probe(trial.task, None if tell is None else partial(tell, trial.what))
 
 
 class Pursuit:
@@ -60,18 +64,21 @@ class Pursuit:
     """
 
     def __init__(
-        self, searches: dict[str, Pursued], task: Callable[[Policies, Ask], Task], tell: Tell
+        self,
+        searches: dict[str, Pursued],
+        task: Callable[[Policies, Ask], Task],
+        counted: Tally | None,
     ) -> None:
         """Begin the searches; `task` gives the run that answers."""
-        self._searches, self._task, self._told = searches, task, tell
+        self._searches, self._task, self._counted = searches, task, counted
         self._begun: set[tuple[str, Ask]] = set()
-        self._done = 0
         for one in searches.values():
             one.go_on(None)
 
     def through(self, executor: Executor) -> dict[str, Found]:
         """Return what each search finds."""
-        executor.pursue(tried, self._wanted, self._take, self._tell)
+        self._expect()
+        executor.pursue(tried, self._wanted, self._take, self._counted)
         return {name: one.found for name, one in self._searches.items() if one.found is not None}
 
     def _wanted(self) -> Trial | None:
@@ -83,16 +90,26 @@ class Pursuit:
             if (name, ask) not in self._begun:
                 self._begun.add((name, ask))
                 policies = self._searches[name].policies
-                return Trial(name=name, ask=ask, task=self._task(policies, ask))
+                task = self._task(policies, ask)
+                return Trial(name=name, what=self._what, ask=ask, task=task)
         return None
+
+    @property
+    def _what(self) -> str:
+        """Return how many searches have ended, in words."""
+        found = sum(one.found is not None for one in self._searches.values())
+        return f"sizes, {found} of {len(self._searches)} fleets found"
 
     def _take(self, trial: Trial, verdict: Verdict) -> None:
         """Tell a search what it asked for."""
-        self._done += 1
-        self._searches[trial.name].go_on({trial.ask: verdict})
+        search = self._searches[trial.name]
+        search.tried += 1
+        search.go_on({trial.ask: verdict})
+        self._expect()
 
-    def _tell(self, what: str, share: float) -> None:
-        """Tell how far all searches are."""
-        if self._told is not None:
-            of = RUNS * len(self._searches)
-            self._told(what, min(0.99, (self._done + share) / of))
+    def _expect(self) -> None:
+        """Say how many runs are likely to come: nobody knows before a search has ended."""
+        if self._counted is not None:
+            open_ones = [one for one in self._searches.values() if one.found is None]
+            left = sum(max(1, RUNS - one.tried) for one in open_ones)
+            self._counted.expect(left, guessed=True)

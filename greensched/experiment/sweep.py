@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from greensched.experiment.tally import Progress
     from greensched.scenario import Scenario
 
     Keep = Callable[[list["Row"]], None]
@@ -73,7 +74,7 @@ def sweep(
     grid: Mapping[str, Sequence[Any]] | Sequence[Axis],
     *,
     executor: Any = None,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
     done: Sequence[Row] = (),
     keep: Keep | None = None,
 ) -> Sweep:
@@ -263,8 +264,8 @@ def frame(rows: Sequence[Row], axes: Sequence[Axis]) -> pd.DataFrame:
     return pd.DataFrame(made, columns=columns)
 
 
-def _teller(progress: Callable[[str, float], None] | None, count: int) -> Callable[[int], None]:
+def _teller(progress: Progress | None, count: int) -> Callable[[int], None]:
     """Return what tells how many of `count` points are done."""
     if progress is None:
         return lambda _done: None
-    return lambda done: progress(f"{count:,} points", done / count)
+    return lambda done: progress("sweep", done / count, f"{done:,} of {count:,} points")

@@ -58,6 +58,7 @@ class MachineType:
     wake_ms: int = 30_000  # sleeping -> on
     sleep_w: float = 5.0
     off_w: float = 5.0
+    embodied_known: bool = False  # else it counts as 0
     embodied_kg: float = 0.0
     embodied_low_kg: float = 0.0
     embodied_high_kg: float = 0.0

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import escape_control
-from greensched.report.difference import ENERGY, MACHINES, SCOPE2, by_key
+from greensched.report.difference import by_key
+from greensched.report.difference_rows import ENERGY, MACHINES, SCOPE2
 from greensched.report.schema import ATTRIBUTION_KEYS, ATTRIBUTION_SCHEMA
 from greensched.report.tables import csv_text, plain
 from greensched.report.words import fitted, number

@@ -6,13 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.report.difference import (
-    ENERGY,
-    MACHINES,
-    SCOPE2,
     by_key,
     look_up,
     why_nothing,
 )
+from greensched.report.difference_rows import ENERGY, MACHINES, SCOPE2
 from greensched.report.words import number, plural, span
 from greensched.units import MS_PER_S, S_PER_H, S_PER_MIN
 

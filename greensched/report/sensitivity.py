@@ -39,7 +39,7 @@ def _lines(found: Sensitivity) -> Iterator[str]:
     yield f"{summary['name']}: how sure, against {kind}   {stamp(summary)}"
     yield ""
     for group, title in (("scenario", "scenario"), ("savings", f"saved over {kind}")):
-        rows = [_cells(found, group, name) for name in LABELS]
+        rows = [_cells(found, group, name) for name in LABELS if f"{group}.{name}" in found.mid]
         yield from _table([[title, "least", "", "middle", "", "most"], *rows])
         yield ""
     unit, divisor = _unit(FIGURE, found)

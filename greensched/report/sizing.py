@@ -17,6 +17,7 @@ SCHEMA_FILE: Final = "sizing.schema.json"
 LABEL_WIDTH: Final = 29
 WIDTHS: Final = (12, 13, 12, 14, 8, 9)  # of the columns behind the label
 STATIC_PEAK, STATIC_PEAK_COLUMN = "static-peak", 2
+SIZED: Final = "autoscaled"  # the baseline whose fleet is searched for, as the scenario's is
 
 
 def sizing_schema() -> dict[str, Any]:
@@ -116,7 +117,12 @@ def notes(given: Mapping[str, Any]) -> list[str]:
     texts = list(dict.fromkeys(limit["text"] for limit in given["limited_by"]))
     if given["machines"] is None:
         why = f": {texts[0]}" if texts else ""
-        return [f"not even the whole fleet keeps the scenario's objectives{why}"]
+        kinds = {given["baseline_kind"], STATIC_PEAK} - {SIZED}
+        fixed = f"{' and '.join(sorted(kinds))} are {'its' if len(kinds) == 1 else 'their'}"
+        return [
+            f"not even the whole fleet keeps the scenario's objectives{why}",
+            f"the machines of {fixed} definition, whether they keep objectives or not",
+        ]
     return [f"with one machine less: {text}" for text in texts]
 
 

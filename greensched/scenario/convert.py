@@ -86,6 +86,7 @@ def typed_machine(spec: TypedMachine) -> MachineType:
     if spec.embodied is None:
         low_kg, middle_kg, high_kg = known.embodied_kg
         common |= {
+            "embodied_known": True,
             "embodied_kg": middle_kg,
             "embodied_low_kg": low_kg,
             "embodied_high_kg": high_kg,
@@ -186,10 +187,11 @@ def _common(spec: MachineBase, peak_w: float) -> dict[str, Any]:
 
 
 def _embodied(spec: Embodied | None) -> dict[str, Any]:
-    """Return the embodied fields; none given is zero."""
+    """Return the embodied fields; none given is not known, and counts as zero."""
     if spec is None:
         return {}
     return {
+        "embodied_known": True,
         "embodied_kg": spec.kgco2e,
         "embodied_low_kg": spec.range[0],
         "embodied_high_kg": spec.range[1],

@@ -51,12 +51,12 @@ def effects_kg(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, float] |
     before, after = (round(one["scope2_location_kg"] * MG_PER_KG) for one in (a, b))
     found = explain(before, after, *factors)
     effects = {name: value / MG_PER_KG for name, value in found.items()}
-    return effects | {EMBODIED: b[EMBODIED] - a[EMBODIED]}
+    return effects | {EMBODIED: (b[EMBODIED] or 0.0) - (a[EMBODIED] or 0.0)}
 
 
 def emissions_kg(outcome: Mapping[str, Any]) -> float:
-    """Return scope 2 (location) and the embodied share [kgCO2e]."""
-    both: float = outcome["scope2_location_kg"] + outcome[EMBODIED]
+    """Return scope 2 (location) and the embodied share, where it is known [kgCO2e]."""
+    both: float = outcome["scope2_location_kg"] + (outcome[EMBODIED] or 0.0)
     return both
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from greensched.report import difference
+from greensched.report import difference, difference_rows
 from greensched.report.charts import chart as c
+from greensched.report.charts.causes import emissions_kg
 from greensched.report.words import digits_apart, digits_for, number, unit_for
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ def scale(summary: Mapping[str, Any]) -> tuple[float, str, int]:
     Scope 2 has no fewer decimals than the table of differences gives it.
     """
     runs = (summary["baseline"], summary["scenario"])
-    sums = [run["scope2_location_kg"] + run["embodied_kg"] for run in runs]
+    sums = [emissions_kg(run) for run in runs]
     divisor, unit = unit_for("kg", sums)
     before, after = (v / divisor for v in sums)
-    own = difference.by_key(summary)[difference.SCOPE2]
+    own = difference.by_key(summary)[difference_rows.SCOPE2]
     least = own.digits if own.unit == unit else 0
     return divisor, unit, digits_apart(before, after, max(least, digits_for((before, after))))
 
@@ -37,19 +38,18 @@ def scopes(summary: Mapping[str, Any]) -> c.Chart:
 
     kind = summary["baseline"]["kind"]
     outcomes = {kind: summary["baseline"], "scenario": summary["scenario"]}
-    sums = [o["scope2_location_kg"] + o["embodied_kg"] for o in outcomes.values()]
+    known = summary["scenario"]["embodied_kg"] is not None
+    sums = [emissions_kg(one) for one in outcomes.values()]
     divisor, unit, digits = scale(summary)
     column = f"emissions_{unit}"
     rows = []
     for run, own in outcomes.items():
         scope2 = own["scope2_location_kg"] / divisor
-        mid, low, high = (
-            own[k] / divisor for k in ("embodied_kg", "embodied_low_kg", "embodied_high_kg")
-        )
         rows.append((run, SCOPE2, scope2, scope2, scope2))
-        rows.append((run, SCOPE3, mid, low, high))
+        if known:
+            keys = ("embodied_kg", "embodied_low_kg", "embodied_high_kg")
+            rows.append((run, SCOPE3, *(own[k] / divisor for k in keys)))
     frame = pd.DataFrame(rows, columns=["run", "scope", column, f"low_{unit}", f"high_{unit}"])
-    share = summary["scenario"]["embodied_kg"] / sums[1] if sums[1] else 0.0
     change = (sums[0] - sums[1]) / divisor
     word = "less" if change >= 0 else "more"
     return c.Chart(
@@ -58,12 +58,24 @@ def scopes(summary: Mapping[str, Any]) -> c.Chart:
         sees=(
             f"{number(sums[1] / divisor, digits)} {unit}CO2e in the scenario, "
             f"{number(abs(change), digits)} {unit} {word} than under {kind}; "
-            f"{number(100 * share, 0)} % of them are the machines' embodied share, which "
-            "switching off does not lower."
+            + _share(summary["scenario"]["embodied_kg"], sums[1])
         ),
-        caption="Whiskers: embodied emissions with the low and the high factors of the machines.",
+        caption="Whiskers: embodied emissions with the low and the high factors of the machines."
+        if known
+        else "",
         data=frame,
         definition=_definition(frame, unit, kind),
+    )
+
+
+def _share(embodied_kg: float | None, whole_kg: float) -> str:
+    """Return what part of the emissions is of the machines' making, in words."""
+    if embodied_kg is None:
+        return "the machines' embodied share is not known, and not counted."
+    share = embodied_kg / whole_kg if whole_kg else 0.0
+    return (
+        f"{number(100 * share, 0)} % of them are the machines' embodied share, which "
+        "switching off does not lower."
     )
 
 

@@ -160,7 +160,7 @@ def _sides(source: Source, run: str, name: str) -> tuple[int, int]:
         return int(rows["energy_facility_mwh"].sum()), total
     if name == "sum of entries = emissions":
         total = round(told["scope2_location_kg"] * MG_PER_KG)
-        total += round(told["embodied_kg"] * MG_PER_KG)
+        total += round((told["embodied_kg"] or 0.0) * MG_PER_KG)
         return int(source.entries(run, "scope")["emissions_mg"].sum()), total
     held = source.parts(run, "machine", "machine_ms")["value"].sum()
     return round(held), source.summary["demand"]["machines"] * source.end_ms(run)

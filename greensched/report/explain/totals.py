@@ -126,6 +126,8 @@ def _counted(source: Source, run: str) -> pd.DataFrame:
 
 
 def _embodied(source: Source, run: str, *, column: str, factor: str) -> Figure:
+    if source.summary[run]["embodied_kg"] is None:
+        return Figure(value=None, notes=("the scenario gives 'embodied' for no machine type",))
     rows = source.entries(run, "scope 3")
     kg = int(rows[column].sum()) / MG_PER_KG
     again, terms = 0.0, []

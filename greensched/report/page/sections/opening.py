@@ -8,13 +8,11 @@ from greensched.report import heading
 from greensched.report.attribution import shares
 from greensched.report.charts.service import judged, objectives_sentence
 from greensched.report.difference import (
-    ENERGY,
-    MACHINES,
-    SCOPE2,
     by_key,
     look_up,
     why_nothing,
 )
+from greensched.report.difference_rows import ENERGY, MACHINES, SCOPE2
 from greensched.report.page.html import paragraph, text
 from greensched.report.page.sections.sure import varied_inputs
 from greensched.report.words import number, plural, ranged, signed

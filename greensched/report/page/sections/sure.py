@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from greensched.report import heading, verification
+from greensched.report.charts.causes import emissions_kg
 from greensched.report.charts.scopes import scale
-from greensched.report.difference import ENERGY, MACHINES, SCOPE2, by_key
+from greensched.report.difference import by_key
+from greensched.report.difference_rows import ENERGY, MACHINES, SCOPE2
 from greensched.report.page.html import Section, figure, links, listed, paragraph, table, text
 from greensched.report.words import number, ranged, signed, unit_for
 from greensched.scenario.calibration import UNCALIBRATED
@@ -65,15 +67,25 @@ def _scopes(summary: Mapping[str, Any]) -> str:
     """Return the scopes as a table; what a run does not state says so."""
     runs = (summary["baseline"], summary["scenario"])
     kind = runs[0]["kind"]
-    both = [run["scope2_location_kg"] + run["embodied_kg"] for run in runs]
+    known = runs[1]["embodied_kg"] is not None
+    both = [emissions_kg(run) for run in runs]
     divisor, unit, digits = scale(summary)
 
     def cells(values: list[float]) -> list[str]:
         shown = [v / divisor for v in values]
         return [*(number(v, digits) for v in shown), signed(shown[1] - shown[0], digits)]
 
-    low, high = (runs[1][k] / divisor for k in ("embodied_low_kg", "embodied_high_kg"))
     nothing = ["–", "–", "–"]
+    made = [*nothing, "not counted: the scenario gives it for no machine type"]
+    if known:
+        low, high = (runs[1][k] / divisor for k in ("embodied_low_kg", "embodied_high_kg"))
+        made = [
+            *cells([run["embodied_kg"] for run in runs]),
+            (
+                f"time-linear over each machine's life; {number(low, 2)} .. {number(high, 2)} "
+                "with low and high factors"
+            ),
+        ]
     rows = [
         ["scope 1", *nothing, "not modelled: machines burn no fuel"],
         [
@@ -86,15 +98,8 @@ def _scopes(summary: Mapping[str, Any]) -> str:
             *nothing,
             "a scenario has no contracts; greensched disclose states a year by both methods",
         ],
-        [
-            "scope 3, category 2, embodied share",
-            *cells([run["embodied_kg"] for run in runs]),
-            (
-                f"time-linear over each machine's life; {number(low, 2)} .. {number(high, 2)} "
-                "with low and high factors"
-            ),
-        ],
-        ["location-based and embodied", *cells(both), ""],
+        ["scope 3, category 2, embodied share", *made],
+        ["location-based and embodied" if known else "location-based", *cells(both), ""],
     ]
     heads = ["", kind, "scenario", f"Δ {kind}", "how"]
     marks = ["", "", "", "", "total"]
