@@ -141,7 +141,7 @@ def test_bad_origin(tmp_path: Path, origin: str) -> None:
 def test_keys_that_cannot_be_written_or_read(tmp_path: Path) -> None:
     """A key that cannot be written or read, or that is none, is told with its place."""
     (tmp_path / "file").write_text("x", encoding="utf-8")
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(UsageError, match=r"cannot be written: (File exists|Not a directory)"):
         init_ledger(tmp_path / "l" / "l", ORIGIN, "operated", tmp_path / "file" / "own.key")
     case = new_case(tmp_path)
     text = case.key_file.read_text(encoding="utf-8")
@@ -151,6 +151,13 @@ def test_keys_that_cannot_be_written_or_read(tmp_path: Path) -> None:
     case.key_file.unlink()
     with pytest.raises(UsageError, match="without it nothing is appended"):
         case.append(job(1))
+
+
+def test_folders_of_a_key_are_made(tmp_path: Path) -> None:
+    """A key's folders are made where they are not there, and taken where they are."""
+    for place in ("a/b/c/own.key", "a/b/c/other.key"):
+        made = init_ledger(tmp_path / place[-9:-4] / "l", ORIGIN, "operated", tmp_path / place)
+        assert made.verifier_key == keys.read_key(tmp_path / place).verifier.text
 
 
 def test_another_key_appends_nothing(tmp_path: Path) -> None:
@@ -230,12 +237,13 @@ def test_rotation(tmp_path: Path) -> None:
     kept = old.verify().checkpoint
     new = rotated(old, tmp_path / "more")
     assert old.verifier_key != new.verifier_key
-    newest = rotated(new, tmp_path / "most")
-    assert 6 == newest.append(job(5))
-    for case in (old, new, newest):
+    newer = rotated(new, tmp_path / "most")
+    newest = rotated(newer, tmp_path / "last")
+    assert 7 == newest.append(job(5))
+    for case in (old, new, newer, newest):
         found = case.verify(kept)
         assert (verifier_key(newest.verifier_key), (3,)) == (found.key, found.compared)
-    for case in (old, new):
+    for case in (old, new, newer):
         with pytest.raises(UsageError, match="is signed with the key"):
             case.append(job(6))
     with pytest.raises(DataError, match="was never signed with"):
@@ -244,6 +252,17 @@ def test_rotation(tmp_path: Path) -> None:
             key_file=old.key_file,
             verifier_key=new_key(ORIGIN).verifier.text,
         ).verify()
+
+
+def test_no_key_is_handed_on_into_the_ledger_s_folder(tmp_path: Path) -> None:
+    """A new key in the ledger's folder is refused before it is written, and the old one signs."""
+    case = new_case(tmp_path)
+    place = case.ledger.parent / "new.key"
+    with Ledger(case.ledger, case.key_file) as opened:
+        with pytest.raises(UsageError, match="is in the ledger's folder"):
+            opened.rotate(place)
+        assert not place.exists()
+        assert 2 == opened.append([job(1)]).checkpoint.checkpoint.size
 
 
 def test_rotation_while_it_is_open(tmp_path: Path) -> None:

@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from greensched.errors import DataError
-from greensched.ledger import Ledger, files, read_checkpoint, read_contents, read_kept
+from greensched.ledger import (
+    Ledger,
+    files,
+    prove_growth,
+    prove_row,
+    read_checkpoint,
+    read_contents,
+    read_kept,
+)
 from tests.ledger.cases import Case, job, new_case
 from tests.ledger.damage import cuts, quick, sampled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 CI_CUTS = 4_000
@@ -115,6 +124,24 @@ def test_last_good_row_of_a_cut_file(tmp_path: Path) -> None:
             assert f'"job/{int(names[-1]) - 1}/1"'.encode() in data[: 4096 * pages]
     assert "none" == names[0]
     assert len(set(names)) > 10
+
+
+def test_a_last_page_that_nothing_reads(tmp_path: Path) -> None:
+    """A file that lacks its last byte is refused by all, though no row is in that page."""
+    case = new_case(tmp_path, [2])
+    kept = case.verify().checkpoint
+    with case.ledger.open("r+b") as stream:
+        stream.truncate(case.ledger.stat().st_size - 1)
+    acts: tuple[Callable[[], object], ...] = (
+        case.verify,
+        case.export,
+        lambda: case.append(job(9)),
+        lambda: prove_row(case.ledger, 1),
+        lambda: prove_growth(case.ledger, kept),
+    )
+    for act in acts:
+        with pytest.raises(DataError, match="it is cut off within its last page"):
+            act()
 
 
 def older(case: Case, tmp_path: Path) -> Case:

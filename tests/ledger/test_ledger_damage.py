@@ -244,16 +244,19 @@ def test_file_that_cannot_be_opened_in_its_folder(
     with pytest.raises(UsageError, match="cannot be read or written: refused"):
         case.verify()
     Refusing.code = sqlite3.SQLITE_CANTOPEN
+    assert 0 == Refusing.opened
 
 
 class Refusing:
     """A connection on which SQLite does nothing."""
 
     code = sqlite3.SQLITE_CANTOPEN
+    opened = 0
 
     def __init__(self, ledger: Path) -> None:
         """Be of a file."""
         self.ledger = ledger
+        Refusing.opened += 1
 
     def execute(self, _statement: str) -> None:
         """Refuse."""
@@ -262,7 +265,8 @@ class Refusing:
         raise error
 
     def close(self) -> None:
-        """Close nothing."""
+        """Be closed."""
+        Refusing.opened -= 1
 
 
 def test_disk_that_fails_while_rows_are_read(

@@ -83,6 +83,9 @@ def test_one_finding_more_is_told() -> None:
     with pytest.raises(DataError) as refused:
         raise_all([refusal(n) for n in range(FINDINGS_MAX + 1)])
     assert "and 1 more" in str(refused.value)
+    with pytest.raises(DataError) as refused:
+        raise_all([refusal(n) for n in range(FINDINGS_MAX)])
+    assert FINDINGS_MAX == len(refused.value.findings)
     raise_all([])
 
 
@@ -105,20 +108,22 @@ def test_an_opening_is_of_a_known_kind() -> None:
             read_opening(data)
 
 
-def test_a_published_checkpoint_is_no_program(case: Case) -> None:
-    """The file beside a ledger can be read by others and be run by nobody."""
-    path: Path = checkpoint_file(case.ledger)
-    assert 0 == path.stat().st_mode & 0o111
+def test_what_stands_beside_a_ledger_is_no_program(case: Case) -> None:
+    """The files beside a ledger can be read by others and be run by nobody."""
+    for path in (checkpoint_file(case.ledger), files.beside(case.ledger, "lock")):
+        assert 0 == path.stat().st_mode & 0o111
 
 
 def test_what_is_made_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Key and ledger with their folders, and a checkpoint; its folder where it is new alone."""
+    """Key and ledger, whole, with their folders; a checkpoint, its folder only where it is new."""
     synced: list[int] = []
+    lengths: list[int] = []
     for place, name in ((os, "fsync"), (files, "sync_data")):
         real = getattr(place, name)
 
         def sync(descriptor: int, real: Any = real) -> None:
             synced.append(os.fstat(descriptor).st_ino)
+            lengths.append(os.fstat(descriptor).st_size)
             real(descriptor)
 
         monkeypatch.setattr(place, name, sync)
@@ -127,6 +132,8 @@ def test_what_is_made_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     checkpoint = checkpoint_file(case.ledger)
     numbers = [path.stat().st_ino for path in (*made, checkpoint, case.ledger.parent)]
     assert numbers == synced
+    for path in (case.key_file, case.ledger, checkpoint):
+        assert path.stat().st_size == lengths[synced.index(path.stat().st_ino)]
     synced.clear()
     case.append(job(1))
     assert [checkpoint.stat().st_ino] == synced

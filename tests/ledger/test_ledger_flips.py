@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,7 +84,7 @@ def test_a_flipped_row_is_named(tmp_path: Path) -> None:
 
 
 def test_a_flip_of_the_index_is_found_where_asked(tmp_path: Path) -> None:
-    """The index of keys proves nothing; its damage is found by a thorough look alone."""
+    """The index of keys proves nothing: a thorough look alone finds it; rows are exported."""
     case = new_case(tmp_path, [5])
     data = case.ledger.read_bytes()
     place = data.index(b"job/3/1", data.index(b"job/3/1") + 1)  # after the record: the index
@@ -96,5 +97,6 @@ def test_a_flip_of_the_index_is_found_where_asked(tmp_path: Path) -> None:
         changed[place], changed[found[0]] = data[place], ord("k")
         case.ledger.write_bytes(changed)
     assert FOUND != state(case)
+    assert 6 == len(json.loads(case.export())["records"])
     with pytest.raises(DataError, match=r"row_of_key.*export them, and append them"):
         case.verify(thorough=True)

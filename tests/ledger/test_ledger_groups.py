@@ -11,7 +11,7 @@ import pytest
 from greensched.errors import DataError
 from greensched.ledger import Ledger, prove_growth, prove_row, store, verifier_key
 from greensched.ledger.groups import GROUP, KeptTree
-from greensched.ledger.tree import consistency_proof, inclusion_proof, roots_in
+from greensched.ledger.tree import consistency_proof, inclusion_proof, roots_in, tree_root
 from tests.ledger import verifier
 from tests.ledger.cases import Case, job, new_case
 from tests.ledger.test_ledger_damage import changed
@@ -74,6 +74,14 @@ def test_every_size_has_its_groups(
     assert size <= len(every)
 
 
+def test_groups_of_the_format(grown: tuple[Case, dict[int, SignedCheckpoint]]) -> None:
+    """As the format has it, group n is the root of the 256 rows from row 256 n on."""
+    every = leaves(grown[0])
+    expected = [(n, tree_root(every[256 * n : 256 * n + 256])) for n in range(5)]
+    with store.reading(grown[0].ledger) as connection:
+        assert expected == connection.execute("SELECT * FROM groups ORDER BY number").fetchall()
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -115,7 +123,7 @@ def test_a_ledger_of_format_1_has_no_groups(tmp_path: Path) -> None:
         connection.execute("PRAGMA user_version = 1")
         connection.commit()
     old = case.verify().checkpoint
-    assert 2 * GROUP + 2 == case.append(job(9_999))
+    assert 3 * GROUP + 1 == case.append(*(job(9_000 + n) for n in range(GROUP)))
     key = verifier_key(case.verifier_key)
     assert prove_row(case.ledger, 300).holds(key)
     assert prove_growth(case.ledger, old).holds(old, key)

@@ -16,6 +16,7 @@ from greensched.ledger.checkpoint import (
 from greensched.ledger.note import (
     NAME_BYTES_MAX,
     NOTE_BYTES_MAX,
+    Note,
     SigningKey,
     new_key,
     read_note,
@@ -198,6 +199,24 @@ def test_what_is_no_checkpoint(body: str, what: str) -> None:
     """A note is a checkpoint only with origin, plain number and whole root, signed by its own."""
     with pytest.raises(ValueError, match=what):
         read_checkpoint(checkpoint_text(body))
+
+
+def test_a_witness_may_sign_before_the_owner() -> None:
+    """A checkpoint that somebody else signed too is one; its anchor has the owner's signature."""
+    made = Checkpoint(origin="PeterNeumann", size=7, root=ROOT)
+    (ours,) = signed(made.body, own()).signatures
+    (theirs,) = signed(made.body, new_key("witness")).signatures
+    found = read_checkpoint(Note(body=made.body, signatures=(theirs, ours)).text)
+    assert made == found.checkpoint
+    assert SignedCheckpoint(checkpoint=made, note=signed(made.body, own())).anchor == found.anchor
+
+
+def test_the_longest_note() -> None:
+    """A note of 64 KiB is one, and one letter more is refused as too long."""
+    longest = "x" * (64 * 1024 - len(GO_NOTE)) + GO_NOTE
+    assert 65_536 == len(read_note(longest).text)
+    with pytest.raises(ValueError, match="at most 65536 characters"):
+        read_note("x" + longest)
 
 
 def test_an_anchor_has_one_spelling() -> None:

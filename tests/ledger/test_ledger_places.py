@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from greensched.errors import DataError, UsageError
-from greensched.ledger import Ledger, store
+from greensched.ledger import Ledger, init_ledger, store
 from tests.conftest import ROOT
-from tests.ledger.cases import Case, files, job, new_case
+from tests.ledger.cases import ORIGIN, Case, case_of, files, job, new_case
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -123,12 +123,20 @@ def test_files_of_another_format(tmp_path: Path, place: int, data: bytes, what: 
     assert other == case.ledger.read_bytes()
 
 
-@pytest.mark.parametrize("text", [b"", b"SQLite", b"SQLite format 3\x00" + b"\x00" * 40])
-def test_files_that_are_too_short(tmp_path: Path, text: bytes) -> None:
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (b"", "is no ledger"),
+        (b"SQLite", "is cut off within its first 100 bytes"),
+        (b"SQLite format 3\x00" + b"\x00" * 83, "is cut off within its first 100 bytes"),
+        (b"SQLite format 3\x00" + b"\x00" * 84, "is a database of something else"),
+    ],
+)
+def test_files_that_are_too_short(tmp_path: Path, text: bytes, what: str) -> None:
     """A file that ends within its header is refused, with no good row."""
     case = new_case(tmp_path, [2])
     case.ledger.write_bytes(text)
-    with pytest.raises(DataError, match="the last good row: none"):
+    with pytest.raises(DataError, match=f"{what}.*; the last good row: none"):
         case.verify()
 
 
@@ -143,12 +151,30 @@ def test_places_where_no_file_is(tmp_path: Path) -> None:
         case.verify()
 
 
-def test_other_tables(tmp_path: Path) -> None:
-    """A file with a table more, or a trigger, is not read as a ledger."""
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["CREATE TRIGGER t AFTER INSERT ON rows BEGIN SELECT 1; END"],
+        ["DROP INDEX row_of_key", "CREATE INDEX row_of_key ON rows (record)"],
+        ["DROP INDEX row_of_correction"],
+    ],
+)
+def test_other_tables(tmp_path: Path, statements: list[str]) -> None:
+    """A file with a trigger more, or with another index or one less, is not read as a ledger."""
     case = new_case(tmp_path, [2])
     connection = store.writer(case.ledger)
-    connection.execute("CREATE TRIGGER t AFTER INSERT ON rows BEGIN SELECT 1; END")
+    for statement in statements:
+        connection.execute(statement)
     connection.close()
     for act in (case.verify, lambda: case.append(job(9))):
         with pytest.raises(DataError, match="its tables are not a ledger's"):
             act()
+
+
+def test_an_interrupted_init_is_in_nobody_s_way(tmp_path: Path) -> None:
+    """A ledger is made where one was half made before."""
+    place = tmp_path / "ledger" / "l.sqlite"
+    place.parent.mkdir()
+    place.with_name("l.sqlite.part").write_bytes(b"SQLite format 3\x00" + b"?" * 200)
+    made = init_ledger(place, ORIGIN, "operated", tmp_path / "own.key")
+    assert 1 == case_of(made).verify().checkpoint.checkpoint.size

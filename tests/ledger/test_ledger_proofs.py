@@ -19,11 +19,14 @@ from greensched.ledger import (
     init_ledger,
     prove_growth,
     prove_row,
+    read_checkpoint,
     read_proof,
     verifier_key,
 )
-from greensched.ledger.note import new_key
+from greensched.ledger.checkpoint import Checkpoint
+from greensched.ledger.note import new_key, signed
 from greensched.ledger.text import export_text, read_records
+from greensched.ledger.tree import EMPTY_ROOT
 from tests.conftest import ROOT
 from tests.ledger import verifier
 from tests.ledger.cases import ORIGIN, Case, case_of, job, new_case
@@ -130,6 +133,15 @@ def test_growth_is_proved_to_both_verifiers(tmp_path: Path) -> None:
     rewritten = new_case(tmp_path / "rewritten", [2, 8])
     with pytest.raises(DataError, match="its first 4 rows were others"):
         prove_growth(rewritten.ledger, kept[2])
+
+
+@pytest.mark.parametrize(("origin", "size"), [(ORIGIN, 0), (ORIGIN, 13), ("example.org/x", 5)])
+def test_checkpoints_that_no_growth_is_from(case: Case, origin: str, size: int) -> None:
+    """From no rows, from more than there are and from another's rows no growth is proved."""
+    body = Checkpoint(origin=origin, size=size, root=EMPTY_ROOT).body
+    old = read_checkpoint(signed(body, new_key(origin)).text)
+    with pytest.raises(DataError, match=f"not a later state of {origin} with {size}"):
+        prove_growth(case.ledger, old)
 
 
 def test_rows_that_are_not_there(case: Case) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -70,6 +71,7 @@ def nested(depth: int) -> Any:
         ({"key": "a", "x": 1.0}, r"1\.0 is neither a text nor a whole number; use a smaller unit"),
         ({"key": "a", "x": float("nan")}, "nan is neither"),
         ({"key": "a", "x": {1: 2}}, "neither"),
+        ({"key": "a", "x": {"b": 2, 1: 2}}, "neither"),
         ({"key": "a", "x": b"bytes"}, "neither"),
         ({"key": "a", "x": "\ud800"}, "not Unicode"),
         ({"key": "a", "x": nested(DEPTH_MAX)}, "nested deeper than 8"),
@@ -92,9 +94,11 @@ def test_what_cannot_be_a_record(record: dict[str, Any], what: str) -> None:
 
 
 def test_limits_are_allowed() -> None:
-    """A record as deep and with a key as long as allowed is one."""
+    """A record as deep, as long and with a key as long as allowed is one."""
     record = {"key": "x" * KEY_BYTES_MAX, "x": nested(DEPTH_MAX - 1)}
     assert canonical(record) == row_of_record(record)
+    frame = len(canonical({"key": "a", "x": ""}))
+    assert RECORD_BYTES_MAX == len(row_of_record({"key": "a", "x": "x" * (65_536 - frame)}))
 
 
 def test_all_bad_records_are_told_at_once() -> None:
@@ -136,6 +140,10 @@ def test_records_of_a_run() -> None:
     first = {"type": "entry", "key": f"{run['key']}/1", "run": "baseline", "emissions_mg": 5}
     first |= {"start_utc_ms": 1704150000000, "end_utc_ms": 1704150300000}
     assert first == entries[0]
+    assert (1704150300000, 1704150600000) == (
+        entries[1]["start_utc_ms"],
+        entries[1]["end_utc_ms"],
+    )
     assert [f"{run['key']}/{n}" for n in (1, 2)] == [e["key"] for e in entries]
     assert len(rows_of_records([run, *entries])) == 3
 
@@ -143,6 +151,8 @@ def test_records_of_a_run() -> None:
 def test_key_of_a_run() -> None:
     """The order of inputs and the version change no run's key; scenario, inputs, correction do."""
     key = run_sha256("5c", ["ff", "ee"])
+    by_hand = b'{"inputs":["ee","ff"],"scenario_sha256":"5c"}'
+    assert hashlib.sha256(by_hand).hexdigest() == key
     assert key == run_sha256("5c", ["ee", "ff"])
     newer = next(run_records({**SUMMARY, "version": "9"}, ["ff", "ee"], ENTRIES))
     assert key == newer["key"]
