@@ -15,6 +15,7 @@ from hypothesis import given
 from greensched.accounting import Check, Pue, account, balance, constant_pue, rows, total
 from greensched.cli.main import main
 from greensched.experiment.outcome import Outcome
+from greensched.units import MS_PER_H
 from tests.accounting_cases import DAY, HOURS, factors_of, site_of
 from tests.properties.accounts import accounts
 from tests.report_cases import write_scenario
@@ -111,6 +112,30 @@ def test_a_machine_in_two_roles_is_found() -> None:
         for c in balance(replace(entries, machine_ms=gone), parts(entries), FLEET)
         if not c.ok and c.unit == "machine-ms"
     ]
+
+
+def test_a_machine_in_no_role_is_found() -> None:
+    """A machine missing in one hour is found, though other sites' machines are all there."""
+    entries = made()
+    less = entries.machine_ms.copy()
+    less[0, 0] -= 1
+    fleet = {**FLEET, ("sh", "none"): 0}
+    check = balance(replace(entries, machine_ms=less), parts(entries), fleet)[-1]
+    assert (False, -1) == (check.ok, check.difference)
+
+
+def test_what_balances_is_shown_with_its_figures() -> None:
+    """A check that holds names the machine time that it found, and allows no difference."""
+    facility, *_, fleet = balance(made(), parts(made()), FLEET)[1:]
+    assert (6 * MS_PER_H, 6 * MS_PER_H) == (fleet.left, fleet.right)
+    assert (0, 1) == (facility.tolerance, balance(made(5.0), parts(made()), FLEET)[1].tolerance)
+
+
+def test_a_site_without_machines_uses_nothing() -> None:
+    """A site that the factors name and that has no machines changes no balance."""
+    factors = factors_of()
+    empty = replace(factors, sites=(*factors.sites, site_of(site="sh")))
+    assert 0 == balance(account(DAY, empty), parts(made()), FLEET)[1].difference
 
 
 def test_a_machine_twice_in_a_short_interval_is_found() -> None:

@@ -138,7 +138,6 @@ def _reader(ledger: Path, *, lenient: bool) -> sqlite3.Connection:
             remedy = "copy both files to one and read them there"
             raise UsageError(Finding(where=str(ledger), what=what, remedy=remedy)) from None
         connection = _connect(ledger, "immutable=1")
-        connection.execute("BEGIN")
     except BaseException:
         connection.close()
         raise
@@ -149,8 +148,12 @@ def writer(ledger: Path) -> sqlite3.Connection:
     """Return a connection that can append."""
     check_header(ledger)
     connection = _connect(ledger, "mode=rw")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -125,7 +125,7 @@ def test_init_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files, "publish_checkpoint", full)
-    with pytest.raises(UsageError, match="No space left on device"):
+    with pytest.raises(UsageError, match="cannot be read or written: No space left on device;"):
         new_case(tmp_path)
     left = {p.name for p in tmp_path.rglob("*") if p.is_file()}
     assert {"l.sqlite.lock"} == left

@@ -194,6 +194,17 @@ def test_ledger_written_anew(tmp_path: Path) -> None:
         before.append(job(9))
 
 
+def test_as_many_other_rows(tmp_path: Path) -> None:
+    """Of as many rows as were acknowledged, but others, none is told as lost."""
+    case = new_case(tmp_path, [2])
+    before = older(case, tmp_path)
+    case.append(job(7))
+    before.append(job(8))
+    shutil.copy(files.checkpoint_file(case.ledger), files.checkpoint_file(before.ledger))
+    with pytest.raises(DataError, match="its rows are not those that were acknowledged"):
+        before.append(job(9))
+
+
 def test_checkpoint_behind_the_ledger(tmp_path: Path) -> None:
     """A crash between commit and checkpoint leaves it one append behind: that is no fault."""
     case = new_case(tmp_path, [2])

@@ -75,6 +75,16 @@ def test_a_checkpoint_of_another_key_is_refused(
         case.verify(other)
 
 
+def test_a_checkpoint_of_no_rows_is_refused(
+    grown: tuple[Case, list[SignedCheckpoint]],
+) -> None:
+    """A checkpoint of no rows, which no ledger signs, is not taken as kept from one."""
+    case, _ = grown
+    nothing = Checkpoint(origin=ORIGIN, size=0, root=EMPTY_ROOT)
+    with pytest.raises(DataError, match="bring it back from a copy"):
+        case.verify(told_by(key_of(case), nothing))
+
+
 def test_rows_that_nobody_signed_are_found(tmp_path: Path) -> None:
     """Rows behind those of the head are refused, and no more than the whole is told as read."""
     case = new_case(tmp_path, [5])

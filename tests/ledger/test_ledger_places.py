@@ -106,6 +106,7 @@ def open_path() -> Generator[Path, None, None]:
     [
         (60, (0).to_bytes(4, "big"), "has format 0, older than the formats 1 to 2"),
         (60, (3).to_bytes(4, "big"), "has format 3, newer than the formats 1 to 2"),
+        (60, b"\x01\x00\x00\x02", "has format 16777218, newer than the formats 1 to 2"),
         (68, b"NOTL", "is a database of something else"),
         (0, b"PK", "is no ledger"),
         (18, b"\x01\x01", "is damaged in its header"),

@@ -112,7 +112,7 @@ def test_a_refused_opening_leaves_no_file_open(case: Case) -> None:
 
 @pytest.mark.parametrize("act", ["verify", "append"])
 def test_a_malformed_file_is_told_as_such(case: Case, act: str) -> None:
-    """Of a file whose first page is destroyed SQLite's own words are told."""
+    """Of a file whose first page is destroyed SQLite's own words are told, and it is closed."""
     data = bytearray(case.ledger.read_bytes())
     data[100:140] = b"\xff" * 40
     case.ledger.write_bytes(data)
@@ -120,5 +120,8 @@ def test_a_malformed_file_is_told_as_such(case: Case, act: str) -> None:
         "verify": case.verify,
         "append": lambda: case.append(job(9)),
     }
-    with pytest.raises(DataError, match="database disk image is malformed"):
+    before = open_files()
+    with pytest.raises(DataError, match="database disk image is malformed") as refused:
         acts[act]()
+    assert before == open_files()
+    del refused

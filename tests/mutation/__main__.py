@@ -38,6 +38,7 @@ TESTS = (
     "tests/test_accounting_edges.py",
     "tests/test_accounting_integrate.py",
     "tests/test_accounting_lmdi.py",
+    "tests/test_accounting_prices.py",
     "tests/test_accounting_refusals.py",
     "tests/test_accounting_rounding.py",
     "tests/test_accounting_savings.py",
