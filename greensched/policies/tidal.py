@@ -163,7 +163,7 @@ class TidalTimetable:
         rested_ms = memory.rested_ms
         rest = rested_ms == NONE or now - rested_ms >= REST_PERIOD_MS
         sleep = NOTHING
-        wake = wake_for_queue(snapshot, m.role == BATCH, patience_ms=self.patience_ms)
+        wake = self._woken(snapshot)
         if out:
             sleep, wake = self._batch(snapshot, lent, wake, soon=soon, rest=rest)
         actions: list[Action] = []
@@ -181,6 +181,15 @@ class TidalTimetable:
             tried_ms=tried_ms,
             rested_ms=now if rest else rested_ms,
         )
+
+    def _woken(self, snapshot: Snapshot) -> IntArray:
+        """Return the dedicated batch machines to wake for jobs that wait."""
+        if not snapshot.queue.jobs:
+            return NOTHING
+        dedicated = snapshot.machines.role == BATCH
+        if not dedicated.any():
+            return NOTHING
+        return wake_for_queue(snapshot, dedicated, patience_ms=self.patience_ms)
 
     def _window(self, time_of_day_ms: int) -> tuple[bool, int]:
         """Return whether machines may be lent at this time of day, and how long still."""

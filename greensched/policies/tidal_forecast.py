@@ -12,7 +12,7 @@ from greensched.errors import Finding
 from greensched.forecast import LEADS_MS, QUANTILES, nothing_recent
 from greensched.model import LENT, NONE, ON, RECALL, WARM, Lend, Recall
 from greensched.model.pools import POOLS, by_pool, with_sums
-from greensched.policies.batch import wake_for_queue
+from greensched.policies.kernels.lending import add_work
 from greensched.policies.lending import Strength, Tenants, on_loan, spare_in_racks, within
 from greensched.policies.lent_batch import (
     could_sleep,
@@ -21,7 +21,7 @@ from greensched.policies.lent_batch import (
     to_take_in,
     wanted_cpu_m,
 )
-from greensched.policies.machines import ANY, BATCH, NOTHING, ONLINE, ours, power_actions
+from greensched.policies.machines import ANY, NOTHING, ONLINE, ours, power_actions
 from greensched.policies.memory import changed, frozen
 from greensched.policies.settings import check
 from greensched.policies.staffing import Staffing
@@ -150,7 +150,7 @@ class TidalForecast(TidalTimetable):
         if steady and not due and not rest and snapshot.queue.jobs == 0:
             return (), memory
         lent, out = on_loan(m)
-        wake = wake_for_queue(snapshot, m.role == BATCH, patience_ms=self.patience_ms)
+        wake = self._woken(snapshot)
         back, leave = NOTHING, NOTHING
         lends: tuple[Lend, ...] = ()
         if due or not steady:
@@ -200,13 +200,11 @@ class TidalForecast(TidalTimetable):
                 until_ms=frozen(np.zeros(machines, np.int64)),
             )
         quiet_ms = 0 if memory.seen_ms == NONE else now - snapshot.period_ms - memory.seen_ms
-        work_mc = memory.load_cpu_m * quiet_ms + load_cpu_m * snapshot.period_ms
-        return changed(
-            memory,
-            work_mc=frozen(memory.work_mc + work_mc),
-            load_cpu_m=frozen(load_cpu_m.copy()),
-            seen_ms=now,
-        )
+        seen = np.empty((2, len(load_cpu_m)))
+        before_cpu_m, period_ms = memory.load_cpu_m, snapshot.period_ms
+        add_work(before_cpu_m, quiet_ms, load_cpu_m, period_ms, memory.work_mc, seen)
+        work_mc, load_cpu_m = frozen(seen)
+        return changed(memory, work_mc=work_mc, load_cpu_m=load_cpu_m, seen_ms=now)
 
     def _breached_by(
         self, snapshot: Snapshot, lent: BoolArray, memory: TidalForecastMemory

@@ -22,6 +22,24 @@ def on_loan(lending: IntArray, lent: BoolArray) -> int:
 
 
 @entry
+def add_work(
+    before_cpu_m: FloatArray,
+    quiet_ms: int,
+    load_cpu_m: FloatArray,
+    period_ms: int,
+    before_mc: FloatArray,
+    seen: FloatArray,
+) -> None:
+    """Write the load x time of services and their load [2, services] after one more period.
+
+    Before it the load was `before_cpu_m` for `quiet_ms`.
+    """
+    for s in range(len(load_cpu_m)):
+        seen[0, s] = before_mc[s] + (before_cpu_m[s] * quiet_ms + load_cpu_m[s] * period_ms)
+        seen[1, s] = load_cpu_m[s]
+
+
+@entry
 def tenants(
     order: IntArray,
     machine: IntArray,
@@ -102,5 +120,7 @@ def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     kept, made, out = given(WHOLE), written(WHOLE), written(REAL)
     on_loan.compile((kept, written(FLAG)))
+    loads = given(REAL)
+    add_work.compile((loads, WHOLE, loads, WHOLE, loads, written(REAL, 2)))
     tenants.compile((*5 * (kept,), *6 * (made,), written(REAL, 2)))
     covering.compile((kept, kept, given(REAL, 2), made, out, written(FLAG)))
