@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
 
-from greensched.errors import DataError, Finding
+from greensched.errors import DataError, Finding, plural
 from greensched.units import MS_PER_DAY, MS_PER_H
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def _in_order(
     notes = []
     if bool(np.any(np.diff(times_ms) < 0)):
         late = int(np.sum(np.diff(times_ms) < 0))
-        notes.append(f"{where}: sorted, {late:,} rows were earlier than the one before")
+        notes.append(f"{where}: sorted, {plural(late, 'row')} earlier than the one before")
         order = np.argsort(times_ms, kind="stable")
         times_ms, values = times_ms[order], values[order]
     repeat = np.flatnonzero(np.diff(times_ms) == 0) + 1
@@ -304,7 +304,7 @@ def _filled(
                 )
                 for a, b in refused[:FINDINGS_MAX]
             ),
-            Finding(where=where, what=f"{len(gaps):,} gaps, {hours:g} h in all"),
+            Finding(where=where, what=f"{plural(len(gaps), 'gap')}, {hours:g} h in all"),
         )
     known = np.flatnonzero(~np.isnan(series))
     steps = np.arange(len(series))
@@ -316,7 +316,10 @@ def _filled(
     longest = max(int(grid_ms[b] - grid_ms[a]) for a, b in gaps) / MS_PER_H
     hours = sum(int(grid_ms[b] - grid_ms[a]) for a, b in gaps) / MS_PER_H
     return series, [
-        f"{where}: {hours:g} h in {len(gaps):,} gaps filled ({kind}), longest {longest:g} h"
+        (
+            f"{where}: {hours:g} h in {plural(len(gaps), 'gap')} filled ({kind}), "
+            f"longest {longest:g} h"
+        )
     ]
 
 
@@ -333,5 +336,8 @@ def frozen_notes(edges_ms: IntArray, values_g_per_kwh: FloatArray) -> list[str]:
     since = iso(int(edges_ms[starts[longest]]))
     hours = int(spans_ms[longest]) / MS_PER_H
     return [
-        f"one value for over a day, {len(frozen):,} times; longest from {since} for {hours:g} h"
+        (
+            f"one value for over a day, {plural(len(frozen), 'time')}; "
+            f"longest from {since} for {hours:g} h"
+        )
     ]

@@ -44,6 +44,11 @@ def escape_control(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
+def plural(count: int, noun: str) -> str:
+    """Return `1 job` or `20,153 jobs`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 class GreenschedError(Exception):
     """Base of all errors that are raised on purpose; `exit_code` is the process's."""
 

@@ -28,7 +28,7 @@ def test_the_autoscaler_is_set_as_the_scenario_says() -> None:
     base = baseline_for(scenario, build_workload(scenario).services)
     expected = AutoscaledAsTheyAre(targets=(0.0, 0.7), machines_min=4, empty_ms=300_000)
     assert (expected,) == base.policies
-    assert base.text.endswith("1 services scaled as they are, the others not")
+    assert base.text.endswith("1 service scaled as they are, the others not")
 
 
 def test_without_settings_nothing_changes() -> None:

@@ -155,7 +155,7 @@ def test_frozen_values_are_a_warning() -> None:
     """A value that stays the same for more than a day is reported, not refused."""
     assert not hourly(*([100.0] * 24)).findings
     (note,) = hourly(90.0, *([100.0] * 25)).findings
-    assert "one value for over a day, 1 times; longest from 2023-01-01T01:00:00Z for 25 h" == note
+    assert "one value for over a day, 1 time; longest from 2023-01-01T01:00:00Z for 25 h" == note
 
 
 def test_rows_are_sorted_and_repeats_dropped() -> None:
@@ -164,7 +164,7 @@ def test_rows_are_sorted_and_repeats_dropped() -> None:
     series = from_samples("XX", times_ms, np.array([200.0, 100.0, 300.0, 300.0]))
     assert [100.0, 200.0, 300.0] == series.values_g_per_kwh.tolist()
     assert (
-        "zone XX: sorted, 1 rows were earlier than the one before",
+        "zone XX: sorted, 1 row earlier than the one before",
         "zone XX: 1 repeated rows dropped",
     ) == series.findings
 

@@ -125,7 +125,7 @@ def test_import_from_a_feed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert 0 == done.exit_code, done.stderr
     assert "1 of 4 values null" in done.stderr
     assert "1 of 4 values not above 0" in done.stderr
-    assert "1 gaps, left as gaps" in done.stderr
+    assert "1 gap, left open" in done.stderr
     lines = (tmp_path / "w.csv").read_text(encoding="utf-8").splitlines()
     assert 3 == len(lines)
     assert (

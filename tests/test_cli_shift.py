@@ -180,7 +180,7 @@ def test_missing_intensity_is_an_error(files: Path) -> None:
     told = shift(files, "--policy", "plan")
     assert (3, True) == (told.exit_code, "no value for 2 h" in told.stderr)
     filled = shift(files, "--policy", "plan", "--fill", "hold")
-    assert (0, True) == (filled.exit_code, "2 h in 1 gaps filled (hold)" in filled.stderr)
+    assert (0, True) == (filled.exit_code, "2 h in 1 gap filled (hold)" in filled.stderr)
 
 
 def test_a_source_of_measured_values(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -232,7 +232,7 @@ def test_a_point_that_fails_is_told_and_the_others_are_written(folder: Path) -> 
         *("--out", out),
     )
     assert 2 == told.exit_code
-    assert "1 points could not be run; the first: " in told.stderr
+    assert "1 point could not be run; the first: " in told.stderr
     table = read_parquet(out / "points.parquet")
     assert [False, True] == table["error"].isna().tolist()
 

@@ -88,19 +88,19 @@ def test_unknown_zone_of_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (SINGLE, "row 2: '2023-01-01 01:00:00' has no offset; name the time zone"),
-        (LONG.replace("290", "abc"), "row 3: 'abc' is no number"),
-        (LONG.replace("290", "nan"), "row 3: 'nan' is not finite"),
-        (LONG.replace("2023-01-01T01", "01.01.2023 01"), "row 3: .* is no ISO 8601 time"),
-        (LONG.replace(",290", ""), "row 3: 2 cells where the header has 3"),
-        (LONG.replace(",290", ",290,1"), "row 3: 4 cells where the header has 3"),
+        (SINGLE, "row 1: '2023-01-01 01:00:00' has no offset; name the time zone"),
+        (LONG.replace("290", "abc"), "row 2: 'abc' is no number"),
+        (LONG.replace("290", "nan"), "row 2: 'nan' is not finite"),
+        (LONG.replace("2023-01-01T01", "01.01.2023 01"), "row 2: .* is no ISO 8601 time"),
+        (LONG.replace(",290", ""), "row 2: 2 cells where the header has 3"),
+        (LONG.replace(",290", ",290,1"), "row 2: 4 cells where the header has 3"),
         (LONG.replace("timestamp", "when"), "no time column"),
         ("", "is empty"),
         (LONG.replace("290", '"290'), "is no CSV text"),
         (LONG.replace("290", ""), "no value for 1 h"),
         (LONG.replace("290", "-1"), "-1.0 g/kWh is not above 0"),
         (LONG.replace("290", "2001"), "2001.0 g/kWh is not above 0 and at most 2,000"),
-        (LONG.replace("290", "1e400"), "row 3: '1e400' is not finite"),
+        (LONG.replace("290", "1e400"), "row 2: '1e400' is not finite"),
     ],
 )
 def test_bad_files_are_refused(tmp_path: Path, text: str, message: str) -> None:

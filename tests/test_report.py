@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from greensched.report import heading
 from greensched.report.difference import lines, result_columns, why_nothing
+from greensched.report.heading import captured
 from greensched.report.marked import result_csv, result_markdown
 from greensched.report.schema import summary_schema
 from greensched.report.tables import FORMULA, csv_text, read_parquet, write_parquet
@@ -223,6 +224,23 @@ def test_markdown_shows_names_as_they_are() -> None:
     text = result_markdown(made)
     assert "| energy, MWh (facility) | 12.71 | 14.62 | 11.03 | -1.68 | -13.2 |  |" in text
     assert "a\\|b \\*c\\*" in text
+
+
+def test_markdown_has_the_groups_of_the_table() -> None:
+    """Headings part machines of the fleet from those of services and batch, in every column."""
+    made = summary()
+    rows = [x for x in result_markdown(made).splitlines() if x.startswith("| ")]
+    cells = rows[0].count("|") - 1
+    for group in ("services", "batch"):
+        assert f"| **{group}** |" + "  |" * (cells - 1) in rows
+        assert f"\n{group}\n" in result_text(made, columns=100)
+
+
+def test_a_share_that_rounds_to_nothing_has_no_sign() -> None:
+    """-0.2 % of what the bound leaves is printed as 0 %, -3 % with its sign."""
+    shares = {"machines_on_mean": -0.002, "energy_facility_kwh": -0.03}
+    text = captured({"bounds": {"captured": shares}})
+    assert "leaves to save: 0 % of machines on, -3 % of energy (" in text
 
 
 def test_csv_keeps_numbers_as_they_are() -> None:

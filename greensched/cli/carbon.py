@@ -18,7 +18,7 @@ from greensched.cli.carbon_options import (
 )
 from greensched.cli.lazy import LazyGroup
 from greensched.cli.options import form, verbosity
-from greensched.errors import Finding, UsageError
+from greensched.errors import Finding, UsageError, plural
 
 if TYPE_CHECKING:
     from greensched.carbon import Fill
@@ -83,7 +83,7 @@ def import_(
         parts += fetched(source, wanted, from_text, until_ms)
     rows = sum(len(part) for part in parts)
     write_points(out, parts)
-    say.tell(f"{rows:,} values of {len(parts)} zone{'s' if len(parts) != 1 else ''} written")
+    say.tell(f"{plural(rows, 'value')} of {plural(len(parts), 'zone')} written")
     click.echo(out)
 
 

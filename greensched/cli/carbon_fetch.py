@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from greensched.carbon import iso
 from greensched.cli import say
 from greensched.cli.carbon_options import now_ms
-from greensched.errors import Finding, UsageError, escape_control
+from greensched.errors import Finding, UsageError, escape_control, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ def fetched(
             continue
         gaps = int((good.start_ms[1:] > good.end_ms[:-1]).sum())
         if gaps:
-            say.tell(escape_control(f"{source.name} {zone}: {gaps:,} gaps, left as gaps"))
+            say.tell(escape_control(f"{source.name} {zone}: {plural(gaps, 'gap')}, left open"))
         vintage = good.labels.vintage or (iso(until_ms)[:10] if source.live else "")
         parts.append(replace(good, labels=replace(good.labels, vintage=vintage)))
     return parts

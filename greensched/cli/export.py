@@ -9,6 +9,7 @@ import click
 
 from greensched.cli import say
 from greensched.cli.options import verbosity
+from greensched.errors import plural
 
 if TYPE_CHECKING:
     from greensched.export.decided import Decided
@@ -54,7 +55,7 @@ def export(result: Path, target: str, out: Path | None, time_zone: str, provider
         from greensched.report.outputs import write_texts
 
         write_texts(out.parent, {out.name: text})
-        say.tell(f"written   {out} ({len(made.documents)} documents)")
+        say.tell(f"written   {out} ({plural(len(made.documents), 'document')})")
     for line in made.not_expressed:
         say.tell(f"not expressed: {line}")
 

@@ -11,7 +11,7 @@ import click
 from greensched.cli import say
 from greensched.cli.ledger import file_argument
 from greensched.cli.options import form, verbosity
-from greensched.errors import DataError, Finding, UsageError
+from greensched.errors import DataError, Finding, UsageError, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -98,7 +98,9 @@ def _print_verified(found: Verified, form: str) -> None:
 
         click.echo(json_text(values), nl=False)
     else:
-        click.echo(f"ok   {found.origin} ({found.kind}): {now.size:,} rows, all as appended")
+        click.echo(
+            f"ok   {found.origin} ({found.kind}): {plural(now.size, 'row')}, all as appended"
+        )
         click.echo(f"     root {values['root']}, signed with {found.key.text}")
         for size in found.compared:
             click.echo(f"     continues the checkpoint of {size:,} rows that was kept")

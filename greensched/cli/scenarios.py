@@ -165,9 +165,10 @@ def validate(scenario: Path, form: str, **asked: Any) -> None:
     """Check SCENARIO and the files that it names; every error is told at once."""
     from greensched.cli.progress import reading
     from greensched.cli.running import Asked
+    from greensched.errors import plural
     from greensched.experiment.world import shared
     from greensched.report.outputs import json_text
-    from greensched.report.words import plural, span
+    from greensched.report.words import span
 
     loaded = Asked(path=scenario, **asked).load()
     with reading():

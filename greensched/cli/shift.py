@@ -199,9 +199,9 @@ def _case(
     """Return the study, other sites if any, what to tell of it, and what is true of each row."""
     from greensched.cli.shift_terms import begin
     from greensched.cli.traces import opened_trace
+    from greensched.errors import plural
     from greensched.model import NONE
     from greensched.report.shifting import heading, is_annual
-    from greensched.report.words import plural
     from greensched.shift import Site, Space, case, last_ms
     from greensched.ticks import on_ticks
 

@@ -13,7 +13,7 @@ import click
 from greensched.cli import say
 from greensched.cli.options import form, scenario_options, verbosity, workers_option
 from greensched.cli.running import FORMS, Asked, check_balance, typed
-from greensched.errors import InternalError
+from greensched.errors import InternalError, plural
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -96,7 +96,8 @@ def sweep(
         _report(loaded, done)
     if done.failed:
         say.tell(
-            f"{len(done.failed):,} points could not be run; the first: {done.failed[0]['error']}"
+            f"{plural(len(done.failed), 'point')} could not be run; "
+            f"the first: {done.failed[0]['error']}"
         )
         raise click.exceptions.Exit(2)
 
@@ -204,7 +205,7 @@ def _printed(done: Sweep, given: dict[str, Any], form: str) -> str:
     padded = [[c.rjust(w) for c, w in zip(row, widths, strict=True)] for row in rows]
     lines = beside(padded, kept=len(given["axes"]))
     more = len(done.rows) - ROWS_MAX
-    lines += [f"and {more:,} points more in points.parquet"] if more > 0 else []
+    lines += [f"and {plural(more, 'point')} more in points.parquet"] if more > 0 else []
     lines += [ENDS] if ends_h(done.table) else []
     return "\n".join(lines) + "\n"
 

@@ -110,9 +110,13 @@ def fetch(url: str, out: Path, **given: Any) -> None:
 
 def _rows(made: Trace) -> str:
     """Return how many rows of each kind a trace has, in words."""
+    from greensched.errors import plural
+
     kinds = ("services", "jobs", "machines", "databases")
     found = [(kind, getattr(made, kind)) for kind in kinds]
-    return ", ".join(f"{len(noun):,} {kind}" for kind, noun in found if noun is not None)
+    return ", ".join(
+        plural(len(noun), kind.removesuffix("s")) for kind, noun in found if noun is not None
+    )
 
 
 def opened_trace(files: Sequence[Path], given: dict[str, Any]) -> Trace:
@@ -148,8 +152,8 @@ def inspect(files: tuple[Path, ...], form: str, **given: Any) -> None:
 
 def _told(found: dict[str, Any]) -> list[str]:
     """Return what `inspect` found, a line a fact."""
-    from greensched.errors import escape_control
-    from greensched.report.words import plural, span
+    from greensched.errors import escape_control, plural
+    from greensched.report.words import span
 
     told = []
     for kind in ("services", "jobs", "machines", "databases"):
@@ -172,8 +176,8 @@ def _told(found: dict[str, Any]) -> list[str]:
 
 def _over_time(found: dict[str, Any]) -> list[str]:
     """Return the lines on concurrency, load over the span and the shape of the day."""
+    from greensched.errors import plural
     from greensched.readers.inspect import sparkline
-    from greensched.report.words import plural
 
     over, told = found["concurrency"], []
     most = max(over["jobs_max"], default=0)

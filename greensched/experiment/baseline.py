@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from greensched import registry
-from greensched.errors import Finding, ScenarioError
+from greensched.errors import Finding, ScenarioError, plural
 from greensched.policies.autoscaled import Autoscaled, AutoscaledAsTheyAre
 from greensched.scenario.words import near
 
@@ -33,7 +33,9 @@ def baseline_for(scenario: Scenario, services: Services | None) -> Baseline:
     names = () if services is None else services.names
     _check_names(scenario, tuple(spec.targets), names)
     targets = tuple(spec.targets.get(name, 0.0) for name in names)
-    text = f"{base.text}; {len(spec.targets):,} services scaled as they are, the others not"
+    text = (
+        f"{base.text}; {plural(len(spec.targets), 'service')} scaled as they are, the others not"
+    )
     policy = AutoscaledAsTheyAre(targets=targets, **settings)
     return replace(base, text=text, policies=(policy,))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from greensched.accounting import ROLES_ON
 from greensched.engine.databases import limits, machine_groups
+from greensched.errors import plural
 from greensched.model import NONE, ROLE_CODES
 from greensched.policies.packing import Room, Terms, case_of, lower_bound, sum_of_peaks, unplaced
 from greensched.units import MS_PER_MIN, S_PER_H
@@ -63,7 +64,7 @@ def first_places(shared: Shared) -> tuple[IntArray | None, tuple[str, ...]]:
     missing = unplaced(plan)
     if not missing:
         return places, ()
-    return places, (f"{missing} replicas of databases found no room in the fleet",)
+    return places, (f"{plural(missing, 'replica')} of databases found no room in the fleet",)
 
 
 def fewest_for_databases(shared: Shared) -> int | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from greensched.engine.simulate import Simulation, simulate
+from greensched.errors import plural
 from greensched.experiment.databases import DATABASE, first_places
 from greensched.experiment.levels import batch_level
 from greensched.experiment.spare import spares
@@ -75,14 +76,15 @@ def static_peak(shared: Shared, progress: Callable[[str, float], None] | None) -
         replicas, guessed = peak_replicas(services, shared.scenario.baseline.headroom)
         if guessed:
             headroom = shared.scenario.baseline.headroom
-            who = "1 service" if guessed == 1 else f"{guessed:,} services"
             findings.append(
-                f"{who} without recorded replicas: peak load x {1 + headroom:g} assumed"
+                f"{plural(guessed, 'service')} without recorded replicas: "
+                f"peak load x {1 + headroom:g} assumed"
             )
         used, missing = _filled(shared, own, replicas)
         roles[used] = _ONLINE
         if missing:
-            findings.append(f"{missing} replicas of the static peak found no room in the fleet")
+            who = plural(missing, "replica")
+            findings.append(f"{who} of the static peak found no room in the fleet")
     if jobs is not None and len(jobs):
         rest = np.flatnonzero((roles == NONE) & (own != _ONLINE) & (own != DATABASE))
         findings += _give_to_batch(shared, roles, rest, progress)
@@ -91,7 +93,10 @@ def static_peak(shared: Shared, progress: Callable[[str, float], None] | None) -
         roles[places[places != NONE]] = DATABASE
     spare = _keep_spare(shared, roles, own)
     if spare:
-        findings.append(f"{spare} machines beyond static-peak are spare, for when others are out")
+        findings.append(
+            f"{plural(spare, 'machine')} beyond static-peak {'is' if spare == 1 else 'are'} "
+            "spare, for when others are out"
+        )
     return Partition(
         roles=roles,
         replicas=replicas,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from greensched.accounting import Factors, SiteFactors, machine_factors, site_factors
-from greensched.errors import ScenarioError, together
+from greensched.errors import ScenarioError, plural, together
 from greensched.experiment.carbon_forecast import CarbonForecast, carbon_forecast_of
 from greensched.experiment.forecasts import forecast_of
 from greensched.experiment.named import check_names
@@ -195,7 +195,7 @@ def _that_fit(scenario: Scenario, workload: Workload, fleet: tuple[MachineType, 
     keep = fitting(fleet, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m)
     if keep.all():
         return workload
-    finding = f"{int((~keep).sum()):,} jobs larger than every machine, dropped"
+    finding = f"{plural(int((~keep).sum()), 'job')} larger than every machine, dropped"
     return replace(workload, jobs=take_jobs(jobs, keep), findings=(*workload.findings, finding))
 
 

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Table:
-    """Cells of the rows that matter: one time and one value each, with the file's row number."""
+    """Cells of the rows that matter, one time and one value each, with the number of the row.
+
+    As in traces data rows are counted, from 1 after the header.
+    """
 
     layout: Layout
     rows: Iterable[tuple[int, object, object]]
@@ -59,19 +62,19 @@ def _csv(file: Path, zone: str, basis: Basis) -> _Table:
     if not rows:
         raise DataError(Finding(where=file.name, what="is empty"))
     header = [name.strip() for name in rows[0]]
-    uneven = [i for i, row in enumerate(rows[1:], 2) if len(row) != len(header)]
+    uneven = [i for i, row in enumerate(rows[1:], 1) if len(row) != len(header)]
     if uneven:
         raise DataError(
             Finding(
                 where=f"{file.name} row {uneven[0]:,}",
-                what=f"{len(rows[uneven[0] - 1])} cells where the header has {len(header)} "
+                what=f"{len(rows[uneven[0]])} cells where the header has {len(header)} "
                 f"({len(uneven):,} such rows)",
             )
         )
     layout = layout_of(file.name, header, basis)
     v = header.index(layout.column_of(file.name, zone))
     t = header.index(layout.time_column)
-    numbered = list(enumerate(rows[1:], 2))
+    numbered = list(enumerate(rows[1:], 1))
     if layout.zone_column is not None:
         z = header.index(layout.zone_column)
         numbered = [(i, row) for i, row in numbered if row[z] == zone]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from greensched.errors import DataError, Finding
+from greensched.errors import DataError, Finding, plural
 from greensched.model import Services, Trace
 from greensched.readers.canonical_jobs import job_checks
 from greensched.readers.cells import Cell, Check
@@ -21,7 +21,7 @@ from greensched.readers.columns import drop_duplicates, jobs_from
 from greensched.readers.files import checksum
 from greensched.readers.grid import assumptions, default_attributes, services_of, uniform_load
 from greensched.readers.job_attributes import numbered_classes
-from greensched.readers.loading import Bad
+from greensched.readers.loading import Bad, gathered
 from greensched.readers.source import connect
 from greensched.readers.tables import count, machines_of, require, sorted_out, stacked
 from greensched.readers.timing import stated_zero_utc
@@ -111,15 +111,21 @@ def _read(files: Sequence[Path], options: ReadOptions, version: Version) -> Trac
     require(options, version.name, memory_mib=f"how much memory {version.whole:g} is")
     tables = sorted_out(files, version.tables)
     findings: list[str] = []
+    errors: list[Finding | str] = []
     jobs = machines = services = None
     with connect() as con:
         if "batch_task" in tables:
-            jobs = _tasks(con, tables["batch_task"], options, version, findings)
+            with gathered(errors):
+                jobs = _tasks(con, tables["batch_task"], options, version, findings)
         if version.machine_table in tables:
-            paths = tables[version.machine_table]
-            machines = _machines(con, paths, options, version, findings)
+            with gathered(errors):
+                paths = tables[version.machine_table]
+                machines = _machines(con, paths, options, version, findings)
         if "container_meta" in tables:
-            services = _services(con, tables, options, findings)
+            with gathered(errors):
+                services = _services(con, tables, options, findings)
+    if errors:
+        raise DataError(*errors)
     return Trace(
         services=services,
         jobs=jobs,
@@ -167,10 +173,10 @@ def _tasks(
     findings += drop_duplicates(con, "raw_jobs", "id", bad, "a task")
     findings += bad.settle(options)
     told = {
-        "tasks that did not end well, or have no times, left out": f"NOT ({ran})",
-        "tasks without plan_cpu left out": f"{ran} AND cpu IS NULL",
+        "without a good end or without times left out": f"NOT ({ran})",
+        "without plan_cpu left out": f"{ran} AND cpu IS NULL",
     }
-    findings += [f"batch_task: {n:,} {what}" for what, when in told.items()
+    findings += [f"batch_task: {plural(n, 'task')} {what}" for what, when in told.items()
                  if (n := count(con, "raw_jobs", when))]  # fmt: skip
     con.execute(f"DELETE FROM raw_jobs WHERE NOT ({ran}) OR cpu IS NULL")
     if not count(con, "raw_jobs"):
@@ -204,6 +210,23 @@ def _machines(
     return machines_of([(r[0] * CPU_M_PER_CORE, (r[1] or 0) * memory_mib, r[2]) for r in rows])
 
 
+def _containers(
+    con: duckdb.DuckDBPyConnection, tables: dict[str, list[Path]], options: ReadOptions
+) -> list[str]:
+    """Fill the tables `meta` and `used`; return what was dropped, in words."""
+    findings: list[str] = []
+    errors: list[Finding | str] = []
+    for name, table, cells, header in (
+        ("container_meta", "meta", META, CONTAINERS),
+        ("container_usage", "used", USED, USAGE),
+    ):
+        with gathered(errors):
+            findings += stacked(con, tables[name], table, cells, options, header=header)
+    if errors:
+        raise DataError(*errors)
+    return findings
+
+
 def _services(
     con: duckdb.DuckDBPyConnection,
     tables: dict[str, list[Path]],
@@ -217,8 +240,7 @@ def _services(
     if "container_usage" not in tables:
         findings.append("container_meta: no container_usage, so no load: services left out")
         return None
-    findings += stacked(con, tables["container_meta"], "meta", META, options, header=CONTAINERS)
-    findings += stacked(con, tables["container_usage"], "used", USED, options, header=USAGE)
+    findings += _containers(con, tables, options)
     step_ms = options.step_ms or STEP_MS
     con.execute(
         "CREATE OR REPLACE TABLE sizes AS SELECT container, any_value(app) AS app, "

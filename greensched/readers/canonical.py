@@ -17,7 +17,7 @@ from greensched.errors import DataError, Finding
 from greensched.model import Machines, Services, Trace
 from greensched.readers.canonical_jobs import canonical_jobs, load_jobs
 from greensched.readers.cells import Check, cell_of
-from greensched.readers.columns import drop_duplicates, frozen
+from greensched.readers.columns import drop_duplicates, frozen, out_of_order
 from greensched.readers.databases import COLUMNS as DATABASE_COLUMNS
 from greensched.readers.databases import databases_from, load_databases
 from greensched.readers.files import checksum
@@ -170,6 +170,7 @@ def _load_services(parts: _Parts, source: Source) -> None:
     keys = "service, time_ms"
     parts.findings += drop_duplicates(parts.con, "raw_services", keys, bad, "a service and time")
     parts.findings += bad.settle(options)
+    parts.findings += out_of_order(parts.con, "raw_services", "time_ms", bad, within="service")
     parts.of_utc["services"] = time.of_utc
     parts.dropped["services"] = bad.count
 

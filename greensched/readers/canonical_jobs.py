@@ -42,7 +42,7 @@ def load_jobs(source: Source, options: ReadOptions) -> tuple[list[str], bool, in
     bad = load(source, "raw_jobs", cells, options, derived=derived, extra=extra)
     told = drop_duplicates(source.con, "raw_jobs", "job", bad, "a job id")
     told += bad.settle(options)
-    told += out_of_order(source.con, "raw_jobs", "submit_ms", source.label)
+    told += out_of_order(source.con, "raw_jobs", "submit_ms", bad)
     source.con.execute("ALTER TABLE raw_jobs DROP COLUMN duration_ms")
     source.con.execute("ALTER TABLE raw_jobs RENAME COLUMN run_ms TO duration_ms")
     return told, submit.of_utc, bad.count

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from greensched.errors import plural
 from greensched.model import Int32Array, IntArray, JobClass, Jobs
 
 if TYPE_CHECKING:
@@ -145,22 +146,32 @@ def drop_duplicates(
         shown = con.execute(
             f"SELECT concat_ws(', ', {keys}) FROM {table} WHERE _row = {clash}"
         ).fetchone() or ("",)
-        bad.add(f"{what} given again with other values", int(clashes), int(clash), str(shown[0]))
+        row = bad.in_file(int(clash))
+        bad.add(f"{what} given again with other values", int(clashes), row, str(shown[0]))
         con.execute(f"DELETE FROM {table} WHERE _row IN (SELECT _row FROM clash)")
     if not count:
         return []
-    return [f"{bad.label}: {count:,} exact copies of a row dropped, the first row {first:,}"]
+    copies = "1 exact copy" if count == 1 else f"{count:,} exact copies"
+    return [f"{bad.label}: {copies} of a row dropped, the first row {bad.in_file(first):,}"]
 
 
-def out_of_order(con: duckdb.DuckDBPyConnection, table: str, key: str, label: str) -> list[str]:
-    """Return, in words, how many rows come before their predecessor in `key`; empty for none."""
+def out_of_order(
+    con: duckdb.DuckDBPyConnection, table: str, key: str, bad: Bad, *, within: str = ""
+) -> list[str]:
+    """Return, in words, how many rows come before their predecessor in `key`; empty for none.
+
+    `within`: the predecessor of the same value of this column.
+    """
+    own = f"PARTITION BY {within} " if within else ""
     row = con.execute(
         f"SELECT count(*), min(_row) FROM (SELECT _row, {key} AS k, "
-        f"lag({key}) OVER (ORDER BY _row) AS p FROM {table}) WHERE k < p"
+        f"lag({key}) OVER ({own}ORDER BY _row) AS p FROM {table}) WHERE k < p"
     ).fetchone() or (0, 0)
     if not row[0]:
         return []
-    return [f"{label}: {row[0]:,} rows out of order, sorted; the first row {row[1]:,}"]
+    rows = plural(int(row[0]), "row")
+    first = bad.in_file(int(row[1]))
+    return [f"{bad.label}: {rows} out of order, sorted; the first row {first:,}"]
 
 
 def jobs_from(

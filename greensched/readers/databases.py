@@ -9,7 +9,7 @@ import numpy as np
 from greensched.errors import DataError, Finding
 from greensched.model import APART, BY_RACK, Databases
 from greensched.readers.cells import Check, cell_of
-from greensched.readers.columns import drop_duplicates, frozen
+from greensched.readers.columns import drop_duplicates, frozen, out_of_order
 from greensched.readers.grid import uniform_load
 from greensched.readers.loading import load
 from greensched.readers.timing import time_cell
@@ -48,7 +48,9 @@ def load_databases(source: Source, options: ReadOptions) -> tuple[list[str], boo
     bad = load(source, "raw_databases", cells, options, extra=extra)
     keys = "database, time_ms"
     told = drop_duplicates(source.con, "raw_databases", keys, bad, "a database and time")
-    return told + bad.settle(options), time.of_utc, bad.count
+    told += bad.settle(options)
+    told += out_of_order(source.con, "raw_databases", "time_ms", bad, within="database")
+    return told, time.of_utc, bad.count
 
 
 def databases_from(

@@ -11,12 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from greensched.errors import DataError, Finding
+from greensched.errors import DataError, Finding, plural
 from greensched.model import Trace
 from greensched.readers.cells import Cell, cell_of
 from greensched.readers.columns import jobs_from
 from greensched.readers.files import checksum
 from greensched.readers.job_attributes import numbered_classes
+from greensched.readers.loading import gathered
 from greensched.readers.source import connect
 from greensched.readers.tables import count, machines_of, require, sorted_out, stacked
 from greensched.readers.timing import stated_zero_utc
@@ -99,12 +100,17 @@ def _read(files: Sequence[Path], options: ReadOptions, version: Version) -> Trac
     )
     tables = sorted_out(files, (version.tasks, version.machines))
     findings: list[str] = []
+    errors: list[Finding | str] = []
+    jobs = machines = None
     with connect() as con:
-        jobs = machines = None
         if version.tasks in tables:
-            jobs = _tasks(con, tables[version.tasks], options, version, findings)
+            with gathered(errors):
+                jobs = _tasks(con, tables[version.tasks], options, version, findings)
         if version.machines in tables:
-            machines = _machines(con, tables[version.machines], options, version, findings)
+            with gathered(errors):
+                machines = _machines(con, tables[version.machines], options, version, findings)
+    if errors:
+        raise DataError(*errors)
     return Trace(
         jobs=jobs,
         machines=machines,
@@ -170,7 +176,9 @@ def _tasks(
         sets = count(con, "events", "kind <> 0")
         con.execute("DELETE FROM events WHERE kind <> 0")
         if sets:
-            findings.append(f"{label}: {sets:,} events of alloc sets left out: they run nothing")
+            findings.append(
+                f"{label}: {plural(sets, 'event')} of alloc sets left out: they run nothing"
+            )
     codes = ", ".join(map(str, version.ended))
     (last,) = con.execute(f"SELECT max(time) FROM events WHERE time < {AFTER_US}").fetchone() or (
         0,
@@ -202,13 +210,15 @@ def _tasks(
 def _told(con: duckdb.DuckDBPyConnection, label: str) -> list[str]:
     """Return how many tasks are left out, ran several times, or run at the end."""
     told = {
-        "tasks that never ran left out": "runs IS NULL OR run_us = 0",
-        "tasks without a request left out": "runs IS NOT NULL AND run_us > 0 AND cpus IS NULL",
-        "tasks ran more than once, their runs together": "runs > 1",
-        "tasks run at the end of the trace, taken until then": "open",
+        "that never ran left out": "runs IS NULL OR run_us = 0",
+        "without a request left out": "runs IS NOT NULL AND run_us > 0 AND cpus IS NULL",
+        "run more than once, their runs together": "runs > 1",
+        "still at work at the end of the trace, taken until then": "open",
     }
     counts = {what: count(con, "raw_jobs", when) for what, when in told.items()}
-    return [f"{label}: {number:,} {what}" for what, number in counts.items() if number]
+    return [
+        f"{label}: {plural(number, 'task')} {what}" for what, number in counts.items() if number
+    ]
 
 
 def _jobs(con: duckdb.DuckDBPyConnection, options: ReadOptions) -> Jobs:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greensched.errors import DataError, Finding
+from greensched.errors import DataError, Finding, plural
 from greensched.model import NONE, Services
 from greensched.readers.columns import frozen
 
@@ -118,7 +118,7 @@ def uniform_load(
         raise DataError(
             Finding(
                 where=label,
-                what=f"{len(off_grid):,} times are not on the uniform grid of {step_ms:,} ms "
+                what=f"{plural(len(off_grid), 'time')} not on the uniform grid of {step_ms:,} ms "
                 f"from {start_ms:,} ms, the first {off_grid[0]:,} ms",
                 remedy="resample it with the reader 'series', or give the right --step",
             )

@@ -55,7 +55,7 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
         ]
         bad = load(source, "raw_jobs", cells, options, extra=job_checks(options))
         findings = bad.settle(options)
-        findings += out_of_order(con, "raw_jobs", "submit_ms", source.label)
+        findings += out_of_order(con, "raw_jobs", "submit_ms", bad)
         findings.append(f"{source.label}: no memory in this format, taken as 0")
         zero_ms, zero_utc = 0, stated_zero_utc(options)
         if arrival.of_utc:

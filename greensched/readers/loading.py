@@ -53,6 +53,11 @@ class Bad:
     malformed: int = 0  # rows that are no rows of this table at all
     classes: list[tuple[str, int, int, str, str]] = field(default_factory=list)
     # (what, rows, first row, its cell, remedy)
+    source: Source | None = None  # None: rows are numbered as they stand in the file
+
+    def in_file(self, row: int) -> int:
+        """Return the data row in the file of parsed row `row`, while the file is open."""
+        return row if self.source is None else file_row(self.source, row)
 
     def add(self, what: str, count: int, first: int, cell: str = "", remedy: str = DROP) -> None:
         """Note a class of bad rows."""
@@ -201,7 +206,7 @@ def _zone_table(source: Source, stamps: Sequence[Cell], zone: str) -> None:
 
 def _collect(source: Source, table: str, found: Sequence[Check]) -> Bad:
     con = source.con
-    bad = Bad(label=source.label)
+    bad = Bad(label=source.label, source=source)
     malformed = rejected(source)
     (good_or_bad,) = con.execute(f"SELECT count(*) FROM {table}").fetchone() or (0,)
     bad.rows = int(good_or_bad) + sum(n for _, n, _ in malformed)
@@ -216,9 +221,7 @@ def _collect(source: Source, table: str, found: Sequence[Check]) -> Bad:
     ).fetchall()
     for code, count, first, cell in rows:
         check = found[int(code)]
-        bad.add(
-            check.what, int(count), file_row(source, int(first)), str(cell or ""), check.remedy
-        )
+        bad.add(check.what, int(count), bad.in_file(int(first)), str(cell or ""), check.remedy)
     if rows:
         con.execute(f"DELETE FROM {table} WHERE _bad IS NOT NULL")
     return bad

@@ -62,7 +62,6 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
                 findings += bad.settle(options)
         if errors:
             raise DataError(*errors)
-        findings += out_of_order(con, "tasks", "submit_ms", bads["tasks"].label)
         jobs, zero_ms = _jobs(con, findings, with_steps="fragments" in bads)
     return Trace(
         jobs=jobs,
@@ -124,6 +123,7 @@ def _load(source: Source, kind: str, options: ReadOptions, findings: list[str]) 
     ]
     bad = load(source, "tasks", cells, options, derived=derived, extra=extra)
     findings += drop_duplicates(source.con, "tasks", "id", bad, "a task id")
+    findings += out_of_order(source.con, "tasks", "submit_ms", bad)
     return bad
 
 

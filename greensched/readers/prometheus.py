@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from greensched.errors import DataError, Finding, escape_control
+from greensched.errors import DataError, Finding, escape_control, plural
 from greensched.model import NONE, Machines, Services, Trace
 from greensched.readers.cluster import measured
 from greensched.readers.cluster.matrix import matrix_of
@@ -103,8 +103,8 @@ def seen_in(files: Sequence[Path], options: ReadOptions) -> Seen:
     measured.check_steps(matrix, grid, label)
     findings += measured.gaps(grid, options.fill, label)
     findings += [escape_control(warning) for warning in matrix.warnings]
-    told = ((matrix.copies, "exact copies of a sample dropped"), (matrix.nans, "samples are NaN"))
-    findings += [f"{label}: {count:,} {what}" for count, what in told if count]
+    told = ((matrix.copies, "given again, dropped"), (matrix.nans, "NaN"))
+    findings += [f"{label}: {plural(count, 'sample')} {what}" for count, what in told if count]
     absent = [name for name in QUERIES if not matrix.of(name)]
     if absent:
         findings.append(f"{label}: no samples of {', '.join(absent)}")

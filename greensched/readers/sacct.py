@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from greensched.errors import DataError, Finding, UsageError
+from greensched.errors import DataError, Finding, UsageError, plural
 from greensched.model import Trace
 from greensched.readers.canonical_jobs import job_checks
 from greensched.readers.cells import DROP, DURATION_MAX_MS, INT32_MAX, Cell, Check
@@ -75,7 +75,7 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
         bad.classes = [(*one[:4], CLOCKS if LOCAL in one[0] else one[4]) for one in bad.classes]
         findings += bad.settle(options)
         findings += _told(con, path.name)
-        findings += out_of_order(con, "raw_jobs", "submit_ms", path.name)
+        findings += out_of_order(con, "raw_jobs", "submit_ms", bad)
         con.execute("DELETE FROM raw_jobs WHERE start_ms IS NULL")
         (zero_ms,) = con.execute("SELECT min(submit_ms) FROM raw_jobs").fetchone() or (None,)
         if zero_ms is None:
@@ -235,13 +235,13 @@ def _extra(options: ReadOptions) -> list[Check]:
 def _told(con: duckdb.DuckDBPyConnection, label: str) -> list[str]:
     """Return what became of jobs that did not run to an end, and of uneven GPUs."""
     kinds = {
-        "jobs that never started left out": "start_ms IS NULL",
-        "jobs still run: kept with the time so far": "start_ms IS NOT NULL AND end_ms IS NULL",
-        "jobs whose GPUs are no equal parts of their nodes', rounded up": "is_uneven",
+        "that never started left out": "start_ms IS NULL",
+        "not ended yet: kept with the time so far": "start_ms IS NOT NULL AND end_ms IS NULL",
+        "whose GPUs are no equal parts of their nodes', rounded up": "is_uneven",
     }
     found = []
     for what, when in kinds.items():
         (count,) = con.execute(f"SELECT count(*) FROM raw_jobs WHERE {when}").fetchone() or (0,)
         if count:
-            found.append(f"{label}: {count:,} {what}")
+            found.append(f"{label}: {plural(count, 'job')} {what}")
     return found

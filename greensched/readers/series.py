@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from greensched.errors import DataError, Finding, UsageError
+from greensched.errors import DataError, Finding, UsageError, plural
 from greensched.model import Trace
 from greensched.readers.cells import Cell
 from greensched.readers.columns import drop_duplicates, fetch, out_of_order
@@ -168,12 +168,13 @@ def _load(source: Source, options: ReadOptions, findings: list[str]) -> bool:
         raise DataError(*bad.findings())  # without their rows the times of all later are unknown
     findings += drop_duplicates(con, "samples", "grp, member, time_ms", bad, "a series and time")
     findings += bad.settle(options)
-    findings += out_of_order(con, "samples", "time_ms", source.label)
+    findings += out_of_order(con, "samples", "time_ms", bad)
     for column, name in (("grp", options.group_by), ("member", options.sum_over)):
         row = con.execute(f"SELECT count(*) FROM samples WHERE {column} = {literal(EMPTY)}")
         (count,) = row.fetchone() or (0,)
         if name and count:
-            findings.append(f"{source.label}: {count:,} rows with no {name}, kept as {EMPTY}")
+            rows = plural(count, "row")
+            findings.append(f"{source.label}: {rows} with no {name}, kept as {EMPTY}")
     return of_utc
 
 
@@ -272,8 +273,8 @@ def _until_ms(
         return until_ms
     longest_s = float((following - samples.time_ms)[gap].max()) / MS_PER_S
     what = (
-        f"{count:,} gaps (samples more than {GAP:g} x {interval_ms / MS_PER_S:g} s apart), "
-        f"the longest {longest_s:,.10g} s"
+        f"{plural(count, 'gap')} (samples more than {GAP:g} x {interval_ms / MS_PER_S:g} s "
+        f"apart), the longest {longest_s:,.10g} s"
     )
     if fill == "fail":
         remedy = "fill them with --fill hold (the last value) or --fill zero"

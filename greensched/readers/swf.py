@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from greensched.errors import DataError, Finding, UsageError
+from greensched.errors import DataError, Finding, UsageError, plural
 from greensched.model import Jobs, Machines, Trace
 from greensched.readers.canonical_jobs import job_checks
 from greensched.readers.cells import DURATION_MAX_MS, INT32_MAX, TIME_MAX_MS, Cell, Check
@@ -73,7 +73,7 @@ def read(files: Sequence[Path], options: ReadOptions) -> Trace:
         findings += drop_duplicates(con, "raw_jobs", "job", bad, "a job number")
         findings += bad.settle(options)
         findings += _never_ran(con, path.name)
-        findings += out_of_order(con, "raw_jobs", "submit_ms", path.name)
+        findings += out_of_order(con, "raw_jobs", "submit_ms", bad)
         jobs = jobs_from(con, "raw_jobs", id_column="job")
     if not jobs.memory_mib.any():
         findings.append(f"{path.name}: no memory is recorded, taken as 0")
@@ -185,7 +185,7 @@ def _extra(options: ReadOptions) -> list[Check]:
 def _never_ran(con: duckdb.DuckDBPyConnection, label: str) -> list[str]:
     (count,) = con.execute("SELECT count(*) FROM raw_jobs WHERE run < 0").fetchone() or (0,)
     con.execute("DELETE FROM raw_jobs WHERE run < 0")
-    return [f"{label}: {count:,} jobs without a run time left out"] if count else []
+    return [f"{label}: {plural(count, 'job')} without a run time left out"] if count else []
 
 
 def _machines(

@@ -69,7 +69,8 @@ def stacked(
     """
     findings: list[str] = []
     errors: list[Finding | str] = []
-    for number, path in enumerate(files):
+    before, made = 0, False  # rows of the files before: no two rows have one number
+    for path in files:
         try:
             with opened(con, path, member=options.member, header=header) as source:
                 these = cells(source) if callable(cells) else cells
@@ -78,8 +79,9 @@ def stacked(
         except DataError as error:
             errors += error.findings
             continue
-        verb = f"CREATE OR REPLACE TABLE {table} AS" if not number else f"INSERT INTO {table}"
-        con.execute(f"{verb} SELECT * FROM part")
+        verb = f"INSERT INTO {table}" if made else f"CREATE OR REPLACE TABLE {table} AS"
+        con.execute(f"{verb} SELECT * REPLACE (_row + {before} AS _row) FROM part")
+        before, made = before + bad.rows, True
     if errors:
         raise DataError(*errors)
     return findings

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from greensched.errors import escape_control
+from greensched.errors import escape_control, plural
 from greensched.report.tables import csv_text
-from greensched.report.words import number, plural
+from greensched.report.words import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -19,7 +19,7 @@ from greensched.report.words import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,17 @@ def result_lines(summary: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Lin
     titles, outcomes = result_columns(summary)
     currency, bounds = summary["currency"] or "", summary.get("bounds")
     return titles, named(lines(outcomes, currency=currency, bounds=bounds), summary)
+
+
+def headed(rows: Iterable[Line]) -> Iterator[tuple[str, Line]]:
+    """Yield each row with the heading that stands above it; empty for all but a group's first.
+
+    The fleet, which is first, has the table's title as its heading.
+    """
+    group = "fleet"
+    for row in rows:
+        yield row.group if row.group != group else "", row
+        group = row.group
 
 
 def by_key(summary: Mapping[str, Any]) -> dict[str, Line]:

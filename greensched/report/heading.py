@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from greensched.errors import plural
 from greensched.report.difference import (
     by_key,
     look_up,
     why_nothing,
 )
 from greensched.report.difference_rows import ENERGY, MACHINES, SCOPE2
-from greensched.report.words import number, plural, span
+from greensched.report.words import number, span
 from greensched.units import MS_PER_S, S_PER_H, S_PER_MIN
 
 if TYPE_CHECKING:
@@ -165,7 +166,9 @@ def captured(summary: Mapping[str, Any]) -> str:
         "energy_facility_kwh": "energy",
         "scope2_location_kg": "scope 2",
     }
-    parts = [f"{100 * shares[k]:.0f} % of {name}" for k, name in named.items() if shares.get(k)]
+    parts = [
+        f"{number(100 * shares[k])} % of {name}" for k, name in named.items() if shares.get(k)
+    ]
     if not parts:
         return ""
     return (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from greensched.report import heading
 from greensched.report.attribution import attribution_markdown, shares
-from greensched.report.difference import result_lines
+from greensched.report.difference import headed, result_lines
 from greensched.report.sizing import block_markdown, purchase
 from greensched.report.tables import csv_text, plain
 
@@ -52,10 +52,11 @@ def table_markdown(title: str, titles: Sequence[str], rows: Sequence[Line]) -> s
     more = [*["bound"] * bound, *["range"] * span]
     head = [title, *names, f"Δ {names[0]}", "%", *more, "objective"]
     made = [head, ["---", *["---:"] * (len(head) - 2), "---"]]
-    made += [
-        [r.label, *r.cells, r.delta, r.percent, *[r.bound] * bound, *[r.span] * span, r.verdict]
-        for r in rows
-    ]
+    for group, r in headed(rows):
+        if group:
+            made.append([f"**{group}**", *[""] * (len(head) - 1)])
+        ends = [*[r.bound] * bound, *[r.span] * span, r.verdict]
+        made.append([r.label, *r.cells, r.delta, r.percent, *ends])
     return "\n".join("| " + " | ".join(row) + " |" for row in made)
 
 

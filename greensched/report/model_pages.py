@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from greensched.errors import plural
 from greensched.report import calibration, verification
 from greensched.report.charts import chart as c
 from greensched.report.page.document import document
 from greensched.report.page.html import Section, figure, listed, paragraph, table, text
-from greensched.report.words import number, plural
+from greensched.report.words import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

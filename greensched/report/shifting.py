@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from greensched.errors import escape_control
+from greensched.errors import escape_control, plural
 from greensched.report.side import beside
 from greensched.report.tables import csv_text, plain
-from greensched.report.words import number, plural
+from greensched.report.words import number
 from greensched.units import G_PER_KG, MG_PER_KG, MS_PER_S
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ import json
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+from greensched.errors import plural
 from greensched.report.side import UNLIMITED, beside
 from greensched.report.tables import csv_text, plain
-from greensched.report.words import number, plural, signed, unit_for
+from greensched.report.words import number, signed, unit_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,12 +7,13 @@ import shutil
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Final
 
-from greensched.errors import escape_control
+from greensched.errors import escape_control, plural
 from greensched.report import heading, sizing
 from greensched.report.attribution import shares, text_lines
 from greensched.report.difference import (
     Line,
     compared_lines,
+    headed,
     result_lines,
     why_nothing,
 )
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 PIPED_COLUMNS: Final = 100  # where no terminal says how wide it is
 UNLIMITED: Final = 10_000
 PERCENT_WIDTH: Final = 6
-TITLES: Final = {"fleet": "", "services": "services", "batch": "batch", "databases": "databases"}
 
 
 def width() -> int:
@@ -102,7 +102,7 @@ def attribution_text(summary: Mapping[str, Any], *, columns: int, colour: bool =
 def sizing_text(document: Mapping[str, Any], *, columns: int, colour: bool = False) -> str:
     """Return what `size` found: name and stamp, the block, limits and what else is to be said."""
     out = _console(columns, colour=colour)
-    left = f"{document['name']}: {document['fleet_machines']:,} machines"
+    left = f"{document['name']}: {plural(document['fleet_machines'], 'machine')}"
     _headline(out, left, " · ".join(document["stamp"].values()), columns)
     _purchase(out, document)
     for text in sizing.remarks(document):
@@ -208,11 +208,9 @@ def _table(
     bound = change and not short and any(row.bound for row in rows)
     if bound:
         table.add_column("bound", justify="right", no_wrap=True)
-    group = "fleet"
-    for row in rows:
-        if row.group != group:
-            group = row.group
-            table.add_row(TITLES[group], style="bold")
+    for first, row in headed(rows):
+        if first:
+            table.add_row(first, style="bold")
         indent = "" if row.group == "fleet" else "  "
         cells = [indent + row.label, *(row.cells[i] for i in shown)]
         last = (row.verdict or row.span) if note else ""

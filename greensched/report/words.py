@@ -6,6 +6,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
+from greensched.errors import plural
 from greensched.units import KG_PER_T, S_PER_H, S_PER_MIN
 
 if TYPE_CHECKING:
@@ -108,11 +109,6 @@ def signed(value: float | None, digits: int = 0) -> str:
     if float(text.replace(",", "")) == 0:
         return "0"
     return f"+{text}"
-
-
-def plural(count: int, noun: str) -> str:
-    """Return `1 job` or `20,153 jobs`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def span(length_s: float) -> str:

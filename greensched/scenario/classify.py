@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from greensched.errors import DataError, Finding, escape_control
+from greensched.errors import DataError, Finding, escape_control, plural
 from greensched.model import NONE, JobClass, Jobs, Services
 from greensched.readers.grid import SERVICE_TIME_MS
 from greensched.scenario.cut import take_jobs
@@ -156,8 +156,8 @@ def _told(jobs: Jobs, rows: IntArray, spec: ClassifySpec) -> tuple[str, ...]:
         return said
     part = 100 * float(core_h[guess].sum()) / total
     assumed = (
-        f"classify: that {int(guess.sum()):,} jobs ({part:.1f} % of core-hours) may wait is "
-        f"assumed; {100 * spec.assumed_share:g} % of them do"
+        f"classify: that {plural(int(guess.sum()), 'job')} ({part:.1f} % of core-hours) may wait "
+        f"is assumed; {100 * spec.assumed_share:g} % of them do"
     )
     return (*said, assumed)
 
@@ -213,7 +213,9 @@ def _with_services(
 
 def _became(count: int, names: list[str]) -> str:
     """Say how many jobs became which services."""
-    return f"classify: {count:,} jobs are now of services: {escape_control(', '.join(names))}"
+    return (
+        f"classify: now of services are {plural(count, 'job')}: {escape_control(', '.join(names))}"
+    )
 
 
 def _services(jobs: Jobs, of: IntArray, names: list[str], grid: tuple[int, int, int]) -> Services:

@@ -107,7 +107,7 @@ def test_all_findings_of_all_files(tmp_path: Path) -> None:
     b = write(tmp_path, "B.csv", f"{head}2023-01-01T00:00,1\n")
     with pytest.raises(DataError) as caught:
         read_all([a, b])
-    assert ["A.csv row 2: 'x' is no number", "B.csv row 2: '2023-01-01T00:00' has no offset"] == [
+    assert ["A.csv row 1: 'x' is no number", "B.csv row 1: '2023-01-01T00:00' has no offset"] == [
         f"{f.where}: {f.what}" for f in caught.value.findings
     ]
     with pytest.raises(DataError, match="zone 'C' has no rows"):

@@ -94,7 +94,7 @@ def test_sizes_limits_machines_and_jobs(answers: Path) -> None:
 def test_a_gap_of_the_server_is_refused_unless_filled(answers: Path) -> None:
     """Half an hour without samples is told with its length, and filled only as asked."""
     said = refusal(lambda: prometheus.read([answers], ReadOptions()), DataError)
-    assert "steps are missing in all series, in 1 gaps, the longest" in said
+    assert "steps are missing in all series, in 1 gap, the longest" in said
     assert "--fill hold" in said
 
 

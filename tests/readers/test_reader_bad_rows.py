@@ -293,7 +293,7 @@ def test_exact_copy_is_dropped_and_counted(tmp_path: Path, name: str) -> None:
     trace = about.read([path], about.options)
     good = write(tmp_path, "good-" + about.name, *about.good)
     assert rows(about.read([good], about.options), about) == rows(trace, about)
-    assert any("1 exact copies of a row dropped, the first row 3" in f for f in trace.findings)
+    assert any("1 exact copy of a row dropped, the first row 3" in f for f in trace.findings)
 
 
 @pytest.mark.parametrize("name", TWICE)
@@ -341,7 +341,7 @@ def test_rows_out_of_order_are_sorted_and_counted(tmp_path: Path, name: str) -> 
     trace = about.read([path], about.options)
     assert trace.jobs is not None
     assert (trace.jobs.submit_ms[1:] >= trace.jobs.submit_ms[:-1]).all()
-    assert any("1 rows out of order, sorted; the first row 3" in f for f in trace.findings)
+    assert any("1 row out of order, sorted; the first row 3" in f for f in trace.findings)
 
 
 def test_file_of_another_format_is_refused(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_canonical_times_off_the_grid_are_refused(tmp_path: Path) -> None:
     """Times that are on no uniform grid are refused, not moved."""
     path = write(tmp_path, "s.csv", SERVICES, "a,0,5,5,6", "a,60,7,5,6", "a,130,9,5,6")
     said = refusal(lambda: canonical.read([path], ReadOptions()), DataError)
-    assert "1 times are not on the uniform grid of 60,000 ms" in said
+    assert "1 time not on the uniform grid of 60,000 ms" in said
 
 
 def test_canonical_classes_of_jobs(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_swf_job_is_a_gang_of_processors(tmp_path: Path) -> None:
     assert [90_000, -1] == jobs.estimate_ms.tolist()
     assert ([4], [2000]) == (machines.count.tolist(), machines.cpu_m.tolist())
     assert "1970-01-01T01:00:00Z" == trace.zero_utc
-    assert "log.swf: 1 jobs without a run time left out" in trace.findings
+    assert "log.swf: 1 job without a run time left out" in trace.findings
 
 
 def test_swf_unknown_processors_are_refused(tmp_path: Path) -> None:

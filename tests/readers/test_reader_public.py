@@ -48,9 +48,9 @@ def test_google_2011(tmp_path: Path) -> None:
         jobs.classes[0].attributes
     )
     said = "\n".join(trace.findings)
-    assert "1 tasks that never ran left out" in said
-    assert "1 tasks ran more than once" in said
-    assert "1 tasks run at the end of the trace" in said
+    assert "1 task that never ran left out" in said
+    assert "1 task run more than once" in said
+    assert "1 task still at work at the end of the trace" in said
     machines = trace.machines
     assert machines is not None
     assert ([1, 1], [16_000, 32_000], [16_384, 32_768]) == (
@@ -65,7 +65,7 @@ def test_google_2019(tmp_path: Path) -> None:
     assert ([600_000], [60_000], [3_200]) == (
         jobs.submit_ms.tolist(), jobs.duration_ms.tolist(), jobs.cpu_m.tolist()
     )  # fmt: skip
-    assert "1 events of alloc sets left out" in "\n".join(trace.findings)
+    assert "1 event of alloc sets left out" in "\n".join(trace.findings)
     assert trace.machines is not None
     assert [16_000] == trace.machines.cpu_m.tolist()
 
@@ -111,8 +111,8 @@ def test_alibaba_2017(tmp_path: Path) -> None:
         jobs.duration_ms.tolist(),
     )  # fmt: skip
     said = "\n".join(trace.findings)
-    assert "1 tasks that did not end well" in said
-    assert "1 tasks without plan_cpu left out" in said
+    assert "1 task without a good end" in said
+    assert "1 task without plan_cpu left out" in said
     assert trace.machines is not None
     assert ([2], [64_000], [69_000]) == (
         trace.machines.count.tolist(), trace.machines.cpu_m.tolist(),

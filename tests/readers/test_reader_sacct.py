@@ -74,14 +74,14 @@ def test_steps_are_not_counted_again_and_arrays_once(tmp_path: Path) -> None:
     assert ["100", "101_1", "101_2"] == list(trace.jobs.ids)
     said = "\n".join(trace.findings)
     assert "1 steps left out: they are parts of their jobs" in said
-    assert "1 jobs that never started left out" in said
+    assert "1 job that never started left out" in said
 
 
 def test_unfinished_jobs_are_kept(tmp_path: Path) -> None:
     """A job that still runs has lasted as long as it has run, and has no estimate."""
     jobs = jobs_of(tmp_path, RUNS)
     assert ([12_600_000], [-1]) == (jobs.duration_ms.tolist(), jobs.estimate_ms.tolist())
-    assert "1 jobs still run" in "\n".join(read(tmp_path, RUNS, **BERLIN).findings)
+    assert "1 job not ended yet" in "\n".join(read(tmp_path, RUNS, **BERLIN).findings)
 
 
 def test_the_time_zone_is_needed(tmp_path: Path) -> None:

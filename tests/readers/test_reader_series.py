@@ -118,7 +118,7 @@ def test_gap_of_requests_is_no_requests(tmp_path: Path) -> None:
     trace = series.read([path], LONG)
     assert trace.services is not None
     assert [[1000, 1000, 1000, 0, 0, 1000]] == trace.services.load_cpu_m.tolist()
-    assert any("1 gaps" in f and "180 s; filled: zero" in f for f in trace.findings)
+    assert any("1 gap" in f and "180 s; filled: zero" in f for f in trace.findings)
     assert [[1000] * 6] == load(path, replace(LONG, fill="hold"))
 
 
@@ -149,7 +149,7 @@ def test_dropped_row_of_a_plain_series_leaves_a_gap(tmp_path: Path) -> None:
     """Without a time column a dropped row is a gap; it never moves the rows after it."""
     path = write(tmp_path, "a.csv", "cpu", "1", "1", "x", "4")
     options = ReadOptions(column="cpu", unit="cores", step_ms=60_000, on_bad="drop")
-    assert "1 gaps" in refusal(lambda: load(path, options), DataError)
+    assert "1 gap" in refusal(lambda: load(path, options), DataError)
     assert [[1000, 1000, 1000, 4000]] == load(path, replace(options, fill="hold"))
 
 

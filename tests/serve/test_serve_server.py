@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from greensched.report.words import plural
+from greensched.errors import plural
 from greensched.serve.connection import CONNECTIONS_MAX
 from tests.serve.cases import ledger_of, settlement
 from tests.serve.served import served

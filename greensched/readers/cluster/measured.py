@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-from greensched.errors import DataError, Finding
+from greensched.errors import DataError, Finding, plural
 from greensched.readers.cluster.metrics import GRIDDED
 from greensched.units import MS_PER_S
 
@@ -50,7 +50,7 @@ def grid_of(matrix: Matrix, options: ReadOptions, label: str) -> Grid:
         raise DataError(Finding(where=label, what=what, remedy="give it with --step"))
     off = [t for t in times if (t - times[0]) % step_ms]
     if off:
-        what = f"{len(off):,} times are not {step_ms / MS_PER_S:g} s apart from the first"
+        what = f"{plural(len(off), 'time')} not {step_ms / MS_PER_S:g} s apart from the first"
         remedy = "ask for all chunks with one step, from multiples of it"
         raise DataError(Finding(where=label, what=what, remedy=remedy))
     steps = (times[-1] - times[0]) // step_ms + 1
@@ -149,8 +149,8 @@ def gaps(grid: Grid, fill: str, label: str) -> list[str]:
     runs = np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1)
     longest_s = max(len(r) for r in runs) * grid.step_ms / MS_PER_S
     what = (
-        f"{len(missing):,} of {grid.steps:,} steps are missing in all series, in {len(runs):,} "
-        f"gaps, the longest {longest_s:,.10g} s"
+        f"{len(missing):,} of {grid.steps:,} steps are missing in all series, in "
+        f"{plural(len(runs), 'gap')}, the longest {longest_s:,.10g} s"
     )
     if fill not in ("hold", "zero"):
         remedy = "fill them with --fill hold (the last value) or --fill zero"

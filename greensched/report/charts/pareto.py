@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from greensched.errors import plural
 from greensched.report.charts import chart as c
-from greensched.report.words import number, plural
+from greensched.report.words import number
 from greensched.units import S_PER_H
 
 if TYPE_CHECKING:

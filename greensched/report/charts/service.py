@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from greensched.errors import plural
 from greensched.report.charts import chart as c
 from greensched.report.difference import look_up
 from greensched.report.left_out import LATENCY, WITHOUT_BATCH, is_batch_left_out
-from greensched.report.words import digits_apart, digits_for, number, plural
+from greensched.report.words import digits_apart, digits_for, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

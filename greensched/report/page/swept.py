@@ -5,10 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
+from greensched.errors import plural
 from greensched.report.charts.pareto import ends_h, least, pareto, plain, points
 from greensched.report.page.document import document
 from greensched.report.page.html import Section, facts, figure, listed, paragraph, table, text
-from greensched.report.words import number, plural
+from greensched.report.words import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from greensched.errors import DataError, Finding, GreenschedError
+from greensched.errors import DataError, Finding, GreenschedError, plural
 from greensched.ledger import read_contents, store, verify
 from greensched.ledger.tree import Frontier
-from greensched.report.words import number, plural
+from greensched.report.words import number
 from greensched.serve.look import BROKEN, Alarm, Look, Saving
 from greensched.units import MG_PER_KG, MS_PER_DAY, MS_PER_MIN, MS_PER_S
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from greensched.errors import plural
 from greensched.report import heading
 from greensched.report.attribution import shares
 from greensched.report.charts.service import judged, objectives_sentence
@@ -15,7 +16,7 @@ from greensched.report.difference import (
 from greensched.report.difference_rows import ENERGY, MACHINES, SCOPE2
 from greensched.report.page.html import paragraph, text
 from greensched.report.page.sections.sure import varied_inputs
-from greensched.report.words import number, plural, ranged, signed
+from greensched.report.words import number, ranged, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
