@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 import greensched as gs
 from greensched import registry
 from greensched.bounds.operation import Load, Plant, Price, least, lower_hull
+from greensched.experiment.databases import always_on
 from greensched.experiment.run_bound import run_bounds
+from greensched.experiment.world import shared
 from greensched.power import Asymptotic, Cubic, Linear, Mse, Piecewise, Sqrt, Square
 from greensched.report.outputs import BOUNDS, write_result
 from tests.effort import examples
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from greensched.experiment.outcome import Outcome
     from greensched.experiment.result import Result
+    from greensched.scenario import Scenario
 
 TOTALS = ("machines_on_mean", "energy_it_kwh", "energy_facility_kwh", "scope2_location_kg")
 SMALL = Plant(name="small", count=10, memory_gib=8.0, gpus=0, points=((0.0, 100.0), (4.0, 300.0)))
@@ -180,6 +183,56 @@ def test_no_policy_beats_its_bound(small: Result, kind: str) -> None:
     scenario = small.scenario.with_(**{"policies.0.kind": kind})
     result = gs.run(scenario)
     assert [] == _beaten(result, result.outcome)
+
+
+GROWN = """\
+apiVersion: greensched/v1
+kind: Scenario
+name: grown
+window: {start: 2023-03-06T00:00Z, days: 1}
+sites: [{name: here, zone: Z, pue: 1.0, intensity: 500 g/kWh}]
+fleet:
+  - name: data
+    site: here
+    role: database
+    count: 12
+    cores: 16
+    memory: 64 GiB
+    racks: 6
+    power: {idle: 50 W, peak: 120 W}
+traces: {databases: {file: grown.csv, from: 0 h}}
+history: {days: 2}
+baseline: {kind: static-peak}
+policies: [{kind: consolidation, start: 00:00}]
+"""
+
+
+def _grown(folder: Path, more: str = "") -> Scenario:
+    """Return four databases of three replicas that want a third more than in their history."""
+    rows = ["database,time_s,cpu_m,memory_mib"]
+    for hour in range(-48, 24):
+        cpu_m = 3_000 if hour < 0 else 4_000
+        rows += [f"d{i},{3600 * hour},{cpu_m},4096" for i in range(4)]
+    (folder / "grown.csv").write_text("\n".join(rows), encoding="utf-8")
+    (folder / "grown.yaml").write_text(GROWN + more, encoding="utf-8")
+    return gs.load(folder / "grown.yaml")
+
+
+def test_databases_that_outgrow_their_history_beat_no_bound(tmp_path: Path) -> None:
+    """A plan of the history breaks into its reserve and holds: that reserve is in no bound."""
+    result = gs.run(_grown(tmp_path))
+    found = result.summary["scenario"]["databases"]
+    assert 0 == found["shortage_share"]
+    assert found["machines_on_mean"] < found["machines_bound"]  # of a plan that keeps reserves
+    assert [] == _beaten(result, result.outcome)
+
+
+def test_a_machine_that_is_out_is_not_on_always(tmp_path: Path) -> None:
+    """Three replicas keep three machines on, but for one that is out at some time."""
+    assert 3 == always_on(shared(_grown(tmp_path)))
+    outage = "machine_type,machine,from_s,until_s\ndata,1,3600,7200\n"
+    (tmp_path / "out.csv").write_text(outage, encoding="utf-8")
+    assert 2 == always_on(shared(_grown(tmp_path, "failures: {trace: out.csv}\n")))
 
 
 def test_stored_certificates_prove_the_summary(small: Result, tmp_path: Path) -> None:

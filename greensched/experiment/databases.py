@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from greensched.accounting import ROLES_ON
+from greensched.bounds import fewest_for_databases as fewest_with_copies
 from greensched.engine.databases import limits, machine_groups
 from greensched.errors import plural
 from greensched.model import NONE, ROLE_CODES
@@ -79,6 +80,25 @@ def fewest_for_databases(shared: Shared) -> int | None:
     given = [p for p in shared.scenario.policies if getattr(p, "packs", False)]
     terms = terms_of(given[0]) if given else Terms()
     return lower_bound(case_of(databases, room_for_databases(shared), terms))
+
+
+def always_on(shared: Shared) -> int:
+    """Return machines for databases that are on at every instant, whatever is done with them.
+
+    As many as the memory of the placed replicas takes, and as one database has of them, which are
+    apart; less those that are ever out, as what is out is not on. Reserves of a switch are left
+    out: its plan keeps them on the history, and the window may take more or less.
+    """
+    table, (places, _) = shared.workload.databases, first_places(shared)
+    if table is None or places is None:
+        return 0
+    database = np.repeat(np.arange(len(table)), table.replicas)
+    copies = np.bincount(database[places != NONE], minlength=len(table))
+    held = {"memory": (copies * table.memory_mib)[:, np.newaxis]}
+    room = {"memory": room_for_databases(shared).memory_mib}
+    least = fewest_with_copies(held, room, copies=int(copies.max(initial=0)))
+    out = () if shared.outages is None else shared.outages.machine
+    return max(0, least - len(np.intersect1d(out, database_machines(shared.fleet))))
 
 
 def terms_of(policy: Policy) -> Terms:

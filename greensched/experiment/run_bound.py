@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from greensched.bounds.operation import Least, Load, Plant, Price, least, lower_hull
-from greensched.experiment.databases import fewest_for_databases
+from greensched.experiment.databases import always_on
 from greensched.experiment.size_bound import work_of
 from greensched.units import CPU_M_PER_CORE, G_PER_KG, GPU_M_PER_GPU, MIB_PER_GIB, MS_PER_H
 
@@ -224,7 +224,7 @@ def _databases(shared: Shared, one: Outcome, kinds: list[tuple[MachineType, int]
         submit_ms=np.zeros(0, np.int64),
         work=np.zeros((3, 0)),
         shed_share=one.databases["shortage_share"],
-        least_on=fewest_for_databases(shared) or 0,
+        least_on=always_on(shared),
     )
 
 
