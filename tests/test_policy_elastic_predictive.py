@@ -204,5 +204,5 @@ def test_memory_with_a_real_forecast_round_trips() -> None:
         second, after = policy.decide(now, again)
         assert [str(a) for a in first] == [str(a) for a in second]
         assert to_json(memory) == to_json(after)
-    assert isinstance(memory.recent, Recent)
-    assert int(memory.recent.tries.sum()) >= 0
+    assert isinstance(memory.plan.recent, Recent)
+    assert int(memory.plan.recent.tries.sum()) >= 0

@@ -187,24 +187,24 @@ class Forecast:
         assert past_ms >= 0
         self._assert_predicts()
         hits, tries = recent.hits.copy(), recent.tries.copy()
-        sums, factor = recent.sums_cpu_m.copy(), recent.level_factor.copy()
-        band_cpu_m = np.empty(len(self.mean_cpu_m))
+        table = np.empty((kernels.ROWS, len(self.mean_cpu_m)))
         found = kernels.observe(
             *(self.week_cpu_m, self.hours.nodes, (recent.at_ms, now_ms, until_ms)),
             frozen(load_cpu_m.astype(np.float64)),
             *(self.mean_cpu_m, self.floor_cpu_m, self.excess[EACH, column(quantile)]),
             *(level.kept(past_ms), recent.promised),
             (recent.sums_cpu_m, recent.level_factor, recent.promised_cpu_m),
-            *(hits, tries, sums, factor, band_cpu_m),
+            *(hits, tries, table),
         )
         if not found:
             between(self.hours, (recent.at_ms + past_ms // 2, now_ms, until_ms))  # says what
+        frozen(table)  # and with it its parts
         return Recent(
             at_ms=now_ms,
-            sums_cpu_m=frozen(sums),
-            level_factor=frozen(factor),
+            sums_cpu_m=table[: kernels.FACTOR],
+            level_factor=table[kernels.FACTOR : kernels.BAND],
             promised=True,
-            promised_cpu_m=frozen(band_cpu_m),
+            promised_cpu_m=table[kernels.BAND],
             hits=frozen(hits),
             tries=frozen(tries),
         )
@@ -264,7 +264,7 @@ class Forecast:
         bands_cpu_m = np.empty((len(times_ms) - 1, len(self.mean_cpu_m)))
         found = kernels.highest(
             *(self.week_cpu_m, self.hours.nodes, recent.at_ms),
-            frozen(np.array(times_ms, np.int64)),
+            np.array(times_ms, np.int64),
             *(recent.level_factor, self.mean_cpu_m, self.floor_cpu_m),
             self.excess[WHOLE if whole else EACH, column(quantile)],
             bands_cpu_m,
@@ -319,5 +319,5 @@ def between(hours: Hours, at_ms: Sequence[int]) -> list[tuple[int, int, float]]:
 
 def frozen(array: A) -> A:
     """Return `array` itself, made read-only."""
-    array.flags.writeable = False
+    array.setflags(write=False)  # in a quarter less time than by `flags`
     return array

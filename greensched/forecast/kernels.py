@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from greensched.model import BoolArray, FloatArray, IntArray
 
 
+# Rows of what `observe` writes: sums of the slow and of the fast level, both levels, the band.
+FACTOR, BAND, ROWS = 4, 6, 7
+
+
 @inner
 def _after(nodes: IntArray, at_ms: int) -> int:
     """Return the number of instants that are not after `at_ms`."""
@@ -189,18 +193,22 @@ def observe(
     recent: tuple[FloatArray, FloatArray, FloatArray],
     hits: IntArray,
     tries: IntArray,
-    sums: FloatArray,
-    factor: FloatArray,
-    band_cpu_m: FloatArray,
+    table: FloatArray,
 ) -> bool:
-    """Write what is recent after a load: sums, levels, the promise kept or not, and the next.
+    """Write what is recent after a load: sums and levels, the promise kept or not, and the next.
 
     `times_ms`: of `recent` (its sums, levels and promise), of now, and until when is promised.
-    What is written, but for the band, is given as it was. Return whether `nodes` reach that far.
+    `hits` and `tries` are given as they were. Return whether `nodes` reach that far.
     """
     at_ms, now_ms, until_ms = times_ms
     old_sums, old_factor, promised_cpu_m = recent
-    band_cpu_m[:] = 0.0
+    sums, factor, band_cpu_m = table[:FACTOR], table[FACTOR:BAND], table[BAND]
+    for s in range(len(load_cpu_m)):
+        band_cpu_m[s] = 0.0
+        for row in range(FACTOR):
+            sums[row, s] = old_sums[row, s]
+        for row in range(BAND - FACTOR):
+            factor[row, s] = old_factor[row, s]
     if now_ms > at_ms:
         middle_ms = at_ms + (now_ms - at_ms) // 2
         row = _after(nodes, middle_ms)
@@ -257,9 +265,8 @@ def compile_all() -> None:
     real, table, nodes = given(REAL), given(REAL, 2), given(WHOLE, 2)
     made, kept, counts = written(REAL, 2), given(WHOLE), written(WHOLE, 2)
     bands = (table, real, real, table)
-    highest.compile((table, nodes, WHOLE, kept, *bands, made))
+    highest.compile((table, nodes, WHOLE, written(WHOLE), *bands, made))
     recent = mixed(table, table, real)
     fitted = (table, nodes, several(WHOLE, 3), real, real, real, table)
-    out = (counts, written(WHOLE), made, made, written(REAL))
-    observe.compile((*fitted, several(REAL, 2), FLAG, recent, *out))
+    observe.compile((*fitted, several(REAL, 2), FLAG, recent, counts, written(WHOLE), made))
     trust.compile((nodes, kept, WHOLE, REAL, written(FLAG)))

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from greensched.model import BOOTING, DRAINING, OFF, ON, OWN, SLEEPING
-from greensched.policies.kernels import resting
-from greensched.policies.machines import BATCH, NOTHING, columns, to_wake
+from greensched.policies.kernels import resting, waking
+from greensched.policies.machines import NOTHING, columns
 
 if TYPE_CHECKING:
-    from greensched.model import BoolArray, IntArray, MachineView, Snapshot
+    from greensched.model import BoolArray, IntArray, Snapshot
 
 PACKING = 1.25  # jobs leave gaps: so much more is woken than what they ask for
 SPARE_SHARE = 0.05  # of what jobs reserve, kept free for the next ones when machines go to rest
 
 REST_BELOW = 0.3  # of a machine: jobs run long, and what they leave of a fuller one is lost
+
+# Of a queue, as `waking.for_queue` takes it.
+of_queue = attrgetter(
+    "jobs", "cpu_m", "memory_mib", "gpu_m", "gpu_jobs", "gpu_jobs_cpu_m", "gpu_jobs_memory_mib"
+)
 
 
 def wake_for_queue(
@@ -37,91 +42,17 @@ def wake_for_queue(
     queue, m = snapshot.queue, snapshot.machines
     if queue.jobs == 0:
         return NOTHING
-    rows = np.flatnonzero(m.state != ON)
-    rows = rows[among[rows] & (m.lending[rows] == OWN) & ~m.surplus[rows]]
-    if not rows.size:
-        return NOTHING
-    state, dedicated = m.state[rows], m.role[rows] == BATCH
-    coming, drains = rows[state == BOOTING], rows[(state == DRAINING) & dedicated]
-    stuck = snapshot.now_ms - queue.oldest_submit_ms >= patience_ms
-    chosen = []
-    if stuck:
-        chosen = [drains] if coming.size else [drains, _one_of_each_type(m, rows)]
-        coming, drains = np.concatenate([coming, drains]), NOTHING
-        room_cpu_m = room_memory_mib = 0
-    if queue.gpu_jobs:
-        chosen.append(_wake_for_gpus(snapshot, among, coming))
-    if queue.jobs > queue.gpu_jobs:
-        free_cpu_m, free_memory_mib = _free(m, coming)
-        cpu_m = queue.cpu_m - queue.gpu_jobs_cpu_m - room_cpu_m
-        memory_mib = queue.memory_mib - queue.gpu_jobs_memory_mib - room_memory_mib
-        need_cpu_m = PACKING * cpu_m - int(free_cpu_m.sum())
-        need_memory_mib = PACKING * memory_mib - int(free_memory_mib.sum())
-        back = _to_keep(snapshot, drains, need_cpu_m, need_memory_mib)
-        free_cpu_m, free_memory_mib = _free(m, back)
-        need_cpu_m -= int(free_cpu_m.sum())
-        need_memory_mib -= int(free_memory_mib.sum())
-        chosen += [back, to_wake(m, among, need_cpu_m, need_memory_mib)]
-    return np.concatenate(chosen)
-
-
-def _one_of_each_type(m: MachineView, rows: IntArray) -> IntArray:
-    """Return the first machine of each type among `rows` that is asleep or off."""
-    state = m.state[rows]
-    resting = rows[(state == SLEEPING) | (state == OFF)]
-    first: IntArray = resting[np.unique(m.machine_type[resting], return_index=True)[1]]
-    return first
-
-
-def _free(m: MachineView, rows: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the CPU and memory of machines `rows` that no job has reserved."""
-    return m.cpu_m[rows] - m.batch_cpu_m[rows], m.memory_mib[rows] - m.batch_memory_mib[rows]
-
-
-def _wake_for_gpus(snapshot: Snapshot, among: BoolArray, coming: IntArray) -> IntArray:
-    """Return the machines with GPUs to wake for jobs that want some; `coming` are on their way.
-
-    Room on machines that are on is not taken off: the jobs found none that fits them.
-    """
-    queue, m = snapshot.queue, snapshot.machines
-    with_gpus = coming[m.gpu_m[coming] > 0]
-    free_cpu_m, free_memory_mib = _free(m, with_gpus)
-    return to_wake(
-        m,
-        among & (m.gpu_m > 0),
-        queue.gpu_jobs_cpu_m - int(free_cpu_m.sum()),
-        queue.gpu_jobs_memory_mib - int(free_memory_mib.sum()),
-        queue.gpu_m - int(m.gpu_free_m[with_gpus].sum()),
+    marks, table = (
+        np.empty((waking.MARKS, len(among)), np.bool_),
+        np.empty((3, len(among)), np.int64),
     )
-
-
-def _to_keep(
-    snapshot: Snapshot, rows: IntArray, need_cpu_m: float, need_memory_mib: float
-) -> IntArray:
-    """Return those of draining machines `rows` to keep, the fullest that hold an average job."""
-    m, queue = snapshot.machines, snapshot.queue
-    if not rows.size or (need_cpu_m <= 0 and need_memory_mib <= 0):
-        return NOTHING
-    free_cpu_m, free_memory_mib = _free(m, rows)
-    # A gang's tasks are smaller than its sum: half a machine is asked for at most.
-    holds = (free_cpu_m >= np.minimum(queue.cpu_m / queue.jobs, m.cpu_m[rows] / 2)) & (
-        free_memory_mib >= np.minimum(queue.memory_mib / queue.jobs, m.memory_mib[rows] / 2)
+    count = waking.for_queue(
+        *(columns(m), m.surplus, m.machine_type, among, of_queue(queue), PACKING),
+        *(room_cpu_m, room_memory_mib),
+        snapshot.now_ms - queue.oldest_submit_ms >= patience_ms,
+        *(marks, table),
     )
-    rows, free_cpu_m, free_memory_mib = rows[holds], free_cpu_m[holds], free_memory_mib[holds]
-    order = np.argsort(free_cpu_m, kind="stable")
-    kept: IntArray = rows[order][
-        : _count(free_cpu_m[order], free_memory_mib[order], need_cpu_m, need_memory_mib)
-    ]
-    return kept
-
-
-def _count(cpu_m: IntArray, memory_mib: IntArray, need_cpu_m: float, need_memory: float) -> int:
-    """Return how many of the first machines cover both needs."""
-    count = 0
-    for need, size in ((need_cpu_m, cpu_m), (need_memory, memory_mib)):
-        if need > 0:
-            count = max(count, int(np.cumsum(size).searchsorted(need)) + 1)
-    return count
+    return table[0, :count]
 
 
 def to_rest(

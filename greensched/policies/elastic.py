@@ -10,15 +10,8 @@ import numpy as np
 from greensched.policies import hpa
 from greensched.policies.batch import to_rest, wake_for_queue
 from greensched.policies.kernels import machines as kernels
-from greensched.policies.machines import (
-    BATCH,
-    NOTHING,
-    ONLINE,
-    columns,
-    power_actions,
-    to_hold_pending,
-    to_wake,
-)
+from greensched.policies.kernels.waking import MARKS
+from greensched.policies.machines import NOTHING, ONLINE, columns, power_actions
 from greensched.policies.memory import changed, frozen
 from greensched.policies.settings import check
 
@@ -128,33 +121,21 @@ class ElasticReactive:
         scale, lack = hpa.scaled(snapshot.services, present, frozen(wanted))
         if not free and not lack:
             return (*scale, *power_actions(jobs, "on")), changed(memory, **news)
-        fleet = _Fleet.of(snapshot, present, wanted, self)
-        wake, sleep = fleet.to_wake(snapshot), NOTHING
+        asked_ms = _asked(snapshot, memory)
+        wake, leave = self._balanced(snapshot, present, wanted, asked_ms, free=free)
+        sleep = NOTHING
         if free:
-            sleep, rest = self._to_sleep(snapshot, memory, fleet, free=not wake.size)
-            news |= rest
+            rest = to_rest(snapshot, self.idle_ms)
+            sleep = np.concatenate([leave, rest]) if rest.size else leave
+            if leave.size:
+                asked_ms = asked_ms.copy()
+                asked_ms[leave] = now
+            news |= {"asked_ms": frozen(asked_ms), "freed_ms": now}
         return (
             *scale,
-            *power_actions(np.concatenate([wake, jobs]), "on"),
+            *power_actions(np.concatenate([wake, jobs]) if jobs.size else wake, "on"),
             *power_actions(sleep, "sleep", self.moves_max),
         ), changed(memory, **news)
-
-    def _to_sleep(
-        self, snapshot: Snapshot, memory: ElasticMemory, fleet: _Fleet, *, free: bool
-    ) -> tuple[IntArray, dict[str, Any]]:
-        """Return the machines to put to sleep, those that serve only if some are to be `free`.
-
-        And what is to be remembered of it.
-        """
-        count, now = len(snapshot.machines.state), snapshot.now_ms
-        sleep, asked_ms = to_rest(snapshot, self.idle_ms), memory.asked_ms
-        if len(asked_ms) != count:
-            asked_ms = frozen(np.full(count, LONG_AGO_MS, np.int64))
-        freed = self._freed(snapshot, fleet, asked_ms) if free else NOTHING
-        if freed.size:
-            sleep, asked_ms = np.concatenate([freed, sleep]), asked_ms.copy()
-            asked_ms[freed] = now
-        return sleep, {"asked_ms": frozen(asked_ms), "freed_ms": now}
 
     def _is_settled(self, snapshot: Snapshot, memory: ElasticMemory) -> bool:
         """Say whether the replicas are as wanted, and will be until something changes."""
@@ -168,23 +149,43 @@ class ElasticReactive:
         wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
         return wanted, {"hpa": windows}
 
-    def _freed(self, snapshot: Snapshot, fleet: _Fleet, asked_ms: IntArray) -> IntArray:
-        """Return the machines to empty and put to sleep, those with the least reserved first.
+    def _balanced(
+        self,
+        snapshot: Snapshot,
+        present: IntArray,
+        wanted: IntArray,
+        asked_ms: IntArray,
+        *,
+        free: bool,
+    ) -> tuple[IntArray, IntArray]:
+        """Return the machines to wake, and else, if any are to be `free`, those to empty.
 
-        Those that are idle, and those without jobs whose replicas may move: jobs would keep it
-        on, and what uses a GPU cannot move at all. Beyond the budget nothing moves, and only so
-        many may be under way.
+        Woken are the first that hold the reserve and the replicas that are added, and those for
+        replicas without room. Emptied are those with the least reserved, that are idle or whose
+        replicas may move: jobs would keep it on, and what uses a GPU cannot move at all. The rest
+        keeps a quarter more than the reserve free. Beyond the budget nothing moves, only so many
+        may be under way, and all that moves has to fit elsewhere.
         """
-        m, now = snapshot.machines, snapshot.now_ms
-        rows, keys, scratch = np.empty((3, len(m.state)), np.int64)
-        serving = int(fleet.total[kernels.SERVING])
-        count = kernels.to_free(
-            *(columns(m), m.surplus, fleet.room_cpu_m, fleet.room_memory_mib, fleet.total),
-            *(fleet.kept_free, asked_ms, (now - self.idle_ms, now - self.retry_ms)),
-            *(self.moves_max, max(1, int(self.drains_share * serving)), snapshot.queue.jobs),
-            *(rows, keys, scratch),
+        m, view, now = snapshot.machines, snapshot.services, snapshot.now_ms
+        machines, count = columns(m), len(m.state)
+        marks, table = (
+            np.empty((MARKS, count), np.bool_),
+            np.empty((kernels.ROWS, count), np.int64),
         )
-        return rows[: fleet.spare(snapshot, rows[:count], self.headroom)] if count else NOTHING
+        woken, freed, moves = kernels.balance(
+            *(machines, m.surplus, present, wanted, view.pending),
+            (view.replica_cpu_m, view.replica_memory_mib, view.replica_gpu_m),
+            *(self.reserve_machines, self.reserve_share, self.drains_share, self.moves_max),
+            *(snapshot.queue.jobs, asked_ms, (now - self.idle_ms, now - self.retry_ms), free),
+            *(marks, table, np.empty(kernels.SUMS, np.int64)),
+        )
+        if moves:
+            replicas = snapshot.replicas
+            freed = kernels.spare(
+                *(machines, freed, self.headroom, replicas.machine, replicas.service),
+                *(view.replica_cpu_m, view.replica_memory_mib, table),
+            )
+        return table[kernels.WAKEN, :woken], table[kernels.FREED, :freed]
 
     def _rule(self) -> hpa.HpaRule:
         return hpa.HpaRule(
@@ -198,102 +199,9 @@ class ElasticReactive:
         )
 
 
-RESERVE_TO_SLEEP = 1.25  # sleep leaves a quarter more free than wakes a machine: no flapping
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fleet:
-    """Room and need of the machines that serve, at one wake."""
-
-    room_cpu_m: IntArray  # of each machine; -1: it does not serve
-    room_memory_mib: IntArray
-    total: IntArray  # as `kernels.rooms` has it
-    reserve_cpu_m: float
-    reserve_memory_mib: float
-
-    @classmethod
-    def of(
-        cls, snapshot: Snapshot, present: IntArray, wanted: IntArray, policy: ElasticReactive
-    ) -> _Fleet:
-        m, view = snapshot.machines, snapshot.services
-        room_cpu_m, room_memory_mib = np.empty((2, len(m.state)), np.int64)
-        total = np.empty(kernels.ROOMS, np.int64)
-        kernels.rooms(
-            m.state,
-            m.lending,
-            m.surplus,
-            m.role,
-            m.cpu_m,
-            m.memory_mib,
-            m.online_cpu_m,
-            m.online_memory_mib,
-            m.batch_cpu_m,
-            m.batch_memory_mib,
-            m.replicas,
-            m.gpu_free_m,
-            *(present, wanted),
-            (view.replica_cpu_m, view.replica_memory_mib, view.replica_gpu_m),
-            room_cpu_m,
-            room_memory_mib,
-            total,
-        )
-        serving = int(total[kernels.SERVING])
-        least = max(policy.reserve_share, policy.reserve_machines / max(1, serving))
-        return cls(
-            room_cpu_m=room_cpu_m,
-            room_memory_mib=room_memory_mib,
-            total=total,
-            reserve_cpu_m=least * int(total[kernels.SERVING_CPU_M]),
-            reserve_memory_mib=least * int(total[kernels.SERVING_MEMORY_MIB]),
-        )
-
-    def to_wake(self, snapshot: Snapshot) -> IntArray:
-        """Return the machines to wake: for the reserve, and for replicas without room."""
-        view, total = snapshot.services, self.total.tolist()
-        need_cpu_m = (
-            self.reserve_cpu_m
-            + total[kernels.COMING_CPU_M]
-            - total[kernels.ROOM_CPU_M]
-            - total[kernels.BOOTING_CPU_M]
-        )
-        need_memory_mib = (
-            self.reserve_memory_mib
-            + total[kernels.COMING_MEMORY_MIB]
-            - total[kernels.ROOM_MEMORY_MIB]
-            - total[kernels.BOOTING_MEMORY_MIB]
-        )
-        gpu_m = total[kernels.COMING_GPU_M] - total[kernels.ROOM_GPU_M]
-        if need_cpu_m <= 0 and need_memory_mib <= 0 and gpu_m <= 0 and not view.pending.any():
-            return NOTHING
-        m = snapshot.machines
-        serves = m.role != BATCH
-        return np.concatenate(
-            [
-                to_wake(m, serves, need_cpu_m, need_memory_mib),
-                to_wake(m, serves, 0, 0, gpu_m),
-                to_hold_pending(snapshot, serves),
-            ]
-        )
-
-    @property
-    def kept_free(self) -> tuple[float, float]:
-        """Return the CPU and memory that sleep leaves free: the reserve, and a quarter."""
-        return (
-            RESERVE_TO_SLEEP * self.reserve_cpu_m + int(self.total[kernels.ALL_CPU_M]),
-            RESERVE_TO_SLEEP * self.reserve_memory_mib + int(self.total[kernels.ALL_MEMORY_MIB]),
-        )
-
-    def spare(self, snapshot: Snapshot, rows: IntArray, headroom: float) -> int:
-        """Return how many of the first of `rows` may go, their replicas fitting elsewhere.
-
-        Room is counted in places for the largest replica that may have to move, `headroom` of
-        each machine left free, so that enough places means that every replica fits, whatever the
-        order.
-        """
-        m, view, replicas = snapshot.machines, snapshot.services, snapshot.replicas
-        count: int = kernels.spare(
-            *(rows, self.room_cpu_m, self.room_memory_mib, m.cpu_m, m.memory_mib, m.replicas),
-            *(headroom, replicas.machine, replicas.service),
-            *(view.replica_cpu_m, view.replica_memory_mib, np.empty(len(m.state), np.int64)),
-        )
-        return count
+def _asked(snapshot: Snapshot, memory: ElasticMemory) -> IntArray:
+    """Return when each machine was asked to empty."""
+    count = len(snapshot.machines.state)
+    if len(memory.asked_ms) == count:
+        return memory.asked_ms
+    return frozen(np.full(count, LONG_AGO_MS, np.int64))

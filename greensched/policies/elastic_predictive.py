@@ -13,7 +13,7 @@ from greensched.model import NONE
 from greensched.policies import hpa
 from greensched.policies.elastic import ElasticMemory, ElasticReactive
 from greensched.policies.kernels import services as kernels
-from greensched.policies.memory import changed, frozen
+from greensched.policies.memory import frozen
 from greensched.policies.settings import check
 from greensched.policies.staffing import Staffing
 
@@ -28,25 +28,34 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PredictiveMemory(ElasticMemory):
-    """That of the reactive rule, what the forecast remembers, and the plan made from it.
+class Plan:
+    """What a look at the forecast told at `made_ms`, and what the forecast remembers.
 
     `trusted`: whose forecast has held of late; `up`, `down`: replicas needed soon, and those kept;
-    `work_mc`: load x time [millicores x ms] from the plan until `seen_ms`, when the load was
-    `load_cpu_m` and replicas were `wanted`;
     `counts`: replicas at the plans of the last `down_window_ms`, one row a plan.
     """
 
+    made_ms: int = NONE
     recent: Any = field(default_factory=nothing_recent)
     trusted: BoolArray = field(default_factory=lambda: frozen(np.empty(0, np.bool_)))
-    planned_ms: int = NONE
-    seen_ms: int = NONE
     up: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
     down: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
+    counts: IntArray = field(default_factory=lambda: frozen(np.empty((0, 0), np.int64)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PredictiveMemory(ElasticMemory):
+    """That of the reactive rule, the last plan, and what was seen since.
+
+    `work_mc`: load x time [millicores x ms] from the plan until `seen_ms`, when the load was
+    `load_cpu_m` and replicas were `wanted`.
+    """
+
+    plan: Plan = field(default_factory=Plan)
+    seen_ms: int = NONE
     load_cpu_m: FloatArray = field(default_factory=lambda: frozen(np.empty(0)))
     wanted: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
     work_mc: FloatArray = field(default_factory=lambda: frozen(np.empty(0)))
-    counts: IntArray = field(default_factory=lambda: frozen(np.empty((0, 0), np.int64)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +111,15 @@ class ElasticPredictive(ElasticReactive):
     def _is_settled(self, snapshot: Snapshot, memory: ElasticMemory) -> bool:
         """Say whether nothing has changed since the plan was last compared with what there is."""
         assert isinstance(memory, PredictiveMemory)
-        settled = hpa.is_settled(snapshot, memory.hpa)
-        if memory.planned_ms == NONE:
+        settled, plan = hpa.is_settled(snapshot, memory.hpa), memory.plan
+        if plan.made_ms == NONE:
             return settled
-        if snapshot.now_ms - memory.planned_ms >= self.plan_period_ms:
+        if snapshot.now_ms - plan.made_ms >= self.plan_period_ms:
             return False
         view = snapshot.services
         return len(memory.wanted) == len(view.online) and kernels.unchanged(
             *(view.load_cpu_m, view.online, view.starting, view.pending),
-            *(memory.load_cpu_m, memory.wanted, memory.trusted, settled),
+            *(memory.load_cpu_m, memory.wanted, plan.trusted, settled),
         )
 
     def _wanted(
@@ -123,20 +132,20 @@ class ElasticPredictive(ElasticReactive):
             wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
             return wanted, {"hpa": windows}
         work_mc, now = self._worked(snapshot, memory), snapshot.now_ms
-        plan: dict[str, Any] = {}
-        windows = memory.hpa
-        if memory.planned_ms == NONE or now - memory.planned_ms >= self.plan_period_ms:
-            plan = self._planned(snapshot, forecast, present, memory, work_mc)
-            if not np.array_equal(plan["trusted"], memory.trusted):
+        plan, windows = memory.plan, memory.hpa
+        if plan.made_ms == NONE or now - plan.made_ms >= self.plan_period_ms:
+            plan = self._planned(snapshot, forecast, present, plan, work_mc)
+            if plan.trusted.tobytes() != memory.plan.trusted.tobytes():
                 windows = hpa.unsettled(snapshot, windows)  # others follow the reactive rule
-            memory, work_mc = changed(memory, **plan), np.zeros(len(work_mc))
-        wanted = self._followed(snapshot, present, memory)
-        if not memory.trusted.all():
+            work_mc = np.zeros(len(work_mc))
+        wanted = self._followed(snapshot, present, plan)
+        if not plan.trusted.all():
             rule = self._rule()
-            reactive, windows = hpa.wanted_replicas(snapshot, windows, rule, memory.trusted)
-            wanted = np.where(memory.trusted, wanted, reactive)
-        return wanted, plan | {
+            reactive, windows = hpa.wanted_replicas(snapshot, windows, rule, plan.trusted)
+            wanted = np.where(plan.trusted, wanted, reactive)
+        return wanted, {
             "hpa": windows,
+            "plan": plan,
             "seen_ms": now,
             "load_cpu_m": frozen(snapshot.services.load_cpu_m.copy()),
             "wanted": frozen(wanted),
@@ -145,13 +154,14 @@ class ElasticPredictive(ElasticReactive):
 
     def _worked(self, snapshot: Snapshot, memory: PredictiveMemory) -> FloatArray:
         """Return load x time since the plan; wakes that were settled had the load seen before."""
-        work_mc: FloatArray = snapshot.services.load_cpu_m * snapshot.period_ms
-        if memory.planned_ms == NONE:
-            return work_mc
-        quiet_ms = snapshot.now_ms - snapshot.period_ms - memory.seen_ms
-        if quiet_ms:
-            work_mc += memory.load_cpu_m * quiet_ms
-        work_mc += memory.work_mc
+        load_cpu_m, period_ms = snapshot.services.load_cpu_m, snapshot.period_ms
+        assert len(memory.work_mc) in {0, len(load_cpu_m)}
+        quiet_ms = snapshot.now_ms - period_ms - memory.seen_ms
+        work_mc = np.empty(len(load_cpu_m))
+        kernels.add_work(
+            *(load_cpu_m, float(period_ms), memory.load_cpu_m, float(quiet_ms)),
+            *(memory.work_mc, work_mc),
+        )
         return work_mc
 
     def _planned(
@@ -159,49 +169,48 @@ class ElasticPredictive(ElasticReactive):
         snapshot: Snapshot,
         forecast: Forecaster,
         present: IntArray,
-        memory: PredictiveMemory,
+        before: Plan,
         work_mc: FloatArray,
-    ) -> dict[str, Any]:
-        """Return what a new plan remembers, `work_mc` having been the load x time since the last.
+    ) -> Plan:
+        """Return a new plan, `work_mc` having been the load x time since the one `before`.
 
         Where only a part of what may go goes, the rest is kept until the next look.
         """
-        view, now = snapshot.services, snapshot.now_ms
-        first = memory.planned_ms == NONE
-        since_ms = now - snapshot.period_ms if first else memory.planned_ms
+        view, now, first = snapshot.services, snapshot.now_ms, before.made_ms == NONE
+        since_ms = now - snapshot.period_ms if first else before.made_ms
         recent = forecast.observe(
-            forecast.begin if first else memory.recent,
+            forecast.begin if first else before.recent,
             now,
             work_mc / (now - since_ms),
             quantile=self.quantile,
             period_ms=self.plan_period_ms,
         )
-        soon_ms = now + self.plan_period_ms + self.lead_ms + int(view.startup_ms.max(initial=0))
+        startup_ms = max(view.startup_ms.tolist(), default=0)
+        soon_ms = now + self.plan_period_ms + self.lead_ms + startup_ms
         later_ms = max(soon_ms, now + self.plan_period_ms + self.hold_ms)
         upper = frozen(forecast.upto(recent, (soon_ms, later_ms), self.quantile))
         needed = self._staffing.replicas(view, upper)
-        known = len(memory.counts) if memory.counts.shape[1] == len(present) else 0
-        before = min(known, math.ceil(self.down_window_ms / self.plan_period_ms))
-        kept, counts = np.empty_like(present), np.empty((before + 1, len(present)), np.int64)
-        kernels.keep(present, needed, self.gray_share, memory.counts, kept, counts)
-        return {
-            "recent": recent,
-            "trusted": frozen(recent.trusted(self.coverage_min)),
-            "planned_ms": now,
-            "up": needed[0],
-            "down": frozen(kept),
-            "counts": frozen(counts),
-        }
+        known = len(before.counts) if before.counts.shape[1] == len(present) else 0
+        rows = min(known, math.ceil(self.down_window_ms / self.plan_period_ms))
+        kept = np.empty(len(present), np.int64)
+        counts = np.empty((rows + 1, len(present)), np.int64)
+        kernels.keep(present, needed, self.gray_share, before.counts, kept, counts)
+        return Plan(
+            made_ms=now,
+            recent=recent,
+            trusted=frozen(recent.trusted(self.coverage_min)),
+            up=needed[0],
+            down=frozen(kept),
+            counts=frozen(counts),
+        )
 
-    def _followed(
-        self, snapshot: Snapshot, present: IntArray, memory: PredictiveMemory
-    ) -> IntArray:
+    def _followed(self, snapshot: Snapshot, present: IntArray, plan: Plan) -> IntArray:
         """Return what plan and load of now ask for, within limits and steps."""
         view = snapshot.services
         wanted = np.empty(len(view.online), np.int64)
         kernels.follow(
             *(view.load_cpu_m, present, view.replica_cpu_m, view.replicas_min, view.replicas_max),
-            *(memory.up, memory.down, memory.counts),
+            *(plan.up, plan.down, plan.counts),
             *(self.max_utilisation, self.down_share, wanted),
         )
         return wanted

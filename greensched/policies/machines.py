@@ -8,17 +8,15 @@ from typing import Literal
 import numpy as np
 
 from greensched.model import (
-    OFF,
     OWN,
     ROLE_CODES,
-    SLEEPING,
     BoolArray,
     IntArray,
     MachineView,
     Power,
     Snapshot,
 )
-from greensched.policies.kernels.machines import hold_pending
+from greensched.policies.kernels import waking
 from greensched.policies.kernels.resting import COLUMNS, idle
 from greensched.policies.memory import frozen
 
@@ -69,22 +67,9 @@ def to_wake(
     """
     if need_cpu_m <= 0 and need_memory_mib <= 0 and need_gpu_m <= 0:
         return NOTHING
-    rows = np.flatnonzero((view.state == SLEEPING) | (view.state == OFF))
-    rows = rows[(among & ours(view))[rows]]
-    gpus = view.gpu_m[rows] > 0
-    if need_gpu_m > 0:
-        rows, gpus = rows[gpus], gpus[gpus]
-    order = rows[np.lexsort((view.state[rows] == OFF, gpus))]
-    count = 0
-    for need, size in (
-        (need_cpu_m, view.cpu_m),
-        (need_memory_mib, view.memory_mib),
-        (need_gpu_m, view.gpu_m),
-    ):
-        if need > 0:
-            count = max(count, int(np.cumsum(size[order]).searchsorted(need)) + 1)
-    chosen: IntArray = order[:count]
-    return chosen
+    marks, rows = scratch(view)
+    needs = float(need_cpu_m), float(need_memory_mib), float(need_gpu_m)
+    return rows[: waking.to_wake(columns(view), view.surplus, among, *needs, marks, rows)]
 
 
 def to_hold_pending(snapshot: Snapshot, among: BoolArray) -> IntArray:
@@ -98,15 +83,17 @@ def to_hold_pending(snapshot: Snapshot, among: BoolArray) -> IntArray:
     if not services.pending.any():
         return NOTHING
     sizes = (services.replica_cpu_m, services.replica_memory_mib, services.replica_gpu_m)
-    chosen = np.empty(len(m.state), np.int64)
-    count = hold_pending(
-        *(m.state, m.lending, m.surplus, among, m.gpu_m, m.cpu_m, m.memory_mib),
-        services.pending,
-        sizes,
-        np.empty(len(m.state), np.bool_),
-        chosen,
+    marks, rows = scratch(m)
+    count = waking.to_hold_pending(
+        *(columns(m), m.surplus, among, services.pending, sizes, marks, rows)
     )
-    return chosen[:count]
+    return rows[:count]
+
+
+def scratch(view: MachineView) -> tuple[BoolArray, IntArray]:
+    """Return arrays for the marks and the rows of the loops of `kernels.waking`."""
+    count = len(view.state)
+    return np.empty((waking.MARKS, count), np.bool_), np.empty(count, np.int64)
 
 
 def power_actions(

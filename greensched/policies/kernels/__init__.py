@@ -15,10 +15,11 @@ from greensched.policies.kernels import (
     resting,
     services,
     shifting,
+    waking,
 )
 
 
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
-    for part in (services, machines, resting, peaks, colocation, lending, shifting):
+    for part in (services, machines, resting, peaks, colocation, lending, shifting, waking):
         part.compile_all()

@@ -1,19 +1,21 @@
-"""One pass over machines: room for replicas, which of them can be spared or must wake."""
+"""Elastic capacity: room for replicas, which machines must wake for them or can be spared."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, several, written
-from greensched.model import BOOTING, DRAINING, OFF, ON, OWN, ROLE_CODES, SLEEPING
-from greensched.policies.kernels.resting import COLUMNS, HOLDS, ONLINE, is_idle, sort
+from greensched.model import BOOTING, DRAINING, ON, OWN, ROLE_CODES
+from greensched.policies.kernels.resting import BATCH, COLUMNS, HOLDS, ONLINE, is_idle, sort
+from greensched.policies.kernels.waking import ABLE, WOKEN, wake, wake_for_pending, written_rows
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, IntArray
 
     Columns = tuple[IntArray, ...]
 
-BATCH, ANY = ROLE_CODES["batch"], ROLE_CODES["any"]
+ANY = ROLE_CODES["any"]
+RESERVE_TO_SLEEP = 1.25  # sleep leaves a quarter more free than wakes a machine: no flapping
 (
     SERVING,
     ROOM_CPU_M,
@@ -28,8 +30,12 @@ BATCH, ANY = ROLE_CODES["batch"], ROLE_CODES["any"]
     COMING_GPU_M,
     ALL_CPU_M,  # of all that are added
     ALL_MEMORY_MIB,
-    ROOMS,
-) = range(14)  # what `rooms` writes, and how much of it
+    SUMS,
+) = range(14)  # what is added up, and how much of it
+# Rows of the table that is written: the room of each machine that serves (-1: it does not), the
+# machines to wake and those to empty, and what sorting takes.
+ROOM, ROOM_MIB, WAKEN, FREED, KEYS, SCRATCH = range(6)
+ROWS = 6
 
 
 @inner
@@ -41,32 +47,14 @@ def _room(whole: bool, cpu_m: int, online_cpu_m: int, batch_cpu_m: int) -> int:
     return max(left, 0)
 
 
-@entry
-def rooms(
-    state: IntArray,
-    lending: IntArray,
-    surplus: BoolArray,
-    role: IntArray,
-    cpu_m: IntArray,
-    memory_mib: IntArray,
-    online_cpu_m: IntArray,
-    online_memory_mib: IntArray,
-    batch_cpu_m: IntArray,
-    batch_memory_mib: IntArray,
-    replicas: IntArray,
-    gpu_free_m: IntArray,
+@inner
+def _add_up_services(
     present: IntArray,
     wanted: IntArray,
     sizes: tuple[IntArray, IntArray, IntArray],
-    room_cpu_m: IntArray,
-    room_memory_mib: IntArray,
     total: IntArray,
 ) -> None:
-    """Write the room for replicas of each machine that serves (-1: it does not) and `total`.
-
-    `present`, `wanted`: replicas of each service; `sizes`: CPU, memory and GPUs of one.
-    """
-    total[:] = 0
+    """Add what replicas that are added reserve; `sizes`: CPU, memory and GPUs of one."""
     each_cpu_m, each_memory_mib, each_gpu_m = sizes
     for s in range(len(wanted)):
         added = max(wanted[s] - present[s], 0)
@@ -76,20 +64,28 @@ def rooms(
         if each_gpu_m[s] == 0:
             total[COMING_CPU_M] += added * each_cpu_m[s]
             total[COMING_MEMORY_MIB] += added * each_memory_mib[s]
+
+
+@inner
+def _add_up_machines(columns: Columns, able: BoolArray, table: IntArray, total: IntArray) -> None:
+    """Write the room for replicas of each machine that serves (-1: it does not), and add it up.
+
+    `able`: ours, and not for batch alone.
+    """
+    state, role, _, cpu_m, memory_mib, _, online_cpu_m, online_memory_mib = columns[:8]
+    batch_cpu_m, batch_memory_mib, gpu_free_m, replicas = columns[8:12]
     for m in range(len(state)):
-        room_cpu_m[m] = room_memory_mib[m] = -1
-        if lending[m] != OWN or surplus[m] or role[m] == BATCH:
-            continue
-        if state[m] == BOOTING:
+        table[ROOM, m] = table[ROOM_MIB, m] = -1
+        if able[m] and state[m] == BOOTING:
             total[BOOTING_CPU_M] += cpu_m[m]
             total[BOOTING_MEMORY_MIB] += memory_mib[m]
             total[ROOM_GPU_M] += gpu_free_m[m]
-        if state[m] != ON:
+        if not able[m] or state[m] != ON:
             continue
         whole = role[m] == ANY and replicas[m] == 0
         cpu = _room(whole, cpu_m[m], online_cpu_m[m], batch_cpu_m[m])
         memory = max(memory_mib[m] - online_memory_mib[m] - batch_memory_mib[m], 0)
-        room_cpu_m[m], room_memory_mib[m] = cpu, memory
+        table[ROOM, m], table[ROOM_MIB, m] = cpu, memory
         total[SERVING] += 1
         total[ROOM_CPU_M] += cpu
         total[ROOM_MEMORY_MIB] += memory
@@ -110,35 +106,50 @@ def _enough(
     return count
 
 
-@entry
-def to_free(
+@inner
+def _wake(
+    columns: Columns,
+    pending: IntArray,
+    sizes: tuple[IntArray, IntArray, IntArray],
+    reserve: tuple[float, float],
+    total: IntArray,
+    marks: BoolArray,
+) -> None:
+    """Mark the machines to wake: for the `reserve`, for GPUs, and for replicas without room."""
+    cpu_m = reserve[0] + total[COMING_CPU_M] - total[ROOM_CPU_M] - total[BOOTING_CPU_M]
+    memory_mib = reserve[1] + total[COMING_MEMORY_MIB] - total[ROOM_MEMORY_MIB]
+    memory_mib -= total[BOOTING_MEMORY_MIB]
+    gpu_m = total[COMING_GPU_M] - total[ROOM_GPU_M]
+    wake(columns, marks[ABLE], cpu_m, memory_mib, 0.0, marks[WOKEN])
+    wake(columns, marks[ABLE], 0.0, 0.0, gpu_m, marks[WOKEN])
+    wake_for_pending(columns, marks[ABLE], pending, sizes, marks[WOKEN])
+
+
+@inner
+def _free(
     columns: Columns,
     surplus: BoolArray,
-    room_cpu_m: IntArray,
-    room_memory_mib: IntArray,
-    total: IntArray,
     least: tuple[float, float],
     asked_ms: IntArray,
     times_ms: tuple[int, int],
     moves_max: int,
     drains_max: int,
     queue_jobs: int,
-    rows: IntArray,
-    keys: IntArray,
-    scratch: IntArray,
+    total: IntArray,
+    table: IntArray,
 ) -> int:
-    """Write the machines to empty, those with the least reserved first, and count them.
+    """Write the machines to empty into table[FREED], those with the least reserved first.
 
-    While the rest keeps so much CPU and memory free (`least`) after the moves. `times_ms`: empty
-    since when, and asked before when. See `ElasticReactive._freed`.
+    Return how many: while the rest keeps so much CPU and memory free (`least`) after the moves.
     """
     state, role, gpu_m, online_cpu_m, online_mib = columns[0], columns[1], *columns[5:8]
     batch_cpu_m, gpu_free_m, replicas, jobs = columns[8], columns[10], columns[11], columns[12]
+    rows, keys = table[FREED], table[KEYS]
     count = empties = 0
     for m in range(len(state)):
         if state[m] == DRAINING and role[m] != BATCH:
             drains_max -= 1
-        if room_cpu_m[m] < 0 or jobs[m] > 0:
+        if table[ROOM, m] < 0 or jobs[m] > 0:
             continue
         if replicas[m] == 0:
             # an empty one may be for the jobs that wait
@@ -152,62 +163,110 @@ def to_free(
             keys[m] = online_cpu_m[m] + batch_cpu_m[m] + (HOLDS if replicas[m] > 0 else 0)
             rows[count] = m
             count += 1
-    sort(rows, keys, count, scratch)
+    sort(rows, keys, count, table[SCRATCH])
     moves = may = 0
     while may < count and may < empties + max(0, drains_max):
         moves += replicas[rows[may]]
         if moves > moves_max:
             break
         may += 1
-    may = _enough(rows, may, room_cpu_m, online_cpu_m, total[ROOM_CPU_M], least[0])
-    return _enough(rows, may, room_memory_mib, online_mib, total[ROOM_MEMORY_MIB], least[1])
+    may = _enough(rows, may, table[ROOM], online_cpu_m, total[ROOM_CPU_M], least[0])
+    return _enough(rows, may, table[ROOM_MIB], online_mib, total[ROOM_MEMORY_MIB], least[1])
+
+
+@entry
+def balance(
+    columns: Columns,
+    surplus: BoolArray,
+    present: IntArray,
+    wanted: IntArray,
+    pending: IntArray,
+    sizes: tuple[IntArray, IntArray, IntArray],
+    reserve_machines: int,
+    reserve_share: float,
+    drains_share: float,
+    moves_max: int,
+    queue_jobs: int,
+    asked_ms: IntArray,
+    times_ms: tuple[int, int],
+    free: bool,
+    marks: BoolArray,
+    table: IntArray,
+    total: IntArray,
+) -> tuple[int, int, bool]:
+    """Write the machines to wake, or else, if any are to be `free`, those to empty.
+
+    Into table[WAKEN] and table[FREED]. Return how many of both, and whether replicas have to move.
+    `times_ms`: empty since when, and asked before when. See `ElasticReactive._balanced`.
+    """
+    role, lending = columns[1], columns[2]
+    for m in range(len(surplus)):
+        marks[ABLE, m] = lending[m] == OWN and not surplus[m] and role[m] != BATCH
+        marks[WOKEN, m] = False
+    total[:] = 0
+    _add_up_services(present, wanted, sizes, total)
+    _add_up_machines(columns, marks[ABLE], table, total)
+    serving = total[SERVING]
+    share = max(reserve_share, reserve_machines / max(1, serving))
+    reserve = (share * total[SERVING_CPU_M], share * total[SERVING_MEMORY_MIB])
+    _wake(columns, pending, sizes, reserve, total, marks)
+    woken = written_rows(marks[WOKEN], table[WAKEN])
+    if woken > 0 or not free:
+        return woken, 0, False
+    least = (
+        RESERVE_TO_SLEEP * reserve[0] + total[ALL_CPU_M],
+        RESERVE_TO_SLEEP * reserve[1] + total[ALL_MEMORY_MIB],
+    )
+    drains = max(1, int(drains_share * serving))
+    limits = (asked_ms, times_ms, moves_max, drains, queue_jobs)
+    freed = _free(columns, surplus, least, *limits, total, table)
+    moves, replicas = False, columns[11]
+    for i in range(freed):
+        moves = moves or replicas[table[FREED, i]] > 0
+    return 0, freed, moves
 
 
 @entry
 def spare(
-    rows: IntArray,
-    room_cpu_m: IntArray,
-    room_memory_mib: IntArray,
-    cpu_m: IntArray,
-    memory_mib: IntArray,
-    replicas: IntArray,
+    columns: Columns,
+    count: int,
     headroom: float,
     on_machine: IntArray,
     of_service: IntArray,
     replica_cpu_m: IntArray,
     replica_memory_mib: IntArray,
-    leaves: IntArray,
+    table: IntArray,
 ) -> int:
-    """Return how many of the first of `rows` may go, their replicas fitting elsewhere.
+    """Return how many of the first of table[FREED] may go, their replicas fitting elsewhere.
 
-    `leaves` [machines] is written.
+    Room is counted in places for the largest replica that may have to move, `headroom` of each
+    machine left free, so that enough places means that every replica fits, whatever the order.
     """
-    count = len(rows)
-    leaves[:] = 0
+    cpu_m, memory_mib, replicas = columns[3], columns[4], columns[11]
+    rows, places = table[FREED], table[SCRATCH]
+    places[:] = 0
     for i in range(count):
-        leaves[rows[i]] = 1
-    most_cpu_m = most_memory_mib = 0
+        places[rows[i]] = 1
+    most_cpu_m = most_memory_mib = 1
     for r in range(len(on_machine)):
-        if leaves[on_machine[r]]:
-            most_cpu_m = max(most_cpu_m, 1, replica_cpu_m[of_service[r]])
-            most_memory_mib = max(most_memory_mib, 1, replica_memory_mib[of_service[r]])
-    if most_cpu_m == 0:
-        return count
-    places = 0
+        if places[on_machine[r]]:
+            most_cpu_m = max(most_cpu_m, replica_cpu_m[of_service[r]])
+            most_memory_mib = max(most_memory_mib, replica_memory_mib[of_service[r]])
+    left = 0
     for m in range(len(cpu_m)):
-        if room_cpu_m[m] >= 0:
-            leaves[m] = _places(
-                room_cpu_m[m] - headroom * cpu_m[m],
-                room_memory_mib[m] - headroom * memory_mib[m],
+        if table[ROOM, m] >= 0:
+            places[m] = _places(
+                table[ROOM, m] - headroom * cpu_m[m],
+                table[ROOM_MIB, m] - headroom * memory_mib[m],
                 most_cpu_m,
                 most_memory_mib,
             )
-            places += leaves[m]
+            left += places[m]
     moving = 0
     for i in range(count):
-        places -= leaves[rows[i]]
+        left -= places[rows[i]]
         moving += replicas[rows[i]]
-        if places < moving:
+        if left < moving:
             return i
     return count
 
@@ -220,80 +279,11 @@ def _places(cpu_m: float, memory_mib: float, each_cpu_m: int, each_memory_mib: i
     return min(int(cpu_m // each_cpu_m), int(memory_mib // each_memory_mib))
 
 
-@inner
-def _rests(state: int) -> bool:
-    """Say whether a machine is asleep or off."""
-    return state == SLEEPING or state == OFF
-
-
-@inner
-def _holds(
-    gpu_m: IntArray,
-    cpu_m: IntArray,
-    memory_mib: IntArray,
-    m: int,
-    each: tuple[int, int, int],
-) -> int:
-    """Return how many replicas, each of such a size, an empty machine takes."""
-    each_cpu_m, each_memory_mib, each_gpu_m = each
-    places = min(cpu_m[m] // max(1, each_cpu_m), memory_mib[m] // max(1, each_memory_mib))
-    if each_gpu_m > 0:
-        places = min(places, gpu_m[m] // each_gpu_m)
-    return places
-
-
-@entry
-def hold_pending(
-    state: IntArray,
-    lending: IntArray,
-    surplus: BoolArray,
-    among: BoolArray,
-    gpu_m: IntArray,
-    cpu_m: IntArray,
-    memory_mib: IntArray,
-    pending: IntArray,
-    sizes: tuple[IntArray, IntArray, IntArray],
-    free: BoolArray,
-    chosen: IntArray,
-) -> int:
-    """Write the machines to wake for replicas that found no room, and count them.
-
-    See `machines.to_hold_pending`; `sizes`: CPU, memory and GPUs of a replica of each service.
-    `free` [machines] is written.
-    """
-    count = rest = 0
-    for m in range(len(state)):
-        free[m] = among[m] and lending[m] == OWN and not surplus[m]
-        rest += free[m] and _rests(state[m])
-    for s in range(len(pending) if rest > 0 else 0):
-        left, each = pending[s], (sizes[0][s], sizes[1][s], sizes[2][s])
-        for m in range(len(state) if left > 0 else 0):
-            if free[m] and state[m] == BOOTING:
-                left -= max(0, _holds(gpu_m, cpu_m, memory_mib, m, each))
-        for kind in range(4):  # without GPUs before those with, asleep before off
-            for m in range(len(state) if left > 0 else 0):
-                if not free[m] or state[m] != (SLEEPING if kind % 2 == 0 else OFF):
-                    continue
-                if (gpu_m[m] > 0) != (kind >= 2):
-                    continue
-                places = _holds(gpu_m, cpu_m, memory_mib, m, each)
-                if left > 0 and places > 0:
-                    left -= places
-                    free[m] = False  # one machine, one service: the rest is found at later wakes
-                    chosen[count] = m
-                    count += 1
-    return count
-
-
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
-    kept, made = given(WHOLE), written(WHOLE)
-    flags, sizes = written(FLAG), several(kept, 3)
-    replicas = (made, kept, sizes)
-    rooms.compile((*2 * (kept,), given(FLAG), *9 * (kept,), *replicas, *3 * (made,)))
-    hold_pending.compile((kept, kept, given(FLAG), flags, *4 * (kept,), sizes, flags, made))
-    columns, limits = several(kept, len(COLUMNS)), (several(WHOLE, 2), *3 * (WHOLE,))
-    to_free.compile(
-        (columns, given(FLAG), *3 * (made,), several(REAL, 2), kept, *limits, *3 * (made,))
-    )
-    spare.compile((*3 * (made,), *3 * (kept,), REAL, *4 * (kept,), made))
+    kept, made, table = given(WHOLE), written(WHOLE), written(WHOLE, 2)
+    columns, sizes = several(kept, len(COLUMNS)), several(kept, 3)
+    settings = (WHOLE, REAL, REAL, WHOLE, WHOLE, kept, several(WHOLE, 2), FLAG)
+    work = (written(FLAG, 2), table, made)
+    balance.compile((columns, given(FLAG), made, kept, kept, sizes, *settings, *work))
+    spare.compile((columns, WHOLE, REAL, *4 * (kept,), table))

@@ -167,6 +167,24 @@ def unchanged(
 
 
 @entry
+def add_work(
+    load_cpu_m: FloatArray,
+    period_ms: float,
+    load_before_cpu_m: FloatArray,
+    quiet_ms: float,
+    work_before_mc: FloatArray,
+    work_mc: FloatArray,
+) -> None:
+    """Write load x time: of the last period, of the quiet wakes before it, and of before those."""
+    for s in range(len(load_cpu_m)):
+        work_mc[s] = load_cpu_m[s] * period_ms
+        if len(work_before_mc) > 0:
+            if quiet_ms > 0:
+                work_mc[s] += load_before_cpu_m[s] * quiet_ms
+            work_mc[s] += work_before_mc[s]
+
+
+@entry
 def follow(
     load_cpu_m: FloatArray,
     present: IntArray,
@@ -316,6 +334,7 @@ def compile_all() -> None:
     seen = (several(rows, 2), made, table, table, made)
     follow_rule.compile((real, several(kept, 6), given(FLAG), *rule, WHOLE, FLAG, FLAG, *seen))
     unchanged.compile((real, *3 * (kept,), real, kept, given(FLAG), FLAG))
+    add_work.compile((real, REAL, real, REAL, real, written(REAL)))
     follow.compile((real, made, *5 * (kept,), rows, REAL, REAL, made))
     fill_utilisations.compile((kept, REAL, REAL, written(REAL)))
     table, counts = given(REAL, 2), written(WHOLE, 2)
