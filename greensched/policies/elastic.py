@@ -10,8 +10,15 @@ import numpy as np
 from greensched.policies import hpa
 from greensched.policies.batch import to_rest, wake_for_queue
 from greensched.policies.kernels import machines as kernels
-from greensched.policies.kernels.waking import MARKS
-from greensched.policies.machines import NOTHING, ONLINE, columns, power_actions
+from greensched.policies.machines import (
+    BATCH,
+    NOTHING,
+    ONLINE,
+    columns,
+    power_actions,
+    to_hold_pending,
+    to_wake,
+)
 from greensched.policies.memory import changed, frozen
 from greensched.policies.settings import check
 
@@ -121,14 +128,14 @@ class ElasticReactive:
         scale, lack = hpa.scaled(snapshot.services, present, frozen(wanted))
         if not free and not lack:
             return (*scale, *power_actions(jobs, "on")), changed(memory, **news)
-        asked_ms = _asked(snapshot, memory)
-        wake, leave = self._balanced(snapshot, present, wanted, asked_ms, free=free)
-        sleep = NOTHING
+        table = np.empty((kernels.ROWS, len(snapshot.machines.state)), np.int64)
+        short, left = self._rooms(snapshot, present, wanted, table)
+        wake, sleep = _to_wake(snapshot, *short), NOTHING
         if free:
-            rest = to_rest(snapshot, self.idle_ms)
-            sleep = np.concatenate([leave, rest]) if rest.size else leave
+            sleep, asked_ms = to_rest(snapshot, self.idle_ms), _asked(snapshot, memory)
+            leave = NOTHING if wake.size else self._freed(snapshot, *left, asked_ms, table)
             if leave.size:
-                asked_ms = asked_ms.copy()
+                sleep, asked_ms = np.concatenate([leave, sleep]), asked_ms.copy()
                 asked_ms[leave] = now
             news |= {"asked_ms": frozen(asked_ms), "freed_ms": now}
         return (
@@ -149,43 +156,52 @@ class ElasticReactive:
         wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
         return wanted, {"hpa": windows}
 
-    def _balanced(
+    def _rooms(
+        self, snapshot: Snapshot, present: IntArray, wanted: IntArray, table: IntArray
+    ) -> tuple[tuple[float, float, int], tuple[float, float, int]]:
+        """Write the room of machines; return what is short, and what sleep has to leave.
+
+        Short of the reserve are CPU, memory and GPUs, with the replicas that are added. Sleep
+        leaves CPU and memory free, and so many machines empty at one time.
+        """
+        m, view = snapshot.machines, snapshot.services
+        cpu_m, memory_mib, gpu_m, least_cpu_m, least_mib, serving = kernels.rooms(
+            *(columns(m), m.surplus, present, wanted),
+            (view.replica_cpu_m, view.replica_memory_mib, view.replica_gpu_m),
+            *(self.reserve_machines, self.reserve_share, table),
+        )
+        drains = max(1, int(self.drains_share * serving))
+        return (cpu_m, memory_mib, gpu_m), (least_cpu_m, least_mib, drains)
+
+    def _freed(
         self,
         snapshot: Snapshot,
-        present: IntArray,
-        wanted: IntArray,
+        least_cpu_m: float,
+        least_mib: float,
+        drains: int,
         asked_ms: IntArray,
-        *,
-        free: bool,
-    ) -> tuple[IntArray, IntArray]:
-        """Return the machines to wake, and else, if any are to be `free`, those to empty.
+        table: IntArray,
+    ) -> IntArray:
+        """Return the machines to empty and put to sleep, those with the least reserved first.
 
-        Woken are the first that hold the reserve and the replicas that are added, and those for
-        replicas without room. Emptied are those with the least reserved, that are idle or whose
-        replicas may move: jobs would keep it on, and what uses a GPU cannot move at all. The rest
-        keeps a quarter more than the reserve free. Beyond the budget nothing moves, only so many
+        Those that are idle, and those without jobs whose replicas may move: jobs would keep it
+        on, and what uses a GPU cannot move at all. Beyond the budget nothing moves, only so many
         may be under way, and all that moves has to fit elsewhere.
         """
         m, view, now = snapshot.machines, snapshot.services, snapshot.now_ms
-        machines, count = columns(m), len(m.state)
-        marks, table = (
-            np.empty((MARKS, count), np.bool_),
-            np.empty((kernels.ROWS, count), np.int64),
-        )
-        woken, freed, moves = kernels.balance(
-            *(machines, m.surplus, present, wanted, view.pending),
-            (view.replica_cpu_m, view.replica_memory_mib, view.replica_gpu_m),
-            *(self.reserve_machines, self.reserve_share, self.drains_share, self.moves_max),
-            *(snapshot.queue.jobs, asked_ms, (now - self.idle_ms, now - self.retry_ms), free),
-            *(marks, table, np.empty(kernels.SUMS, np.int64)),
+        count, moves = kernels.to_free(
+            *(columns(m), m.surplus, least_cpu_m, least_mib, asked_ms),
+            *(now - self.idle_ms, now - self.retry_ms),
+            *(self.moves_max, drains, snapshot.queue.jobs, table),
         )
         if moves:
             replicas = snapshot.replicas
-            freed = kernels.spare(
-                *(machines, freed, self.headroom, replicas.machine, replicas.service),
+            count = kernels.spare(
+                *(m.cpu_m, m.memory_mib, m.replicas, count, self.headroom),
+                *(replicas.machine, replicas.service),
                 *(view.replica_cpu_m, view.replica_memory_mib, table),
             )
-        return table[kernels.WAKEN, :woken], table[kernels.FREED, :freed]
+        return table[kernels.FREED, :count]
 
     def _rule(self) -> hpa.HpaRule:
         return hpa.HpaRule(
@@ -197,6 +213,19 @@ class ElasticReactive:
             down_share=self.down_share,
             down_window_ms=self.down_window_ms,
         )
+
+
+def _to_wake(snapshot: Snapshot, cpu_m: float, memory_mib: float, gpu_m: int) -> IntArray:
+    """Return the machines to wake: for what is short of the reserve, and of room for replicas."""
+    pending = snapshot.services.pending.any()
+    if cpu_m <= 0 and memory_mib <= 0 and gpu_m <= 0 and not pending:
+        return NOTHING
+    m = snapshot.machines
+    serves = m.role != BATCH
+    wake = to_wake(m, serves, cpu_m, memory_mib)
+    if gpu_m > 0:
+        wake = np.concatenate([wake, to_wake(m, serves, 0, 0, gpu_m)])
+    return np.concatenate([wake, to_hold_pending(snapshot, serves)]) if pending else wake
 
 
 def _asked(snapshot: Snapshot, memory: ElasticMemory) -> IntArray:

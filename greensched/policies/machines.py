@@ -67,9 +67,8 @@ def to_wake(
     """
     if need_cpu_m <= 0 and need_memory_mib <= 0 and need_gpu_m <= 0:
         return NOTHING
-    marks, rows = scratch(view)
     needs = float(need_cpu_m), float(need_memory_mib), float(need_gpu_m)
-    return rows[: waking.to_wake(columns(view), view.surplus, among, *needs, marks, rows)]
+    return _woken(view, among, needs, NOTHING, (NOTHING, NOTHING, NOTHING))
 
 
 def to_hold_pending(snapshot: Snapshot, among: BoolArray) -> IntArray:
@@ -83,17 +82,21 @@ def to_hold_pending(snapshot: Snapshot, among: BoolArray) -> IntArray:
     if not services.pending.any():
         return NOTHING
     sizes = (services.replica_cpu_m, services.replica_memory_mib, services.replica_gpu_m)
-    marks, rows = scratch(m)
-    count = waking.to_hold_pending(
-        *(columns(m), m.surplus, among, services.pending, sizes, marks, rows)
+    return _woken(m, among, (0.0, 0.0, 0.0), services.pending, sizes)
+
+
+def _woken(
+    view: MachineView,
+    among: BoolArray,
+    needs: tuple[float, float, float],
+    pending: IntArray,
+    sizes: tuple[IntArray, IntArray, IntArray],
+) -> IntArray:
+    marks, rows = np.empty((waking.MARKS, len(among)), np.bool_), np.empty(len(among), np.int64)
+    count = waking.to_wake(
+        *(columns(view), view.surplus, among, *needs, pending, sizes, marks, rows)
     )
     return rows[:count]
-
-
-def scratch(view: MachineView) -> tuple[BoolArray, IntArray]:
-    """Return arrays for the marks and the rows of the loops of `kernels.waking`."""
-    count = len(view.state)
-    return np.empty((waking.MARKS, count), np.bool_), np.empty(count, np.int64)
 
 
 def power_actions(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, several, written
 from greensched.model import BOOTING, DRAINING, ON, OWN, ROLE_CODES
 from greensched.policies.kernels.resting import BATCH, COLUMNS, HOLDS, ONLINE, is_idle, sort
-from greensched.policies.kernels.waking import ABLE, WOKEN, wake, wake_for_pending, written_rows
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, IntArray
@@ -16,26 +15,10 @@ if TYPE_CHECKING:
 
 ANY = ROLE_CODES["any"]
 RESERVE_TO_SLEEP = 1.25  # sleep leaves a quarter more free than wakes a machine: no flapping
-(
-    SERVING,
-    ROOM_CPU_M,
-    ROOM_MEMORY_MIB,
-    SERVING_CPU_M,
-    SERVING_MEMORY_MIB,
-    BOOTING_CPU_M,
-    BOOTING_MEMORY_MIB,
-    ROOM_GPU_M,
-    COMING_CPU_M,  # of replicas without GPUs that are added
-    COMING_MEMORY_MIB,
-    COMING_GPU_M,
-    ALL_CPU_M,  # of all that are added
-    ALL_MEMORY_MIB,
-    SUMS,
-) = range(14)  # what is added up, and how much of it
 # Rows of the table that is written: the room of each machine that serves (-1: it does not), the
-# machines to wake and those to empty, and what sorting takes.
-ROOM, ROOM_MIB, WAKEN, FREED, KEYS, SCRATCH = range(6)
-ROWS = 6
+# machines to empty, and what sorting takes.
+ROOM, ROOM_MIB, FREED, KEYS, SCRATCH = range(5)
+ROWS = 5
 
 
 @inner
@@ -48,57 +31,86 @@ def _room(whole: bool, cpu_m: int, online_cpu_m: int, batch_cpu_m: int) -> int:
 
 
 @inner
-def _add_up_services(
+def _added(
     present: IntArray,
     wanted: IntArray,
     sizes: tuple[IntArray, IntArray, IntArray],
-    total: IntArray,
-) -> None:
-    """Add what replicas that are added reserve; `sizes`: CPU, memory and GPUs of one."""
-    each_cpu_m, each_memory_mib, each_gpu_m = sizes
+    all_too: bool,
+) -> tuple[int, int, int]:
+    """Return what replicas that are added reserve: CPU and memory, those with GPUs if `all_too`.
+
+    And their GPUs; `sizes`: CPU, memory and GPUs of one.
+    """
+    cpu_m = memory_mib = gpu_m = 0
     for s in range(len(wanted)):
         added = max(wanted[s] - present[s], 0)
-        total[ALL_CPU_M] += added * each_cpu_m[s]
-        total[ALL_MEMORY_MIB] += added * each_memory_mib[s]
-        total[COMING_GPU_M] += added * each_gpu_m[s]
-        if each_gpu_m[s] == 0:
-            total[COMING_CPU_M] += added * each_cpu_m[s]
-            total[COMING_MEMORY_MIB] += added * each_memory_mib[s]
+        gpu_m += added * sizes[2][s]
+        if all_too or sizes[2][s] == 0:
+            cpu_m += added * sizes[0][s]
+            memory_mib += added * sizes[1][s]
+    return cpu_m, memory_mib, gpu_m
 
 
-@inner
-def _add_up_machines(columns: Columns, able: BoolArray, table: IntArray, total: IntArray) -> None:
-    """Write the room for replicas of each machine that serves (-1: it does not), and add it up.
+@entry
+def rooms(
+    columns: Columns,
+    surplus: BoolArray,
+    present: IntArray,
+    wanted: IntArray,
+    sizes: tuple[IntArray, IntArray, IntArray],
+    reserve_machines: int,
+    reserve_share: float,
+    table: IntArray,
+) -> tuple[float, float, int, float, float, int]:
+    """Write the room for replicas of each machine that serves into the table.
 
-    `able`: ours, and not for batch alone.
+    Return the CPU, memory and GPUs that are short of the reserve with the replicas that are added,
+    the CPU and memory that sleep leaves free, and how many machines serve. See `ElasticReactive`.
     """
-    state, role, _, cpu_m, memory_mib, _, online_cpu_m, online_memory_mib = columns[:8]
+    state, role, lending, cpu_m, memory_mib, _, online_cpu_m, online_memory_mib = columns[:8]
     batch_cpu_m, batch_memory_mib, gpu_free_m, replicas = columns[8:12]
+    serving = serving_cpu_m = serving_mib = 0
+    room_cpu_m = room_mib = booting_cpu_m = booting_mib = room_gpu_m = 0
     for m in range(len(state)):
         table[ROOM, m] = table[ROOM_MIB, m] = -1
-        if able[m] and state[m] == BOOTING:
-            total[BOOTING_CPU_M] += cpu_m[m]
-            total[BOOTING_MEMORY_MIB] += memory_mib[m]
-            total[ROOM_GPU_M] += gpu_free_m[m]
-        if not able[m] or state[m] != ON:
+        if lending[m] != OWN or surplus[m] or role[m] == BATCH:
+            continue
+        if state[m] == BOOTING:
+            booting_cpu_m += cpu_m[m]
+            booting_mib += memory_mib[m]
+            room_gpu_m += gpu_free_m[m]
+        if state[m] != ON:
             continue
         whole = role[m] == ANY and replicas[m] == 0
         cpu = _room(whole, cpu_m[m], online_cpu_m[m], batch_cpu_m[m])
         memory = max(memory_mib[m] - online_memory_mib[m] - batch_memory_mib[m], 0)
         table[ROOM, m], table[ROOM_MIB, m] = cpu, memory
-        total[SERVING] += 1
-        total[ROOM_CPU_M] += cpu
-        total[ROOM_MEMORY_MIB] += memory
-        total[SERVING_CPU_M] += cpu_m[m]
-        total[SERVING_MEMORY_MIB] += memory_mib[m]
-        total[ROOM_GPU_M] += gpu_free_m[m]
+        serving += 1
+        room_cpu_m += cpu
+        room_mib += memory
+        serving_cpu_m += cpu_m[m]
+        serving_mib += memory_mib[m]
+        room_gpu_m += gpu_free_m[m]
+    least = max(reserve_share, reserve_machines / max(1, serving))
+    reserve_cpu_m, reserve_mib = least * serving_cpu_m, least * serving_mib
+    more_cpu_m, more_mib, more_gpu_m = _added(present, wanted, sizes, False)
+    all_cpu_m, all_mib, _ = _added(present, wanted, sizes, True)
+    return (
+        reserve_cpu_m + more_cpu_m - room_cpu_m - booting_cpu_m,
+        reserve_mib + more_mib - room_mib - booting_mib,
+        more_gpu_m - room_gpu_m,
+        RESERVE_TO_SLEEP * reserve_cpu_m + all_cpu_m,
+        RESERVE_TO_SLEEP * reserve_mib + all_mib,
+        serving,
+    )
 
 
 @inner
-def _enough(
-    rows: IntArray, count: int, room: IntArray, used: IntArray, left: int, least: float
-) -> int:
+def _enough(rows: IntArray, count: int, room: IntArray, used: IntArray, least: float) -> int:
     """Return how many of the first `count` rows may go while what is left stays above `least`."""
+    left = 0
+    for m in range(len(room)):
+        left += max(room[m], 0)
     for i in range(count):
         left -= room[rows[i]] + used[rows[i]]
         if not left >= least:
@@ -106,41 +118,24 @@ def _enough(
     return count
 
 
-@inner
-def _wake(
-    columns: Columns,
-    pending: IntArray,
-    sizes: tuple[IntArray, IntArray, IntArray],
-    reserve: tuple[float, float],
-    total: IntArray,
-    marks: BoolArray,
-) -> None:
-    """Mark the machines to wake: for the `reserve`, for GPUs, and for replicas without room."""
-    cpu_m = reserve[0] + total[COMING_CPU_M] - total[ROOM_CPU_M] - total[BOOTING_CPU_M]
-    memory_mib = reserve[1] + total[COMING_MEMORY_MIB] - total[ROOM_MEMORY_MIB]
-    memory_mib -= total[BOOTING_MEMORY_MIB]
-    gpu_m = total[COMING_GPU_M] - total[ROOM_GPU_M]
-    wake(columns, marks[ABLE], cpu_m, memory_mib, 0.0, marks[WOKEN])
-    wake(columns, marks[ABLE], 0.0, 0.0, gpu_m, marks[WOKEN])
-    wake_for_pending(columns, marks[ABLE], pending, sizes, marks[WOKEN])
-
-
-@inner
-def _free(
+@entry
+def to_free(
     columns: Columns,
     surplus: BoolArray,
-    least: tuple[float, float],
+    least_cpu_m: float,
+    least_memory_mib: float,
     asked_ms: IntArray,
-    times_ms: tuple[int, int],
+    idle_since_ms: int,
+    asked_before_ms: int,
     moves_max: int,
     drains_max: int,
     queue_jobs: int,
-    total: IntArray,
     table: IntArray,
-) -> int:
+) -> tuple[int, bool]:
     """Write the machines to empty into table[FREED], those with the least reserved first.
 
-    Return how many: while the rest keeps so much CPU and memory free (`least`) after the moves.
+    Return how many, while the rest keeps so much CPU and memory free after the moves, and whether
+    replicas have to move. See `ElasticReactive._freed`.
     """
     state, role, gpu_m, online_cpu_m, online_mib = columns[0], columns[1], *columns[5:8]
     batch_cpu_m, gpu_free_m, replicas, jobs = columns[8], columns[10], columns[11], columns[12]
@@ -153,11 +148,11 @@ def _free(
             continue
         if replicas[m] == 0:
             # an empty one may be for the jobs that wait
-            leaves = is_idle(columns, surplus, m, times_ms[0])
+            leaves = is_idle(columns, surplus, m, idle_since_ms)
             leaves = leaves and (queue_jobs == 0 or role[m] == ONLINE)
             empties += leaves
         else:
-            leaves = replicas[m] <= moves_max and asked_ms[m] <= times_ms[1]
+            leaves = replicas[m] <= moves_max and asked_ms[m] <= asked_before_ms
             leaves = leaves and gpu_free_m[m] == gpu_m[m]
         if leaves:
             keys[m] = online_cpu_m[m] + batch_cpu_m[m] + (HOLDS if replicas[m] > 0 else 0)
@@ -170,65 +165,16 @@ def _free(
         if moves > moves_max:
             break
         may += 1
-    may = _enough(rows, may, table[ROOM], online_cpu_m, total[ROOM_CPU_M], least[0])
-    return _enough(rows, may, table[ROOM_MIB], online_mib, total[ROOM_MEMORY_MIB], least[1])
-
-
-@entry
-def balance(
-    columns: Columns,
-    surplus: BoolArray,
-    present: IntArray,
-    wanted: IntArray,
-    pending: IntArray,
-    sizes: tuple[IntArray, IntArray, IntArray],
-    reserve_machines: int,
-    reserve_share: float,
-    drains_share: float,
-    moves_max: int,
-    queue_jobs: int,
-    asked_ms: IntArray,
-    times_ms: tuple[int, int],
-    free: bool,
-    marks: BoolArray,
-    table: IntArray,
-    total: IntArray,
-) -> tuple[int, int, bool]:
-    """Write the machines to wake, or else, if any are to be `free`, those to empty.
-
-    Into table[WAKEN] and table[FREED]. Return how many of both, and whether replicas have to move.
-    `times_ms`: empty since when, and asked before when. See `ElasticReactive._balanced`.
-    """
-    role, lending = columns[1], columns[2]
-    for m in range(len(surplus)):
-        marks[ABLE, m] = lending[m] == OWN and not surplus[m] and role[m] != BATCH
-        marks[WOKEN, m] = False
-    total[:] = 0
-    _add_up_services(present, wanted, sizes, total)
-    _add_up_machines(columns, marks[ABLE], table, total)
-    serving = total[SERVING]
-    share = max(reserve_share, reserve_machines / max(1, serving))
-    reserve = (share * total[SERVING_CPU_M], share * total[SERVING_MEMORY_MIB])
-    _wake(columns, pending, sizes, reserve, total, marks)
-    woken = written_rows(marks[WOKEN], table[WAKEN])
-    if woken > 0 or not free:
-        return woken, 0, False
-    least = (
-        RESERVE_TO_SLEEP * reserve[0] + total[ALL_CPU_M],
-        RESERVE_TO_SLEEP * reserve[1] + total[ALL_MEMORY_MIB],
-    )
-    drains = max(1, int(drains_share * serving))
-    limits = (asked_ms, times_ms, moves_max, drains, queue_jobs)
-    freed = _free(columns, surplus, least, *limits, total, table)
-    moves, replicas = False, columns[11]
-    for i in range(freed):
-        moves = moves or replicas[table[FREED, i]] > 0
-    return 0, freed, moves
+    may = _enough(rows, may, table[ROOM], online_cpu_m, least_cpu_m)
+    may = _enough(rows, may, table[ROOM_MIB], online_mib, least_memory_mib)
+    return may, may > 0 and replicas[rows[may - 1]] > 0  # those that are empty come first
 
 
 @entry
 def spare(
-    columns: Columns,
+    cpu_m: IntArray,
+    memory_mib: IntArray,
+    replicas: IntArray,
     count: int,
     headroom: float,
     on_machine: IntArray,
@@ -242,7 +188,6 @@ def spare(
     Room is counted in places for the largest replica that may have to move, `headroom` of each
     machine left free, so that enough places means that every replica fits, whatever the order.
     """
-    cpu_m, memory_mib, replicas = columns[3], columns[4], columns[11]
     rows, places = table[FREED], table[SCRATCH]
     places[:] = 0
     for i in range(count):
@@ -283,7 +228,7 @@ def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     kept, made, table = given(WHOLE), written(WHOLE), written(WHOLE, 2)
     columns, sizes = several(kept, len(COLUMNS)), several(kept, 3)
-    settings = (WHOLE, REAL, REAL, WHOLE, WHOLE, kept, several(WHOLE, 2), FLAG)
-    work = (written(FLAG, 2), table, made)
-    balance.compile((columns, given(FLAG), made, kept, kept, sizes, *settings, *work))
-    spare.compile((columns, WHOLE, REAL, *4 * (kept,), table))
+    flags = given(FLAG)
+    rooms.compile((columns, flags, made, kept, sizes, WHOLE, REAL, table))
+    to_free.compile((columns, flags, REAL, REAL, kept, *5 * (WHOLE,), table))
+    spare.compile((*3 * (kept,), WHOLE, REAL, *4 * (kept,), table))

@@ -34,7 +34,7 @@ def _is_of(kind: int, state: int, gpu_m: int) -> bool:
 
 
 @inner
-def wake(
+def _wake(
     columns: Columns,
     able: BoolArray,
     need_cpu_m: float,
@@ -69,7 +69,7 @@ def _holds(columns: Columns, m: int, each: tuple[int, int, int]) -> int:
 
 
 @inner
-def wake_for_pending(
+def _wake_for_pending(
     columns: Columns,
     able: BoolArray,
     pending: IntArray,
@@ -98,7 +98,7 @@ def wake_for_pending(
 
 
 @inner
-def written_rows(marked: BoolArray, rows: IntArray) -> int:
+def _written(marked: BoolArray, rows: IntArray) -> int:
     """Write the machines that are marked, and count them."""
     count = 0
     for m in range(len(marked)):
@@ -125,29 +125,16 @@ def to_wake(
     need_cpu_m: float,
     need_memory_mib: float,
     need_gpu_m: float,
-    marks: BoolArray,
-    rows: IntArray,
-) -> int:
-    """Write the machines to wake for a need, and count them."""
-    _begin(columns, surplus, among, marks)
-    wake(columns, marks[ABLE], need_cpu_m, need_memory_mib, need_gpu_m, marks[WOKEN])
-    return written_rows(marks[WOKEN], rows)
-
-
-@entry
-def to_hold_pending(
-    columns: Columns,
-    surplus: BoolArray,
-    among: BoolArray,
     pending: IntArray,
     sizes: tuple[IntArray, IntArray, IntArray],
     marks: BoolArray,
     rows: IntArray,
 ) -> int:
-    """Write the machines to wake for replicas that found no room, and count them."""
+    """Write the machines to wake for a need and for replicas without room, and count them."""
     _begin(columns, surplus, among, marks)
-    wake_for_pending(columns, marks[ABLE], pending, sizes, marks[WOKEN])
-    return written_rows(marks[WOKEN], rows)
+    _wake(columns, marks[ABLE], need_cpu_m, need_memory_mib, need_gpu_m, marks[WOKEN])
+    _wake_for_pending(columns, marks[ABLE], pending, sizes, marks[WOKEN])
+    return _written(marks[WOKEN], rows)
 
 
 @inner
@@ -165,20 +152,17 @@ def _one_of_each_type(columns: Columns, types: IntArray, marks: BoolArray) -> No
 
 
 @inner
-def _coming(
-    columns: Columns, marks: BoolArray, drains_too: bool, gpus: bool
-) -> tuple[int, int, int]:
-    """Return what jobs find free on the machines that boot: CPU, memory, GPUs.
+def _coming(columns: Columns, some: BoolArray, drains_too: bool) -> tuple[int, int, int]:
+    """Return what jobs find free on the machines of `some` that boot: CPU, memory, GPUs.
 
-    And on dedicated ones that drain if `drains_too`; only on those with GPUs if `gpus`.
+    And on dedicated ones that drain if `drains_too`.
     """
-    state, role, _, cpu_m, memory_mib, gpu_m = columns[:6]
+    state, role, _, cpu_m, memory_mib = columns[:5]
     batch_cpu_m, batch_memory_mib, gpu_free_m = columns[8:11]
     free_cpu_m = free_memory_mib = free_gpu_m = 0
     for m in range(len(state)):
-        comes = state[m] == BOOTING
-        comes = comes or (drains_too and state[m] == DRAINING and role[m] == BATCH)
-        if marks[ABLE, m] and comes and (gpu_m[m] > 0 or not gpus):
+        drains = drains_too and state[m] == DRAINING and role[m] == BATCH
+        if some[m] and (state[m] == BOOTING or drains):
             free_cpu_m += cpu_m[m] - batch_cpu_m[m]
             free_memory_mib += memory_mib[m] - batch_memory_mib[m]
             free_gpu_m += gpu_free_m[m]
@@ -245,31 +229,33 @@ def for_queue(
     boots = False
     for m in range(len(state)):
         boots = boots or (marks[ABLE, m] and state[m] == BOOTING)
-        drains = marks[ABLE, m] and state[m] == DRAINING and role[m] == BATCH
-        marks[WOKEN, m] = stuck and drains
-        marks[SOME, m] = marks[ABLE, m] and gpus_m[m] > 0
+        marks[WOKEN, m] = stuck and marks[ABLE, m] and state[m] == DRAINING and role[m] == BATCH
+    if stuck and not boots:
+        _one_of_each_type(columns, types, marks)
     if stuck:
         room_cpu_m = room_memory_mib = 0
-        if not boots:
-            _one_of_each_type(columns, types, marks)
-    if gpu_jobs > 0:
-        # room on machines that are on is not taken off: the jobs found none that fits them
-        free = _coming(columns, marks, stuck, True)
-        need_cpu_m, need_memory_mib = gpu_jobs_cpu_m - free[0], gpu_jobs_memory_mib - free[1]
-        need_gpu_m = gpu_m - free[2]
-        wake(columns, marks[SOME], need_cpu_m, need_memory_mib, need_gpu_m, marks[WOKEN])
-    if jobs > gpu_jobs:
-        free = _coming(columns, marks, stuck, False)
-        needs_cpu_m = packing * (cpu_m - gpu_jobs_cpu_m - room_cpu_m) - free[0]
-        needs_mib = packing * (memory_mib - gpu_jobs_memory_mib - room_memory_mib) - free[1]
-        if not stuck:
-            back = _keep(
-                columns, (cpu_m / jobs, memory_mib / jobs), (needs_cpu_m, needs_mib), marks, table
-            )
+    for gpus in (True, False):  # jobs that want GPUs, those that want none
+        if (gpu_jobs if gpus else jobs - gpu_jobs) == 0:
+            continue
+        for m in range(len(state)):
+            marks[SOME, m] = marks[ABLE, m] and (gpus_m[m] > 0 or not gpus)
+        free_cpu_m, free_memory_mib, free_gpu_m = _coming(columns, marks[SOME], stuck)
+        # room on machines that are on is not taken off: such jobs found none that fits them
+        needs_cpu_m, needs_mib = float(gpu_jobs_cpu_m), float(gpu_jobs_memory_mib)
+        needs_gpu_m = gpu_m - free_gpu_m
+        if not gpus:
+            needs_cpu_m = packing * (cpu_m - gpu_jobs_cpu_m - room_cpu_m)
+            needs_mib = packing * (memory_mib - gpu_jobs_memory_mib - room_memory_mib)
+            needs_gpu_m = 0
+        needs_cpu_m -= free_cpu_m
+        needs_mib -= free_memory_mib
+        if not gpus and not stuck:
+            least = (cpu_m / jobs, memory_mib / jobs)
+            back = _keep(columns, least, (needs_cpu_m, needs_mib), marks, table)
             needs_cpu_m -= back[0]
             needs_mib -= back[1]
-        wake(columns, marks[ABLE], needs_cpu_m, needs_mib, 0.0, marks[WOKEN])
-    return written_rows(marks[WOKEN], table[0])
+        _wake(columns, marks[SOME], needs_cpu_m, needs_mib, needs_gpu_m, marks[WOKEN])
+    return _written(marks[WOKEN], table[0])
 
 
 def compile_all() -> None:
@@ -277,8 +263,8 @@ def compile_all() -> None:
     kept, flags = given(WHOLE), written(FLAG)
     among = (several(kept, len(COLUMNS)), given(FLAG), flags)
     marks, rows = written(FLAG, 2), written(WHOLE)
-    to_wake.compile((*among, *3 * (REAL,), marks, rows))
-    to_hold_pending.compile((*among, kept, several(kept, 3), marks, rows))
+    needs = (*3 * (REAL,), kept, several(kept, 3))
+    to_wake.compile((*among, *needs, marks, rows))
     columns, surplus, _ = among
     whole = (several(WHOLE, 7), REAL, WHOLE, WHOLE, FLAG)
     for_queue.compile((columns, surplus, kept, flags, *whole, marks, written(WHOLE, 2)))
