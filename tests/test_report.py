@@ -24,7 +24,7 @@ from tests.report_cases import series, summary
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from greensched.report.difference import Line
+    from greensched.report.difference_rows import Line
 
 
 def _row(key: str, **given_summary: Any) -> Line:

@@ -15,7 +15,7 @@ from greensched.report.words import fitted, number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from greensched.report.difference import Line
+    from greensched.report.difference_rows import Line
 
 TITLE: Final = "where the saving comes from"
 COLUMNS: Final = ("alone", "last in", "Shapley")

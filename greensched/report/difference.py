@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from greensched.report.difference_rows import ENERGY, ROWS, Group, Row
+from greensched.report.difference_rows import ENERGY, ROWS, Line, Row
 from greensched.report.left_out import named
 from greensched.report.words import (
-    DASH,
     LADDERS,
     digits_apart,
     digits_for,
@@ -20,34 +19,6 @@ from greensched.report.words import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One row with its numbers: as they are (`raw`), and as they are shown (`cells`).
-
-    `unit` is that of cells and delta, which have `digits` decimals; it is empty for counts.
-    """
-
-    group: Group
-    key: str
-    label: str
-    raw: tuple[float | None, ...]
-    cells: tuple[str, ...]
-    delta: str
-    percent: str
-    unit: str = ""
-    divisor: float = 1.0
-    digits: int = 0
-    bound: str = ""  # what no policy could beat
-    span: str = ""  # between what the scenario's value lies
-    verdict: str = ""
-    ok: bool | None = None  # None: not judged
-
-    def shown(self, value: float | None) -> str:
-        """Return a value of this row's key as its cells show theirs, with its unit."""
-        text = DASH if value is None else number(value / self.divisor, self.digits)
-        return f"{text} {self.unit}".rstrip()
 
 
 def look_up(outcome: Mapping[str, Any], path: str) -> Any:

@@ -1,9 +1,11 @@
-"""The rows of the difference table: what each shows, in the order in which they stand."""
+"""The rows of the difference table: what each shows, in their order, and one with its numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+from greensched.report.words import DASH, number
 
 Measure: TypeAlias = Literal["count", "plain", "percent", "kwh", "kg", "s"]
 Group: TypeAlias = Literal["fleet", "services", "batch", "databases"]
@@ -26,6 +28,34 @@ class Row:
     needs: str = ""  # left out where no column has a value of this key
     least: str = ""  # the keys of its range, where it has one
     most: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One row with its numbers: as they are (`raw`), and as they are shown (`cells`).
+
+    `unit` is that of cells and delta, which have `digits` decimals; it is empty for counts.
+    """
+
+    group: Group
+    key: str
+    label: str
+    raw: tuple[float | None, ...]
+    cells: tuple[str, ...]
+    delta: str
+    percent: str
+    unit: str = ""
+    divisor: float = 1.0
+    digits: int = 0
+    bound: str = ""  # what no policy could beat
+    span: str = ""  # between what the scenario's value lies
+    verdict: str = ""
+    ok: bool | None = None  # None: not judged
+
+    def shown(self, value: float | None) -> str:
+        """Return a value of this row's key as its cells show theirs, with its unit."""
+        text = DASH if value is None else number(value / self.divisor, self.digits)
+        return f"{text} {self.unit}".rstrip()
 
 
 ENERGY, SCOPE2, MACHINES = "energy_facility_kwh", "scope2_location_kg", "machines_on_mean"

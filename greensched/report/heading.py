@@ -18,7 +18,7 @@ from greensched.units import MS_PER_S, S_PER_H, S_PER_MIN
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from greensched.report.difference import Line
+    from greensched.report.difference_rows import Line
 
 WORST_MAX: Final = 3
 TOLD_SHARE: Final = 0.01  # of a saving, beyond which the time after the window is told of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from greensched.report.difference import Line
+    from greensched.report.difference_rows import Line
 
 LATENCY: Final = "service.latency_factor_p99"
 WITHOUT_BATCH: Final = "p99 latency (no batch)"

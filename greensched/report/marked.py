@@ -13,7 +13,7 @@ from greensched.report.tables import csv_text, plain
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from greensched.report.difference import Line
+    from greensched.report.difference_rows import Line
 
 
 def result_markdown(summary: Mapping[str, Any]) -> str:

@@ -11,7 +11,6 @@ from greensched.errors import escape_control, plural
 from greensched.report import heading, sizing
 from greensched.report.attribution import shares, text_lines
 from greensched.report.difference import (
-    Line,
     compared_lines,
     headed,
     result_lines,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from greensched.report.attribution import Shares
+    from greensched.report.difference_rows import Line
 
 PIPED_COLUMNS: Final = 100  # where no terminal says how wide it is
 UNLIMITED: Final = 10_000

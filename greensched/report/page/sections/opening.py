@@ -21,7 +21,7 @@ from greensched.report.words import number, ranged, signed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from greensched.report.difference import Line
+    from greensched.report.difference_rows import Line
     from greensched.report.evidence import Evidence
 
 SAVED: Final = "savings.scope2_location_kg"

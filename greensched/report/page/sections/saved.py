@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from greensched.report.charts import Chart
-    from greensched.report.difference import Line
+    from greensched.report.difference_rows import Line
     from greensched.report.evidence import Evidence
 
 
