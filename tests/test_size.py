@@ -209,7 +209,8 @@ def test_a_known_result_gives_the_same_sizes(scenario: Scenario, found: Sizing) 
 
 def test_what_cannot_hold_has_no_size(scenario: Scenario) -> None:
     """Where the whole fleet breaks an objective there is no number, and what breaks is named."""
-    document = size(scenario.with_(**{"slo.shortage_share": 0.0, "fleet.0.count": 1})).document
+    hard = {"slo.shortage_share": 0.0, "slo.batch_wait_p95": "24 h", "fleet.0.count": 1}
+    document = size(scenario.with_(**hard)).document
     assert None is document["machines"]
     assert None is document["embodied_not_bought_kg"]
     assert "shortage_share" == document["limited_by"][0]["objective"]

@@ -29,7 +29,8 @@ _ONLINE, _BATCH, _ANY = ROLE_CODES["online"], ROLE_CODES["batch"], ROLE_CODES["a
 class Partition:
     """Roles of all machines (NONE: surplus), replicas at the start, and what was assumed.
 
-    `spare` of the machines that serve are there for when others are out.
+    `spare` of the machines that serve are there for when others are out; `unplaced` replicas of
+    services found no room.
     """
 
     roles: Int8Array
@@ -37,6 +38,7 @@ class Partition:
     findings: tuple[str, ...] = ()
     places: IntArray | None = None  # machines of databases' replicas; None: there are none
     spare: int = 0
+    unplaced: int = 0
 
 
 def peak_replicas(services: Services, headroom: float) -> tuple[IntArray, int]:
@@ -70,7 +72,7 @@ def static_peak(shared: Shared, progress: Callable[[str, float], None] | None) -
     own = _own_roles(shared)
     roles = np.full(len(own), NONE, np.int8)
     findings: list[str] = []
-    replicas = None
+    replicas, missing = None, 0
     services, jobs = shared.workload.services, shared.workload.jobs
     if services is not None and len(services):
         replicas, guessed = peak_replicas(services, shared.scenario.baseline.headroom)
@@ -103,6 +105,7 @@ def static_peak(shared: Shared, progress: Callable[[str, float], None] | None) -
         findings=(*findings, *more),
         places=places,
         spare=spare,
+        unplaced=missing,
     )
 
 

@@ -25,10 +25,8 @@ from greensched.experiment.partition import (
 from greensched.experiment.size_bound import capacities, lower_bound, serving_need
 from greensched.experiment.size_document import Sized, Sizing
 from greensched.experiment.size_limits import Limits
-from greensched.experiment.size_pools import Pools, Reserve
+from greensched.experiment.size_pools import Pools, Reserve, pools_of, static_pools
 from greensched.experiment.size_probe import (
-    BATCH,
-    ONLINE,
     Task,
     probe,
     scales,
@@ -38,7 +36,7 @@ from greensched.experiment.size_pursuit import RUNS, Pursued, Pursuit
 from greensched.experiment.size_search import Ask, Found, search
 from greensched.experiment.tally import Tally
 from greensched.experiment.world import shared
-from greensched.model import NONE, ROLE_CODES
+from greensched.model import NONE
 from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
@@ -82,21 +80,20 @@ def size(
         plan = _planned(lent, known, counted)
         found = _searched(plan, names, executor, searches)
         run = None if known is None else known.static_peak.run
-        static = _fixed(plan, plan.pools.size, run, counted)
-        if "baseline" not in names:
-            found["baseline"] = _fixed(plan, plan.pools.most, None, counted) if whole else static
+        fixed = replace(plan, pools=static_pools(plan.static))
+        static = {"static_peak": _fixed(fixed, fixed.pools.size, run, counted)}
+        if whole:
+            found["baseline"] = _fixed(plan, plan.pools.most, None, counted)
     names.setdefault("baseline", base.policies)
-    sized = {
-        name: Sized.of(plan.shared, plan.pools, one, names.get(name, ()))
-        for name, one in {**found, "static_peak": static}.items()
-    }
+    sized = _sized(fixed, static, names) | _sized(plan, found, names)
+    static_size = sized.pop("static_peak")
     return Sizing(
         scenario=scenario,
         shared=plan.shared,
         limits=plan.limits,
         scenario_size=sized.pop("scenario"),
-        baseline=sized.pop("baseline"),
-        static_peak=sized.pop("static_peak"),
+        baseline=sized.pop("baseline", static_size),
+        static_peak=static_size,
         combinations=sized,
         bound=lower_bound(plan.shared, plan.limits),
         reserve=reserve or Reserve(),
@@ -112,7 +109,7 @@ class _Plan:
     limits: Limits
     pools: Pools
     floor: Size
-    replicas: IntArray | None
+    static: Partition
     findings: tuple[str, ...]
 
     @property
@@ -132,20 +129,21 @@ class _Plan:
         )
 
     def _begin(self, policies: tuple[Policy, ...], size: Size) -> IntArray | None:
-        """Return the replicas at the start: static-peak's, where machines are there for them.
+        """Return the replicas at the start: static-peak's, where machines are there for all.
 
         A smaller fleet whose services are scaled begins with what static-peak's rule gives for
         the load of the first hour: replicas for the peak would find no room.
         """
         services = self.shared.workload.services
-        fits = size[0] >= self.pools.size[0]
-        if services is None or self.replicas is None or fits or not any(map(scales, policies)):
-            return self.replicas
+        replicas = self.static.replicas
+        fits = size[0] >= self.pools.size[0] and not self.static.unplaced
+        if services is None or replicas is None or fits or not any(map(scales, policies)):
+            return replicas
         steps = max(1, MS_PER_H // services.step_ms)
         first = replace(services, load_cpu_m=services.load_cpu_m[:, :steps])
         unknown = replace(first, replicas=np.full(len(services), NONE, np.int64))
         headroom = self.shared.scenario.baseline.headroom
-        return np.minimum(self.replicas, peak_replicas(unknown, headroom)[0])
+        return np.minimum(replicas, peak_replicas(unknown, headroom)[0])
 
 
 def typical_runs(scenario: Scenario) -> int:
@@ -158,7 +156,7 @@ def _planned(lent: Lent, known: Result | None, counted: Tally) -> _Plan:
     world, scenario = lent.world, lent.world.scenario
     static = static_peak(world, counted)
     counted.ended()
-    pools = _pools(world, static)
+    pools = pools_of(world.fleet, static)
     base = baseline_for(scenario, world.workload.services)
     if known is None:
         begin = as_recorded(world) if scenario.baseline.kind == "as-recorded" else static
@@ -176,27 +174,8 @@ def _planned(lent: Lent, known: Result | None, counted: Tally) -> _Plan:
         limits=limits,
         pools=pools,
         floor=_floor(world, pools, limits),
-        replicas=static.replicas,
+        static=static,
         findings=tuple(dict.fromkeys((*static.findings, *findings))),
-    )
-
-
-def _pools(world: Shared, static: Partition) -> Pools:
-    """Return static-peak's machines by what they do, and its surplus by what it may do."""
-    own = np.repeat(
-        np.array([ROLE_CODES[kind.role] for kind in world.fleet]), [k.count for k in world.fleet]
-    )
-    serve, compute = (np.flatnonzero(static.roles == role) for role in (ONLINE, BATCH))
-    spare = np.flatnonzero(static.roles == NONE)
-    spare = spare[own[spare] != ROLE_CODES["database"]]
-    # what may do either follows what static-peak has more use for
-    to_serve = own[spare] == ONLINE
-    if not len(compute):
-        to_serve |= own[spare] != BATCH
-    return Pools(
-        serve=np.concatenate([serve, spare[to_serve]]),
-        compute=np.concatenate([compute, spare[~to_serve]]),
-        size=(len(serve), len(compute)),
     )
 
 
@@ -260,15 +239,24 @@ def _searched(
 
     Nothing else runs on the machines for databases, which are a pool of their own.
     """
-    starts = tuple(dict.fromkeys((plan.pools.size, plan.pools.most)))
     running = {name: tuple(p for p in ps if not packs(p)) for name, ps in names.items()}
     first = {policies: name for name, policies in reversed(running.items())}
     searches = {
-        name: Pursued(policies=policies, steps=search(starts, plan.floor))
+        name: Pursued(policies=policies, steps=search(plan.pools.starts, plan.floor))
         for policies, name in reversed(first.items())
     }
     found = Pursuit(searches, plan.task, counted).through(executor)
     return {name: found[first[policies]] for name, policies in running.items()}
+
+
+def _sized(
+    plan: _Plan, found: dict[str, Found], names: dict[str, tuple[Policy, ...]]
+) -> dict[str, Sized]:
+    """Return sizes in machines of each type, with those for databases."""
+    return {
+        name: Sized.of(plan.shared, plan.pools, one, names.get(name, ()))
+        for name, one in found.items()
+    }
 
 
 def _fixed(plan: _Plan, size: Size, run: RunResult | None, counted: Tally) -> Found:

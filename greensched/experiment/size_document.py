@@ -52,20 +52,19 @@ class Sized:
     def of(cls, shared: Shared, pools: Pools, found: Found, policies: tuple[Policy, ...]) -> Sized:
         """Return what a search found, and machines for databases, in machines of each type."""
         size, databases = found.size or pools.most, databases_kept(shared, policies)
-        kept = np.concatenate(
-            [pools.serve[: size[0]], pools.compute[: size[1]], databases.machines]
-        )
+        taken = pools.taken(size)
+        kept = np.concatenate([*taken, databases.machines])
         kind = np.repeat(np.arange(len(shared.fleet)), [k.count for k in shared.fleet])
         by_type = np.bincount(kind[kept], minlength=len(shared.fleet))
         names = [k.name for k in shared.fleet]
         limits: list[tuple[str, Broken | None]] = []
         refused = dict(found.refused)
-        for pool, rows in enumerate((pools.serve, pools.compute)):
+        for pool, rows in enumerate(taken):
             if found.size is None or not found.refused or not size[pool]:
                 continue
             less = (size[0] - (pool == 0), size[1] - (pool == 1))
             verdict = refused.get(less)
-            last = names[int(kind[rows[size[pool] - 1]])]
+            last = names[int(kind[rows[-1]])]
             limits.append((last, None if verdict is None else verdict.broken))
         if found.verdict.broken is not None:
             limits.append((names[-1], found.verdict.broken))

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from greensched.experiment.size_probe import BATCH, ONLINE
-from greensched.model import NONE
+from greensched.model import NONE, ROLE_CODES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from greensched.experiment.partition import Partition
     from greensched.experiment.size_search import Size
-    from greensched.model import Int8Array, IntArray
+    from greensched.model import FloatArray, Int8Array, IntArray, MachineType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,23 +34,97 @@ class Reserve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pools:
-    """Machines that may serve and that may compute, in fleet order; static-peak's come first.
+    """Machines that may serve and that may compute, in the order in which they are taken.
 
-    The first `size` of each are what static-peak takes, the rest is its surplus.
+    What may do either is in both, and serves first. Static-peak takes `size` of them; with `most`
+    its surplus is given out too.
     """
 
     serve: IntArray
     compute: IntArray
     size: Size
+    most: Size
 
     @property
-    def most(self) -> Size:
-        """Return the whole fleet."""
-        return len(self.serve), len(self.compute)
+    def starts(self) -> tuple[Size, ...]:
+        """Return where a search may begin; in the last one all computes that does not serve."""
+        return self.size, self.most, (len(self.serve), len(self.compute))
+
+    def taken(self, size: Size) -> tuple[IntArray, IntArray]:
+        """Return the machines that serve and that compute where pools are cut to `size`."""
+        serve = self.serve[: size[0]]
+        return serve, self.compute[~np.isin(self.compute, serve)][: size[1]]
 
     def roles(self, size: Size, machines: int) -> Int8Array:
         """Return the roles of all machines where pools are cut to `size`; others are surplus."""
         roles = np.full(machines, NONE, np.int8)
-        roles[self.serve[: size[0]]] = ONLINE
-        roles[self.compute[: size[1]]] = BATCH
+        serve, compute = self.taken(size)
+        roles[serve], roles[compute] = ONLINE, BATCH
         return roles
+
+
+def static_pools(static: Partition) -> Pools:
+    """Return static-peak's machines by what they do, and no others."""
+    serve, compute = (np.flatnonzero(static.roles == role) for role in (ONLINE, BATCH))
+    size = len(serve), len(compute)
+    return Pools(serve=serve, compute=compute, size=size, most=size)
+
+
+def pools_of(fleet: Sequence[MachineType], static: Partition) -> Pools:
+    """Return static-peak's machines by what they do, its surplus, and what does the other.
+
+    Types are given up last-listed first: surplus comes before static-peak's machines of types
+    that are listed later, where it can stand in for all of these.
+    """
+    kind = np.repeat(np.arange(len(fleet)), [k.count for k in fleet])
+    role = np.array([ROLE_CODES[k.role] for k in fleet])[kind]
+    only = static_pools(static)
+    spare = np.flatnonzero((static.roles == NONE) & (role != ROLE_CODES["database"]))
+    # what may do either follows what static-peak has more use for
+    serves = role[spare] == ONLINE
+    if not len(only.compute):
+        serves |= role[spare] != BATCH
+    some, others = spare[serves], spare[~serves]
+    serve = _ordered(fleet, kind, only.serve, (some, others, only.compute[::-1]))
+    compute = _ordered(fleet, kind, only.compute, (others, some, only.serve[::-1]))
+    return Pools(
+        serve=serve[role[serve] != BATCH],
+        compute=compute[role[compute] != ONLINE],
+        size=only.size,
+        most=(only.size[0] + len(some), only.size[1] + len(others)),
+    )
+
+
+def _ordered(
+    fleet: Sequence[MachineType],
+    kind: IntArray,
+    own: IntArray,
+    more: tuple[IntArray, IntArray, IntArray],
+) -> IntArray:
+    """Return `own`, with surplus before what it stands in for, and then the rest of `more`."""
+    *surplus, others = more
+    spare = np.concatenate(surplus)
+    stands = np.array([_stands_in(fleet, k, {*kind[own].tolist()}) for k in range(len(fleet))])
+    first = np.concatenate([own, spare[stands[kind[spare]]]])
+    added = np.arange(len(first)) >= len(own)
+    first = first[np.lexsort((first, added, kind[first]))]
+    return np.concatenate([first, spare[~stands[kind[spare]]], others])
+
+
+def _stands_in(fleet: Sequence[MachineType], k: int, kinds: set[int]) -> bool:
+    """Say whether a machine of type `k` can stand in for all of `kinds` listed after it."""
+    later = [fleet[j] for j in kinds if j > k]
+    return bool(later) and all(_holds(fleet[k], other) for other in later)
+
+
+def _holds(one: MachineType, other: MachineType) -> bool:
+    """Say whether a machine holds whatever fits another, at the same place."""
+    pods = not one.pods_max or 0 < other.pods_max <= one.pods_max
+    return pods and one.site == other.site and bool(np.all(_room(one) >= _room(other)))
+
+
+def _room(kind: MachineType) -> FloatArray:
+    """Return what of a machine can be given out, and what its second hyperthreads add."""
+    cpu_m = kind.cpu_m - kind.reserved_cpu_m
+    memory_mib = kind.memory_mib - kind.reserved_memory_mib
+    return np.array([cpu_m, memory_mib, kind.gpus, kind.smt_factor])

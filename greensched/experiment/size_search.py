@@ -51,6 +51,8 @@ class Found:
 def search(starts: tuple[Size, ...], floor: Size, known: Known | None = None) -> Search:
     """Return the search below the first of `starts` that holds, down to `floor`.
 
+    Where none does, what the second breaks is told: the whole fleet as static-peak gives it out.
+
     `known`: what need not be asked.
 
     1. Fewest machines that serve, by scouts.
@@ -63,7 +65,7 @@ def search(starts: tuple[Size, ...], floor: Size, known: Known | None = None) ->
         size = yield from _walk(known, serve, start, floor)
         if size is not None:
             return (yield from _descend(known, size, floor))
-    return Found(size=None, verdict=known[Ask(size=starts[-1])], tried=len(known))
+    return Found(size=None, verdict=known[Ask(size=starts[:2][-1])], tried=len(known))
 
 
 def _serving(known: Known, low: int, start: Size) -> Generator[list[Ask], Known, int]:

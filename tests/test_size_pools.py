@@ -1,0 +1,96 @@
+"""The machines that a size is looked for among: which of several types are given up first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import greensched as gs
+from greensched.experiment.partition import Partition
+from greensched.experiment.size import size
+from greensched.experiment.size_pools import pools_of, static_pools
+from greensched.model import NONE, ROLE_CODES, MachineType
+from greensched.power import Linear
+from tests.report_cases import write_scenario
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LARGE = MachineType(
+    name="large",
+    site="here",
+    count=3,
+    cpu_m=16_000,
+    memory_mib=65_536,
+    power=Linear(idle_w=100.0, peak_w=300.0),
+)
+SMALL = replace(LARGE, name="small", count=2, cpu_m=4_000)
+ONLINE, BATCH = ROLE_CODES["online"], ROLE_CODES["batch"]
+
+
+def given_out(*roles: int) -> Partition:
+    """Return static-peak with these roles, by machine."""
+    return Partition(roles=np.array(roles, np.int8), replicas=None)
+
+
+def test_surplus_comes_before_what_is_listed_later() -> None:
+    """A large machine that static-peak can spare serves before the small ones it filled."""
+    static = given_out(ONLINE, BATCH, NONE, ONLINE, ONLINE)
+    pools = pools_of((LARGE, SMALL), static)
+    assert [0, 2, 3, 4, 1] == pools.serve.tolist()
+    assert [1, 2, 4, 3, 0] == pools.compute.tolist()
+    assert ((3, 1), (3, 2), (5, 5)) == pools.starts
+    assert [[0, 3, 4], [1]] == [rows.tolist() for rows in static_pools(static).taken((3, 1))]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"cpu_m": 20_000}, {"memory_mib": 70_000}, {"gpus": 1}, {"site": "there"}, {"pods_max": 0}],
+    ids=str,
+)
+def test_surplus_that_cannot_stand_in_comes_last(other: dict[str, int | str]) -> None:
+    """What has less of anything, or is elsewhere, is taken after what static-peak chose."""
+    first = replace(LARGE, pods_max=1) if "pods_max" in other else LARGE
+    fleet = (first, replace(SMALL, **other))  # type: ignore[arg-type]  # fields by name
+    pools = pools_of(fleet, given_out(ONLINE, NONE, NONE, ONLINE, NONE))
+    assert [0, 3, 1, 2, 4] == pools.serve.tolist()
+
+
+def test_roles_of_types_are_kept() -> None:
+    """What may only serve never computes, and the other way round; nobody does both."""
+    fleet = (replace(LARGE, role="online"), replace(SMALL, role="batch"))
+    pools = pools_of(fleet, given_out(ONLINE, ONLINE, NONE, BATCH, NONE))
+    assert ([0, 1, 2], [3, 4]) == (pools.serve.tolist(), pools.compute.tolist())
+    both = pools_of((LARGE,), given_out(ONLINE, BATCH, NONE))
+    assert [ONLINE, BATCH, BATCH] == both.roles((1, 3), 3).tolist()
+
+
+def test_small_machines_are_given_up_where_large_ones_are_left(tmp_path: Path) -> None:
+    """Of a fleet that static-peak fills from its small end, no small machine is needed."""
+    path = write_scenario(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    first = text[text.index("  - name: server") : text.index("traces:")]
+    second = first.replace("server", "small").replace("cores: 16", "cores: 4")
+    path.write_text(text.replace(first, first + second), encoding="utf-8")
+    document = size(gs.load(path)).document
+    (large, small) = document["by_type"]
+    assert small["static_peak_machines"] == 8
+    assert [0, document["machines"]] == [small["machines"], large["machines"]]
+    assert document["machines"] < document["static_peak_machines"]
+
+
+def test_what_static_peak_gives_out_is_no_limit(tmp_path: Path) -> None:
+    """Three machines hold, though static-peak lets all of them serve and has too few for that."""
+    path = write_scenario(tmp_path)
+    text = path.read_text(encoding="utf-8").replace("kind: autoscaled", "kind: static-peak")
+    slo = "slo: {shortage_share: 0.01, batch_wait_p95: 30 min}"
+    old = next(line for line in text.splitlines() if line.startswith("slo:"))
+    path.write_text(text.replace(old, slo), encoding="utf-8")
+    document = size(gs.load(path, {"fleet.0.count": 3})).document
+    held = {run["name"]: run["held"] for run in document["runs"]}
+    assert {"baseline": False, "static_peak": False, "scenario": True} == held
+    assert 3 == document["machines"]
+    assert "no machine is left for batch" in document["findings"]
