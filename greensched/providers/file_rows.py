@@ -166,7 +166,7 @@ def _time_ms(text: str, zone: tzinfo | None) -> int:
             message = f"{text!r} has no offset"
             raise _NaiveTimeError(message)
         time = time.replace(tzinfo=zone)
-        if time.utcoffset() != time.replace(fold=1).utcoffset():
+        if zone is not UTC and time.utcoffset() != time.replace(fold=1).utcoffset():
             message = f"{text!r} does not exist or is ambiguous in {zone}; give the offset"
             raise ValueError(message)
     return round(time.timestamp() * 1_000)
@@ -176,7 +176,7 @@ def _value(cell: object) -> float:
     if cell is None or (isinstance(cell, str) and not cell.strip()):
         return math.nan
     try:
-        value = float(str(cell))
+        value = cell if isinstance(cell, float) else float(str(cell))
     except ValueError:
         message = f"{cell!r} is no number"
         raise ValueError(message) from None
