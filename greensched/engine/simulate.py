@@ -39,7 +39,7 @@ from greensched.engine.kernels.layout import (
     RING,
     World,
 )
-from greensched.engine.kernels.memory import JOB_DTYPES, WORLD_DTYPES, book
+from greensched.engine.kernels.memory import JOB_DTYPES, WORLD_DTYPES, address, book
 from greensched.engine.outages import Event, events
 from greensched.engine.preview import Shadow
 from greensched.engine.result import RunResult, collect
@@ -94,7 +94,8 @@ class Simulation:
         self.setting = setting
         warm.ensure()
         world, self._table = build(setting)
-        self._jobs = book(self._table, JOB_DTYPES)
+        self._job_rows = book(self._table, JOB_DTYPES)
+        self._jobs = address(self._job_rows)
         self._paged = [a for a in (world.out, *self._table) if paging.is_paged(a)]
         self._use(world)
         self._control(C_OPEN)
@@ -119,7 +120,8 @@ class Simulation:
     def _use(self, world: World) -> None:
         """Take a world whose arrays may be new."""
         self.world = world
-        self._book = book(world, WORLD_DTYPES)
+        self._rows = book(world, WORLD_DTYPES)
+        self._book = address(self._rows)
 
     def _place_first(self) -> None:
         """Let the services' first replicas serve from the start, the largest placed first."""

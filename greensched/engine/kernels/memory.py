@@ -1,9 +1,10 @@
 """How kernels reach the world's arrays: through one book of addresses.
 
 A World has more than twenty arrays; handing them from function to function by value would make
-compiled code large and its compilation slow. A kernel takes the *book* instead: address and
-shape of each array, from which `mach_of(world)` and its like make views that own nothing. The
-caller keeps the arrays alive. With the compiler switched off the book is the World itself.
+compiled code large and its compilation slow. A kernel takes the address of a *book* instead:
+address and shape of each array, from which `mach_of(world)` and its like make views that own
+nothing. The caller keeps book and arrays alive. With the compiler switched off the World itself
+stands for its book's address.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 from numba.np import arrayobj
@@ -109,11 +111,14 @@ def _accessor(row: int, name: str, dtype: Any, *, plane: bool) -> Callable[[Any]
     kind = types.Array(numba.from_dtype(np.dtype(dtype)), 2 if plane else 1, "C")
     size = np.dtype(dtype).itemsize
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pages = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        pages = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
 
         def read(i: int) -> Any:
-            return builder.load(builder.gep(pages, [context.get_constant(types.intp, at + i)]))
+            number = builder.load(builder.gep(pages, [context.get_constant(types.intp, at + i)]))
+            # nothing writes to a book: what was read of it once holds for the whole call
+            number.set_metadata("invariant.load", builder.module.add_metadata([]))
+            return number
 
         view = context.make_array(kind)(context, builder)
         item = context.get_constant(types.intp, size)
@@ -130,8 +135,8 @@ def _accessor(row: int, name: str, dtype: Any, *, plane: bool) -> Callable[[Any]
         )
         return view._getvalue()  # noqa: SLF001  (numba's name for the struct's value)
 
-    def typed(_context: Any, world: Any) -> Any:
-        return kind(world), generate
+    def typed(_context: Any, _world: Any) -> Any:
+        return kind(types.int64), generate
 
     make: Any = intrinsic
     view_of: Callable[[Any], Any] = make(typed)
@@ -139,7 +144,7 @@ def _accessor(row: int, name: str, dtype: Any, *, plane: bool) -> Callable[[Any]
 
 
 def book(arrays: Any, dtypes: dict[str, Any]) -> Any:
-    """Return the book of a World or JobTable; its arrays must outlive it."""
+    """Return the book of a World or JobTable; its arrays must outlive it, and it its address."""
     if not COMPILED:
         return arrays
     rows = np.zeros((len(dtypes), WIDTH), np.int64)
@@ -151,6 +156,11 @@ def book(arrays: Any, dtypes: dict[str, Any]) -> Any:
         rows[i, 0] = array.ctypes.data
         rows[i, 1 : 1 + array.ndim] = array.shape
     return rows.ravel()
+
+
+def address(rows: Any) -> Any:
+    """Return what kernels take: where a book lies."""
+    return rows.ctypes.data if COMPILED else rows
 
 
 _of = {

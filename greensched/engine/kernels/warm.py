@@ -19,6 +19,7 @@ from greensched.engine.kernels import advance, control, latency, sight
 from greensched.forecast import kernels as forecasts
 from greensched.policies import kernels as policies
 
+_PAGES = int64  # an address
 _NUMBERS: Any = int64[::1]
 _TABLE: Any = float64[::1]
 ENTRIES = ("advance.advance", "control.control", "sight.replicas", "machines.spare")
@@ -27,21 +28,21 @@ _ALONE = "from greensched.engine.kernels import warm; warm.{}()"  # in a process
 
 def compile_advance() -> None:
     """Compile the data plane, or load it from the cache."""
-    advance.advance.compile((_NUMBERS, _NUMBERS, int64, int64))
+    advance.advance.compile((_PAGES, _PAGES, int64, int64))
 
 
 def compile_control() -> None:
     """Compile what is rare, or load it from the cache."""
     control.control.compile(
-        (_NUMBERS, _NUMBERS, int64, *3 * (_NUMBERS,), int64, int64, float64, boolean, _TABLE)
+        (_PAGES, _PAGES, int64, *3 * (_NUMBERS,), int64, int64, float64, boolean, _TABLE)
     )
 
 
 def compile_loops() -> None:
     """Compile sight, the latency table, forecasts and policies, or load them from the cache."""
     planes: Any = int64[:, ::1]
-    sight.columns.compile((_NUMBERS, _NUMBERS, _TABLE, _TABLE, _NUMBERS, int64))
-    sight.replicas.compile(4 * (_NUMBERS,))
+    sight.columns.compile((_PAGES, _NUMBERS, _TABLE, _TABLE, _NUMBERS, int64))
+    sight.replicas.compile((_PAGES, *3 * (_NUMBERS,)))
     latency.fill.compile((planes, planes, _NUMBERS, _NUMBERS, _TABLE, *2 * (float64[:, ::1],)))
     forecasts.compile_all()
     policies.compile_all()
