@@ -27,7 +27,6 @@ from greensched.engine.kernels.memory import (
     mach_of,
     rep_of,
     svc_of,
-    timer_of,
     w_of,
 )
 from greensched.engine.kernels.meter import note_empty, refresh, sync
@@ -132,7 +131,7 @@ def _wake(world: Pages, m: int) -> bool:
     w[0].n_on += 1
     if w[0].n_on > w[0].n_on_peak:
         w[0].n_on_peak, w[0].n_on_peak_ms = w[0].n_on, w[0].now_ms
-    timer_push(w, timer_of(world), w[0].now_ms + took_ms, T_BOOT, m, b.gen)
+    timer_push(world, w[0].now_ms + took_ms, T_BOOT, m, b.gen)
     changed(world, m)
     return True
 
@@ -236,7 +235,7 @@ def apply_lend(world: Pages, jobs: Pages, machines: Table, drain_ms: int, until_
         b.gen += 1
         changed(world, m)
         _park_all(world, jobs, m)
-        timer_push(w, timer_of(world), w[0].now_ms + drain_ms, T_LENT, m, b.gen)
+        timer_push(world, w[0].now_ms + drain_ms, T_LENT, m, b.gen)
 
 
 @inner
@@ -247,7 +246,7 @@ def warm(world: Pages, m: int, warm_ms: int) -> None:
     b.lending = WARM
     b.gen += 1
     changed(world, m)
-    timer_push(w, timer_of(world), w[0].now_ms + warm_ms, T_WARM, m, b.gen)
+    timer_push(world, w[0].now_ms + warm_ms, T_WARM, m, b.gen)
 
 
 @inner
@@ -269,7 +268,7 @@ def apply_recall(world: Pages, machines: Table, grace_ms: int, warm_ms: int) -> 
         b.lending = RECALL
         b.gen += 1
         changed(world, m)
-        timer_push(w, timer_of(world), w[0].now_ms + grace_ms, T_GRACE, m, b.gen)
+        timer_push(world, w[0].now_ms + grace_ms, T_GRACE, m, b.gen)
 
 
 @inner
@@ -296,7 +295,7 @@ def back_home(world: Pages, m: int) -> None:
         r = after
     w_of(world)[0].wants_replicas = 1
     forget_failures(world)
-    note_empty(mach_of(world), m, w_of(world)[0].now_ms)
+    note_empty(world, m, w_of(world)[0].now_ms)
     changed(world, m)
 
 
@@ -324,8 +323,8 @@ def apply_limit(
         changed(world, m)
         if enforce and b.lending == OWN:
             while b.batch_cpu_m > batch_limit_cpu(
-                mach_of(world), m
-            ) or b.batch_memory_mib > batch_limit_memory(mach_of(world), m):
+                world, m
+            ) or b.batch_memory_mib > batch_limit_memory(world, m):
                 if not evict_cheapest(world, jobs, m):
                     break
 

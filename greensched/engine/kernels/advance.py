@@ -32,13 +32,11 @@ from greensched.engine.kernels.layout import (
     ZERO,
 )
 from greensched.engine.kernels.memory import (
-    cls_of,
     edges_of,
     heap_key_of,
     heap_slot_of,
     held_of,
     lane_of,
-    learnt_of,
     mach_of,
     next_ms_of,
     queue_of,
@@ -47,7 +45,6 @@ from greensched.engine.kernels.memory import (
     submit_ms_of,
     svc_of,
     timer_of,
-    tour_of,
     w_of,
     wait_of,
 )
@@ -119,7 +116,7 @@ def _arrive(world: Pages, jobs: Pages, j: int) -> None:
     if len(held_of(world)) > 0 and hold_back(world, jobs, j):
         return
     w, lane, wait = w_of(world), lane_of(world), wait_of(world)
-    e = wait_new(w, wait, jobs, cls_of(world), learnt_of(world), j, ZERO)
+    e = wait_new(world, jobs, j, ZERO)
     i = wait[e].lane
     started = False
     if lane[i].n == 0:
@@ -127,9 +124,9 @@ def _arrive(world: Pages, jobs: Pages, j: int) -> None:
     elif w[0].discipline == EASY and lane[i].n < BACKFILL_DEPTH and reserve_for_head(world, i):
         started = backfill_one(world, jobs, i, e)
     if started:
-        wait_free(w, wait, e)
+        wait_free(world, e)
         return
-    queue_push(w, lane, queue_of(world), wait, e)
+    queue_push(world, e)
     if w[0].status == GROW or w[0].discipline == PRIORITY or w[0].discipline == SHORTEST:
         w[0].wants_dispatch = 1
 
@@ -176,7 +173,7 @@ def advance(world: Pages, jobs: Pages, until: int, closing: int) -> int:
         if w[0].status == GROW or _short_of_room(world):
             w[0].status = DONE
             return GROW
-        m = tour_first(tour_of(world), next_ms_of(world))
+        m = tour_first(world)
         job_ms = next_ms_of(world)[m] if m >= 0 else INF
         timer_ms = timer_of(world)[0].at_ms if w[0].timer_n > 0 else INF
         event = min(job_ms, timer_ms, w[0].load_next_ms, w[0].db_next_ms, w[0].edge_next_ms)

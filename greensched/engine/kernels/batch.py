@@ -15,11 +15,9 @@ from greensched.engine.kernels.memory import (
     duration_ms_of,
     gpu_free_of,
     job_class_of,
-    lane_of,
     learnt_of,
     mach_of,
     out_of,
-    queue_of,
     size_of,
     slot_of,
     tasks_of,
@@ -34,12 +32,13 @@ from greensched.engine.kernels.queue import forget_failures, queue_push, wait_ne
 from greensched.model import DRAINING, OFF, SLEEPING
 
 if TYPE_CHECKING:
-    from greensched.engine.kernels.layout import Pages, Records
+    from greensched.engine.kernels.layout import Pages
 
 
 @inner
-def reserved_share(mach: Records, m: int, cpu_m: int, memory_mib: int, gpu_m: int) -> int:
+def reserved_share(world: Pages, m: int, cpu_m: int, memory_mib: int, gpu_m: int) -> int:
     """Return the dominant reserved share of machine m, in 1/SHARE_ONE (integer)."""
+    mach = mach_of(world)
     share = cpu_m * SHARE_ONE // mach[m].full_cpu_m
     share = max(share, memory_mib * SHARE_ONE // max(1, mach[m].full_memory_mib))
     if gpu_m > 0:
@@ -48,8 +47,9 @@ def reserved_share(mach: Records, m: int, cpu_m: int, memory_mib: int, gpu_m: in
 
 
 @inner
-def _set_step(slot: Records, jobs: Pages, s: int, done_ms: int) -> None:
+def _set_step(world: Pages, jobs: Pages, s: int, done_ms: int) -> None:
     """Set slot s to the use step that holds at progress `done_ms`."""
+    slot = slot_of(world)
     j = slot[s].job
     if len(use_offsets_of(jobs)) == 0:
         slot[s].use_m = slot[s].cpu_m
@@ -89,16 +89,16 @@ def start_tasks(world: Pages, jobs: Pages, e: int, m: int, gang: int, n: int) ->
     t.n_tasks, t.gpu_m = n, wait[e].gpu_m
     t.press = cls_of(world)[job_class_of(jobs)[t.job]].press
     t.cpu_m, t.memory_mib = wait[e].cpu_m * n, wait[e].memory_mib * n
-    t.share = n * reserved_share(mach, m, wait[e].cpu_m, wait[e].memory_mib, t.gpu_m)
+    t.share = n * reserved_share(world, m, wait[e].cpu_m, wait[e].memory_mib, t.gpu_m)
     t.virtual_zero = r.virtual - wait[e].done_ms * RATE_ONE
     t.kept_ms, t.energy = wait[e].done_ms, 0.0
     t.estimate_end_ms = now + wait[e].estimate_ms
     t.prefix_idle, t.prefix_batch, t.prefix_gpu = r.prefix_idle, r.prefix_batch, r.prefix_gpu
     t.devices = 0
     if t.gpu_m > 0:
-        t.devices = find_devices(mach, gpu_free_of(world), m, t.gpu_m)
-        take_devices(mach, gpu_free_of(world), m, t.devices, t.gpu_m)
-    _set_step(slot, jobs, s, wait[e].done_ms)
+        t.devices = find_devices(world, m, t.gpu_m)
+        take_devices(world, m, t.devices, t.gpu_m)
+    _set_step(world, jobs, s, wait[e].done_ms)
     t.gang_next, t.gang_prev = s, s
     if gang >= 0:
         after = slot[gang].gang_next
@@ -126,8 +126,9 @@ def start_tasks(world: Pages, jobs: Pages, e: int, m: int, gang: int, n: int) ->
 
 
 @inner
-def settle_slot(mach: Records, slot: Records, s: int) -> None:
+def settle_slot(world: Pages, s: int) -> None:
     """Add what slot s took since its last settling to its energy [J x 1000]."""
+    mach, slot = mach_of(world), slot_of(world)
     t = slot[s]
     r = mach[t.machine]
     t.energy += (r.prefix_idle - t.prefix_idle) * t.share / SHARE_ONE
@@ -141,7 +142,7 @@ def settle_slot(mach: Records, slot: Records, s: int) -> None:
 def next_step(world: Pages, jobs: Pages, s: int) -> None:
     """Move a running slot to its next use step; its machine is synced and refreshed after."""
     mach, slot = mach_of(world), slot_of(world)
-    settle_slot(mach, slot, s)
+    settle_slot(world, s)
     t = slot[s]
     r = mach[t.machine]
     heap_remove(world, t.machine, s)
@@ -161,7 +162,7 @@ def next_step(world: Pages, jobs: Pages, s: int) -> None:
 def _leave(world: Pages, s: int) -> None:
     """Take slot s off its (synced) machine; its energy is settled."""
     mach, slot = mach_of(world), slot_of(world)
-    settle_slot(mach, slot, s)
+    settle_slot(world, s)
     t = slot[s]
     r = mach[t.machine]
     heap_remove(world, t.machine, s)
@@ -179,17 +180,18 @@ def _leave(world: Pages, s: int) -> None:
     r.batch_press -= t.use_m * t.press
     r.share_sum -= t.share
     if t.gpu_m > 0:
-        take_devices(mach, gpu_free_of(world), t.machine, t.devices, -t.gpu_m)
+        take_devices(world, t.machine, t.devices, -t.gpu_m)
     w_of(world)[0].n_running -= t.n_tasks
     w_of(world)[0].wants_dispatch = 1
     if r.n_jobs == 0:
         w_of(world)[0].wants_replicas = 1
-    note_empty(mach, t.machine, w_of(world)[0].now_ms)
+    note_empty(world, t.machine, w_of(world)[0].now_ms)
 
 
 @inner
-def _free(w: Records, slot: Records, s: int) -> None:
+def _free(world: Pages, s: int) -> None:
     """Give slot s back."""
+    w, slot = w_of(world), slot_of(world)
     slot[s].next_free = w[0].slot_free
     w[0].slot_free = s
 
@@ -211,7 +213,7 @@ def finish_task(world: Pages, jobs: Pages, s: int) -> None:
     else:  # leave the ring of mates that still run
         before, after = slot[s].gang_prev, slot[s].gang_next
         slot[before].gang_next, slot[after].gang_prev = after, before
-    _free(w, slot, s)
+    _free(world, s)
 
 
 @inner
@@ -232,7 +234,7 @@ def undo_start(world: Pages, s: int) -> None:
     w[0].wants_dispatch, w[0].wants_replicas = wants_dispatch, wants_replicas
     if mach[m].empty_since_ms >= 0:
         mach[m].empty_since_ms = mach[m].empty_before_ms
-    _free(w, slot_of(world), s)
+    _free(world, s)
     reindex(world, m)
     refresh(world, m)
 
@@ -268,7 +270,7 @@ def take_off(world: Pages, jobs: Pages, s: int) -> tuple[int, int]:
 
     Returns how far [ms] the last of them was, and how far [task-ms] all tasks of the job.
     """
-    w, slot, out = w_of(world), slot_of(world), out_of(world)
+    slot, out = slot_of(world), out_of(world)
     j = slot[s].job
     done_min, done_sum, tasks = INF, 0, 0
     t = s
@@ -285,7 +287,7 @@ def take_off(world: Pages, jobs: Pages, s: int) -> tuple[int, int]:
         reindex(world, m)
         refresh(world, m)
         rest_if_drained(world, m)
-        _free(w, slot, t)
+        _free(world, t)
         t = after
         if t == s:
             break
@@ -296,7 +298,7 @@ def take_off(world: Pages, jobs: Pages, s: int) -> tuple[int, int]:
 @inner
 def evict(world: Pages, jobs: Pages, s: int) -> None:
     """Evict slot s and its mates; the job waits again with what its checkpoints kept."""
-    w, slot, wait, out = w_of(world), slot_of(world), wait_of(world), out_of(world)
+    w, slot, out = w_of(world), slot_of(world), out_of(world)
     j = slot[s].job
     saved_ms = slot[s].kept_ms  # it was started from a checkpoint, which is still there
     done_min, done_sum = take_off(world, jobs, s)
@@ -305,8 +307,8 @@ def evict(world: Pages, jobs: Pages, s: int) -> None:
     out[j].evictions += 1
     w[0].n_evictions += 1
     forget_failures(world)
-    e = wait_new(w, wait, jobs, cls_of(world), learnt_of(world), j, kept)
-    queue_push(w, lane_of(world), queue_of(world), wait, e)
+    e = wait_new(world, jobs, j, kept)
+    queue_push(world, e)
 
 
 @inner

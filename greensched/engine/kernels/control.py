@@ -63,7 +63,6 @@ from greensched.engine.kernels.memory import (
     slot_of,
     svc_of,
     timer_of,
-    tour_of,
     w_of,
 )
 from greensched.engine.kernels.meter import note_empty, refresh, sync
@@ -82,7 +81,7 @@ def ring(world: Pages, jobs: Pages) -> None:
     """Carry out the first timer; stale ones (another generation) do nothing."""
     w, mach, rep, timer = w_of(world), mach_of(world), rep_of(world), timer_of(world)
     kind, who, gen = timer[0].kind, timer[0].who, timer[0].gen
-    timer_pop(w, timer)
+    timer_pop(world)
     if kind == T_READY or kind == T_MOVED:
         if rep[who].gen != gen:
             return
@@ -121,7 +120,7 @@ def _ring_all(world: Pages, jobs: Pages) -> None:
     w, timer = w_of(world), timer_of(world)
     ring(world, jobs)
     while w[0].timer_n > 0 and timer[0].at_ms == w[0].now_ms:
-        m = tour_first(tour_of(world), next_ms_of(world))
+        m = tour_first(world)
         if m >= 0 and next_ms_of(world)[m] <= w[0].now_ms:
             return
         ring(world, jobs)
@@ -139,7 +138,7 @@ def _place_all(world: Pages, jobs: Pages) -> None:
 def _open(world: Pages) -> None:
     """Put every machine into the index and work out what it draws at the start."""
     for m in range(len(mach_of(world))):
-        note_empty(mach_of(world), m, ZERO)
+        note_empty(world, m, ZERO)
         reindex(world, m)
         refresh(world, m)
 
@@ -155,7 +154,7 @@ def _settle_tenants(world: Pages, running_j: Table, done_ms: Table, n_tasks: Tab
     for m in range(len(mach)):
         s = mach[m].job_head
         while s >= 0:
-            settle_slot(mach, slot, s)
+            settle_slot(world, s)
             running_j[slot[s].job] += slot[s].energy / 1000.0
             done_ms[slot[s].job] += progress_ms(world, s) * slot[s].n_tasks
             n_tasks[slot[s].job] += slot[s].n_tasks

@@ -125,7 +125,7 @@ def hold(world: Pages, r: int, m: int, sign: int) -> None:
     sync(world, m)
     b.n_reps += sign
     b.online_memory_mib += sign * d.memory_mib
-    note_empty(mach_of(world), m, w[0].now_ms)
+    note_empty(world, m, w[0].now_ms)
     reindex(world, m)
     refresh(world, m)
     rest_if_drained(world, m)
@@ -138,7 +138,7 @@ def serve_from(world: Pages, r: int, m: int) -> None:
     if a.machine >= 0:
         mach[a.machine].share_sum -= a.share
     a.machine = m
-    a.share = reserved_share(mach, m, ZERO, dbs_of(world)[a.database].memory_mib, ZERO)
+    a.share = reserved_share(world, m, ZERO, dbs_of(world)[a.database].memory_mib, ZERO)
     mach[m].share_sum += a.share
     a.prefix_idle, a.prefix_dynamic = mach[m].prefix_idle, mach[m].prefix_dynamic
 

@@ -38,7 +38,6 @@ from greensched.engine.kernels.memory import (
     lane_of,
     mach_of,
     out_of,
-    queue_of,
     slot_of,
     w_of,
     wait_of,
@@ -50,14 +49,15 @@ from greensched.engine.kernels.queue import (
 )
 
 if TYPE_CHECKING:
-    from greensched.engine.kernels.layout import Pages, Records
+    from greensched.engine.kernels.layout import Pages
 
 OVERRUN_MS = 60_000  # a job past its estimate is expected to need this much more
 
 
 @inner
-def _known_to_fail(lane: Records, wait: Records, e: int) -> bool:
+def _known_to_fail(world: Pages, e: int) -> bool:
     """Say whether a request no larger than entry e has found no room since capacity changed."""
+    lane, wait = lane_of(world), wait_of(world)
     i = wait[e].lane
     return (
         wait[e].cpu_m >= lane[i].failed_cpu_m
@@ -68,8 +68,9 @@ def _known_to_fail(lane: Records, wait: Records, e: int) -> bool:
 
 
 @inner
-def _note_failure(lane: Records, wait: Records, e: int) -> None:
+def _note_failure(world: Pages, e: int) -> None:
     """Remember that entry e, which any machine type would suit, found no room."""
+    lane, wait = lane_of(world), wait_of(world)
     i = wait[e].lane
     if wait[e].types == -1 and (
         lane[i].failed_cpu_m == INF
@@ -99,7 +100,7 @@ def _start_single(world: Pages, jobs: Pages, e: int, but: int) -> bool:
     types, stay_ms = wait[e].types, wait[e].stay_ms
     cursor = w[0].spread_cursor
     m = NO
-    if wait[e].tried == lane[i].epoch or _known_to_fail(lane, wait, e):
+    if wait[e].tried == lane[i].epoch or _known_to_fail(world, e):
         if freed >= 0 and fits_task(world, freed, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
             m = freed
             if w[0].weigher == SPREAD:
@@ -114,7 +115,7 @@ def _start_single(world: Pages, jobs: Pages, e: int, but: int) -> bool:
             )
             if not reserved:  # no machine at all has room
                 wait[e].tried = lane[i].epoch
-                _note_failure(lane, wait, e)
+                _note_failure(world, e)
     if m < 0:
         return False
     if not heap_room(world, m):
@@ -142,8 +143,9 @@ def start_entry(world: Pages, jobs: Pages, e: int, but: int) -> bool:
 
 
 @inner
-def _expected_end(slot: Records, s: int, now: int) -> int:
+def _expected_end(world: Pages, s: int, now: int) -> int:
     """Return when slot s is expected to end; one past its estimate needs a while more."""
+    slot = slot_of(world)
     end = slot[s].estimate_end_ms
     return end if end > now else now + OVERRUN_MS
 
@@ -152,21 +154,21 @@ def _expected_end(slot: Records, s: int, now: int) -> int:
 def _fit_time(world: Pages, m: int, e: int) -> int:
     """Return when machine m is expected to have room for entry e, or INF."""
     w, mach, slot, wait = w_of(world), mach_of(world), slot_of(world), wait_of(world)
-    if (mach[m].type_bit & wait[e].types) == 0 or batch_limit_cpu(mach, m) < wait[e].cpu_m:
+    if (mach[m].type_bit & wait[e].types) == 0 or batch_limit_cpu(world, m) < wait[e].cpu_m:
         return INF
-    if batch_limit_memory(mach, m) < wait[e].memory_mib:
+    if batch_limit_memory(world, m) < wait[e].memory_mib:
         return INF
     if mach[m].n_gpus * 1000 < wait[e].gpu_m or not may_stay(world, m, wait[e].stay_ms):
         return INF
-    cpu_m = batch_free_cpu(mach, m)
-    memory_mib = batch_limit_memory(mach, m) - mach[m].batch_memory_mib
+    cpu_m = batch_free_cpu(world, m)
+    memory_mib = batch_limit_memory(world, m) - mach[m].batch_memory_mib
     gpu_m = mach[m].gpu_free_m
     at = now = w[0].now_ms
     while cpu_m < wait[e].cpu_m or memory_mib < wait[e].memory_mib or gpu_m < wait[e].gpu_m:
         later = INF  # the next expected end after `at`, and all that it frees
         s = mach[m].job_head
         while s >= 0:
-            end = _expected_end(slot, s, now)
+            end = _expected_end(world, s, now)
             if at < end < later:
                 later = end
             s = slot[s].machine_next
@@ -174,7 +176,7 @@ def _fit_time(world: Pages, m: int, e: int) -> int:
             return INF
         s = mach[m].job_head
         while s >= 0:
-            if _expected_end(slot, s, now) == later:
+            if _expected_end(world, s, now) == later:
                 cpu_m += slot[s].cpu_m
                 memory_mib += slot[s].memory_mib
                 gpu_m += slot[s].gpu_m
@@ -214,10 +216,10 @@ def _stale(world: Pages, i: int, head: int, now: int) -> bool:
     if lane[i].shadow_for != head or shadow_ms <= now or shadow_ms == INF:
         return True
     m = lane[i].shadow_machine  # it may have been drained, recalled or limited since
-    mach, wait = mach_of(world), wait_of(world)
+    wait = wait_of(world)
     return (
-        batch_limit_cpu(mach, m) < wait[head].cpu_m
-        or batch_limit_memory(mach, m) < wait[head].memory_mib
+        batch_limit_cpu(world, m) < wait[head].cpu_m
+        or batch_limit_memory(world, m) < wait[head].memory_mib
         or not may_stay(world, m, wait[head].stay_ms)
     )
 
@@ -254,8 +256,8 @@ def _backfill(world: Pages, jobs: Pages, i: int) -> None:
             return
         after = wait[e].next
         if backfill_one(world, jobs, i, e):
-            queue_remove(w, lane, queue_of(world), wait, e)
-            wait_free(w, wait, e)
+            queue_remove(world, e)
+            wait_free(world, e)
         e = after
 
 
@@ -266,8 +268,8 @@ def _to_evict(world: Pages, jobs: Pages, m: int, e: int) -> int:
     r = mach[m]
     if (r.type_bit & t.types) == 0 or not may_stay(world, m, t.stay_ms):
         return INF
-    cpu_m = batch_free_cpu(mach, m)
-    memory_mib = batch_limit_memory(mach, m) - r.batch_memory_mib
+    cpu_m = batch_free_cpu(world, m)
+    memory_mib = batch_limit_memory(world, m) - r.batch_memory_mib
     pods = r.pods_max - r.n_reps - r.n_jobs if r.pods_max > 0 else INF
     n, s = 0, r.job_head
     while (
@@ -316,19 +318,19 @@ def _preempt(world: Pages, jobs: Pages, e: int) -> bool:
 @inner
 def dispatch(world: Pages, jobs: Pages, i: int) -> None:
     """Start what may start in lane i now."""
-    w, lane, wait, queue = w_of(world), lane_of(world), wait_of(world), queue_of(world)
+    w, wait = w_of(world), wait_of(world)
     while w[0].status != GROW:
-        e = queue_first(w, lane, queue, i)
+        e = queue_first(world, i)
         if e < 0:
             return
         started = start_entry(world, jobs, e, NO)
         may_preempt = w[0].discipline == PRIORITY and wait[e].tasks == 1
         if not started and may_preempt and w[0].status != GROW and _preempt(world, jobs, e):
-            e = queue_first(w, lane, queue, i)
+            e = queue_first(world, i)
             started = start_entry(world, jobs, e, NO)
         if not started:
             if w[0].discipline == EASY and w[0].status != GROW:
                 _backfill(world, jobs, i)
             return
-        queue_remove(w, lane, queue, wait, e)
-        wait_free(w, wait, e)
+        queue_remove(world, e)
+        wait_free(world, e)

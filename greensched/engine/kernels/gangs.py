@@ -68,9 +68,9 @@ def _places(world: Pages, m: int, e: int) -> int:
         return 0
     places = INF
     if t.cpu_m > 0:
-        places = batch_free_cpu(mach, m) // t.cpu_m
+        places = batch_free_cpu(world, m) // t.cpu_m
     if t.memory_mib > 0:
-        free = batch_limit_memory(mach, m) - r.batch_memory_mib
+        free = batch_limit_memory(world, m) - r.batch_memory_mib
         places = min(places, free // t.memory_mib)
     if r.pods_max > 0:
         places = min(places, r.pods_max - r.n_reps - r.n_jobs)

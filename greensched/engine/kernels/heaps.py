@@ -14,19 +14,23 @@ from greensched.engine.kernels.memory import (
     heap_key_of,
     heap_slot_of,
     mach_of,
+    next_ms_of,
     slot_of,
+    timer_of,
+    tour_of,
     w_of,
 )
 
 if TYPE_CHECKING:
-    from greensched.engine.kernels.layout import Pages, Records, Table
+    from greensched.engine.kernels.layout import Pages, Table
 
 ARITY = 4  # children of a node: half as deep as a binary heap, and side by side in memory
 
 
 @inner
-def _before(slot: Records, key: int, s: int, other_key: int, other: int) -> bool:
+def _before(world: Pages, key: int, s: int, other_key: int, other: int) -> bool:
     """Say whether slot s's event comes before the other's (ties: lower job, lower slot)."""
+    slot = slot_of(world)
     if key != other_key:
         return key < other_key
     if slot[s].job != slot[other].job:
@@ -35,48 +39,42 @@ def _before(slot: Records, key: int, s: int, other_key: int, other: int) -> bool
 
 
 @inner
-def _put(slot: Records, keys: Table, slots: Table, base: int, k: int, key: int, s: int) -> None:
+def _put(world: Pages, base: int, k: int, key: int, s: int) -> None:
     """Write slot s into place k of the heap at `base`."""
-    keys[base + k], slots[base + k] = key, s
-    slot[s].heap_place = k
+    heap_key_of(world)[base + k], heap_slot_of(world)[base + k] = key, s
+    slot_of(world)[s].heap_place = k
 
 
 @inner
-def _rise(slot: Records, keys: Table, slots: Table, base: int, k: int, key: int, s: int) -> None:
+def _rise(world: Pages, base: int, k: int, key: int, s: int) -> None:
     """Let slot s, to be put at place k of the heap at `base`, rise to where it belongs."""
+    keys, slots = heap_key_of(world), heap_slot_of(world)
     while k > 0:
         above = (k - 1) // ARITY
-        if not _before(slot, key, s, keys[base + above], slots[base + above]):
+        if not _before(world, key, s, keys[base + above], slots[base + above]):
             break
-        _put(slot, keys, slots, base, k, keys[base + above], slots[base + above])
+        _put(world, base, k, keys[base + above], slots[base + above])
         k = above
-    _put(slot, keys, slots, base, k, key, s)
+    _put(world, base, k, key, s)
 
 
 @inner
-def _sink(
-    slot: Records, keys: Table, slots: Table, base: int, n: int, k: int, key: int, s: int
-) -> None:
+def _sink(world: Pages, base: int, n: int, k: int, key: int, s: int) -> None:
     """Let slot s, to be put at place k of the heap of n at `base`, sink to where it belongs."""
+    keys, slots = heap_key_of(world), heap_slot_of(world)
     while True:
         first = ARITY * k + 1
         if first >= n:
             break
         best = first
-        for child in range(first + 1, min(first + ARITY, n)):
-            if _before(
-                slot,
-                keys[base + child],
-                slots[base + child],
-                keys[base + best],
-                slots[base + best],
-            ):
-                best = child
-        if not _before(slot, keys[base + best], slots[base + best], key, s):
+        for child in range(base + first + 1, base + min(first + ARITY, n)):
+            if _before(world, keys[child], slots[child], keys[base + best], slots[base + best]):
+                best = child - base
+        if not _before(world, keys[base + best], slots[base + best], key, s):
             break
-        _put(slot, keys, slots, base, k, keys[base + best], slots[base + best])
+        _put(world, base, k, keys[base + best], slots[base + best])
         k = best
-    _put(slot, keys, slots, base, k, key, s)
+    _put(world, base, k, key, s)
 
 
 @inner
@@ -102,34 +100,34 @@ def heap_room(world: Pages, m: int) -> bool:
 def heap_push(world: Pages, m: int, s: int, key: int) -> None:
     """Put slot s into the heap of machine m, which has room."""
     r = mach_of(world)[m]
-    keys, slots = heap_key_of(world), heap_slot_of(world)
-    _rise(slot_of(world), keys, slots, r.heap_at, r.heap_n, key, s)
+    _rise(world, r.heap_at, r.heap_n, key, s)
     r.heap_n += 1
 
 
 @inner
 def heap_remove(world: Pages, m: int, s: int) -> None:
     """Take slot s out of machine m's heap."""
-    slot, r = slot_of(world), mach_of(world)[m]
+    r = mach_of(world)[m]
     keys, slots = heap_key_of(world), heap_slot_of(world)
     base = r.heap_at
     r.heap_n -= 1
-    n, k = r.heap_n, slot[s].heap_place
+    n, k = r.heap_n, slot_of(world)[s].heap_place
     if k == n:
         return
     key, last = keys[base + n], slots[base + n]  # takes the place of s
     above = (k - 1) // ARITY
-    if k > 0 and _before(slot, key, last, keys[base + above], slots[base + above]):
-        _rise(slot, keys, slots, base, k, key, last)
+    if k > 0 and _before(world, key, last, keys[base + above], slots[base + above]):
+        _rise(world, base, k, key, last)
     else:
-        _sink(slot, keys, slots, base, n, k, key, last)
+        _sink(world, base, n, k, key, last)
 
 
 @inner
-def tour_update(tour: Table, next_ms: Table, size: int, m: int) -> None:
+def tour_update(world: Pages, m: int) -> None:
     """Bring the tournament up to date after machine m's next event changed."""
+    tour, next_ms = tour_of(world), next_ms_of(world)
     n = len(next_ms)
-    i = (m + size) >> 1
+    i = (m + w_of(world)[0].tour_size) >> 1
     while i >= 1:
         left, right = tour[2 * i], tour[2 * i + 1]
         if right >= n or (left < n and next_ms[left] <= next_ms[right]):
@@ -140,8 +138,9 @@ def tour_update(tour: Table, next_ms: Table, size: int, m: int) -> None:
 
 
 @inner
-def tour_first(tour: Table, next_ms: Table) -> int:
+def tour_first(world: Pages) -> int:
     """Return the machine whose next event is first, or -1."""
+    tour, next_ms = tour_of(world), next_ms_of(world)
     m = tour[1]
     if m >= len(next_ms) or next_ms[m] >= INF:
         return -1
@@ -149,16 +148,18 @@ def tour_first(tour: Table, next_ms: Table) -> int:
 
 
 @inner
-def _timer_before(timer: Records, a: int, b: int) -> bool:
+def _timer_before(world: Pages, a: int, b: int) -> bool:
     """Say whether timer a rings before timer b."""
+    timer = timer_of(world)
     if timer[a].at_ms != timer[b].at_ms:
         return timer[a].at_ms < timer[b].at_ms
     return timer[a].seq < timer[b].seq
 
 
 @inner
-def _timer_swap(timer: Records, a: int, b: int) -> None:
+def _timer_swap(world: Pages, a: int, b: int) -> None:
     """Exchange two timers."""
+    timer = timer_of(world)
     at, seq, kind = timer[a].at_ms, timer[a].seq, timer[a].kind
     who, gen = timer[a].who, timer[a].gen
     timer[a] = timer[b]
@@ -167,8 +168,9 @@ def _timer_swap(timer: Records, a: int, b: int) -> None:
 
 
 @inner
-def timer_push(w: Records, timer: Records, at_ms: int, kind: int, who: Table, gen: int) -> None:
+def timer_push(world: Pages, at_ms: int, kind: int, who: Table, gen: int) -> None:
     """Set a timer; the caller has made sure that there is room."""
+    w, timer = w_of(world), timer_of(world)
     i = w[0].timer_n
     w[0].timer_n += 1
     w[0].timer_seq += 1
@@ -177,14 +179,15 @@ def timer_push(w: Records, timer: Records, at_ms: int, kind: int, who: Table, ge
     timer[i].kind = kind
     timer[i].who = who
     timer[i].gen = gen
-    while i > 0 and _timer_before(timer, i, (i - 1) // 2):
-        _timer_swap(timer, i, (i - 1) // 2)
+    while i > 0 and _timer_before(world, i, (i - 1) // 2):
+        _timer_swap(world, i, (i - 1) // 2)
         i = (i - 1) // 2
 
 
 @inner
-def timer_pop(w: Records, timer: Records) -> None:
+def timer_pop(world: Pages) -> None:
     """Remove the first timer; read it before at position 0."""
+    w, timer = w_of(world), timer_of(world)
     w[0].timer_n -= 1
     n = w[0].timer_n
     if n == 0:
@@ -195,9 +198,9 @@ def timer_pop(w: Records, timer: Records) -> None:
         child = 2 * i + 1
         if child >= n:
             return
-        if child + 1 < n and _timer_before(timer, child + 1, child):
+        if child + 1 < n and _timer_before(world, child + 1, child):
             child += 1
-        if not _timer_before(timer, child, i):
+        if not _timer_before(world, child, i):
             return
-        _timer_swap(timer, i, child)
+        _timer_swap(world, i, child)
         i = child

@@ -37,7 +37,7 @@ from greensched.engine.kernels.memory import (
 from greensched.model import LENT, ON, OWN, ROLE_CODES
 
 if TYPE_CHECKING:
-    from greensched.engine.kernels.layout import Pages, Records, Table
+    from greensched.engine.kernels.layout import Pages
 
 _BATCH_ROLE = ROLE_CODES["batch"]
 _ONLINE_ROLE = ROLE_CODES["online"]
@@ -45,9 +45,9 @@ _DATABASE_ROLE = ROLE_CODES["database"]
 
 
 @inner
-def batch_limit_cpu(mach: Records, m: int) -> int:
+def batch_limit_cpu(world: Pages, m: int) -> int:
     """Return how much CPU [millicores] batch may reserve on machine m in all."""
-    r = mach[m]
+    r = mach_of(world)[m]
     if r.state != ON or r.role == _DATABASE_ROLE:
         return 0
     if r.lending == LENT:
@@ -62,9 +62,9 @@ def batch_limit_cpu(mach: Records, m: int) -> int:
 
 
 @inner
-def batch_limit_memory(mach: Records, m: int) -> int:
+def batch_limit_memory(world: Pages, m: int) -> int:
     """Return how much memory [MiB] batch may reserve on machine m in all."""
-    r = mach[m]
+    r = mach_of(world)[m]
     free = r.memory_mib - r.online_memory_mib
     if r.lending == OWN and r.role != _BATCH_ROLE and (r.role == _ONLINE_ROLE or r.n_reps > 0):
         return min(free, r.limit_memory_mib)
@@ -72,15 +72,16 @@ def batch_limit_memory(mach: Records, m: int) -> int:
 
 
 @inner
-def batch_free_cpu(mach: Records, m: int) -> int:
+def batch_free_cpu(world: Pages, m: int) -> int:
     """Return the CPU [millicores] that batch may still reserve on machine m."""
-    return batch_limit_cpu(mach, m) - mach[m].batch_cpu_m
+    mach = mach_of(world)
+    return batch_limit_cpu(world, m) - mach[m].batch_cpu_m
 
 
 @inner
-def online_free_cpu(mach: Records, m: int) -> int:
+def online_free_cpu(world: Pages, m: int) -> int:
     """Return the CPU [millicores] that replicas may still reserve, or -1 where none may."""
-    r = mach[m]
+    r = mach_of(world)[m]
     if r.state != ON or r.lending != OWN or r.role == _BATCH_ROLE:
         return -1
     if r.role == _DATABASE_ROLE:
@@ -91,10 +92,10 @@ def online_free_cpu(mach: Records, m: int) -> int:
 
 
 @inner
-def fits_online(mach: Records, m: int, cpu_m: int, memory_mib: int, gpu_m: int) -> bool:
+def fits_online(world: Pages, m: int, cpu_m: int, memory_mib: int, gpu_m: int) -> bool:
     """Say whether a replica of this size fits machine m now."""
-    r = mach[m]
-    if online_free_cpu(mach, m) < cpu_m:
+    r = mach_of(world)[m]
+    if online_free_cpu(world, m) < cpu_m:
         return False
     if r.memory_mib - r.online_memory_mib - r.batch_memory_mib < memory_mib:
         return False
@@ -124,13 +125,12 @@ def fits_batch(
     world: Pages, m: int, cpu_m: int, memory_mib: int, gpu_m: int, types: int, stay_ms: int
 ) -> bool:
     """Say whether a task of this size fits machine m now."""
-    mach = mach_of(world)
-    r = mach[m]
-    if (types & r.type_bit) == 0 or batch_free_cpu(mach, m) < cpu_m:
+    r = mach_of(world)[m]
+    if (types & r.type_bit) == 0 or batch_free_cpu(world, m) < cpu_m:
         return False
     if not may_stay(world, m, stay_ms):
         return False
-    if batch_limit_memory(mach, m) - r.batch_memory_mib < memory_mib:
+    if batch_limit_memory(world, m) - r.batch_memory_mib < memory_mib:
         return False
     if r.pods_max > 0 and r.n_reps + r.n_jobs >= r.pods_max:
         return False
@@ -138,8 +138,9 @@ def fits_batch(
 
 
 @inner
-def find_devices(mach: Records, gpu_free: Table, m: int, gpu_m: int) -> int:
+def find_devices(world: Pages, m: int, gpu_m: int) -> int:
     """Return the bits of the devices that a request takes, or -1; a fraction takes the fullest."""
+    mach, gpu_free = mach_of(world), gpu_free_of(world)
     base, n = mach[m].gpu_base, mach[m].n_gpus
     if gpu_m < 1000:
         best, best_free = NO, 1001
@@ -157,8 +158,9 @@ def find_devices(mach: Records, gpu_free: Table, m: int, gpu_m: int) -> int:
 
 
 @inner
-def take_devices(mach: Records, gpu_free: Table, m: int, bits: int, gpu_m: int) -> None:
+def take_devices(world: Pages, m: int, bits: int, gpu_m: int) -> None:
     """Reserve the devices in `bits` (gpu_m > 0) or give them back (gpu_m < 0)."""
+    mach, gpu_free = mach_of(world), gpu_free_of(world)
     base = mach[m].gpu_base
     whole = abs(gpu_m) >= 1000
     for d in range(mach[m].n_gpus):
@@ -169,8 +171,9 @@ def take_devices(mach: Records, gpu_free: Table, m: int, bits: int, gpu_m: int) 
 
 
 @inner
-def _level(mach: Records, m: int, free_cpu_m: int) -> int:
+def _level(world: Pages, m: int, free_cpu_m: int) -> int:
     """Return the level of machine m in a pool of its kind, or -1 when it has no room."""
+    mach = mach_of(world)
     if free_cpu_m <= 0:
         return -1
     if mach[m].n_gpus > 0:
@@ -213,8 +216,9 @@ def next_of(world: Pages, pool: int, m: int) -> int:
 
 
 @inner
-def _tree_set(tree: Table, pool: int, size: int, m: int, value: int) -> None:
+def _tree_set(world: Pages, pool: int, size: int, m: int, value: int) -> None:
     """Write machine m's free CPU into a pool's tree."""
+    tree = tree_of(world)
     i = m + size
     tree[pool, i] = value
     i >>= 1
@@ -228,16 +232,16 @@ def reindex(world: Pages, m: int) -> None:
     """Bring the index up to date after machine m's free capacity or state changed."""
     w, mach = w_of(world), mach_of(world)
     gpu = 1 if mach[m].n_gpus > 0 else 0
-    online, batch = online_free_cpu(mach, m), batch_free_cpu(mach, m)
+    online, batch = online_free_cpu(world, m), batch_free_cpu(world, m)
     room_m = max(ZERO, batch)
     w[0].batch_room_m += room_m - mach[m].batch_room_m
     mach[m].batch_room_m = room_m
-    _set_level(world, P_ONLINE + gpu, m, _level(mach, m, online))
-    _set_level(world, P_BATCH + gpu, m, _level(mach, m, batch))
+    _set_level(world, P_ONLINE + gpu, m, _level(world, m, online))
+    _set_level(world, P_BATCH + gpu, m, _level(world, m, batch))
     size = w[0].tree_size
     if size > 0:
-        _tree_set(tree_of(world), P_ONLINE + gpu, size, m, online)
-        _tree_set(tree_of(world), P_BATCH + gpu, size, m, batch)
+        _tree_set(world, P_ONLINE + gpu, size, m, online)
+        _tree_set(world, P_BATCH + gpu, size, m, batch)
 
 
 @inner
@@ -256,11 +260,11 @@ def _fits(
     if m == but:
         return False
     if pool < P_BATCH:
-        if not fits_online(mach_of(world), m, cpu_m, memory_mib, gpu_m):
+        if not fits_online(world, m, cpu_m, memory_mib, gpu_m):
             return False
     elif not fits_batch(world, m, cpu_m, memory_mib, gpu_m, types, stay_ms):
         return False
-    return gpu_m == 0 or find_devices(mach_of(world), gpu_free_of(world), m, gpu_m) >= 0
+    return gpu_m == 0 or find_devices(world, m, gpu_m) >= 0
 
 
 @inner
@@ -308,8 +312,9 @@ def _find_level(
 
 
 @inner
-def _tree_next(tree: Table, pool: int, size: int, start: int, need: int) -> int:
+def _tree_next(world: Pages, pool: int, size: int, start: int, need: int) -> int:
     """Return the first leaf at or after `start` with at least `need`, or -1."""
+    tree = tree_of(world)
     i = start + size
     if tree[pool, i] >= need:
         return start
@@ -339,7 +344,7 @@ def _find_tree(
     size, n = w_of(world)[0].tree_size, len(mach_of(world))
     m = start
     while m < n:
-        m = _tree_next(tree_of(world), pool, size, m, max(cpu_m, 1))
+        m = _tree_next(world, pool, size, m, max(cpu_m, 1))
         if m < 0:
             return -1
         if _fits(world, pool, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but):

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-# What kernels take: the address of a World's or JobTable's book, records of one entity, a table of numbers.
+# What kernels take: the address of a World's or JobTable's book, records of one entity, a table of
+# numbers.
 Pages: TypeAlias = Any
 Records: TypeAlias = NDArray[Any]
 Table: TypeAlias = NDArray[Any]

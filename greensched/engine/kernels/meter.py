@@ -30,14 +30,13 @@ from greensched.engine.kernels.memory import (
     mach_of,
     machine_ms_of,
     next_ms_of,
-    tour_of,
     w_of,
 )
 from greensched.model import BOOTING, OFF, OUT, OWN, ROLE_CODES, SLEEPING
 from greensched.power import curve_watts as _curve_watts
 
 if TYPE_CHECKING:
-    from greensched.engine.kernels.layout import Pages, Records, Table
+    from greensched.engine.kernels.layout import Pages
 
 curve_watts = inner(_curve_watts)
 _BATCH_ROLE = ROLE_CODES["batch"]
@@ -71,9 +70,9 @@ def sync(world: Pages, m: int) -> None:
 
 
 @inner
-def role_of(mach: Records, m: int) -> int:
+def role_of(world: Pages, m: int) -> int:
     """Return machine m's role in the usage table."""
-    r = mach[m]
+    r = mach_of(world)[m]
     if r.surplus != 0:
         return R_SURPLUS
     if r.state == OFF:
@@ -96,12 +95,12 @@ def role_of(mach: Records, m: int) -> int:
 
 
 @inner
-def _batch_share(mach: Records, m: int) -> int:
+def _batch_share(world: Pages, m: int) -> int:
     """Return the share that machine m's jobs get of what they would use, in 1/RATE_ONE (integer).
 
     Services get CPU first; jobs share what is left in proportion to what they would use.
     """
-    r = mach[m]
+    r = mach_of(world)[m]
     if r.n_jobs == 0 or r.batch_use_m == 0:
         return RATE_ONE
     rest = min(r.cpu_m * r.use_share, float(r.cpu_m)) - r.online_use_m
@@ -113,8 +112,9 @@ def _batch_share(mach: Records, m: int) -> int:
 
 
 @inner
-def _watts_on(mach: Records, curve: Table, m: int) -> None:
+def _watts_on(world: Pages, m: int) -> None:
     """Set power and the rates of its split among tenants of a machine that is on."""
+    mach, curve = mach_of(world), curve_of(world)
     r = mach[m]
     use = r.online_use_m + r.rate_f * r.batch_use_m
     watts = curve_watts(r.power_kind, curve[r.power_row], min(1.0, use / r.full_cpu_m))
@@ -130,9 +130,9 @@ def refresh(world: Pages, m: int) -> None:
     """Recompute machine m's power, role and next job event; it has been synced to now."""
     mach, next_ms = mach_of(world), next_ms_of(world)
     r = mach[m]
-    r.role_now = role_of(mach, m)
+    r.role_now = role_of(world, m)
     r.group = r.machine_type * ROLES + r.role_now
-    r.rate = _batch_share(mach, m)
+    r.rate = _batch_share(world, m)
     r.rate_f = r.rate / RATE_ONE
     slow_down(world, m)
     if r.state == OFF:
@@ -144,7 +144,7 @@ def refresh(world: Pages, m: int) -> None:
     elif r.state == OUT:  # what is kept on it takes nothing
         r.watts, r.idle_rate, r.dynamic_rate = r.off_w, 0.0, 0.0
     else:
-        _watts_on(mach, curve_of(world), m)
+        _watts_on(world, m)
     event = INF
     if r.heap_n > 0:
         left = heap_key_of(world)[r.heap_at] - r.virtual
@@ -154,12 +154,13 @@ def refresh(world: Pages, m: int) -> None:
             event = r.last_ms - (-left) // r.rate
     if event != next_ms[m]:
         next_ms[m] = event
-        tour_update(tour_of(world), next_ms, w_of(world)[0].tour_size, m)
+        tour_update(world, m)
 
 
 @inner
-def note_empty(mach: Records, m: int, now: int) -> None:
+def note_empty(world: Pages, m: int, now: int) -> None:
     """Remember since when nothing runs on machine m."""
+    mach = mach_of(world)
     if mach[m].n_reps + mach[m].n_standby + mach[m].n_jobs > 0:
         mach[m].empty_since_ms = -1
     elif mach[m].empty_since_ms < 0:

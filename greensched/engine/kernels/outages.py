@@ -18,7 +18,6 @@ from greensched.engine.kernels.memory import (
     rep_of,
     slot_of,
     svc_of,
-    timer_of,
     w_of,
 )
 from greensched.engine.kernels.meter import sync
@@ -141,5 +140,5 @@ def come_back(world: Pages, machines: Table) -> None:
             w[0].n_on += 1
             if w[0].n_on > w[0].n_on_peak:
                 w[0].n_on_peak, w[0].n_on_peak_ms = w[0].n_on, w[0].now_ms
-            timer_push(w, timer_of(world), w[0].now_ms + b.boot_ms, T_BOOT, m, b.gen)
+            timer_push(world, w[0].now_ms + b.boot_ms, T_BOOT, m, b.gen)
         changed(world, m)

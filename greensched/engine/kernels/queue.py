@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from greensched.compiling import inner
 from greensched.engine.kernels.layout import EASY, FIFO, INF, NO, PRIORITY, SHORTEST
 from greensched.engine.kernels.memory import (
+    cls_of,
     cpu_m_of,
     estimate_ms_of,
     gpu_m_of,
     job_class_of,
     lane_of,
+    learnt_of,
     memory_mib_of,
+    queue_of,
     size_of,
     submit_ms_of,
     tasks_of,
@@ -21,15 +24,16 @@ from greensched.engine.kernels.memory import (
 )
 
 if TYPE_CHECKING:
-    from greensched.engine.kernels.layout import Pages, Records, Table
+    from greensched.engine.kernels.layout import Pages
 
 STAY_CHECKPOINTS = 4  # so many intervals: what recall costs is then an eighth on average
 UNKNOWN_MS = 3_600_000  # a job's estimate until one of its size has finished
 
 
 @inner
-def estimate_of(jobs: Pages, learnt: Table, j: int) -> int:
+def estimate_of(world: Pages, jobs: Pages, j: int) -> int:
     """Return job j's estimated duration [ms]: given, else the mean of its size, else 1 h."""
+    learnt = learnt_of(world)
     if estimate_ms_of(jobs)[j] >= 0 or len(size_of(jobs)) == 0:
         return max(1, estimate_ms_of(jobs)[j])
     row = size_of(jobs)[j]
@@ -37,10 +41,9 @@ def estimate_of(jobs: Pages, learnt: Table, j: int) -> int:
 
 
 @inner
-def wait_new(
-    w: Records, wait: Records, jobs: Pages, cls: Records, learnt: Table, j: int, done_ms: int
-) -> int:
+def wait_new(world: Pages, jobs: Pages, j: int, done_ms: int) -> int:
     """Return a waiting entry for job j of which `done_ms` is done."""
+    w, wait, cls = w_of(world), wait_of(world), cls_of(world)
     discipline = w[0].discipline
     e = w[0].wait_free
     w[0].wait_free = wait[e].next
@@ -50,7 +53,7 @@ def wait_new(
     t.tasks = tasks_of(jobs)[j]
     t.types = cls[job_class_of(jobs)[j]].types
     t.lane = 1 if t.gpu_m > 0 else 0
-    t.estimate_ms = max(1, estimate_of(jobs, learnt, j) - done_ms)
+    t.estimate_ms = max(1, estimate_of(world, jobs, j) - done_ms)
     c = cls[job_class_of(jobs)[j]]
     t.stay_ms = t.estimate_ms
     if c.checkpoint_ms > 0 and c.evictable != 0:
@@ -65,15 +68,17 @@ def wait_new(
 
 
 @inner
-def wait_free(w: Records, wait: Records, e: int) -> None:
+def wait_free(world: Pages, e: int) -> None:
     """Give a waiting entry back."""
+    w, wait = w_of(world), wait_of(world)
     wait[e].next = w[0].wait_free
     w[0].wait_free = e
 
 
 @inner
-def _before(wait: Records, a: int, b: int) -> bool:
+def _before(world: Pages, a: int, b: int) -> bool:
     """Say whether entry a goes before entry b."""
+    wait = wait_of(world)
     if wait[a].key != wait[b].key:
         return wait[a].key < wait[b].key
     if wait[a].submit_ms != wait[b].submit_ms:
@@ -82,20 +87,22 @@ def _before(wait: Records, a: int, b: int) -> bool:
 
 
 @inner
-def _heap_push(lane: Records, queue: Table, wait: Records, i: int, e: int) -> None:
+def _heap_push(world: Pages, i: int, e: int) -> None:
     """Put entry e into lane i's heap."""
+    lane, queue = lane_of(world), queue_of(world)
     k = lane[i].heap_n
     lane[i].heap_n += 1
     queue[i, k] = e
-    while k > 0 and _before(wait, queue[i, k], queue[i, (k - 1) // 2]):
+    while k > 0 and _before(world, queue[i, k], queue[i, (k - 1) // 2]):
         parent = (k - 1) // 2
         queue[i, k], queue[i, parent] = queue[i, parent], queue[i, k]
         k = parent
 
 
 @inner
-def _heap_pop(lane: Records, queue: Table, wait: Records, i: int) -> None:
+def _heap_pop(world: Pages, i: int) -> None:
     """Remove the first entry of lane i's heap."""
+    lane, queue = lane_of(world), queue_of(world)
     lane[i].heap_n -= 1
     n = lane[i].heap_n
     queue[i, 0] = queue[i, n]
@@ -104,19 +111,20 @@ def _heap_pop(lane: Records, queue: Table, wait: Records, i: int) -> None:
         child = 2 * k + 1
         if child >= n:
             return
-        if child + 1 < n and _before(wait, queue[i, child + 1], queue[i, child]):
+        if child + 1 < n and _before(world, queue[i, child + 1], queue[i, child]):
             child += 1
-        if not _before(wait, queue[i, child], queue[i, k]):
+        if not _before(world, queue[i, child], queue[i, k]):
             return
         queue[i, k], queue[i, child] = queue[i, child], queue[i, k]
         k = child
 
 
 @inner
-def _list_insert(lane: Records, wait: Records, i: int, e: int) -> None:
+def _list_insert(world: Pages, i: int, e: int) -> None:
     """Put entry e into lane i's list, in order, searching from the tail."""
+    lane, wait = lane_of(world), wait_of(world)
     before = lane[i].tail
-    while before >= 0 and _before(wait, e, before):
+    while before >= 0 and _before(world, e, before):
         before = wait[before].previous
     after = lane[i].head if before < 0 else wait[before].next
     wait[e].previous, wait[e].next = before, after
@@ -131,13 +139,14 @@ def _list_insert(lane: Records, wait: Records, i: int, e: int) -> None:
 
 
 @inner
-def queue_push(w: Records, lane: Records, queue: Table, wait: Records, e: int) -> None:
+def queue_push(world: Pages, e: int) -> None:
     """Let entry e wait in its lane."""
+    w, lane, wait = w_of(world), lane_of(world), wait_of(world)
     i = wait[e].lane
     if w[0].discipline == FIFO or w[0].discipline == EASY:
-        _list_insert(lane, wait, i, e)
+        _list_insert(world, i, e)
     else:
-        _heap_push(lane, queue, wait, i, e)
+        _heap_push(world, i, e)
     lane[i].n += 1
     lane[i].cpu_m += wait[e].cpu_m * wait[e].tasks
     lane[i].memory_mib += wait[e].memory_mib * wait[e].tasks
@@ -146,16 +155,18 @@ def queue_push(w: Records, lane: Records, queue: Table, wait: Records, e: int) -
 
 
 @inner
-def queue_first(w: Records, lane: Records, queue: Table, i: int) -> int:
+def queue_first(world: Pages, i: int) -> int:
     """Return lane i's first entry, or -1."""
+    w, lane, queue = w_of(world), lane_of(world), queue_of(world)
     if w[0].discipline == FIFO or w[0].discipline == EASY:
         return lane[i].head
     return queue[i, 0] if lane[i].heap_n > 0 else -1
 
 
 @inner
-def queue_remove(w: Records, lane: Records, queue: Table, wait: Records, e: int) -> None:
+def queue_remove(world: Pages, e: int) -> None:
     """Take entry e (the first one, or any of a list) out of its lane."""
+    w, lane, wait = w_of(world), lane_of(world), wait_of(world)
     i = wait[e].lane
     if w[0].discipline == FIFO or w[0].discipline == EASY:
         before, after = wait[e].previous, wait[e].next
@@ -168,7 +179,7 @@ def queue_remove(w: Records, lane: Records, queue: Table, wait: Records, e: int)
         else:
             lane[i].tail = before
     else:
-        _heap_pop(lane, queue, wait, i)
+        _heap_pop(world, i)
     lane[i].n -= 1
     lane[i].cpu_m -= wait[e].cpu_m * wait[e].tasks
     lane[i].memory_mib -= wait[e].memory_mib * wait[e].tasks

@@ -30,7 +30,6 @@ from greensched.engine.kernels.layout import (
 )
 from greensched.engine.kernels.memory import (
     energy_mj_of,
-    gpu_free_of,
     load_of,
     mach_of,
     online_ms_of,
@@ -39,7 +38,6 @@ from greensched.engine.kernels.memory import (
     short_ms_of,
     smt_ms_of,
     svc_of,
-    timer_of,
     w_of,
 )
 from greensched.engine.kernels.meter import note_empty, refresh, sync
@@ -48,7 +46,7 @@ from greensched.engine.kernels.room import make_room
 from greensched.model import DRAINING, ROLE_CODES
 
 if TYPE_CHECKING:
-    from greensched.engine.kernels.layout import Pages, Records
+    from greensched.engine.kernels.layout import Pages
 
 _DATABASE_ROLE = ROLE_CODES["database"]
 
@@ -87,8 +85,9 @@ def service_sync(world: Pages, s: int) -> None:
 
 
 @inner
-def _set_use(mach: Records, svc: Records, rep: Records, r: int) -> None:
+def _set_use(world: Pages, r: int) -> None:
     """Give replica r its part of its service's load; its machine is synced and settled."""
+    mach, svc, rep = mach_of(world), svc_of(world), rep_of(world)
     a = rep[r]
     c = svc[a.service]
     m = mach[a.machine]
@@ -99,26 +98,26 @@ def _set_use(mach: Records, svc: Records, rep: Records, r: int) -> None:
 
 
 @inner
-def _part_of_load(svc: Records, s: int) -> None:
+def _part_of_load(world: Pages, s: int) -> None:
     """Set what each online replica of service s uses."""
-    c = svc[s]
+    c = svc_of(world)[s]
     c.use_m = min(c.load_m / c.n_online, float(c.cpu_m)) if c.n_online > 0 else 0.0
 
 
 @inner
 def change_online(world: Pages, s: int, change: int) -> None:
     """Change the number of replicas of service s that serve, and spread its load anew."""
-    mach, svc, rep = mach_of(world), svc_of(world), rep_of(world)
+    svc, rep = svc_of(world), rep_of(world)
     service_sync(world, s)
     svc[s].n_online += change
-    _part_of_load(svc, s)
+    _part_of_load(world, s)
     r = svc[s].rep_head
     while r >= 0:
         if rep[r].state == A_ONLINE:
             m = rep[r].machine
             sync(world, m)
             settle_replica(world, r)
-            _set_use(mach, svc, rep, r)
+            _set_use(world, r)
             refresh(world, m)
         r = rep[r].service_next
 
@@ -142,7 +141,7 @@ def load_step(world: Pages) -> None:
         w[0].load_next_ms = w[0].load_start_ms + (w[0].load_step + 1) * w[0].load_step_ms
         for s in range(len(svc)):
             svc[s].load_m = load_of(world)[s, w[0].load_step]
-            _part_of_load(svc, s)
+            _part_of_load(world, s)
     for m in range(len(mach)):
         if mach[m].n_reps > 0 and mach[m].role != _DATABASE_ROLE:  # these have steps of their own
             mach[m].online_use_m = 0.0
@@ -150,7 +149,7 @@ def load_step(world: Pages) -> None:
     for r in range(w[0].n_reps):
         if rep[r].state == A_ONLINE:
             rep[r].use_m, rep[r].gpu_use_m = 0.0, 0.0
-            _set_use(mach, svc, rep, r)
+            _set_use(world, r)
     for m in range(len(mach)):
         if mach[m].n_reps > 0:
             refresh(world, m)
@@ -170,11 +169,11 @@ def attach(world: Pages, s: int, m: int, state: int) -> int:
     a.state, a.service, a.machine, a.source = state, s, m, -1
     a.use_m, a.gpu_use_m, a.since_ms = 0.0, 0.0, w[0].now_ms
     a.prefix_idle, a.prefix_dynamic = b.prefix_idle, b.prefix_dynamic
-    a.share = reserved_share(mach, m, c.cpu_m, c.memory_mib, c.gpu_m)
+    a.share = reserved_share(world, m, c.cpu_m, c.memory_mib, c.gpu_m)
     a.devices = 0
     if c.gpu_m > 0:
-        a.devices = find_devices(mach, gpu_free_of(world), m, c.gpu_m)
-        take_devices(mach, gpu_free_of(world), m, a.devices, c.gpu_m)
+        a.devices = find_devices(world, m, c.gpu_m)
+        take_devices(world, m, a.devices, c.gpu_m)
     a.service_prev, a.service_next = -1, c.rep_head
     if c.rep_head >= 0:
         rep[c.rep_head].service_prev = r
@@ -214,7 +213,7 @@ def detach(world: Pages, r: int) -> None:
         b.online_memory_mib -= c.memory_mib
         b.share_sum -= a.share
         if c.gpu_m > 0:
-            take_devices(mach, gpu_free_of(world), m, a.devices, -c.gpu_m)
+            take_devices(world, m, a.devices, -c.gpu_m)
     if a.service_prev >= 0:
         rep[a.service_prev].service_next = a.service_next
     else:
@@ -237,7 +236,7 @@ def detach(world: Pages, r: int) -> None:
     w[0].n_alive -= 1
     w[0].wants_replicas = 1
     note_freed(world, m)
-    note_empty(mach, m, w[0].now_ms)
+    note_empty(world, m, w[0].now_ms)
     reindex(world, m)
     refresh(world, m)
     rest_if_drained(world, m)
@@ -265,7 +264,7 @@ def add_replica(world: Pages, jobs: Pages, s: int, serve_now: bool) -> bool:
     else:
         r = attach(world, s, m, A_STARTING)
         svc[s].n_starting += 1
-        timer_push(w, timer_of(world), w[0].now_ms + svc[s].startup_ms, T_READY, r, rep[r].gen)
+        timer_push(world, w[0].now_ms + svc[s].startup_ms, T_READY, r, rep[r].gen)
     return True
 
 
@@ -323,7 +322,7 @@ def park_replica(world: Pages, r: int) -> None:
     b.online_memory_mib -= c.memory_mib - int(c.memory_mib * w[0].standby_share)
     b.share_sum -= a.share
     if c.gpu_m > 0:
-        take_devices(mach, gpu_free_of(world), m, a.devices, -c.gpu_m)
+        take_devices(world, m, a.devices, -c.gpu_m)
     c.n_standby += 1
     if b.n_reps == 0:
         b.online_use_m, b.online_gpu_use_m = 0.0, 0.0
@@ -345,8 +344,8 @@ def unpark_replica(world: Pages, r: int) -> None:
     b.online_memory_mib += c.memory_mib - int(c.memory_mib * w[0].standby_share)
     b.share_sum += a.share
     if c.gpu_m > 0:
-        a.devices = find_devices(mach, gpu_free_of(world), m, c.gpu_m)
-        take_devices(mach, gpu_free_of(world), m, a.devices, c.gpu_m)
+        a.devices = find_devices(world, m, c.gpu_m)
+        take_devices(world, m, a.devices, c.gpu_m)
     a.prefix_idle, a.prefix_dynamic, a.since_ms = b.prefix_idle, b.prefix_dynamic, b.last_ms
     a.state = A_ONLINE
     w_of(world)[0].n_replica_changes += 1
@@ -365,7 +364,7 @@ def start_move(world: Pages, r: int) -> bool:
     twin = attach(world, s, m, A_ARRIVING)
     rep[twin].source, rep[r].source = r, twin
     took_ms = max(1, int(svc[s].memory_mib * w[0].move_ms_per_mib))
-    timer_push(w, timer_of(world), w[0].now_ms + took_ms, T_MOVED, twin, rep[twin].gen)
+    timer_push(world, w[0].now_ms + took_ms, T_MOVED, twin, rep[twin].gen)
     return True
 
 

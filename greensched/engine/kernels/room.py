@@ -8,7 +8,7 @@ from greensched.compiling import inner
 from greensched.engine.kernels.batch import devices_without, evict_cheapest, gives_way
 from greensched.engine.kernels.index import find_devices, fits_online, online_free_cpu
 from greensched.engine.kernels.layout import INF, NO
-from greensched.engine.kernels.memory import gpu_free_of, mach_of, slot_of, svc_of
+from greensched.engine.kernels.memory import mach_of, slot_of, svc_of
 
 if TYPE_CHECKING:
     from greensched.engine.kernels.layout import Pages
@@ -19,7 +19,7 @@ def _can_yield(world: Pages, jobs: Pages, m: int, s: int) -> bool:
     """Say whether a replica of service s fits machine m once all jobs that may be evicted are."""
     mach, slot, c = mach_of(world), slot_of(world), svc_of(world)[s]
     b = mach[m]
-    if online_free_cpu(mach, m) < c.cpu_m:
+    if online_free_cpu(world, m) < c.cpu_m:
         return False
     memory_mib, pods = b.memory_mib - b.online_memory_mib - c.memory_mib, b.n_reps + 1
     t = b.job_head
@@ -42,8 +42,8 @@ def make_room(world: Pages, jobs: Pages, s: int) -> int:
         if 0 < mach[m].n_jobs < best_n and _can_yield(world, jobs, m, s):
             best, best_n = m, mach[m].n_jobs
     while best >= 0 and (
-        not fits_online(mach, best, c.cpu_m, c.memory_mib, c.gpu_m)
-        or (c.gpu_m > 0 and find_devices(mach, gpu_free_of(world), best, c.gpu_m) < 0)
+        not fits_online(world, best, c.cpu_m, c.memory_mib, c.gpu_m)
+        or (c.gpu_m > 0 and find_devices(world, best, c.gpu_m) < 0)
     ):
         if not evict_cheapest(world, jobs, best):
             return NO

@@ -11,16 +11,12 @@ from greensched.engine.kernels.memory import (
     cls_of,
     held_of,
     job_class_of,
-    lane_of,
     latest_ms_of,
-    learnt_of,
     mach_of,
     out_of,
-    queue_of,
     slot_of,
     tasks_of,
     w_of,
-    wait_of,
 )
 from greensched.engine.kernels.queue import forget_failures, queue_push, wait_new
 
@@ -54,8 +50,8 @@ def release(world: Pages, jobs: Pages, who: Table) -> None:
         if out_of(world)[j].start_ms < 0:
             held[j].released_ms = w[0].now_ms
         w[0].n_held -= 1
-        e = wait_new(w, wait_of(world), jobs, cls_of(world), learnt_of(world), j, kept_ms)
-        queue_push(w, lane_of(world), queue_of(world), wait_of(world), e)
+        e = wait_new(world, jobs, j, kept_ms)
+        queue_push(world, e)
         forget_failures(world)  # it may stand before jobs that were tried everywhere
 
 
