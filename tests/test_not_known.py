@@ -80,3 +80,12 @@ def test_embodied_of_some_types_is_counted(tmp_path: Path) -> None:
     told = _summary(folder)
     assert told["scenario"]["embodied_kg"] > 0
     assert "embodied not given for bare: not counted" in told["demand"]["findings"]
+
+
+def test_a_pue_that_no_account_takes_is_told_before_the_run(tmp_path: Path) -> None:
+    """Above 3, the limit of the account, a PUE is refused with its place; 3 is not."""
+    path = write_tiny(tmp_path)
+    told = call("validate", path, "--set", "sites.0.pue=7")
+    assert 2 == told.exit_code
+    assert "sites[0].pue: 7 is above 3; PUE is facility energy / IT energy" in told.stderr
+    assert 0 == call("validate", path, "--set", "sites.0.pue=3").exit_code

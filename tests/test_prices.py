@@ -284,6 +284,32 @@ def test_a_constant_grid_has_no_year(folder: Path) -> None:
         per_year(result)
 
 
+def test_that_there_is_no_year_is_told_before_the_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A constant grid, hourly or not, and one of too few weeks are refused before a run."""
+
+    def run(*_: object, **__: object) -> None:
+        raise AssertionError("it ran")
+
+    monkeypatch.setattr("greensched.experiment.run", run)
+    hours = [np.datetime64("2024-01-01T00", "h") + i - 24 for i in range(24 * 16)]
+    for name, value in (("flat", "100"), ("short", "")):
+        rows = [f"{hour}:00Z,{value or 100 + i}" for i, hour in enumerate(hours)]
+        text = "\n".join(["timestamp,carbon_intensity", *rows])
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    for grid, said in (
+        ("500 g/kWh", "intensity is one constant"),
+        ("{source: flat.csv}", "intensity is one constant"),
+        ("{source: short.csv}", "intensity is known for 3 such weeks"),
+    ):
+        path = folder / "no-year.yaml"
+        text = (folder / "small.yaml").read_text(encoding="utf-8").replace("500 g/kWh", grid)
+        path.write_text(text, encoding="utf-8")
+        told = call("run", path, "--per-year", "--out", folder / "no-year")
+        assert (3, True) == (told.exit_code, said in told.stderr), told.output
+
+
 def test_the_run_prints_a_year(folder: Path) -> None:
     """`run --per-year` prints median and range below its table and keeps them as JSON."""
     text = (folder / "small.yaml").read_text(encoding="utf-8")

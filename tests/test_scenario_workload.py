@@ -26,7 +26,8 @@ from greensched.scenario import (
 )
 from greensched.scenario.cut import cut_jobs, cut_services, history_jobs, history_services
 from greensched.scenario.derived import drawn, living
-from greensched.scenario.workload import check_sizes, imported
+from greensched.scenario.fits import check_sizes
+from greensched.scenario.workload import imported
 
 ROOT = Path(__file__).resolve().parent.parent
 WEEK_MS = 7 * 86_400_000

@@ -209,6 +209,7 @@ def carry_out(
 ) -> dict[str, Any]:
     """Run a scenario, write its results, print them, record them; return the summary."""
     from greensched.experiment import Question
+    from greensched.experiment.per_year import check_year
     from greensched.experiment.sensitivity import priced_only
     from greensched.report.outputs import check_place, own_files, verifications, write_result
     from greensched.report.page import page
@@ -218,6 +219,8 @@ def carry_out(
     folder = out or Path("results") / scenario.result_name
     check_place(folder)
     verifications(folder, scenario.hash)  # one that is damaged is told of before an hour's run
+    if asked.per_year:
+        check_year(scenario)
     question = Question() if asked.attribution and scenario.policies else None
     known = command or asked.command
     result = replay(scenario, workers, question, sizing=asked.sizing, command=known)

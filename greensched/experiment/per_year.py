@@ -14,14 +14,17 @@ import numpy as np
 
 from greensched.accounting import account, total
 from greensched.errors import DataError, Finding
+from greensched.scenario import intensities
 from greensched.units import MG_PER_KG, MS_PER_DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from greensched.carbon import CarbonIntensity
     from greensched.experiment.result import Result
     from greensched.experiment.world import Shared
     from greensched.model import FloatArray
+    from greensched.scenario import Scenario
 
 SCHEMA: Final = "greensched/per-year/v1"
 WEEK_MS: Final = 7 * MS_PER_DAY
@@ -105,17 +108,26 @@ def per_year(result: Result, progress: Callable[[str, float], None] | None = Non
     )
 
 
+def check_year(scenario: Scenario) -> None:
+    """Raise DataError, before any run, where there will be no year: by the window's own length."""
+    _weeks(scenario, intensities(scenario), scenario.window_ms)
+
+
 def weeks(world: Shared, end_ms: int) -> list[int]:
     """Return by how much [ms] the window may be moved, whole weeks, a year's worth at most.
 
     The year begins with the window's own week, or as late as the series of all sites allow.
     """
-    series = list(world.intensity.values())
-    if all(len(one.values_g_per_kwh) == 1 for one in series):
+    return _weeks(world.scenario, world.intensity, end_ms)
+
+
+def _weeks(scenario: Scenario, given: Mapping[str, CarbonIntensity], end_ms: int) -> list[int]:
+    series = list(given.values())
+    if all(one.is_constant for one in series):
         what = "intensity is one constant: every week is the same"
         remedy = "give an hourly series of a year"
         raise DataError(Finding(where="--per-year", what=what, remedy=remedy))
-    start_ms = world.scenario.start_utc_ms
+    start_ms = scenario.start_utc_ms
     first = max(-((start_ms - int(one.edges_ms[0])) // WEEK_MS) for one in series)
     last = min((int(one.edges_ms[-1]) - start_ms - end_ms) // WEEK_MS for one in series)
     first = max(first, min(0, last + 1 - WEEKS_MAX))

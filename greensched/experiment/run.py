@@ -30,19 +30,18 @@ from greensched.scenario.calibration import finding_of
 from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from greensched.engine.result import RunResult
     from greensched.experiment.executor import Tell
     from greensched.experiment.partition import Partition
     from greensched.experiment.tally import Progress
-    from greensched.model import MachineType, Policy
+    from greensched.model import Policy
     from greensched.scenario import Scenario
 
     Plan = tuple[Partition, tuple[Policy, ...]]
     Plans = dict[str, Plan]
 
-NAMED: Final = 3  # machine types, where something is missing of many
 RUNS: Final = 4  # of a table: the search for static-peak counts as one
 _NUMBERS: Final = itertools.count()  # of simulations, in the process that asks for them
 _LIVE: Final[dict[int, Simulation]] = {}  # those that have ended here and may go on
@@ -199,17 +198,8 @@ def _later(late_ms: int) -> tuple[str, ...]:
 
 
 def _remarks(world: Shared, late_ms: int) -> tuple[str, ...]:
-    """Say what has to be known of the runs' ends, of the intensity and of the fleet."""
-    return (*_later(late_ms), *_annual(world), *_not_counted(world.fleet))
-
-
-def _not_counted(fleet: Sequence[MachineType]) -> tuple[str, ...]:
-    """Say of which machine types the making is not counted, as nobody said what it emits."""
-    names = [kind.name for kind in fleet if not kind.embodied_known]
-    if not names:
-        return ()
-    more = f" and {len(names) - NAMED:,} types more" if len(names) > NAMED else ""
-    return (f"embodied not given for {', '.join(names[:NAMED])}{more}: not counted",)
+    """Say what has to be known of the runs' ends and of the intensity."""
+    return (*_later(late_ms), *_annual(world))
 
 
 def _annual(world: Shared) -> tuple[str, ...]:

@@ -13,13 +13,15 @@ from greensched.errors import ScenarioError, plural, together
 from greensched.experiment.carbon_forecast import CarbonForecast, carbon_forecast_of
 from greensched.experiment.forecasts import forecast_of
 from greensched.experiment.named import check_names
+from greensched.experiment.not_counted import not_counted
 from greensched.model import Policy, Setting
 from greensched.scenario import build_workload, fleet_types, intensities, sites
 from greensched.scenario.convert import intensity_source
 from greensched.scenario.cut import take_jobs
+from greensched.scenario.fits import check_sizes, fitting
 from greensched.scenario.outages import planned
 from greensched.scenario.prices import Priced, priced
-from greensched.scenario.workload import check_sizes, fitting
+from greensched.scenario.world import fleet_checksums
 from greensched.units import MS_PER_DAY, MS_PER_MIN
 
 if TYPE_CHECKING:
@@ -146,6 +148,7 @@ def shared(scenario: Scenario) -> Shared:
     if findings:
         raise ScenarioError(*findings)
     workload = _with_prices(workload, prices)
+    workload = _with_fleet(scenario, workload, fleet)
     outages, workload = _outages(scenario, fleet, workload)
     return Shared(
         scenario=scenario,
@@ -167,6 +170,17 @@ def _with_prices(workload: Workload, prices: Priced) -> Workload:
         workload,
         checksums=(*workload.checksums, *prices.checksums),
         findings=(*workload.findings, *prices.findings),
+    )
+
+
+def _with_fleet(
+    scenario: Scenario, workload: Workload, fleet: tuple[MachineType, ...]
+) -> Workload:
+    """Return the workload with what is to be known of the fleet and its files."""
+    return replace(
+        workload,
+        checksums=(*workload.checksums, *fleet_checksums(scenario)),
+        findings=(*workload.findings, *not_counted(fleet)),
     )
 
 

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from greensched.accounting.factors import PUE_LIMIT
 from greensched.carbon import INTENSITY_LIMIT_G_PER_KWH
 from greensched.scenario.calibrationspec import CalibrationSpec  # noqa: TC001 pydantic reads it
 from greensched.scenario.classifyspec import ClassifySpec  # noqa: TC001 pydantic reads it
@@ -38,8 +39,6 @@ from greensched.scenario.types import (
     problem,
 )
 from greensched.units import MS_PER_DAY, MS_PER_H
-
-PUE_MAX = 10.0  # more is no data centre: a unit or a decimal point was mistaken
 
 
 class Window(Spec):
@@ -74,8 +73,8 @@ def _pue(value: float) -> float:
     """Return a PUE that can be."""
     if value < 1.0:
         raise problem(f"{value:g} is below 1.0", "PUE is facility energy / IT energy")
-    if value > PUE_MAX:
-        raise problem(f"{value:g} is above {PUE_MAX:g}", "PUE is facility energy / IT energy")
+    if value > PUE_LIMIT:
+        raise problem(f"{value:g} is above {PUE_LIMIT:g}", "PUE is facility energy / IT energy")
     return value
 
 

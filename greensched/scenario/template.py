@@ -23,6 +23,7 @@ MACHINES = 400  # of the bundled week
 SMALL_CORES = 16  # what is smaller is a part of a server
 WATTS_IDLE, WATTS_PEAK = 110, 320  # of a server of 64 cores
 WATTS_PER_CORE, IDLE_SHARE = 5.0, 0.27  # of machines that a trace lists
+HEADROOM = 0.3  # of replicas above the peak, as scenarios have it
 DAYS_MAX = 7
 RULES = 3  # shown of those that could be
 
@@ -31,10 +32,10 @@ _BUNDLED = """\
   jobs: bundled:batch-week
 """
 
-_ELASTIC = "\n  - {kind: elastic}"
+_ELASTIC = "\n  - {kind: elastic}  # ASSUMED: the switch to try, replicas by forecast"
 _POLICIES = f"""{_ELASTIC}
   - {{kind: tidal, start: 01:00, end: 08:00}}  # ASSUMED: quiet hours, where there is no forecast
-  - {{kind: colocation}}"""
+  - {{kind: colocation}}  # ASSUMED: the switch to try, batch beside services"""
 _NO_JOBS = f"  # no jobs in the trace: nothing to lend machines to{_ELASTIC}"
 _NO_SERVICES = f"  # no services in the trace: what can be saved is idle machines{_ELASTIC}"
 
@@ -112,8 +113,20 @@ def init_text(
         traces=traces,
         rules=_rules(jobs),
         slo=_slo(jobs, online=online, batch=batch),
-        baseline=baseline or "baseline: {kind: autoscaled}  # ASSUMED; static-peak is shown too",
+        baseline=baseline or _baseline(services),
         policies=(_POLICIES if batch else _NO_JOBS) if online else _NO_SERVICES,
+    )
+
+
+def _baseline(services: Services | None) -> str:
+    """Return the baseline, with the room above the peak where replicas are not recorded."""
+    if services is None or (services.replicas != NONE).all():
+        return "baseline: {kind: autoscaled}  # ASSUMED; static-peak is shown too"
+    return (
+        f"# ASSUMED: no replicas are recorded, so static-peak has them for peak load x "
+        f"{1 + HEADROOM:g}\n"
+        f"baseline: {{kind: autoscaled, headroom: {HEADROOM:g}}}  # ASSUMED; static-peak is "
+        "shown too"
     )
 
 

@@ -15,7 +15,7 @@ from greensched.model import Databases, Jobs, Services, Trace
 from greensched.scenario import cut, derived
 from greensched.scenario.check import built, options_of
 from greensched.scenario.classify import Classified, classified
-from greensched.scenario.databases import check_databases, cut_databases, history_databases
+from greensched.scenario.databases import cut_databases, history_databases
 from greensched.scenario.paths import BUNDLED, resolved
 from greensched.scenario.quantity import DURATION, QuantityError, convert_integer
 from greensched.scenario.spec import TraceSpec
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from greensched.model import MachineType
     from greensched.readers.options import ReadOptions
     from greensched.scenario.loading import Scenario
     from greensched.scenario.spec import Tide
@@ -121,54 +120,6 @@ def _classified(scenario: Scenario, made: Workload) -> Workload:
     return replace(made, **{f.name: getattr(found, f.name) for f in fields(Classified)})
 
 
-def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Finding, ...]:
-    """Return a finding for what is larger than every machine: replicas, jobs and databases."""
-    findings = []
-    services, jobs = workload.services, workload.jobs
-    if services is not None:
-        fits = fitting(
-            fleet, services.replica_cpu_m, services.replica_memory_mib, services.replica_gpu_m
-        )
-        names = [services.names[i] for i in np.flatnonzero(~fits)]
-        if names:
-            have = "service has" if len(names) == 1 else "services have"
-            what = f"{len(names)} {have} replicas larger than every machine: {names[0]}"
-            findings.append(Finding(where="traces.services", what=what))
-    if jobs is not None and len(jobs):
-        fits = fitting(fleet, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m)
-        bad = np.flatnonzero(~fits)
-        if len(bad):
-            are = "job is" if len(bad) == 1 else "jobs are"
-            first = _sized(jobs, int(bad[0]))
-            what = f"{len(bad):,} {are} larger than every machine, the first: {first}"
-            findings.append(
-                Finding(where="traces.jobs", what=what, remedy="drop them with --on-bad=drop")
-            )
-    if workload.databases is not None:
-        findings += check_databases(workload.databases, fleet)
-    return tuple(findings)
-
-
-def _sized(jobs: Jobs, row: int) -> str:
-    """Return what a job asks for and when it was submitted, by which it is found in its file."""
-    size = f"{jobs.cpu_m[row] / 1000:,g} cores, {jobs.memory_mib[row]:,} MiB"
-    gpus = f", {jobs.gpu_m[row] / 1000:g} GPUs" if jobs.gpu_m[row] else ""
-    return f"{size}{gpus}, submitted {jobs.submit_ms[row] / MS_PER_S:,.10g} s into the window"
-
-
-def fitting(fleet: tuple[MachineType, ...], cpu_m: Any, memory_mib: Any, gpu_m: Any) -> Any:
-    """Return whether each size fits on an empty machine of some type."""
-    fits = np.zeros(len(cpu_m), np.bool_)
-    for kind in fleet:
-        if kind.count:
-            fits |= (
-                (cpu_m <= kind.cpu_m - kind.reserved_cpu_m)
-                & (memory_mib <= kind.memory_mib - kind.reserved_memory_mib)
-                & (gpu_m <= kind.gpus * 1000)
-            )
-    return fits
-
-
 def _part(scenario: Scenario, key: str) -> _Part:
     """Return a part of the demand that the scenario names, read."""
     from greensched.readers.bundled import bundled_zero_utc
@@ -220,10 +171,14 @@ def _services(scenario: Scenario, part: _Part, made: Workload) -> Workload:
     if spec.only is not None:
         services = _kept(services, spec.only, where)
     noise = np.random.default_rng([scenario.seed, NOISE])
-    if spec.population is not None and spec.population.tide is not None:
-        share, step_ms, trace = _tide(scenario, spec.population.tide, where)
+    if spec.population is not None and (tide := spec.population.tide) is not None:
+        share, step_ms, trace = _tide(scenario, tide, where)
         services = derived.living(services, share, step_ms)
-        made = replace(made, findings=(*made.findings, *trace.findings))
+        made = replace(
+            made,
+            checksums=(*made.checksums, (tide.file, trace.checksum)),
+            findings=(*made.findings, *trace.findings),
+        )
     elif spec.population is not None:
         trace = Trace()
         use = np.array([spec.population.use])

@@ -9,7 +9,7 @@ import numpy as np
 
 from greensched.errors import Finding, ScenarioError, together
 from greensched.scenario import convert
-from greensched.scenario.fleetspec import MachineSpec, TypedMachine
+from greensched.scenario.fleetspec import FleetFile, MachineSpec, TypedMachine
 from greensched.scenario.paths import resolved
 from greensched.units import MS_PER_MIN
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from greensched.carbon import CarbonIntensity
-    from greensched.model import IntArray, MachineType, Policy, Site
-    from greensched.scenario.fleetspec import FleetFile
+    from greensched.model import IntArray, MachineType, Policy, Site, Trace
     from greensched.scenario.loading import Scenario
     from greensched.scenario.spec import SiteSpec
 
@@ -58,21 +57,32 @@ def fleet_types(scenario: Scenario) -> tuple[MachineType, ...]:
     return tuple(types)
 
 
-def _from_file(scenario: Scenario, entry: FleetFile, where: str) -> tuple[MachineType, ...]:
-    """Return the machine types of a trace's machines.
+def fleet_checksums(scenario: Scenario) -> tuple[tuple[str, str], ...]:
+    """Return the files that machines are read from, as written, with their checksums."""
+    return tuple(
+        (entry.source, _listed(scenario, entry, scenario.source.where(("fleet", i))).checksum)
+        for i, entry in enumerate(scenario.spec.fleet)
+        if isinstance(entry, FleetFile)
+    )
 
-    A file that also is the demand's is read with the same options.
-    """
+
+def _from_file(scenario: Scenario, entry: FleetFile, where: str) -> tuple[MachineType, ...]:
+    """Return the machine types of a trace's machines."""
+    trace = _listed(scenario, entry, where)
+    if trace.machines is None or not len(trace.machines):
+        what = f"'{entry.source}' has no machines"
+        raise ScenarioError(Finding(where=f"{where}.from", what=what))
+    return convert.machine_types(entry, trace.machines, where)
+
+
+def _listed(scenario: Scenario, entry: FleetFile, where: str) -> Trace:
+    """Return the trace that lists machines; of the demand's file with the same options."""
     from greensched.readers.options import ReadOptions
     from greensched.scenario.workload import imported, options_for
 
     path = resolved(scenario, entry.source, f"{where}.from")
     options = options_for(scenario, entry.source) or ReadOptions()
-    trace = imported([path], entry.reader or "canonical", options)
-    if trace.machines is None or not len(trace.machines):
-        what = f"'{entry.source}' has no machines"
-        raise ScenarioError(Finding(where=f"{where}.from", what=what))
-    return convert.machine_types(entry, trace.machines, where)
+    return imported([path], entry.reader or "canonical", options)
 
 
 def intensities(scenario: Scenario) -> dict[str, CarbonIntensity]:

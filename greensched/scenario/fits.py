@@ -1,0 +1,63 @@
+"""What of the demand is larger than every machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from greensched.errors import Finding
+from greensched.scenario.databases import check_databases
+from greensched.units import MS_PER_S
+
+if TYPE_CHECKING:
+    from greensched.model import Jobs, MachineType
+    from greensched.scenario.workload import Workload
+
+
+def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Finding, ...]:
+    """Return a finding for what is larger than every machine: replicas, jobs and databases."""
+    findings = []
+    services, jobs = workload.services, workload.jobs
+    if services is not None:
+        fits = fitting(
+            fleet, services.replica_cpu_m, services.replica_memory_mib, services.replica_gpu_m
+        )
+        names = [services.names[i] for i in np.flatnonzero(~fits)]
+        if names:
+            have = "service has" if len(names) == 1 else "services have"
+            what = f"{len(names)} {have} replicas larger than every machine: {names[0]}"
+            findings.append(Finding(where="traces.services", what=what))
+    if jobs is not None and len(jobs):
+        fits = fitting(fleet, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m)
+        bad = np.flatnonzero(~fits)
+        if len(bad):
+            are = "job is" if len(bad) == 1 else "jobs are"
+            first = _sized(jobs, int(bad[0]))
+            what = f"{len(bad):,} {are} larger than every machine, the first: {first}"
+            findings.append(
+                Finding(where="traces.jobs", what=what, remedy="drop them with --on-bad=drop")
+            )
+    if workload.databases is not None:
+        findings += check_databases(workload.databases, fleet)
+    return tuple(findings)
+
+
+def _sized(jobs: Jobs, row: int) -> str:
+    """Return what a job asks for and when it was submitted, by which it is found in its file."""
+    size = f"{jobs.cpu_m[row] / 1000:,g} cores, {jobs.memory_mib[row]:,} MiB"
+    gpus = f", {jobs.gpu_m[row] / 1000:g} GPUs" if jobs.gpu_m[row] else ""
+    return f"{size}{gpus}, submitted {jobs.submit_ms[row] / MS_PER_S:,.10g} s into the window"
+
+
+def fitting(fleet: tuple[MachineType, ...], cpu_m: Any, memory_mib: Any, gpu_m: Any) -> Any:
+    """Return whether each size fits on an empty machine of some type."""
+    fits = np.zeros(len(cpu_m), np.bool_)
+    for kind in fleet:
+        if kind.count:
+            fits |= (
+                (cpu_m <= kind.cpu_m - kind.reserved_cpu_m)
+                & (memory_mib <= kind.memory_mib - kind.reserved_memory_mib)
+                & (gpu_m <= kind.gpus * 1000)
+            )
+    return fits
