@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 from numba.np import arrayobj
@@ -112,7 +111,8 @@ def _accessor(row: int, name: str, dtype: Any, *, plane: bool) -> Callable[[Any]
     size = np.dtype(dtype).itemsize
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        pages = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
+        pointer = context.get_value_type(types.CPointer(types.int64))
+        pages = builder.inttoptr(arguments[0], pointer)
 
         def read(i: int) -> Any:
             number = builder.load(builder.gep(pages, [context.get_constant(types.intp, at + i)]))
