@@ -165,6 +165,7 @@ def test_settlement_of_what_is_not_known() -> None:
     assert settle(late, 0, 100.0, series) is None
     early = [Segment(start_ms=0, end_ms=MS_PER_H)]
     assert settle(early, 5 * MS_PER_H, 100.0, series) is None
+    assert settle(early + late, 0, 100.0, series) is None
     empty = settle([Segment(start_ms=0, end_ms=0)], 0, 100.0, series)
     assert empty is not None
     assert (0, 0) == (empty.actual_mg, empty.counterfactual_mg)

@@ -34,6 +34,15 @@ def test_large_numbers_sum_to_the_last_unit() -> None:
     assert high - low == sum(found.values())
 
 
+def test_a_factor_that_stays_has_no_effect() -> None:
+    """Where floats are off by hundreds of units no unit goes to a factor that did not change."""
+    low, high = 10**18 + 1, 3 * 10**18 + 7
+    found = explain(
+        low, high, {"a": 1.0, "b": low / 7, "c": 7.0}, {"a": 1.0, "b": high / 11, "c": 11.0}
+    )
+    assert (0, high - low) == (found["a"], found["b"] + found["c"])
+
+
 def test_order_of_factors_changes_nothing() -> None:
     """The same factors in another order have the same effects, in their own order."""
     one = explain(6, 20, {"a": 2.0, "b": 3.0}, {"a": 4.0, "b": 5.0})

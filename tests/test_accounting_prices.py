@@ -16,6 +16,7 @@ from greensched.accounting import (
     constant_pue,
     rows,
     total,
+    until,
 )
 from greensched.accounting.factors import PriceSteps
 from greensched.errors import InternalError, ScenarioError
@@ -121,6 +122,16 @@ def test_one_known_price_is_the_cost() -> None:
     assert 150_000 == known.cost_energy_micro == known.cost_micro
     assert known.cost_machines_micro is None
     assert total(account(USAGE, factors_of())).cost_micro is None
+
+
+def test_entries_until_an_edge() -> None:
+    """Of two hours the first alone is left, with all that it cost and emitted."""
+    whole = account(USAGE, factors_of(priced(0.5, 0.25)))
+    first = until(whole, MS_PER_H)
+    assert [0, MS_PER_H] == first.edges_ms.tolist()
+    assert (100_000, 50_000) == (total(first).energy_it_mwh, total(first).cost_micro)
+    assert 40_000 == total(first).scope2_location_mg
+    assert total(whole) == total(until(whole, 2 * MS_PER_H))
 
 
 def test_a_milliwatt_hour_is_a_row() -> None:

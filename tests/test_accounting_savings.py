@@ -68,6 +68,8 @@ def test_other_questions_are_refused() -> None:
     with pytest.raises(InternalError) as caught:
         savings(STATIC, before, account(shorter, factors_of(cut)))
     assert 3 == len(caught.value.findings)
+    told = "{('hz', 'gen8'): 43200000} and {('hz', 'gen8'): 21600000} ms"
+    assert told in str(caught.value)
 
 
 def test_baseline_is_named_by_its_setting() -> None:
