@@ -43,6 +43,13 @@ def test_a_factor_that_stays_has_no_effect() -> None:
     assert (0, high - low) == (found["a"], found["b"] + found["c"])
 
 
+def test_what_neither_run_defines_has_no_effect() -> None:
+    """A factor without a value in both runs leaves the others' effects as they are."""
+    one, other = {"a": 2.0, "b": 3.0}, {"a": 4.0, "b": 5.0}
+    more = {"c": math.nan}
+    assert explain(6, 20, one, other) | {"c": 0} == explain(6, 20, one | more, other | more)
+
+
 def test_order_of_factors_changes_nothing() -> None:
     """The same factors in another order have the same effects, in their own order."""
     one = explain(6, 20, {"a": 2.0, "b": 3.0}, {"a": 4.0, "b": 5.0})

@@ -12,6 +12,7 @@ from greensched.accounting import (
     Group,
     Pue,
     SiteFactors,
+    Usage,
     account,
     constant_pue,
     rows,
@@ -96,7 +97,7 @@ def test_checksums_of_factors() -> None:
         factors_of(),
         factors_of(priced(0.5, 0.25)),
         factors_of(priced(0.5, 0.26)),
-        factors_of(site_of(price_steps=steps(0.5, 0.25, 0.25))),
+        factors_of(site_of(price_steps=steps(0.5, 0.25).until(3 * MS_PER_H))),
         factors_of(site_of(pue=constant_pue(1.1))),
         factors_of(machine=machine_of(is_released=True)),
     ]
@@ -142,6 +143,22 @@ def test_a_milliwatt_hour_is_a_row() -> None:
     assert 0 == entries.scope2_location_mg[0, 0]
     found = rows(entries)
     assert 2 == found["energy_facility_mwh"].sum() == total(entries).energy_facility_mwh
+
+
+def test_a_milligram_is_a_row() -> None:
+    """Emissions of less energy than a milliwatt-hour are in the rows: 0.4 mWh at 2 kg/kWh."""
+    edges_ms = np.array([0, 2 * MS_PER_H // 5], np.int64)
+    usage = Usage(
+        edges_ms=edges_ms,
+        groups=(OFF,),
+        energy_j=np.zeros((1, 1)),
+        machine_ms=edges_ms[np.newaxis, 1:],
+    )
+    grams = np.array([2_000.0])
+    site = site_of(edges_ms=edges_ms, intensity_g_per_kwh=grams, pue=constant_pue(1.0, 0.001))
+    entries = account(usage, factors_of(site, machine_of(embodied_low_kg=0.0, embodied_kg=0.0)))
+    assert (0, 1) == (total(entries).energy_facility_mwh, total(entries).scope2_location_mg)
+    assert 1 == rows(entries)["emissions_mg"].sum()
 
 
 def test_power_that_is_fixed_in_one_hour_alone_needs_machines() -> None:

@@ -25,6 +25,12 @@ def test_large_cells_with_small_ratios_stay_exact() -> None:
         assert round(Fraction((10**14 + 3) * nano, 10**9)) == int(found.sum())
 
 
+def test_large_cells_with_large_ratios_stay_exact() -> None:
+    """2 x 10^12 mWh at 6,000 g/kWh, whose limbs together are more than int64 holds, are exact."""
+    found = settle(np.array([[2 * 10**12]]), [1], [0], np.array([[6_000 * 10**9]]))
+    assert [[12 * 10**15]] == found.tolist()
+
+
 def test_large_sums_without_ratios_stay_exact() -> None:
     """Five cells of 2^61 are more than int64 holds and are exactly their quotient."""
     amounts = np.full((5, 1), 2**61, np.int64)

@@ -168,7 +168,7 @@ def _scope2_rows(entries: Entries) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         entries.scope2_location_mg,
     )
     cost = entries.cost_energy_micro
-    keep = (it > 0) | (facility > 0) | (mg > 0)
+    keep = (facility > 0) | (mg > 0)  # IT energy is within the facility's
     if cost is not None:
         keep |= cost != 0
     by_site = {s.site: s for s in entries.factors.sites}

@@ -18,6 +18,7 @@ from greensched.accounting.books import (
     Year,
     by_site,
     cooled,
+    indicators,
     of_activities,
     part_mg,
     priced,
@@ -25,7 +26,13 @@ from greensched.accounting.books import (
     supplied,
     year_books,
 )
-from greensched.accounting.books.inverse import Reported, fleet_for, reconciled, utilisation_for
+from greensched.accounting.books.inverse import (
+    Reported,
+    fleet_for,
+    reconciled,
+    utilisation_for,
+    yearly_t,
+)
 from greensched.accounting.books.market import match
 from greensched.accounting.books.metered import metered
 from greensched.accounting.books.targets import contributions, progress
@@ -92,21 +99,31 @@ def test_a_residual_mix_of_the_year_itself_is_taken() -> None:
 
 
 def test_utilisation_of_half_a_core_hour_needs_some_held() -> None:
-    """Half a core-hour used where none was held is refused; an SCI of one unit is its mass."""
+    """Half a core-hour of none held is refused, five of five taken; one unit's SCI is its mass."""
     with pytest.raises(DataError, match="none held"):
         Measures(
             energy_it_mwh=1, energy_facility_mwh=1, emissions_mg=1, core_h_used=Fraction(1, 2)
         )
+    whole = Measures(
+        energy_it_mwh=1,
+        energy_facility_mwh=1,
+        emissions_mg=1,
+        core_h_used=Fraction(5),
+        core_h_held=Fraction(5),
+    )
+    assert 1 == indicators(whole)["utilisation_share"]
     assert 5 == sci_mg(3, 2, Fraction(1))
 
 
 def test_what_may_just_be_inverted() -> None:
-    """A rise to 100 %, and idle power that is another bound's peak, are taken; 150 % is not."""
+    """A rise to 100 %, and idle power that is another bound's peak, are taken; no rise is not."""
     fields = {n: getattr(REPORTED, n) for n in Reported.__dataclass_fields__}
     assert 1 == Reported(**fields | {"utilisation_after_share": 1}).utilisation_after_share
     Reported(**fields | {"idle_w": band(80, 110, 250)})
-    with pytest.raises(DataError, match="no rise within"):
-        Reported(**fields | {"utilisation_after_share": 1.5})
+    for before, after in ((0.08, 1.5), (0.08, 0.08), (0.0, 0.3)):
+        shares = {"utilisation_before_share": before, "utilisation_after_share": after}
+        with pytest.raises(DataError, match="no rise within"):
+            Reported(**fields | shares)
 
 
 def test_emissions_of_the_fleet_that_was_inverted_by_hand() -> None:
@@ -124,6 +141,9 @@ def test_utilisation_that_is_just_enough() -> None:
     one_t = 0.110 * 1.25 * 8_760 * 0.5568 / 1e3
     assert 1.0 == pytest.approx(utilisation_for(half, 2.0000001 / one_t))
     assert utilisation_for(half, 0.7 / one_t) is None
+    all_t = yearly_t(half, "mid", 8 * 110.0)
+    assert 1.0 == utilisation_for(replace(half, saved_t=all_t / 2), 8.0)
+    assert utilisation_for(replace(half, saved_t=all_t), 8.0) is None
 
 
 def test_parts_reconcile_within_the_tolerance_itself() -> None:

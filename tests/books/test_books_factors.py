@@ -106,6 +106,8 @@ def test_own_factors_override_by_id() -> None:
     merged = table().overridden(own)
     assert ("diesel", "grid", "mine") == merged.ids
     assert 2020 == merged.at("grid", 2023)[0].year
+    assert (2020, None) == (merged.begins("grid"), merged.begins("none"))
+    assert 2019 == table(factor(year=2019), factor(year=2023)).begins("grid")
 
 
 @pytest.mark.parametrize(

@@ -111,11 +111,9 @@ def test_a_baseline_was_never_emitted() -> None:
 def test_a_run_without_its_own_row_is_named_by_its_key() -> None:
     """A baseline alone, of a run that nothing is told of, avoided all of itself."""
     found = told(entry(0, 1, 14, run="baseline"))
-    assert ("run", "baseline", 14) == (
-        found.avoided.savings[0].name,
-        found.avoided.savings[0].baseline,
-        found.avoided.savings[0].mid_mg,
-    )
+    saved = found.avoided.savings[0]
+    assert ("run", "baseline") == (saved.name, saved.baseline)
+    assert (14, 14, 42) == (saved.low_mg, saved.mid_mg, saved.high_mg)
     assert () == found.electricity
 
 

@@ -116,6 +116,7 @@ def test_contracts_without_load_or_amount_match_nothing() -> None:
     assert [5] == match(ints(5), [], "annual").unmatched_mwh.tolist()
     assert [0, 0] == match(ints(0, 0), [contract()], "annual").matched_mwh.tolist()
     assert [5] == match(ints(5), [contract(amount_mwh=0)], "annual").unmatched_mwh.tolist()
+    assert [1] == match(ints(1), [contract(amount_mwh=1)], "annual").matched_mwh.tolist()
 
 
 def test_contracts_of_a_market_cover_all_its_sites() -> None:

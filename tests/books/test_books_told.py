@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -111,6 +112,7 @@ def test_cooling_of_one_point_is_a_constant() -> None:
         pue=np.array([[1.4]]),
     )
     assert [1.4] == one.at(np.array([20.0]), np.array([0.5])).tolist()
+    assert 3.0 == replace(one, pue=np.array([[3.0]])).pue.max()
 
 
 def test_facility_energy_of_a_cooling() -> None:
