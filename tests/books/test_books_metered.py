@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,10 +111,10 @@ def test_a_baseline_was_never_emitted() -> None:
 
 def test_a_run_without_its_own_row_is_named_by_its_key() -> None:
     """A baseline alone, of a run that nothing is told of, avoided all of itself."""
-    found = told(entry(0, 1, 14, run="baseline"))
+    found = told(entry(0, 1, 14, run="baseline", emissions_low_mg=9))
     saved = found.avoided.savings[0]
     assert ("run", "baseline") == (saved.name, saved.baseline)
-    assert (14, 14, 42) == (saved.low_mg, saved.mid_mg, saved.high_mg)
+    assert (9, 14, 42) == (saved.low_mg, saved.mid_mg, saved.high_mg)
     assert () == found.electricity
 
 
@@ -222,6 +223,14 @@ def test_a_cooling_over_a_years_weather() -> None:
     found = cooled(books.sites[0].book, FREE, np.array([0.0, 40.0]), 100e6)
     assert (208 * 10**9, 1.3) == (found.facility_mwh, found.pue)
     assert 79 * 10**9 == found.scope2_location.mid_mg
+
+
+def test_a_cooling_over_a_years_load() -> None:
+    """80 MWh of IT in an hour are 80 % of 100 MW, at which this table has a PUE of 1.8."""
+    steep = replace(FREE, pue=np.array([[1.0, 2.0], [1.0, 2.0]]))
+    books = year_books(terms(), TABLE, known(hourly(100, 100)))
+    found = cooled(books.sites[0].book, steep, np.array([0.0, 40.0]), 100e6)
+    assert (288 * 10**9, 1.8) == (found.facility_mwh, found.pue)
 
 
 @pytest.mark.parametrize("one", [hourly(100, it_mwh=None), hourly(100)])

@@ -270,7 +270,9 @@ def test_rotation_while_it_is_open(tmp_path: Path) -> None:
     case = new_case(tmp_path)
     with Ledger(case.ledger, case.key_file) as one, Ledger(case.ledger, case.key_file) as other:
         assert 2 == other.append([job(1)]).checkpoint.checkpoint.size
-        one.rotate(tmp_path / "k" / "new.key")
+        assert case.verifier_key == one.verifier_key == other.verifier_key
+        made = one.rotate(tmp_path / "k" / "new.key")
+        assert made.verifier_key == one.verifier_key != other.verifier_key
         assert 4 == one.append([job(2)]).checkpoint.checkpoint.size
         with pytest.raises(UsageError, match="is signed with the key"):
             other.append([job(3)])

@@ -31,6 +31,8 @@ def put_in(module: str, function: str, number: int) -> None:
 def put_in_tree(module: str, function: str, tree: ast.Module) -> None:
     """Put the function, or with an empty name all plain values, of a changed tree in.
 
+    A value of the module may also be the default of its functions.
+
     Raises LookupError where nothing of it changes.
     """
     old = import_module(module)
@@ -40,7 +42,8 @@ def put_in_tree(module: str, function: str, tree: ast.Module) -> None:
     if function and _put_function(old, fresh, function.split(".")):
         return
     names = [function.split(".", maxsplit=1)[0]] if function else list(vars(fresh))
-    if not any(_put_value(old, fresh, name) for name in names):
+    put = [_put_value(old, fresh, name) or _put_function(old, fresh, [name]) for name in names]
+    if not any(put):
         raise LookupError(NOT_PLACED)
 
 
