@@ -26,11 +26,11 @@ def _best_start(
     """Return the earliest start of least emissions with room, or the old one; -1: no room."""
     best, least, kept = -1, MOST, MOST
     tight = -1  # the latest tick without room
-    for t in range(first, first + length - 1):
+    for t in range(first, first + length - 1 if need > 0 else first):
         if free[t] < need:
             tight = t
     for start in range(first, last + 1):
-        if free[start + length - 1] < need:
+        if need > 0 and free[start + length - 1] < need:
             tight = start + length - 1
         if tight >= start:
             continue
@@ -42,6 +42,15 @@ def _best_start(
     if kept < MOST and kept * keeps <= least:
         return old
     return best
+
+
+@inner
+def _least(upto: IntArray, first: int, last: int, length: int) -> int:
+    """Return the least emissions of all starts."""
+    least = MOST
+    for start in range(first, last + 1):
+        least = min(least, upto[start + length] - upto[start])
+    return least
 
 
 @inner
@@ -72,7 +81,7 @@ def _cheapest(
     for k in range(len(order)):
         slot = order[k]
         begin, end = max(slot * width - lead, first), min((slot + 1) * width - lead, stop)
-        for t in range(begin, end):
+        for t in range(begin, end if need > 0 else min(end, begin + left)):
             if left > 0 and free[t] >= need:
                 taken[t] = mark
                 left -= 1
@@ -82,28 +91,33 @@ def _cheapest(
 
 
 @inner
+def _joined(
+    taken: IntArray, first: int, stop: int, mark: int, j: int, pieces: IntArray, n: int
+) -> int:
+    """Write the marked ticks as pieces of job j behind the first `n`; return how many it makes."""
+    inside = False
+    for t in range(first, stop):
+        if taken[t] != mark:
+            inside = False
+        elif inside:
+            pieces[2, n - 1] = t + 1
+        else:
+            pieces[0, n], pieces[1, n], pieces[2, n] = j, t, t + 1
+            n += 1
+            inside = True
+    return n
+
+
+@inner
 def _pays(
-    units: IntArray,
-    taken: IntArray,
-    width: int,
-    lead: int,
-    first: int,
-    stop: int,
-    mark: int,
-    checkpoint: float,
-    whole: int,
+    upto: IntArray, pieces: IntArray, first: int, stop: int, checkpoint: float, whole: int
 ) -> bool:
-    """Say whether the marked ticks, and a checkpoint for each pause, emit less than `whole`."""
-    emitted, piece, began, pauses = 0.0, 0, -1, 0
-    for t in range(first, stop + 1):
-        if t < stop and taken[t] == mark:
-            if began < 0:
-                began = t
-            piece += units[(t + lead) // width]
-        elif began >= 0:
-            again = checkpoint * units[(began + lead) // width] if pauses > 0 else 0.0
-            emitted += piece + again
-            piece, began, pauses = 0, -1, pauses + 1
+    """Say whether pieces `[first, stop)`, and a checkpoint for each pause, emit less."""
+    emitted = 0.0
+    for i in range(first, stop):
+        began = pieces[1, i]
+        again = checkpoint * (upto[began + 1] - upto[began]) if i > first else 0.0
+        emitted += (upto[pieces[2, i]] - upto[began]) + again
     return emitted < whole
 
 
@@ -132,49 +146,40 @@ def plan(
     `upto` is room for the emissions before each tick of the data, `taken` (-1) and `free` (the
     cap) reach as far as any job may be late. `charged`: pauses cost `checkpoint` [ticks].
     """
-    n = 0
+    n, left_cpu_m = 0, free[0]
     upto[0] = 0
     for t in range(len(upto) - 1):
         upto[t + 1] = upto[t] + units[(t + lead) // width]
     for j in range(len(arrival)):
         first, stop = arrival[j], latest[j] + length[j]
-        pauses = interruptible[j]
+        left_cpu_m -= need[j]
+        asks = need[j] if left_cpu_m < 0 else 0  # while all fit at once there is room everywhere
+        pauses, more, mark = interruptible[j], n, 2 * j
         if pauses and charged:
-            start = _best_start(free, upto, first, latest[j], length[j], 0, -1, 1.0)
-            whole = upto[start + length[j]] - upto[start]
-            mark = 2 * j
+            whole = _least(upto, first, latest[j], length[j])
             _cheapest(free, order, width, lead, taken, first, stop, length[j], 0, mark)
-            pauses = _pays(units, taken, width, lead, first, stop, mark, checkpoint[j], whole)
+            more = _joined(taken, first, stop, mark, j, pieces, n)
+            pauses = _pays(upto, pieces, n, more, checkpoint[j], whole)
         if not pauses:
             old = held[j] if first <= held[j] <= latest[j] else -1
-            start = _best_start(free, upto, first, latest[j], length[j], need[j], old, keeps)
+            start = _best_start(free, upto, first, latest[j], length[j], asks, old, keeps)
             if start < 0:
                 start = _first_free(free, latest[j] + 1, length[j], need[j])
-            for t in range(start, start + length[j]):
-                free[t] -= need[j]
             pieces[0, n], pieces[1, n], pieces[2, n] = j, start, start + length[j]
-            n += 1
-            continue
-        mark = 2 * j + 1
-        left = _cheapest(free, order, width, lead, taken, first, stop, length[j], need[j], mark)
-        end = stop
-        while left > 0:
-            if free[end] >= need[j]:
-                taken[end] = mark
-                left -= 1
-            end += 1
-        open_piece = False
-        for t in range(first, end):
-            if taken[t] != mark:
-                open_piece = False
-                continue
-            free[t] -= need[j]
-            if open_piece:
-                pieces[2, n - 1] = t + 1
-            else:
-                pieces[0, n], pieces[1, n], pieces[2, n] = j, t, t + 1
-                n += 1
-                open_piece = True
+            more = n + 1
+        elif asks > 0 or not charged:
+            mark = 2 * j + 1
+            left = _cheapest(free, order, width, lead, taken, first, stop, length[j], asks, mark)
+            while left > 0:
+                if free[stop] >= need[j]:
+                    taken[stop] = mark
+                    left -= 1
+                stop += 1
+            more = _joined(taken, first, stop, mark, j, pieces, n)
+        for i in range(n, more):
+            for t in range(pieces[1, i], pieces[2, i]):
+                free[t] -= need[j]
+        n = more
     return n
 
 

@@ -41,9 +41,13 @@ class CompiledPlan(Plan):
         cost = np.full(len(jobs), self.checkpoint_ms / intensity.tick_ms)
         if jobs.checkpoint is not None:
             cost = np.maximum(cost, jobs.checkpoint)
-        cpu_m = int(jobs.cpu_m.sum()) if self.cpu_m == NONE else self.cpu_m
-        stops = jobs.latest + jobs.length
-        ticks = int(stops.max()) + int(jobs.length.sum()) + 1  # one after the other at the latest
+        all_cpu_m = int(jobs.cpu_m.sum())
+        cpu_m = all_cpu_m if self.cpu_m == NONE else self.cpu_m
+        last = int((jobs.latest + jobs.length).max())
+        slots = (last - 1 + intensity.lead) // intensity.width + 1  # with a tick of any window
+        ticks = last + 1
+        if cpu_m < all_cpu_m:
+            ticks += int(jobs.length.sum())  # one after the other at the latest
         pieces = np.empty((3, int(np.where(jobs.interruptible, jobs.length, 1).sum())), np.int64)
         count = loops.plan(
             *(_whole(c) for c in (jobs.arrival, jobs.latest, jobs.length, jobs.cpu_m)),
@@ -51,12 +55,12 @@ class CompiledPlan(Plan):
             _plain(jobs.interruptible),
             _plain(cost),
             _whole(intensity.units),
-            _whole(np.argsort(intensity.values_g_per_kwh, kind="stable")),
+            _whole(np.argsort(intensity.values_g_per_kwh[:slots], kind="stable")),
             intensity.width,
             intensity.lead,
             1.0 - self.hysteresis,
             bool(self.checkpoint_ms) or jobs.checkpoint is not None,
-            np.empty(int(stops.max()) + 1, np.int64),
+            np.empty(last + 1, np.int64),
             np.full(ticks, NONE),
             np.full(ticks, cpu_m),
             pieces,

@@ -62,13 +62,11 @@ class Shifting:
         the view. What is due already, or overdue, starts now.
         """
         plans_anew = self._plans_anew
-        known = _among(waiting.job, memory.job)
-        rows = np.flatnonzero(np.ones_like(known) if plans_anew else ~known & ~waiting.running)
-        kept = _among(memory.job, np.sort(waiting.job))
-        kept &= ~_among(memory.job, np.sort(waiting.job[rows]))
-        job, start_ms, stop_ms = (
-            column[kept] for column in (memory.job, memory.start_ms, memory.stop_ms)
-        )
+        row, start_ms, stop_ms = np.empty((3, 0), np.int64)  # of each piece
+        rows = np.arange(len(waiting.job))
+        if not plans_anew:
+            row, start_ms, stop_ms = _kept(waiting.job, memory)
+            rows = np.flatnonzero(~_among(waiting.job, memory.job) & ~waiting.running)
         if len(rows):
             fixed = waiting.running[rows] & ~waiting.interruptible[rows]
             rows = rows[np.argsort(~fixed, kind="stable")]  # what runs on takes its cores first
@@ -78,21 +76,25 @@ class Shifting:
                 schedule = self.policy.plan(jobs, forecast, held)
             else:
                 schedule = self.policy.plan(jobs, forecast)
-            job = np.concatenate((job, waiting.job[rows][schedule.job]))
+            row = np.concatenate((row, rows[schedule.job]))
             start_ms = np.concatenate((start_ms, now_ms + schedule.start * forecast.tick_ms))
             stop_ms = np.concatenate((stop_ms, now_ms + schedule.stop * forecast.tick_ms))
-        order = np.lexsort((start_ms, job))
+        job = waiting.job[row]
+        order = np.argsort(job, kind="stable")  # a job's pieces are in order of time already
         promised = Planned(
             job=frozen(job[order]),
             start_ms=frozen(start_ms[order]),
             stop_ms=frozen(stop_ms[order]),
         )
-        return self._actions(now_ms, waiting, promised), promised
+        return self._actions(now_ms, waiting, promised, row[order]), promised
 
-    def _actions(self, now_ms: int, waiting: WaitingView, promised: Planned) -> tuple[Shift, ...]:
-        """Return the starts, ends of pieces and resumptions before the next wake."""
-        order = np.argsort(waiting.job, kind="stable")
-        row = order[np.searchsorted(waiting.job, promised.job, sorter=order)]
+    def _actions(
+        self, now_ms: int, waiting: WaitingView, promised: Planned, row: IntArray
+    ) -> tuple[Shift, ...]:
+        """Return the starts, ends of pieces and resumptions before the next wake.
+
+        `row`: of each piece in the view.
+        """
         until_ms = now_ms + self.period_ms
         leads = np.append(True, promised.job[1:] != promised.job[:-1])[: len(row)]
         goes_on = np.append(~leads[1:], False)[: len(row)]
@@ -107,9 +109,10 @@ class Shifting:
             site = np.full(len(jobs), NONE)
             found.append(Release(jobs=frozen(jobs), at_ms=frozen(at_ms), site=frozen(site)))
         stops, stops_ms = promised.job[ends], promised.stop_ms[ends]
-        idle = _without_piece_now(now_ms, waiting, promised)
+        idles = _idles(now_ms, waiting, promised, row)
         if self._plans_anew:  # under a cap it may find no room for what runs on anyway
-            idle = idle[_among(idle, np.sort(waiting.job[waiting.interruptible]))]
+            idles &= waiting.interruptible
+        idle = waiting.job[idles]
         if len(stops) or len(idle):
             jobs = np.concatenate((idle, stops))
             at_ms = np.concatenate((np.full(len(idle), now_ms), stops_ms))
@@ -150,14 +153,23 @@ def _held(now_ms: int, job: IntArray, memory: Planned, tick_ms: int) -> IntArray
     return held
 
 
-def _without_piece_now(now_ms: int, waiting: WaitingView, promised: Planned) -> IntArray:
-    """Return running jobs that have no piece now and one later: a new plan pauses them."""
-    now: BoolArray = (promised.start_ms <= now_ms) & (promised.stop_ms > now_ms)
+def _kept(job: IntArray, memory: Planned) -> tuple[IntArray, IntArray, IntArray]:
+    """Return the pieces of jobs that have not ended: their rows, and as they were promised."""
+    order = np.argsort(job, kind="stable")
+    kept = _among(memory.job, job[order])
+    row = order[np.searchsorted(job, memory.job[kept], sorter=order)]
+    return row, memory.start_ms[kept], memory.stop_ms[kept]
+
+
+def _idles(now_ms: int, waiting: WaitingView, promised: Planned, row: IntArray) -> BoolArray:
+    """Say which jobs run with no piece now and one later: a new plan pauses them."""
     later = promised.start_ms > now_ms
-    running = waiting.job[waiting.running]
-    has_now, has_later = (_among(running, promised.job[k]) for k in (now, later))
-    idle: IntArray = running[~has_now & has_later]
-    return idle
+    now = ~later & (promised.stop_ms > now_ms)
+    idles = np.zeros(len(waiting.job), np.bool_)
+    idles[row[later]] = True
+    idles[row[now]] = False
+    found: BoolArray = idles & waiting.running
+    return found
 
 
 def _among(job: IntArray, rising: IntArray) -> BoolArray:
