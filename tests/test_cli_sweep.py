@@ -130,6 +130,15 @@ def test_a_scheduler_that_does_not_answer_is_told(
     assert "dask scheduler" in told.stderr
 
 
+@pytest.mark.parametrize("address", ["here", "127.0.0.1:8786", "tcp://127.0.0.1:port"])
+def test_what_is_no_address_is_refused(folder: Path, address: str) -> None:
+    """Nobody is asked at what cannot be a scheduler's address: exit code 2, and one line."""
+    out = folder / "nowhere"
+    told = call("sweep", folder / "small.yaml", *GRID, "--out", out, "--scheduler", address)
+    remedy = "is no address of a scheduler; write it as tcp://127.0.0.1:8786"
+    assert (2, [f"--scheduler {address}: {remedy}"]) == (told.exit_code, told.stderr.splitlines())
+
+
 def test_an_interrupted_sweep_is_resumed(folder: Path) -> None:
     """Ctrl-C keeps what is done as parts that can be read; resumed, the bytes are the same."""
     out = folder / "stopped"

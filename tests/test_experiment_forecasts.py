@@ -12,7 +12,7 @@ import greensched as gs
 from greensched.experiment.forecasts import findings, forecast_of
 from greensched.model.pools import by_pool, with_sums
 from greensched.scenario import build_workload
-from greensched.units import MS_PER_DAY
+from greensched.units import MS_PER_DAY, MS_PER_H
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -45,6 +45,17 @@ def test_sums_are_told_where_a_policy_asked(week: tuple[Scenario, Workload]) -> 
     assert total < each / 3
     held = float(text.split("the whole hour below its 99% band in ")[1].split("%")[0])
     assert held == pytest.approx(99.0, abs=1.0)
+
+
+def test_days_of_history_are_not_rounded_up(week: tuple[Scenario, Workload]) -> None:
+    """An hour short of 14 days is told as 13.9 days: 14 would have given hours of the week."""
+    past = week[1].history_services
+    assert past is not None
+    steps = (14 * 24 - 1) * MS_PER_H // past.step_ms
+    start_ms = past.start_ms + (past.load_cpu_m.shape[1] - steps) * past.step_ms
+    short = replace(past, load_cpu_m=past.load_cpu_m[:, -steps:], start_ms=start_ms)
+    text = told(*week, history_services=short)
+    assert text.startswith("services forecast by hour-of-day from 13.9 days of history: ")
 
 
 def test_the_timetable_is_named_where_history_is_short(week: tuple[Scenario, Workload]) -> None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from greensched.experiment.size import _Plan
-    from greensched.experiment.size_document import Sizing
+    from greensched.experiment.size_document import Sized, Sizing
     from greensched.experiment.size_search import Known, Size
     from greensched.scenario import Scenario
 
@@ -348,6 +348,42 @@ def test_the_industry_line(found: Sizing) -> None:
     expected = found.needed["baseline"] * (r2 - r1) / r2
     assert pytest.approx(expected) == line["machines_saved"]
     assert "1.60 times their mean" in line["gap"]
+    spared = dataclasses.replace(found, reserve=Reserve(machines=2)).industry
+    assert spared is not None
+    assert line["machines_saved"] == spared["machines_saved"]
+
+
+def test_databases_are_no_part_of_the_industry_line(found: Sizing) -> None:
+    """Machines for databases, whose use is in no R, are neither in N nor in what is saved here."""
+
+    def beside(one: Sized, databases: int) -> Sized:
+        by_type = (sum(one.by_type or ()) + databases,)
+        return dataclasses.replace(one, databases=databases, by_type=by_type)
+
+    after = beside(found.scenario_size, 13)
+    more = dataclasses.replace(found, baseline=beside(found.baseline, 21), scenario_size=after)
+    assert found.industry is not None
+    assert more.industry is not None
+    gap = f"{found.industry['gap']}; machines for databases are in neither"
+    assert found.industry | {"gap": gap} == more.industry
+
+
+def test_no_reserve_is_bought_of_machines_for_databases(scenario: Scenario, found: Sizing) -> None:
+    """Where the first-listed type is for databases, the next one is bought."""
+    world = found.shared
+    (server,) = world.fleet
+    fleet = (dataclasses.replace(server, name="data", role="database"), server)
+    one = dataclasses.replace(found.scenario_size, by_type=(3, 2))
+    for reserve, expected in ((1, (3, 3)), (90, (3, 92))):
+        spared = dataclasses.replace(
+            found,
+            shared=dataclasses.replace(world, fleet=fleet),
+            reserve=Reserve(machines=reserve),
+        )
+        assert expected == spared.bought(one)
+    only = dataclasses.replace(world, fleet=fleet[:1])
+    alone = dataclasses.replace(found, shared=only, reserve=Reserve(machines=1))
+    assert (4,) == alone.bought(dataclasses.replace(one, by_type=(3,)))
 
 
 def test_fullness_is_the_most_reserved_resource() -> None:

@@ -80,6 +80,8 @@ def test_several_grids_are_multiplied() -> None:
     assert expected == points_of(axes)
     with pytest.raises(UsageError, match="given twice"):
         axes_of([Axis(path="a", values=(1,)), Axis(path="a", values=(2,))])
+    with pytest.raises(UsageError, match="has 7 twice"):
+        axes_of({"a": [7, 8, 7]})
     with pytest.raises(UsageError, match="no values"):
         axes_of({"a": []})
     with pytest.raises(UsageError, match="is missing"):
@@ -122,8 +124,9 @@ def test_wrong_values_are_told_before_any_run(tiny: Scenario) -> None:
         sweep(tiny, {COUNT: [-2, 8, -1]}, keep=kept.append)
     assert 2 == len(caught.value.findings)
     assert [] == kept
-    with pytest.raises(UsageError, match="near: "):
+    with pytest.raises(UsageError, match="near: ") as unknown:
         sweep(tiny, {"flet.0.count": [1]})
+    assert "--grid flet.0.count" == unknown.value.findings[0].where
     many = {"seed": range(1001), COUNT: range(1, 1001)}
     with pytest.raises(UsageError, match=r"1,001,000 points, at most 1,000,000"):
         sweep(tiny, many)

@@ -70,7 +70,7 @@ def _skill(workload: Workload, forecast: Forecast, users: list[Any]) -> tuple[st
         return (f"no forecast of services, {' and '.join(rules)} throughout: {forecast.reason}",)
     known = replace(past, load_cpu_m=np.concatenate([past.load_cpu_m, table.load_cpu_m], axis=1))
     days = (forecast.fitted_until_ms - forecast.from_ms) / MS_PER_DAY
-    text = f"services forecast by {forecast.method} from {days:.0f} days of history"
+    text = f"services forecast by {forecast.method} from {int(10 * days) / 10:g} days of history"
     told = _told(forecast, known, table.start_ms, BAND)
     if told is None:
         return (text,)

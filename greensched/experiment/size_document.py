@@ -99,15 +99,17 @@ class Sizing:
     def bought(self, one: Sized) -> tuple[int, ...] | None:
         """Return the machines of each type with the reserve, None where no fleet holds.
 
-        Reserve is bought of the first-listed type that the fleet has more of; what goes beyond
-        the fleet is counted with the last.
+        Reserve is bought of the first-listed type that the fleet has more of, but none for
+        databases where others are; what goes beyond the fleet is counted with the last of these.
         """
         if one.by_type is None:
             return None
         bought, more = [*one.by_type], self.reserve.added(sum(one.by_type))
-        for i, kind in enumerate(self.shared.fleet):
-            last = i == len(bought) - 1
-            added = more if last else min(more, kind.count - bought[i])
+        types = [i for i, kind in enumerate(self.shared.fleet) if kind.role != "database"]
+        types = types or list(range(len(bought)))
+        for i in types:
+            room = self.shared.fleet[i].count - bought[i]
+            added = more if i == types[-1] else min(more, room)
             bought[i] += added
             more -= added
         return tuple(bought)
@@ -142,17 +144,18 @@ class Sizing:
     def industry(self) -> dict[str, Any] | None:
         """Return X = N (R2 - R1) / R2, as industry quotes it, beside the machines found here.
 
-        N machines of the baseline, R1 and R2 the mean CPU use of machines that are on, before and
-        after, each on its smallest fleet.
+        N machines of the baseline that serve or compute, without reserve; R1 and R2 the mean CPU
+        use of those that are on, before and after, each on its smallest fleet.
         """
         before, after = self.bought(self.baseline), self.bought(self.scenario_size)
         r1, r2 = self.baseline.use_cpu_share, self.scenario_size.use_cpu_share
         if before is None or after is None or r1 is None or not r2:
             return None
-        saved, found = sum(before) * (r2 - r1) / r2, sum(before) - sum(after)
+        n = self.baseline.serve + self.baseline.compute
+        found = sum(before) - sum(after) - self.baseline.databases + self.scenario_size.databases
         return {
             "formula": "X = N (R2 - R1) / R2",
-            "machines_saved": saved,
+            "machines_saved": n * (r2 - r1) / r2,
             "machines_saved_here": found,
             "use_before_share": r1,
             "use_after_share": r2,
@@ -174,6 +177,8 @@ class Sizing:
         needed = self.scenario_size.machines or 0
         if more := self.reserve.added(needed):
             parts.append(f"{more} machines are a reserve")
+        if self.baseline.databases:
+            parts.append("machines for databases are in neither")
         return "; ".join(parts)
 
     @property

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -85,7 +86,7 @@ def _wrong(text: str, what: str) -> UsageError:
 
 
 def axes_of(grid: Mapping[str, Sequence[Any]] | Sequence[Axis]) -> tuple[Axis, ...]:
-    """Return the axes of a grid; raises UsageError for none, for empty and for repeated ones."""
+    """Return the axes of a grid; raises UsageError for none, empty ones and what is twice."""
     axes = (
         tuple(Axis(path=path, values=tuple(values)) for path, values in grid.items())
         if hasattr(grid, "items")
@@ -101,6 +102,12 @@ def axes_of(grid: Mapping[str, Sequence[Any]] | Sequence[Axis]) -> tuple[Axis, .
         Finding(where=f"--grid {axis.path}", what="has no values")
         for axis in axes
         if not axis.values
+    ]
+    findings += [
+        Finding(where=f"--grid {axis.path}", what=f"has {value} twice", remedy="once is enough")
+        for axis in axes
+        for value, times in Counter(map(repr, axis.values)).items()
+        if times > 1
     ]
     if not axes:
         findings.append(Finding(where="--grid", what="is missing", remedy="path=a:b:step"))
@@ -127,10 +134,16 @@ def check_axes(scenario: Scenario, axes: Sequence[Axis]) -> None:
             try:
                 scenario.overridden({axis.path: value})
             except GreenschedError as error:
-                findings += error.findings
+                findings += [_of_grid(finding) for finding in error.findings]
                 kind = type(error)
     if findings:
         raise kind(*dict.fromkeys(findings))
+
+
+def _of_grid(finding: Finding) -> Finding:
+    """Return a finding on a path, which was given to `--grid`."""
+    what, _, path = finding.where.partition(" ")
+    return replace(finding, where=f"--grid {path}") if what == "--set" else finding
 
 
 def points_of(axes: Sequence[Axis]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +16,8 @@ from greensched.experiment.sweep import InProcess
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_ADDRESS: Final = re.compile(r"[a-z]+://[^\s/]+:\d+")
+_EXAMPLE: Final = "tcp://127.0.0.1:8786"
 CONNECT_S: Final = 10  # until a scheduler that does not answer is given up
 
 
@@ -46,8 +49,8 @@ def processes(workers: int) -> Iterator[Executor]:
 def cluster(address: str) -> Iterator[Executor]:
     """Yield an executor of the Dask cluster whose scheduler is at `address`.
 
-    Raises UsageError where dask.distributed is not installed, OutsideError where nobody answers,
-    where there are no workers, or where they have another greensched.
+    Raises UsageError where dask.distributed is not installed or that is no address, OutsideError
+    where nobody answers, where there are no workers, or where they have another greensched.
     """
     where = f"--scheduler {address}"
     try:
@@ -56,11 +59,14 @@ def cluster(address: str) -> Iterator[Executor]:
         remedy = "pip install 'greensched[distributed]'"
         what = "needs dask.distributed, which is not installed"
         raise UsageError(Finding(where=where, what=what, remedy=remedy)) from None
+    if not _ADDRESS.fullmatch(address):
+        what = "is no address of a scheduler"
+        raise UsageError(Finding(where=where, what=what, remedy=f"write it as {_EXAMPLE}"))
     try:
         client = Client(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         what = f"no scheduler answers ({type(error).__name__})"
-        remedy = "start one with 'dask scheduler', for example tcp://127.0.0.1:8786"
+        remedy = f"start one with 'dask scheduler', for example {_EXAMPLE}"
         raise OutsideError(Finding(where=where, what=what, remedy=remedy)) from None
     try:
         _check(client, where)

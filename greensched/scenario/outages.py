@@ -85,7 +85,8 @@ def planned(scenario: Scenario, fleet: Sequence[MachineType], last_ms: int) -> P
         table = _read(scenario, failures.trace, failures.time_zone or "")
         checksums = ((failures.trace, table.checksum),)
         _recorded(scenario, table, places, rows)
-        findings.append(f"{table.label}: {len(table.rows):,} outages recorded")
+        outages = "1 outage" if len(table.rows) == 1 else f"{len(table.rows):,} outages"
+        findings.append(f"{table.label}: {outages} recorded")
     laws = () if failures is None else _laws(failures.machines, failures.sites, places)
     for law, units, what in laws:
         findings.append(_drawn(law, units, last_ms, scenario, what, rows))
