@@ -120,6 +120,8 @@ def test_a_weekend_without_sunday() -> None:
     [
         ({"time_zone": "Europe/Atlantis"}, "unknown time zone 'Europe/Atlantis'.*IANA"),
         ({"time_zone": "+99:00"}, "unknown time zone"),
+        ({"time_zone": "+08:99"}, "unknown time zone"),
+        ({"time_zone": "+8:00"}, "unknown time zone"),
         ({"country": "XX"}, "no holidays known for 'XX'.*ISO 3166"),
         ({"country": "US", "subdivision": "QQ"}, "no holidays known for 'US' 'QQ'"),
     ],

@@ -8,7 +8,7 @@ week: a holiday on a working day, or a weekend day on which people work.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -119,8 +119,8 @@ def _zone(text: str) -> tzinfo:
         return UTC
     try:
         if text[:1] in {"+", "-"}:
-            minutes = int(text[1:3]) * 60 + int(text[3:].lstrip(":") or 0)
-            return timezone(timedelta(minutes=minutes if text[0] == "+" else -minutes))
+            stated = f"{text}:00" if len(text) == len("+08") else text
+            return datetime.strptime(stated, "%z").tzinfo or UTC
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         what = f"unknown time zone {text!r}"
