@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BAR_AFTER_S: Final = 1.0  # what takes less needs no bar
 TELL_EVERY_S: Final = 30.0  # without a terminal
+TRUSTED_AFTER_S: Final = 3.0  # before that nothing is known of the time left
 
 
 @contextmanager
@@ -95,9 +96,9 @@ class Progress:
     def left(self) -> str:
         """Return what is left if the rest takes as long as what is done, in words."""
         begin_s, first = self._first or (0.0, 1.0)
-        if self.share <= first:
-            return ""
         took_s = time.monotonic() - begin_s
+        if self.share <= first or took_s < TRUSTED_AFTER_S:
+            return ""
         return f"about {span(took_s * (1.0 - self.share) / (self.share - first))} left"
 
     def _next(self, what: str) -> None:
