@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from greensched.report import attribution as parts
 from greensched.report import heading, sizing
-from greensched.report.difference import result_lines
+from greensched.report.difference import headed, result_lines
 from greensched.report.page.html import Section, figure, listed, paragraph, table
 
 if TYPE_CHECKING:
@@ -54,10 +54,8 @@ def difference_table(title: str, titles: Sequence[str], rows: Sequence[Line]) ->
     heads = ["", *titles, f"Δ {titles[0]}", "%", *more, "objective"]
     cells: list[Sequence[str]] = []
     marks: list[str] = []
-    group = "fleet"
-    for row in rows:
-        if row.group != group:
-            group = row.group
+    for group, row in headed(rows):
+        if group:
             cells.append([group])
             marks.append("")
         shown = [*[row.bound] * bound, *[row.span] * span]
