@@ -126,6 +126,15 @@ def test_size_counts_machines_for_databases(scenario: Scenario) -> None:
     assert peaks["machines"] >= 21
 
 
+def test_databases_that_find_no_room_have_no_size(scenario: Scenario) -> None:
+    """Where all machines for databases are too few there is no number below the bound, but why."""
+    found = gs.size(scenario.with_(**{"fleet.0.count": 6})).document
+    assert [None, 6] == [found["machines"], found["static_peak_machines"]]
+    assert found["lower_bound"] > 6
+    text = "databases find too little room or CPU on all machines for them"
+    assert [text] == [limit["text"] for limit in found["limited_by"]]
+
+
 def test_places_without_room_are_told(scenario: Scenario) -> None:
     """Where the fleet is too small, what finds no room is told, and counts as shortage."""
     small = scenario.with_(**{"fleet.0.count": 9})

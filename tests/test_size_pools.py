@@ -14,6 +14,7 @@ from greensched.experiment.size import size
 from greensched.experiment.size_pools import pools_of, static_pools
 from greensched.model import NONE, ROLE_CODES, MachineType
 from greensched.power import Linear
+from greensched.report.sizing import remarks
 from tests.report_cases import write_scenario
 
 if TYPE_CHECKING:
@@ -94,3 +95,5 @@ def test_what_static_peak_gives_out_is_no_limit(tmp_path: Path) -> None:
     assert {"baseline": False, "static_peak": False, "scenario": True} == held
     assert 3 == document["machines"]
     assert "no machine is left for batch" in document["findings"]
+    said = "static-peak does not keep the objectives with its 3 machines: jobs wait too long"
+    assert 1 == sum(text.startswith(said) for text in remarks(document))

@@ -264,4 +264,4 @@ def _fixed(plan: _Plan, size: Size, run: RunResult | None, counted: Tally) -> Fo
     task = plan.task((), Ask(size=size))
     verdict = (None if run is None else seen(task, run)) or probe(task, partial(counted, "sizes"))
     counted.ended()
-    return Found(size=size, verdict=verdict, tried=1)
+    return Found(size=size, verdict=verdict, tried=1, fixed=True)

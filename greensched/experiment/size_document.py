@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from greensched.scenario import Scenario
 
 SCHEMA: Final = "greensched/sizing/v1"
+RESERVES: Final = "databases find no room that keeps their reserves"
+NO_ROOM: Final = "databases find too little room or CPU on all machines for them"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,7 @@ class Sized:
     def of(cls, shared: Shared, pools: Pools, found: Found, policies: tuple[Policy, ...]) -> Sized:
         """Return what a search found, and machines for databases, in machines of each type."""
         size, databases = found.size or pools.most, databases_kept(shared, policies)
+        holds = found.size is not None and (databases.held or found.fixed)
         taken = pools.taken(size)
         kept = np.concatenate([*taken, databases.machines])
         kind = np.repeat(np.arange(len(shared.fleet)), [k.count for k in shared.fleet])
@@ -60,7 +63,7 @@ class Sized:
         limits: list[tuple[str, Broken | None]] = []
         refused = dict(found.refused)
         for pool, rows in enumerate(taken):
-            if found.size is None or not found.refused or not size[pool]:
+            if not holds or not found.refused or not size[pool]:
                 continue
             less = (size[0] - (pool == 0), size[1] - (pool == 1))
             verdict = refused.get(less)
@@ -73,7 +76,7 @@ class Sized:
             serve=size[0],
             compute=size[1],
             databases=len(databases.machines),
-            by_type=None if found.size is None else tuple(int(n) for n in by_type),
+            by_type=tuple(int(n) for n in by_type) if holds else None,
             held=found.verdict.held and databases.held,
             limited_by=tuple(limits),
             use_cpu_share=found.verdict.use_cpu_share,
@@ -297,7 +300,7 @@ class Sizing:
         ]
         if one.databases:
             kind = next(k.name for k in self.shared.fleet if k.role == "database")
-            text = "databases find no room that keeps their reserves"
+            text = RESERVES if one.held or one.limited_by else NO_ROOM
             limits.append({**bound, "machine_type": kind, "objective": "reserves", "text": text})
         return limits
 

@@ -40,12 +40,16 @@ LOWER: Final = 1 / 3  # of a bracket: what breaks is told early, what holds only
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The smallest fleet that holds (None: not even the largest does), and why no less does."""
+    """The smallest fleet that holds (None: not even the largest does), and why no less does.
+
+    A `fixed` one is what it is by definition, whether it holds or not.
+    """
 
     size: Size | None
     verdict: Verdict
     refused: tuple[tuple[Size, Verdict], ...] = ()
     tried: int = 0
+    fixed: bool = False
 
 
 def search(starts: tuple[Size, ...], floor: Size, known: Known | None = None) -> Search:

@@ -127,12 +127,27 @@ def notes(given: Mapping[str, Any]) -> list[str]:
     return [f"with one machine less: {text}" for text in texts]
 
 
+def _broken(document: Mapping[str, Any]) -> list[str]:
+    """Return which fleets that are fixed by definition do not keep the objectives, and why."""
+    runs = {run["name"]: run for run in document["runs"]}
+    fixed = {STATIC_PEAK: runs["static_peak"]}
+    if document["baseline_kind"] != SIZED:
+        fixed[document["baseline_kind"]] = runs["baseline"]
+    return [
+        f"{kind} does not keep the objectives with its {plural(run['machines'], 'machine')}: "
+        + run["limited_by"][0]["text"]
+        for kind, run in fixed.items()
+        if document["machines"] is not None and not run["held"]
+    ]
+
+
 def remarks(document: Mapping[str, Any]) -> list[str]:
     """Return what `size` tells beyond the block: combinations, industry's line, assumptions."""
     made = []
     sets = [r for r in document["runs"] if r["name"] not in ("baseline", "static_peak")]
     if len(sets) > 1:
         made += [f"{r['name']}: {_machines(r['machines'])}" for r in sets]
+    made += _broken(document)
     if out := document["reserve"]["out_at_once"]:
         made.append(
             f"at most {plural(out, 'machine')} of the fleet are out at once: sizes hold with the"
