@@ -147,10 +147,10 @@ def _left_ms(
     table = setting.jobs
     left = paging.zeros_like(world.out, np.int64)
     for rows in paging.chunks(len(left)):
-        duration, tasks, now = table.duration_ms[rows], table.tasks[rows], running[rows]
-        left[rows] = np.where(world.out["end_ms"][rows] == NONE, duration * tasks, 0)
+        some = rows.start + np.flatnonzero(world.out["end_ms"][rows] == NONE)
+        duration, tasks, now = table.duration_ms[some], table.tasks[some], running[some]
         ended = np.where(now > 0, tasks - now, 0)  # mates of running tasks
-        left[rows] -= running_ms[rows] + ended * duration
+        left[some] = duration * (tasks - ended) - running_ms[some]
         paging.let_go([left, world.out, table.duration_ms, table.tasks])
     held = np.flatnonzero(world.held["kept_ms"] > 0)
     left[held] -= world.held["kept_ms"][held] * table.tasks[held]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from greensched.engine.kernels.layout import JobTable, World
-    from greensched.model import IntArray, Policy, Resume, Setting, Snapshot
+    from greensched.model import BoolArray, IntArray, Policy, Resume, Setting, Snapshot
 
 MARGIN_MIN_MS: Final = 5 * MS_PER_MIN  # kept before a deadline, or this share of the estimate
 MARGIN_SHARE: Final = 10
@@ -116,7 +116,7 @@ class Shifts:
         self._came, self._open = came, who[~ended]
         who = self._open
         held = world.held["kept_ms"][who]
-        done_ms, running = self._progress(world, pages, jobs, who)
+        done_ms, running = self._progress(pages, jobs, who)
         done_ms = np.where(held >= 0, held, done_ms)
         view = WaitingView(
             job=who,
@@ -132,21 +132,17 @@ class Shifts:
         carbon = None if self._carbon is None else self._carbon.issued(now_ms, truth=truth)
         return replace(snapshot, waiting=view, carbon=carbon)
 
-    def _progress(
-        self, world: World, pages: Any, jobs: Any, who: IntArray
-    ) -> tuple[IntArray, Any]:
-        """Return how far [ms] each of `who` is, and whether it runs."""
-        job = np.full(int(world.w["n_running"][0]), NONE, np.int64)
-        done_ms = np.zeros(len(job), np.int64)
-        rest = {"share": 1.0, "flag": False, "table": np.empty(0)}
-        control(pages, jobs, C_SEE_JOBS, job, done_ms, NOBODY, 0, 0, **rest)
-        job, done_ms = job[job != NONE], done_ms[job != NONE]
-        order = np.lexsort((done_ms, job))  # of a gang the last
-        job, first = np.unique(job[order], return_index=True)
-        found = np.zeros(len(who), np.int64)
-        running = np.isin(who, job)
-        found[running] = done_ms[order][first][np.searchsorted(job, who[running])]
-        return found, running
+    @staticmethod
+    def _progress(pages: Any, jobs: Any, who: IntArray) -> tuple[IntArray, BoolArray]:
+        """Return how far [ms] each of `who`, in order, is, and whether it runs."""
+        done_ms, running = np.zeros((2, len(who)), np.int64)
+        control(
+            *(pages, jobs, C_SEE_JOBS, who, done_ms, running, 0, 0),
+            share=1.0,
+            flag=False,
+            table=np.empty(0),
+        )
+        return done_ms, running != 0
 
     def note(self, action: Hold | Release | Suspend | Resume) -> None:
         """Note what a policy decided."""

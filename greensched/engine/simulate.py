@@ -46,7 +46,7 @@ from greensched.engine.result import RunResult, collect
 from greensched.engine.shifting import Shifts
 from greensched.engine.snapshot import Roster, Sight, indices
 from greensched.engine.truth import Truth
-from greensched.engine.world import build, grown, more_intervals
+from greensched.engine.world import MARGIN, build, grown, more_intervals
 from greensched.errors import InternalError
 from greensched.model import (
     NONE,
@@ -148,16 +148,16 @@ class Simulation:
 
     def _room(self, replicas: int) -> None:
         """Make sure that `replicas` more fit the pools of records."""
-        free = len(self.world.rep) - int(self.world.w[0]["n_alive"])
-        timers = len(self.world.timer) - int(self.world.w[0]["timer_n"])
+        w: Any = self.world.w[0]
+        free, timers = len(self.world.rep) - w["n_alive"], len(self.world.timer) - w["timer_n"]
         if free <= replicas + 8 or timers <= replicas + 8 + len(self.world.mach):
             self._use(grown(self.world, replicas + len(self.world.mach)))
 
     def _make_room(self) -> None:
         """Make sure that all jobs that run or are held may wait."""
-        larger = grown(self.world)
-        if larger is not self.world:
-            self._use(larger)
+        w: Any = self.world.w[0]
+        if len(self.world.wait) < w["n_waiting"] + w["n_held"] + w["n_running"] + MARGIN:
+            self._use(grown(self.world))
 
     def _advance(self, until_ms: int, *, closing: bool = False) -> None:
         """Run the data plane up to `until_ms`."""

@@ -88,10 +88,10 @@ def _index(world: World) -> None:
         level = link["level"]
         belongs = np.flatnonzero((level >= 0) & ((world.mach["n_gpus"] > 0) == gpu))
         assert {int(m): int(level[m]) for m in belongs} == found
-        blocks = np.bincount(
-            [k // layout.BLOCK for k in found.values()], minlength=world.block.shape[1]
-        )
-        assert blocks.tolist() == world.block[pool].tolist()
+        blocks = [0] * world.block.shape[1]
+        for k in set(found.values()):
+            blocks[k // layout.BLOCK] |= 1 << (k % layout.BLOCK)
+        assert blocks == world.block[pool].tolist()
 
 
 def _held(world: World) -> None:

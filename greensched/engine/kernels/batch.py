@@ -85,7 +85,7 @@ def start_tasks(world: Pages, jobs: Pages, e: int, m: int, gang: int, n: int) ->
     sync(world, m)
     r = mach[m]
     t = slot[s]
-    t.job, t.machine, t.started_ms = wait[e].job, m, now
+    t.job, t.machine = wait[e].job, m
     t.n_tasks, t.gpu_m = n, wait[e].gpu_m
     t.press = cls_of(world)[job_class_of(jobs)[t.job]].press
     t.cpu_m, t.memory_mib = wait[e].cpu_m * n, wait[e].memory_mib * n

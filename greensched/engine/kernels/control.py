@@ -206,7 +206,7 @@ def control(
     elif op == C_RETURN:
         come_back(world, who)
     elif op == C_SEE_JOBS:
-        see_jobs(world, who, first)
+        see_jobs(world, who, first, second)
     elif op == C_SHIFT:
         suspend(world, jobs, who)
         release(world, jobs, first)

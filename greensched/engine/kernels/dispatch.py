@@ -15,15 +15,12 @@ from greensched.engine.kernels.index import (
     find,
     fits_task,
     may_stay,
-    next_of,
 )
 from greensched.engine.kernels.layout import (
     BACKFILL_DEPTH,
-    BLOCK,
     EASY,
     GROW,
     INF,
-    LEVELS,
     NEVER,
     NO,
     ONE,
@@ -31,9 +28,10 @@ from greensched.engine.kernels.layout import (
     PRIORITY,
     SHADOW_MACHINES,
     SPREAD,
+    TOP,
 )
+from greensched.engine.kernels.levels import next_of, reach
 from greensched.engine.kernels.memory import (
-    block_of,
     head_of,
     lane_of,
     mach_of,
@@ -192,11 +190,8 @@ def _reserve(world: Pages, i: int, e: int) -> None:
     lane[i].shadow_for, lane[i].shadow_machine, lane[i].shadow_ms = e, -1, INF
     seen = 0
     for gpu in range(i, 2):
-        level = LEVELS
+        level = reach(world, P_BATCH + gpu, TOP, NO)
         while level >= 0 and seen < SHADOW_MACHINES:
-            if block_of(world)[P_BATCH + gpu, level // BLOCK] == 0:
-                level = (level // BLOCK) * BLOCK - 1
-                continue
             m = head_of(world)[P_BATCH + gpu, level]
             while m >= 0 and seen < SHADOW_MACHINES:
                 at = _fit_time(world, m, e)
@@ -205,7 +200,7 @@ def _reserve(world: Pages, i: int, e: int) -> None:
                 if at < INF:
                     seen += 1
                 m = next_of(world, P_BATCH, m)
-            level -= 1
+            level = reach(world, P_BATCH + gpu, level - 1, NO)
 
 
 @inner

@@ -16,11 +16,9 @@ from greensched.engine.kernels.index import (
     batch_limit_memory,
     find,
     fits_batch,
-    next_of,
 )
 from greensched.engine.kernels.layout import (
     BEST_FIT,
-    BLOCK,
     FIRST_FIT,
     INF,
     LEVELS,
@@ -31,8 +29,8 @@ from greensched.engine.kernels.layout import (
     TOP,
     ZERO,
 )
+from greensched.engine.kernels.levels import next_of, reach
 from greensched.engine.kernels.memory import (
-    block_of,
     gpu_free_of,
     head_of,
     lane_of,
@@ -88,16 +86,14 @@ def _count_places(world: Pages, e: int, but: int) -> int:
         pool = P_BATCH + gpu
         need = t.gpu_m / w[0].gpu_quantum if gpu else t.cpu_m / w[0].quantum
         level = min(TOP, int(need))
+        level = reach(world, pool, level, ONE)
         while level <= LEVELS and count < t.tasks:
-            if block_of(world)[pool, level // BLOCK] == 0:
-                level = (level // BLOCK + 1) * BLOCK
-                continue
             m = head_of(world)[pool, level]
             while m >= 0 and count < t.tasks:
                 if m != but:
                     count += min(t.tasks, _places(world, m, e))
                 m = next_of(world, pool, m)
-            level += 1
+            level = reach(world, pool, level + 1, ONE)
     return count
 
 
@@ -154,10 +150,8 @@ def _start_side_by_side(world: Pages, jobs: Pages, e: int, but: int) -> tuple[in
     gang, left = NO, t.tasks
     for pool in range(P_BATCH, P_BATCH + 2):
         level = min(TOP, int(t.cpu_m / w[0].quantum)) if pool == P_BATCH else ZERO
+        level = reach(world, pool, level, ONE)
         while level <= LEVELS and left > 0:
-            if block_of(world)[pool, level // BLOCK] == 0:
-                level = (level // BLOCK + 1) * BLOCK
-                continue
             m = head_of(world)[pool, level]
             while m >= 0 and left > 0:
                 after = next_of(world, pool, m)  # before m moves to another level
@@ -168,7 +162,7 @@ def _start_side_by_side(world: Pages, jobs: Pages, e: int, but: int) -> tuple[in
                     gang = start_tasks(world, jobs, e, m, gang, n)
                     left -= n
                 m = after
-            level += 1
+            level = reach(world, pool, level + 1, ONE)
     return gang, left
 
 

@@ -1,9 +1,7 @@
 """Which machine takes this: an index over free capacity, with filters and weighers.
 
-Machines of a pool hang in doubly linked lists, one a level of free capacity (1/1024 of the
-largest machine: CPU where a pool has no GPUs, GPUs otherwise), newest first. Best-fit walks up
-from the level that is needed, worst-fit down from the top; first-fit and spread descend a tree
-of the greatest free CPU.
+Best-fit walks up the levels of free capacity from the one that is needed, worst-fit down from the
+top; first-fit and spread descend a tree of the greatest free CPU.
 """
 
 from __future__ import annotations
@@ -13,7 +11,6 @@ from typing import TYPE_CHECKING
 from greensched.compiling import inner
 from greensched.engine.kernels.layout import (
     BEST_FIT,
-    BLOCK,
     FIRST_FIT,
     LEVELS,
     NO,
@@ -25,11 +22,10 @@ from greensched.engine.kernels.layout import (
     WORST_FIT,
     ZERO,
 )
+from greensched.engine.kernels.levels import next_of, reach, set_level
 from greensched.engine.kernels.memory import (
-    block_of,
     gpu_free_of,
     head_of,
-    link_of,
     mach_of,
     tree_of,
     w_of,
@@ -182,40 +178,6 @@ def _level(world: Pages, m: int, free_cpu_m: int) -> int:
 
 
 @inner
-def _set_level(world: Pages, pool: int, m: int, level: int) -> None:
-    """Move machine m to `level` (-1: out) of a pool."""
-    link, head, block = link_of(world), head_of(world), block_of(world)
-    apart = len(mach_of(world)) if pool >= P_BATCH else 0
-    i = m + apart
-    old = link[i].level
-    if old == level:
-        return
-    if old >= 0:
-        before, after = link[i].previous, link[i].next
-        if before >= 0:
-            link[before + apart].next = after
-        else:
-            head[pool, old] = after
-        if after >= 0:
-            link[after + apart].previous = before
-        block[pool, old // BLOCK] -= 1
-    link[i].level = level
-    if level >= 0:
-        first = head[pool, level]
-        link[i].previous, link[i].next = -1, first
-        if first >= 0:
-            link[first + apart].previous = m
-        head[pool, level] = m
-        block[pool, level // BLOCK] += 1
-
-
-@inner
-def next_of(world: Pages, pool: int, m: int) -> int:
-    """Return the machine after m at its level of a pool, or -1."""
-    return link_of(world)[m + len(mach_of(world)) if pool >= P_BATCH else m].next
-
-
-@inner
 def _tree_set(world: Pages, pool: int, size: int, m: int, value: int) -> None:
     """Write machine m's free CPU into a pool's tree."""
     tree = tree_of(world)
@@ -236,8 +198,8 @@ def reindex(world: Pages, m: int) -> None:
     room_m = max(ZERO, batch)
     w[0].batch_room_m += room_m - mach[m].batch_room_m
     mach[m].batch_room_m = room_m
-    _set_level(world, P_ONLINE + gpu, m, _level(world, m, online))
-    _set_level(world, P_BATCH + gpu, m, _level(world, m, batch))
+    set_level(world, P_ONLINE + gpu, m, _level(world, m, online))
+    set_level(world, P_BATCH + gpu, m, _level(world, m, batch))
     size = w[0].tree_size
     if size > 0:
         _tree_set(world, P_ONLINE + gpu, size, m, online)
@@ -297,17 +259,14 @@ def _find_level(
     but: int,
 ) -> int:
     """Return the first machine that fits, from `level` up (step 1) or down (-1), or -1."""
-    head, block = head_of(world), block_of(world)
+    level = reach(world, pool, level, step)
     while 0 <= level <= LEVELS:
-        if block[pool, level // BLOCK] == 0:  # skip what is left of an empty block
-            level = (level // BLOCK + 1) * BLOCK if step > 0 else (level // BLOCK) * BLOCK - 1
-            continue
-        m = head[pool, level]
+        m = head_of(world)[pool, level]
         while m >= 0:
             if _fits(world, pool, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
                 return m
             m = next_of(world, pool, m)
-        level += step
+        level = reach(world, pool, level + step, step)
     return -1
 
 

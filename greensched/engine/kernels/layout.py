@@ -124,9 +124,10 @@ f8: pressed smt_slowed prefix_pressed prefix_smt
 i8: heap_at heap_n heap_room job_head
 i8: state lending role cpu_m limit_cpu_m batch_cpu_m online_cpu_m
 i8: memory_mib limit_memory_mib batch_memory_mib online_memory_mib
-i8: type_bit pods_max gpu_free_m stay_until_ms stay_ms_max n_gpus
+i8: gpu_free_m empty_since_ms batch_use_m
+i8: type_bit pods_max stay_until_ms stay_ms_max n_gpus
 f8: quantum gpu_quantum
-i8: full_cpu_m full_memory_mib share_sum batch_use_m batch_gpu_m empty_since_ms empty_before_ms
+i8: full_cpu_m full_memory_mib share_sum batch_gpu_m empty_before_ms
 i8: surplus machine_type role_now power_kind power_row n_standby batch_press
 f8: use_share idle_w gpu_idle_w gpu_peak_w online_gpu_use_m
 f8: boot_w sleep_w off_w smt_factor
@@ -139,17 +140,15 @@ i8: level previous next
 """)
 # Equal tasks of one gang on one machine are one slot: sizes, share and use are those of all.
 SLOT = _dtype("""
-i8: virtual_zero started_ms until_ms estimate_end_ms
-i8: job machine share use_m cpu_m memory_mib gpu_m use_row devices
-i8: kept_ms n_tasks heap_place machine_prev machine_next gang_next gang_prev next_free last
-i8: press
+i8: virtual_zero until_ms last machine heap_place job use_m n_tasks
 f8: prefix_idle prefix_batch prefix_gpu energy
+i8: share press gang_next gang_prev
+i8: machine_next machine_prev estimate_end_ms cpu_m memory_mib gpu_m kept_ms use_row
+i8: devices next_free
 """)
 WAIT = _dtype("""
-i8: key submit_ms estimate_ms done_ms stay_ms tried places
-i8: job cpu_m memory_mib gpu_m tasks previous next lane
-i8: types
-f8: energy
+i8: next tried tasks cpu_m memory_mib gpu_m stay_ms estimate_ms
+i8: types lane places previous job done_ms key submit_ms
 """)
 LANE = _dtype("""
 i8: head tail n cpu_m memory_mib gpu_m shadow_ms shadow_machine shadow_for heap_n
@@ -210,7 +209,7 @@ class World(NamedTuple):
     cls: NDArray[Any]  # CLASS
     timer: NDArray[Any]  # TIMER, a binary heap
     head: NDArray[np.int64]  # [4, LEVELS + 1] first machine of a level
-    block: NDArray[np.int64]  # [4, LEVELS / BLOCK + 1] machines in a block of levels
+    block: NDArray[np.int64]  # [4, LEVELS / BLOCK + 1] bits: which levels of a block have machines
     link: NDArray[Any]  # LINK [2 M]: machines in the online pools, then in the batch pools
     heap_key: NDArray[np.int64]
     heap_slot: NDArray[np.int64]

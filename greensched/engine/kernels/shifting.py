@@ -110,12 +110,28 @@ def suspend(world: Pages, jobs: Pages, who: Table) -> None:
 
 
 @inner
-def see_jobs(world: Pages, who: Table, done_ms: Table) -> None:
-    """Write the job of each running slot and how far [ms] it is, one after the other."""
-    mach, slot, n = mach_of(world), slot_of(world), 0
-    for m in range(len(mach)):
-        s = mach[m].job_head
+def see_jobs(world: Pages, who: Table, done_ms: Table, running: Table) -> None:
+    """Write how far [ms] each of `who` (in order) is that runs, of a gang the last, and that."""
+    slot = slot_of(world)
+    for m in range(len(mach_of(world))):
+        s = mach_of(world)[m].job_head
         while s >= 0:
-            who[n], done_ms[n] = slot[s].job, progress_ms(world, s)
-            n += 1
+            i = _place_of(who, slot[s].job)
+            if i >= 0:
+                done = progress_ms(world, s)
+                done_ms[i] = min(done_ms[i], done) if running[i] != 0 else done
+                running[i] = 1
             s = slot[s].machine_next
+
+
+@inner
+def _place_of(who: Table, j: int) -> int:
+    """Return where job j is among `who`, which are in order; -1: nowhere."""
+    low, high = 0, len(who)
+    while low < high:
+        middle = (low + high) // 2
+        if who[middle] < j:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < len(who) and who[low] == j else -1

@@ -1,0 +1,95 @@
+"""Machines by their free capacity: a list of those at each level of a pool.
+
+Machines of a pool hang in doubly linked lists, one a level of free capacity (1/1024 of the
+largest machine: CPU where a pool has no GPUs, GPUs otherwise), newest first. A word of bits for
+each block of levels says which of them have machines.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greensched.compiling import inner
+from greensched.engine.kernels.layout import BLOCK, LEVELS, P_BATCH
+from greensched.engine.kernels.memory import block_of, head_of, link_of, mach_of
+
+if TYPE_CHECKING:
+    from greensched.engine.kernels.layout import Pages
+
+
+@inner
+def set_level(world: Pages, pool: int, m: int, level: int) -> None:
+    """Move machine m to `level` (-1: out) of a pool."""
+    link, head, block = link_of(world), head_of(world), block_of(world)
+    apart = len(mach_of(world)) if pool >= P_BATCH else 0
+    i = m + apart
+    old = link[i].level
+    if old == level:
+        return
+    if old >= 0:
+        before, after = link[i].previous, link[i].next
+        if before >= 0:
+            link[before + apart].next = after
+        else:
+            head[pool, old] = after
+            if after < 0:
+                block[pool, old // BLOCK] ^= 1 << (old % BLOCK)
+        if after >= 0:
+            link[after + apart].previous = before
+    link[i].level = level
+    if level >= 0:
+        first = head[pool, level]
+        link[i].previous, link[i].next = -1, first
+        if first >= 0:
+            link[first + apart].previous = m
+        head[pool, level] = m
+        block[pool, level // BLOCK] |= 1 << (level % BLOCK)
+
+
+@inner
+def next_of(world: Pages, pool: int, m: int) -> int:
+    """Return the machine after m at its level of a pool, or -1."""
+    return link_of(world)[m + len(mach_of(world)) if pool >= P_BATCH else m].next
+
+
+@inner
+def reach(world: Pages, pool: int, level: int, step: int) -> int:
+    """Return the first level with machines, from `level` up (step 1) or down (-1).
+
+    Where there is none, a level beyond all others.
+    """
+    if not 0 <= level <= LEVELS:
+        return level
+    block, k = block_of(world), level // BLOCK
+    if step > 0:
+        bits = block[pool, k] >> (level % BLOCK) << (level % BLOCK)
+    else:
+        bits = block[pool, k] & ((2 << (level % BLOCK)) - 1)
+    while bits == 0:
+        k += step
+        if not 0 <= k <= LEVELS // BLOCK:
+            return k * BLOCK
+        bits = block[pool, k]
+    return k * BLOCK + (_lowest(bits) if step > 0 else _highest(bits))
+
+
+@inner
+def _lowest(bits: int) -> int:
+    """Return the place of the lowest of up to BLOCK bits, of which one at least is set."""
+    place, half = 0, BLOCK // 2
+    while half > 0:
+        if (bits >> place) & ((1 << half) - 1) == 0:
+            place += half
+        half //= 2
+    return place
+
+
+@inner
+def _highest(bits: int) -> int:
+    """Return the place of the highest of up to BLOCK bits, of which one at least is set."""
+    place, half = 0, BLOCK // 2
+    while half > 0:
+        if bits >> (place + half) != 0:
+            place += half
+        half //= 2
+    return place
