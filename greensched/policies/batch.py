@@ -68,11 +68,10 @@ def to_rest(
     m = snapshot.machines
     if snapshot.queue.jobs > 0:
         return NOTHING
-    rows, scratch = np.empty((2, len(m.state)), np.int64)
+    table = np.empty((2, len(m.state)), np.int64)
     count = resting.to_rest(
         *(columns(m), m.surplus, snapshot.now_ms - idle_ms),
         (float(room_cpu_m), float(room_memory_mib)),
-        *(SPARE_SHARE, REST_BELOW),
-        *(rows, scratch),
+        *(SPARE_SHARE, REST_BELOW, table),
     )
-    return rows[:count]
+    return table[0, :count]

@@ -139,7 +139,7 @@ class ElasticPredictive(ElasticReactive):
                 windows = hpa.unsettled(snapshot, windows)  # others follow the reactive rule
             work_mc = np.zeros(len(work_mc))
         wanted = self._followed(snapshot, present, plan)
-        if not plan.trusted.all():
+        if not all(plan.trusted.tolist()):
             rule = self._rule()
             reactive, windows = hpa.wanted_replicas(snapshot, windows, rule, plan.trusted)
             wanted = np.where(plan.trusted, wanted, reactive)

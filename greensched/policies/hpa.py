@@ -91,17 +91,20 @@ def wanted_replicas(
     times_ms[:rows] = memory.times_ms
     if memory.settled_ms != NONE:
         times_ms[rows - 1] = seen_ms  # for so long its last row held
-    recommended, counts = np.empty((2, rows + 1, count), np.int64)
+    table = np.empty((2, rows + 1, count), np.int64)
     first, end, until_ms = kernels.follow_rule(
         *(view.load_cpu_m, columns(view), others, *rule),
         *(now, snapshot.period_ms > 0, snapshot.steady_since_ms <= seen_ms < now),
-        *(before, times_ms, recommended, counts, wanted),
+        *(before, times_ms, table, wanted),
     )
-    same = end == rows
+    recommended, counts = before
+    if end > rows:
+        frozen(table)  # and with it its parts
+        recommended, counts = table[0, first:], table[1, first:]
     return wanted, HpaMemory(
         times_ms=frozen(times_ms[first:end]),
-        recommended=memory.recommended if same else frozen(recommended[first:]),
-        present=memory.present if same else frozen(counts[first:]),
+        recommended=recommended,
+        present=counts,
         settled_ms=NONE if until_ms == NONE else now,
         until_ms=until_ms,
     )

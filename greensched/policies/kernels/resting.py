@@ -86,10 +86,13 @@ def to_rest(
     room: tuple[float, float],
     spare_share: float,
     rest_below: float,
-    rows: IntArray,
-    scratch: IntArray,
+    table: IntArray,
 ) -> int:
-    """Write the machines for batch to put to sleep and count them, see `batch.to_rest`."""
+    """Write the machines for batch to put to sleep into table[0] and count them.
+
+    See `batch.to_rest`.
+    """
+    rows = table[0]
     state, role, lending, cpu_m, memory_mib = columns[:5]
     batch_cpu_m, batch_mib, jobs = columns[8], columns[9], columns[12]
     drains = room[0] > 0 and room[1] > 0
@@ -110,7 +113,7 @@ def to_rest(
         if is_idle(columns, surplus, m, before_ms) or (drains and light and jobs[m] > 0):
             rows[count] = m
             count += 1
-    sort(rows, batch_cpu_m, count, scratch)
+    sort(rows, batch_cpu_m, count, table[1])
     for i in range(count):
         m = rows[i]
         left_cpu_m -= cpu_m[m] - batch_cpu_m[m]
@@ -163,5 +166,5 @@ def compile_all() -> None:
     columns, flags = several(given(WHOLE), len(COLUMNS)), given(FLAG)
     made = written(WHOLE)
     idle.compile((columns, flags, WHOLE, made))
-    to_rest.compile((columns, flags, WHOLE, several(REAL, 2), REAL, REAL, made, made))
+    to_rest.compile((columns, flags, WHOLE, several(REAL, 2), REAL, REAL, written(WHOLE, 2)))
     to_leave.compile((columns, flags, written(FLAG), REAL, made, made))

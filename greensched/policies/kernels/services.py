@@ -100,17 +100,17 @@ def follow_rule(
     steady: bool,
     before: tuple[IntArray, IntArray],
     times_ms: IntArray,
-    recommended: IntArray,
-    counts: IntArray,
+    table: IntArray,
     wanted: IntArray,
 ) -> tuple[int, int, int]:
     """Write what the HPA's rule wants, and what it remembers, see `hpa.wanted_replicas`.
 
     `services`: as `hpa.COLUMNS` has them. `before`: rows of recommendations and of replicas, seen
-    until `times_ms`. They are followed by the row of now in `recommended` and `counts`, and its
+    until `times_ms`. They are followed by the row of now in `table` [2, rows, services], and its
     time, unless it is like the last one. Return the first row and the end of what is remembered,
     and until when nothing changes (`NONE`: something does), `others` left aside (none: all count).
     """
+    recommended, counts = table[0], table[1]
     online, starting, pending, replica_cpu_m, least, most = services
     rows, first = len(before[0]), 0
     while first < rows and times_ms[first] < now_ms - max(stabilisation_ms, down_window_ms):
@@ -329,9 +329,8 @@ def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     kept, real, made = given(WHOLE), given(REAL), written(WHOLE)
     rows = given(WHOLE, 2)
-    table = written(WHOLE, 2)
     rule = (REAL, REAL, WHOLE, REAL, WHOLE, REAL, WHOLE)
-    seen = (several(rows, 2), made, table, table, made)
+    seen = (several(rows, 2), made, written(WHOLE, 3), made)
     follow_rule.compile((real, several(kept, 6), given(FLAG), *rule, WHOLE, FLAG, FLAG, *seen))
     unchanged.compile((real, *3 * (kept,), real, kept, given(FLAG), FLAG))
     add_work.compile((real, REAL, real, REAL, real, written(REAL)))
