@@ -32,19 +32,19 @@ def compile_advance() -> None:
 
 
 def compile_control() -> None:
-    """Compile what is rare, or load it from the cache."""
+    """Compile what is rare, sight, latency and forecasts, or load it from the cache."""
     control.control.compile(
         (_PAGES, _PAGES, int64, *3 * (_NUMBERS,), int64, int64, float64, boolean, _TABLE)
     )
-
-
-def compile_loops() -> None:
-    """Compile sight, the latency table, forecasts and policies, or load them from the cache."""
     planes: Any = int64[:, ::1]
     sight.columns.compile((_PAGES, _NUMBERS, _TABLE, _TABLE, _NUMBERS, int64))
     sight.replicas.compile((_PAGES, *3 * (_NUMBERS,)))
     latency.fill.compile((planes, planes, _NUMBERS, _NUMBERS, _TABLE, *2 * (float64[:, ::1],)))
     forecasts.compile_all()
+
+
+def compile_loops() -> None:
+    """Compile the loops of policies, or load them from the cache."""
     policies.compile_all()
 
 
