@@ -1,4 +1,4 @@
-"""Which machines are woken for replicas that found no room."""
+"""Which machines are woken: for a need, for replicas that found no room, for jobs that wait."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greensched.model import BOOTING, OFF, SLEEPING
-from greensched.policies.machines import to_hold_pending
-from tests.snapshots import machine, service, snapshot
+from greensched.model import BOOTING, DRAINING, OFF, SLEEPING
+from greensched.policies.batch import wake_for_queue
+from greensched.policies.machines import to_hold_pending, to_wake
+from tests.snapshots import machine, service, snapshot, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,3 +60,24 @@ def test_sleepers_first_and_no_machine_twice() -> None:
     rows = [machine(state=OFF), machine(state=SLEEPING), machine(state=SLEEPING)]
     assert [1] == woken(rows, service(pending=1))
     assert [1, 2] == woken(rows, service(pending=1), service(pending=1))
+
+
+def test_fewest_first_machines_cover_a_need() -> None:
+    """Asleep comes before off and without GPUs before with; a need of GPUs takes only such."""
+    gpus = {"gpu_m": 2_000, "gpu_free_m": 2_000}
+    rows = [machine(state=SLEEPING, **gpus), machine(state=OFF), machine(state=SLEEPING)]
+    view, among = snapshot(rows).machines, np.ones(3, np.bool_)
+    assert [] == to_wake(view, among, 0, 0).tolist()
+    assert [2] == to_wake(view, among, 10_000, 1).tolist()
+    assert [1, 2] == to_wake(view, among, 1, 10_001).tolist()
+    assert [0, 1, 2] == to_wake(view, among, 90_000, 0).tolist()
+    assert [0] == to_wake(view, among, 90_000, 0, 1).tolist()
+
+
+def test_jobs_that_wait_too_long_get_back_what_drains() -> None:
+    """What drains with no place for an average job goes on draining, until nothing else helped."""
+    drains = machine(role="batch", state=DRAINING, batch_cpu_m=9_900)
+    rows = [drains, machine(role="batch", state=OFF), machine(role="batch", state=OFF)]
+    now, among = snapshot(rows, queue=waiting(1_000), now_ms=60_000), np.ones(3, np.bool_)
+    assert [1] == wake_for_queue(now, among, patience_ms=60_001).tolist()
+    assert [0, 1] == wake_for_queue(now, among, patience_ms=60_000).tolist()
