@@ -95,6 +95,9 @@ def test_a_trace_names_machines_types_and_sites(tmp_path: Path) -> None:
     found = plan("failures: {trace: f.csv}\n", tmp_path)
     assert [(1, 1.0, 1.0, 3.0), (3, 0.0, 0.0, 4.0), (4, 0.0, 0.0, 4.0)] == rows(found)
     assert ["f.csv"] == [source for source, _ in found.checksums]
+    assert ("f.csv: 5 outages recorded",) == found.findings
+    (tmp_path / "f.csv").write_text("\n".join(lines[:2]) + "\n", encoding="utf-8")
+    assert ("f.csv: 1 outage recorded",) == plan("failures: {trace: f.csv}\n", tmp_path).findings
 
 
 def test_a_trace_of_other_machines_is_refused(tmp_path: Path) -> None:

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 
 import greensched as gs
+from greensched.experiment.lent import Lent
 from greensched.experiment.partition import Partition
-from greensched.experiment.size import size
+from greensched.experiment.size import _planned, size
 from greensched.experiment.size_pools import pools_of, static_pools
+from greensched.experiment.size_search import Ask
+from greensched.experiment.tally import Tally
+from greensched.experiment.world import shared
 from greensched.model import NONE, ROLE_CODES, MachineType
 from greensched.power import Linear
 from greensched.report.sizing import remarks
@@ -97,3 +101,17 @@ def test_what_static_peak_gives_out_is_no_limit(tmp_path: Path) -> None:
     assert "no machine is left for batch" in document["findings"]
     said = "static-peak does not keep the objectives with its 3 machines: jobs wait too long"
     assert 1 == sum(text.startswith(said) for text in remarks(document))
+
+
+@pytest.mark.parametrize(("machines", "fewer"), [(8, False), (2, True)])
+def test_replicas_for_the_peak_begin_where_all_find_room(
+    tmp_path: Path, machines: int, *, fewer: bool
+) -> None:
+    """A fleet without room for static-peak's replicas begins with those for its first hour."""
+    scenario = gs.load(write_scenario(tmp_path), {"fleet.0.count": machines})
+    plan = _planned(Lent(shared(scenario)), None, Tally.of(None))
+    assert fewer == (plan.static.unplaced > 0)
+    begun = plan.task(scenario.policies, Ask(size=plan.pools.size)).replicas
+    assert begun is not None
+    assert plan.static.replicas is not None
+    assert fewer == bool((begun < plan.static.replicas).all())
