@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Two workers on two cores: a deadline for one example would measure the neighbour. The same
 # examples each time, so that a failure is found by who caused it.
 settings.register_profile(
-    "house", deadline=None, derandomize=True, database=None, max_examples=WHOLE // 6
+    "house", deadline=None, derandomize=True, database=None, max_examples=WHOLE // 3
 )
 settings.register_profile("whole", settings.get_profile("house"), max_examples=WHOLE)
 settings.register_profile("search", deadline=None, max_examples=10 * WHOLE)

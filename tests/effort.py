@@ -1,4 +1,4 @@
-"""How many examples a property is tried on: all of them in CI, a sixth in `make test`."""
+"""How many examples a property is tried on: all of them in CI, a third in `make test`."""
 
 from __future__ import annotations
 
