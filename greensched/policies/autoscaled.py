@@ -81,8 +81,7 @@ class Autoscaled:
         scale: tuple[Action, ...] = ()
         wanted, windows = self._wanted(snapshot, memory.hpa)
         if windows is not memory.hpa:
-            present = hpa.present(snapshot.services)
-            scale, lack = hpa.scaled(snapshot.services, present, frozen(wanted))
+            scale, lack = hpa.scaled(snapshot.services, frozen(wanted))
             wake = to_hold_pending(snapshot, machines.role != BATCH) if lack else NOTHING
             memory = AutoscaledMemory(hpa=windows)
         if snapshot.queue.jobs:

@@ -8,17 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from greensched.policies import hpa
-from greensched.policies.batch import to_rest, wake_for_queue
+from greensched.policies.batch import SPARE_SHARE, wake_for_queue
 from greensched.policies.kernels import machines as kernels
-from greensched.policies.machines import (
-    BATCH,
-    NOTHING,
-    ONLINE,
-    columns,
-    power_actions,
-    to_hold_pending,
-    to_wake,
-)
+from greensched.policies.kernels.waking import MARKS
+from greensched.policies.machines import NOTHING, ONLINE, columns, power_actions
 from greensched.policies.memory import changed, frozen
 from greensched.policies.settings import check
 
@@ -123,25 +116,18 @@ class ElasticReactive:
             jobs = wake_for_queue(snapshot, takes_jobs, patience_ms=self.patience_ms)
         if not free and self._is_settled(snapshot, memory):
             return power_actions(jobs, "on"), memory
-        present = hpa.present(snapshot.services)
-        wanted, news = self._wanted(snapshot, present, memory)
-        scale, lack = hpa.scaled(snapshot.services, present, frozen(wanted))
-        if not free and not lack:
-            return (*scale, *power_actions(jobs, "on")), changed(memory, **news)
-        table = np.empty((kernels.ROWS, len(snapshot.machines.state)), np.int64)
-        short, left = self._rooms(snapshot, present, wanted, table)
-        wake, sleep = _to_wake(snapshot, *short), NOTHING
+        wanted, news = self._wanted(snapshot, memory)
+        asked_ms = _asked(snapshot, memory)
+        scale, wake, leave, rest = self._fitted(snapshot, frozen(wanted), asked_ms, free=free)
         if free:
-            sleep, asked_ms = to_rest(snapshot, self.idle_ms), _asked(snapshot, memory)
-            leave = NOTHING if wake.size else self._freed(snapshot, *left, asked_ms, table)
             if leave.size:
-                sleep, asked_ms = np.concatenate([leave, sleep]), asked_ms.copy()
+                asked_ms = asked_ms.copy()
                 asked_ms[leave] = now
             news |= {"asked_ms": frozen(asked_ms), "freed_ms": now}
         return (
             *scale,
             *power_actions(np.concatenate([wake, jobs]) if jobs.size else wake, "on"),
-            *power_actions(sleep, "sleep", self.moves_max),
+            *power_actions(np.concatenate([leave, rest]), "sleep", self.moves_max),
         ), changed(memory, **news)
 
     def _is_settled(self, snapshot: Snapshot, memory: ElasticMemory) -> bool:
@@ -149,59 +135,43 @@ class ElasticReactive:
         return hpa.is_settled(snapshot, memory.hpa)
 
     def _wanted(
-        self, snapshot: Snapshot, present: IntArray, memory: ElasticMemory
+        self, snapshot: Snapshot, memory: ElasticMemory
     ) -> tuple[IntArray, dict[str, Any]]:
         """Return the replicas that each service is to have, and what is to be remembered."""
-        del present
         wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
         return wanted, {"hpa": windows}
 
-    def _rooms(
-        self, snapshot: Snapshot, present: IntArray, wanted: IntArray, table: IntArray
-    ) -> tuple[tuple[float, float, int], tuple[float, float, int]]:
-        """Write the room of machines; return what is short, and what sleep has to leave.
+    def _fitted(
+        self, snapshot: Snapshot, wanted: IntArray, asked_ms: IntArray, *, free: bool
+    ) -> tuple[tuple[Action, ...], IntArray, IntArray, IntArray]:
+        """Return what makes replicas as wanted, and the machines to wake, to empty and to rest.
 
-        Short of the reserve are CPU, memory and GPUs, with the replicas that are added. Sleep
-        leaves CPU and memory free, and so many machines empty at one time.
-        """
-        m, view = snapshot.machines, snapshot.services
-        cpu_m, memory_mib, gpu_m, least_cpu_m, least_mib, serving = kernels.rooms(
-            *(columns(m), m.surplus, present, wanted),
-            (view.replica_cpu_m, view.replica_memory_mib, view.replica_gpu_m),
-            *(self.reserve_machines, self.reserve_share, table),
-        )
-        drains = max(1, int(self.drains_share * serving))
-        return (cpu_m, memory_mib, gpu_m), (least_cpu_m, least_mib, drains)
-
-    def _freed(
-        self,
-        snapshot: Snapshot,
-        least_cpu_m: float,
-        least_mib: float,
-        drains: int,
-        asked_ms: IntArray,
-        table: IntArray,
-    ) -> IntArray:
-        """Return the machines to empty and put to sleep, those with the least reserved first.
-
-        Those that are idle, and those without jobs whose replicas may move: jobs would keep it
-        on, and what uses a GPU cannot move at all. Beyond the budget nothing moves, only so many
-        may be under way, and all that moves has to fit elsewhere.
+        The last two when it is time to `free` machines; `asked_ms`: as it is remembered.
         """
         m, view, now = snapshot.machines, snapshot.services, snapshot.now_ms
-        count, moves = kernels.to_free(
-            *(columns(m), m.surplus, least_cpu_m, least_mib, asked_ms),
-            *(now - self.idle_ms, now - self.retry_ms),
-            *(self.moves_max, drains, snapshot.queue.jobs, table),
+        rows, seen, sizes = np.empty(len(wanted), np.int64), columns(m), hpa.sizes(view)
+        table = np.empty((kernels.ROWS, len(asked_ms)), np.int64)
+        scaled, woken, freed, rested, closely = kernels.fit(
+            *(seen, m.surplus, hpa.counts(view), sizes, wanted, self._reserve),
+            (now - self.idle_ms, now - self.retry_ms, self.moves_max, snapshot.queue.jobs),
+            *(asked_ms, free, rows, np.empty((MARKS, len(asked_ms)), np.bool_), table),
         )
-        if moves:
+        if closely:
             replicas = snapshot.replicas
-            count = kernels.spare(
-                *(m.cpu_m, m.memory_mib, m.replicas, count, self.headroom),
-                *(replicas.machine, replicas.service),
-                *(view.replica_cpu_m, view.replica_memory_mib, table),
-            )
-        return table[kernels.FREED, :count]
+            places = replicas.machine, replicas.service
+            freed = kernels.spare(seen, freed, self.headroom, *places, sizes, table)
+        return (
+            hpa.scale(rows[:scaled], wanted),
+            table[kernels.WOKEN, :woken],
+            table[kernels.FREED, :freed],
+            table[kernels.RESTED, :rested],
+        )
+
+    @property
+    def _reserve(self) -> tuple[int, float, float, float, float]:
+        """Return what stays free, as `kernels.fit` takes it."""
+        shares = self.reserve_share, self.drains_share, self.headroom
+        return self.reserve_machines, *shares, SPARE_SHARE
 
     def _rule(self) -> hpa.HpaRule:
         return hpa.HpaRule(
@@ -213,19 +183,6 @@ class ElasticReactive:
             down_share=self.down_share,
             down_window_ms=self.down_window_ms,
         )
-
-
-def _to_wake(snapshot: Snapshot, cpu_m: float, memory_mib: float, gpu_m: int) -> IntArray:
-    """Return the machines to wake: for what is short of the reserve, and of room for replicas."""
-    pending = snapshot.services.pending.any()
-    if cpu_m <= 0 and memory_mib <= 0 and gpu_m <= 0 and not pending:
-        return NOTHING
-    m = snapshot.machines
-    serves = m.role != BATCH
-    wake = to_wake(m, serves, cpu_m, memory_mib)
-    if gpu_m > 0:
-        wake = np.concatenate([wake, to_wake(m, serves, 0, 0, gpu_m)])
-    return np.concatenate([wake, to_hold_pending(snapshot, serves)]) if pending else wake
 
 
 def _asked(snapshot: Snapshot, memory: ElasticMemory) -> IntArray:

@@ -123,7 +123,7 @@ class ElasticPredictive(ElasticReactive):
         )
 
     def _wanted(
-        self, snapshot: Snapshot, present: IntArray, memory: ElasticMemory
+        self, snapshot: Snapshot, memory: ElasticMemory
     ) -> tuple[IntArray, dict[str, Any]]:
         """Return the replicas that each service is to have, and what is to be remembered."""
         assert isinstance(memory, PredictiveMemory)
@@ -132,6 +132,7 @@ class ElasticPredictive(ElasticReactive):
             wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
             return wanted, {"hpa": windows}
         work_mc, now = self._worked(snapshot, memory), snapshot.now_ms
+        present = hpa.present(snapshot.services)
         plan, windows = memory.plan, memory.hpa
         if plan.made_ms == NONE or now - plan.made_ms >= self.plan_period_ms:
             plan = self._planned(snapshot, forecast, present, plan, work_mc)

@@ -23,6 +23,8 @@ NOBODY: BoolArray = frozen(np.empty(0, np.bool_))
 columns = attrgetter(
     "online", "starting", "pending", "replica_cpu_m", "replicas_min", "replicas_max"
 )
+counts = attrgetter("online", "starting", "pending")
+sizes = attrgetter("replica_cpu_m", "replica_memory_mib", "replica_gpu_m")
 
 
 class HpaRule(NamedTuple):
@@ -116,16 +118,18 @@ def _nothing(services: int) -> IntArray:
     return frozen(np.empty((0, services), np.int64))
 
 
-def scaled(
-    view: ServiceView, present: IntArray, wanted: IntArray
-) -> tuple[tuple[Scale, ...], bool]:
-    """Return one `Scale` of the services whose count is to change from those `present`, or none.
+def scaled(view: ServiceView, wanted: IntArray) -> tuple[tuple[Scale, ...], bool]:
+    """Return one `Scale` of the services whose count is to change to what is `wanted`, or none.
 
     And whether any service lacks replicas: wanted, or without room.
     """
-    rows = np.empty(len(present), np.int64)
-    count, lack = kernels.changes(present, wanted, view.pending, rows)
-    if not count:
-        return (), lack
-    rows = rows[:count]
-    return (Scale(services=frozen(rows), replicas=frozen(wanted.take(rows))),), lack
+    rows = np.empty(len(wanted), np.int64)
+    count, lack = kernels.changes(counts(view), wanted, rows)
+    return scale(rows[:count], wanted), lack
+
+
+def scale(rows: IntArray, wanted: IntArray) -> tuple[Scale, ...]:
+    """Return one `Scale` of the services `rows` to what is `wanted`, or none."""
+    if not rows.size:
+        return ()
+    return (Scale(services=frozen(rows), replicas=frozen(wanted.take(rows))),)

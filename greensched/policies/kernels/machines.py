@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, several, written
+from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, mixed, several, written
 from greensched.model import BOOTING, DRAINING, ON, OWN, ROLE_CODES
-from greensched.policies.kernels.resting import BATCH, COLUMNS, HOLDS, ONLINE, is_idle, sort
+from greensched.policies.kernels.resting import (
+    BATCH,
+    COLUMNS,
+    HOLDS,
+    ONLINE,
+    is_idle,
+    rest,
+    sort,
+)
+from greensched.policies.kernels.services import note_changes
+from greensched.policies.kernels.waking import wake_to_serve
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, IntArray
 
     Columns = tuple[IntArray, ...]
+    Counts = tuple[IntArray, IntArray, IntArray]  # replicas that serve, start, found no room
+    Sizes = tuple[IntArray, IntArray, IntArray]  # CPU, memory and GPUs of one replica
 
 ANY = ROLE_CODES["any"]
 RESERVE_TO_SLEEP = 1.25  # sleep leaves a quarter more free than wakes a machine: no flapping
-# Rows of the table that is written: the room of each machine that serves (-1: it does not), the
-# machines to empty, and what sorting takes.
-ROOM, ROOM_MIB, FREED, KEYS, SCRATCH = range(5)
-ROWS = 5
+# Rows of the table that is written: machines to wake, to empty and to rest; the room of each that
+# serves (-1: it does not), and what sorting takes.
+WOKEN, FREED, RESTED, ROOM, ROOM_MIB, KEYS, SCRATCH = range(7)
+ROWS = 7
 
 
 @inner
@@ -32,18 +44,18 @@ def _room(whole: bool, cpu_m: int, online_cpu_m: int, batch_cpu_m: int) -> int:
 
 @inner
 def _added(
-    present: IntArray,
+    counts: Counts,
     wanted: IntArray,
-    sizes: tuple[IntArray, IntArray, IntArray],
+    sizes: Sizes,
     all_too: bool,
 ) -> tuple[int, int, int]:
     """Return what replicas that are added reserve: CPU and memory, those with GPUs if `all_too`.
 
-    And their GPUs; `sizes`: CPU, memory and GPUs of one.
+    And their GPUs.
     """
     cpu_m = memory_mib = gpu_m = 0
     for s in range(len(wanted)):
-        added = max(wanted[s] - present[s], 0)
+        added = max(wanted[s] - (counts[0][s] + counts[1][s] + counts[2][s]), 0)
         gpu_m += added * sizes[2][s]
         if all_too or sizes[2][s] == 0:
             cpu_m += added * sizes[0][s]
@@ -51,21 +63,21 @@ def _added(
     return cpu_m, memory_mib, gpu_m
 
 
-@entry
-def rooms(
+@inner
+def _rooms(
     columns: Columns,
     surplus: BoolArray,
-    present: IntArray,
+    counts: Counts,
     wanted: IntArray,
-    sizes: tuple[IntArray, IntArray, IntArray],
+    sizes: Sizes,
     reserve_machines: int,
     reserve_share: float,
     table: IntArray,
-) -> tuple[float, float, int, float, float, int]:
+) -> tuple[tuple[float, float, int], tuple[float, float], int]:
     """Write the room for replicas of each machine that serves into the table.
 
     Return the CPU, memory and GPUs that are short of the reserve with the replicas that are added,
-    the CPU and memory that sleep leaves free, and how many machines serve. See `ElasticReactive`.
+    the CPU and memory that sleep leaves free, and how many machines serve.
     """
     state, role, lending, cpu_m, memory_mib, _, online_cpu_m, online_memory_mib = columns[:8]
     batch_cpu_m, batch_memory_mib, gpu_free_m, replicas = columns[8:12]
@@ -93,16 +105,13 @@ def rooms(
         room_gpu_m += gpu_free_m[m]
     least = max(reserve_share, reserve_machines / max(1, serving))
     reserve_cpu_m, reserve_mib = least * serving_cpu_m, least * serving_mib
-    more_cpu_m, more_mib, more_gpu_m = _added(present, wanted, sizes, False)
-    all_cpu_m, all_mib, _ = _added(present, wanted, sizes, True)
-    return (
-        reserve_cpu_m + more_cpu_m - room_cpu_m - booting_cpu_m,
-        reserve_mib + more_mib - room_mib - booting_mib,
-        more_gpu_m - room_gpu_m,
-        RESERVE_TO_SLEEP * reserve_cpu_m + all_cpu_m,
-        RESERVE_TO_SLEEP * reserve_mib + all_mib,
-        serving,
-    )
+    more_cpu_m, more_mib, more_gpu_m = _added(counts, wanted, sizes, False)
+    all_cpu_m, all_mib, _ = _added(counts, wanted, sizes, True)
+    short_cpu_m = reserve_cpu_m + more_cpu_m - room_cpu_m - booting_cpu_m
+    short_mib = reserve_mib + more_mib - room_mib - booting_mib
+    least_cpu_m = RESERVE_TO_SLEEP * reserve_cpu_m + all_cpu_m
+    least_mib = RESERVE_TO_SLEEP * reserve_mib + all_mib
+    return (short_cpu_m, short_mib, more_gpu_m - room_gpu_m), (least_cpu_m, least_mib), serving
 
 
 @inner
@@ -118,24 +127,24 @@ def _enough(rows: IntArray, count: int, room: IntArray, used: IntArray, least: f
     return count
 
 
-@entry
-def to_free(
+@inner
+def _free(
     columns: Columns,
     surplus: BoolArray,
-    least_cpu_m: float,
-    least_memory_mib: float,
+    least: tuple[float, float],
     asked_ms: IntArray,
-    idle_since_ms: int,
-    asked_before_ms: int,
+    before_ms: tuple[int, int],
     moves_max: int,
     drains_max: int,
     queue_jobs: int,
     table: IntArray,
-) -> tuple[int, bool]:
+) -> int:
     """Write the machines to empty into table[FREED], those with the least reserved first.
 
-    Return how many, while the rest keeps so much CPU and memory free after the moves, and whether
-    replicas have to move. See `ElasticReactive._freed`.
+    Those that are idle, and those without jobs whose replicas may move: jobs would keep it on, and
+    what uses a GPU cannot move at all; `before_ms`: since when idle, and when last asked. Return
+    how many: beyond the budget nothing moves, only so many may be under way, and the rest keeps
+    the `least` CPU and memory free after the moves.
     """
     state, role, gpu_m, online_cpu_m, online_mib = columns[0], columns[1], *columns[5:8]
     batch_cpu_m, gpu_free_m, replicas, jobs = columns[8], columns[10], columns[11], columns[12]
@@ -148,11 +157,11 @@ def to_free(
             continue
         if replicas[m] == 0:
             # an empty one may be for the jobs that wait
-            leaves = is_idle(columns, surplus, m, idle_since_ms)
+            leaves = is_idle(columns, surplus, m, before_ms[0])
             leaves = leaves and (queue_jobs == 0 or role[m] == ONLINE)
             empties += leaves
         else:
-            leaves = replicas[m] <= moves_max and asked_ms[m] <= asked_before_ms
+            leaves = replicas[m] <= moves_max and asked_ms[m] <= before_ms[1]
             leaves = leaves and gpu_free_m[m] == gpu_m[m]
         if leaves:
             keys[m] = online_cpu_m[m] + batch_cpu_m[m] + (HOLDS if replicas[m] > 0 else 0)
@@ -165,22 +174,25 @@ def to_free(
         if moves > moves_max:
             break
         may += 1
-    may = _enough(rows, may, table[ROOM], online_cpu_m, least_cpu_m)
-    may = _enough(rows, may, table[ROOM_MIB], online_mib, least_memory_mib)
-    return may, may > 0 and replicas[rows[may - 1]] > 0  # those that are empty come first
+    may = _enough(rows, may, table[ROOM], online_cpu_m, least[0])
+    return _enough(rows, may, table[ROOM_MIB], online_mib, least[1])
 
 
-@entry
-def spare(
-    cpu_m: IntArray,
-    memory_mib: IntArray,
-    replicas: IntArray,
+@inner
+def _places(cpu_m: float, memory_mib: float, each_cpu_m: int, each_memory_mib: int) -> int:
+    """Return how many of the largest replica a machine has room for."""
+    if cpu_m < 0 or memory_mib < 0:
+        return 0
+    return min(int(cpu_m // each_cpu_m), int(memory_mib // each_memory_mib))
+
+
+@inner
+def _spare(
+    columns: Columns,
     count: int,
     headroom: float,
-    on_machine: IntArray,
-    of_service: IntArray,
-    replica_cpu_m: IntArray,
-    replica_memory_mib: IntArray,
+    most_cpu_m: int,
+    most_memory_mib: int,
     table: IntArray,
 ) -> int:
     """Return how many of the first of table[FREED] may go, their replicas fitting elsewhere.
@@ -188,15 +200,8 @@ def spare(
     Room is counted in places for the largest replica that may have to move, `headroom` of each
     machine left free, so that enough places means that every replica fits, whatever the order.
     """
+    cpu_m, memory_mib, replicas = columns[3], columns[4], columns[11]
     rows, places = table[FREED], table[SCRATCH]
-    places[:] = 0
-    for i in range(count):
-        places[rows[i]] = 1
-    most_cpu_m = most_memory_mib = 1
-    for r in range(len(on_machine)):
-        if places[on_machine[r]]:
-            most_cpu_m = max(most_cpu_m, replica_cpu_m[of_service[r]])
-            most_memory_mib = max(most_memory_mib, replica_memory_mib[of_service[r]])
     left = 0
     for m in range(len(cpu_m)):
         if table[ROOM, m] >= 0:
@@ -217,18 +222,100 @@ def spare(
 
 
 @inner
-def _places(cpu_m: float, memory_mib: float, each_cpu_m: int, each_memory_mib: int) -> int:
-    """Return how many of the largest replica a machine has room for."""
-    if cpu_m < 0 or memory_mib < 0:
-        return 0
-    return min(int(cpu_m // each_cpu_m), int(memory_mib // each_memory_mib))
+def _all_fit(columns: Columns, freed: int, headroom: float, sizes: Sizes, table: IntArray) -> bool:
+    """Say whether whatever moves fits elsewhere, were it as large as the largest replica."""
+    most_cpu_m = most_mib = 1
+    if freed == 0 or columns[11][table[FREED, freed - 1]] == 0:  # empty ones come first
+        return True
+    for s in range(len(sizes[0])):
+        most_cpu_m, most_mib = max(most_cpu_m, sizes[0][s]), max(most_mib, sizes[1][s])
+    return _spare(columns, freed, headroom, most_cpu_m, most_mib, table) == freed
+
+
+@entry
+def fit(
+    columns: Columns,
+    surplus: BoolArray,
+    counts: Counts,
+    sizes: Sizes,
+    wanted: IntArray,
+    reserve: tuple[int, float, float, float, float],
+    limits: tuple[int, int, int, int],
+    asked_ms: IntArray,
+    free: bool,
+    scaled: IntArray,
+    marks: BoolArray,
+    table: IntArray,
+) -> tuple[int, int, int, int, bool]:
+    """Fit replicas and machines to what is `wanted`: see `ElasticReactive`.
+
+    `reserve`: machines and share of what is on, share of it that may empty at one time, headroom,
+    room kept for jobs; `limits`: instants since when machines are idle and when they were asked
+    to empty, moves, jobs that wait. Written: the services that are `scaled`, and machines to
+    wake, to empty and to rest (if `free`) into the table. Return how many of each, and whether
+    those to empty have to be looked at closely (`spare`).
+    """
+    least_machines, share, drains_share, headroom, spare_share = reserve
+    idle_since_ms, asked_before_ms, moves_max, queue_jobs = limits
+    changes, lacks, waits = note_changes(counts, wanted, scaled)
+    woken = freed = rested = 0
+    if not free and not lacks:
+        return changes, woken, freed, rested, False
+    short, least, serving = _rooms(
+        columns, surplus, counts, wanted, sizes, least_machines, share, table
+    )
+    if waits or short[0] > 0 or short[1] > 0 or short[2] > 0:
+        woken = wake_to_serve(columns, surplus, short, counts[2], sizes, marks, table[WOKEN])
+    if free and woken == 0:
+        freed = _free(
+            columns,
+            surplus,
+            least,
+            asked_ms,
+            (idle_since_ms, asked_before_ms),
+            moves_max,
+            max(1, int(drains_share * serving)),
+            queue_jobs,
+            table,
+        )
+    if free and queue_jobs == 0:
+        rows, scratch = table[RESTED], table[KEYS]
+        none = (0.0, 0.0)
+        rested = rest(columns, surplus, idle_since_ms, none, spare_share, 0.0, rows, scratch)
+    return changes, woken, freed, rested, not _all_fit(columns, freed, headroom, sizes, table)
+
+
+@entry
+def spare(
+    columns: Columns,
+    count: int,
+    headroom: float,
+    on_machine: IntArray,
+    of_service: IntArray,
+    sizes: Sizes,
+    table: IntArray,
+) -> int:
+    """Return how many of the first of table[FREED] may go; replicas are as large as they are.
+
+    See `_spare`.
+    """
+    rows, leaves = table[FREED], table[SCRATCH]
+    leaves[:] = 0
+    for i in range(count):
+        leaves[rows[i]] = 1
+    most_cpu_m = most_mib = 1
+    for r in range(len(on_machine)):
+        if leaves[on_machine[r]]:
+            most_cpu_m = max(most_cpu_m, sizes[0][of_service[r]])
+            most_mib = max(most_mib, sizes[1][of_service[r]])
+    return _spare(columns, count, headroom, most_cpu_m, most_mib, table)
 
 
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     kept, made, table = given(WHOLE), written(WHOLE), written(WHOLE, 2)
-    columns, sizes = several(kept, len(COLUMNS)), several(kept, 3)
-    flags = given(FLAG)
-    rooms.compile((columns, flags, made, kept, sizes, WHOLE, REAL, table))
-    to_free.compile((columns, flags, REAL, REAL, kept, *5 * (WHOLE,), table))
-    spare.compile((*3 * (kept,), WHOLE, REAL, *4 * (kept,), table))
+    columns, three = several(kept, len(COLUMNS)), several(kept, 3)
+    reserve, limits = mixed(WHOLE, *4 * (REAL,)), several(WHOLE, 4)
+    seen = (columns, given(FLAG), three, three, kept)
+    fit.compile((*seen, reserve, limits, kept, FLAG, made, written(FLAG, 2), table))
+    spare.compile((columns, WHOLE, REAL, kept, kept, three, table))

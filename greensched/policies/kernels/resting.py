@@ -78,21 +78,18 @@ def idle(columns: Columns, surplus: BoolArray, before_ms: int, rows: IntArray) -
     return count
 
 
-@entry
-def to_rest(
+@inner
+def rest(
     columns: Columns,
     surplus: BoolArray,
     before_ms: int,
     room: tuple[float, float],
     spare_share: float,
     rest_below: float,
-    table: IntArray,
+    rows: IntArray,
+    scratch: IntArray,
 ) -> int:
-    """Write the machines for batch to put to sleep into table[0] and count them.
-
-    See `batch.to_rest`.
-    """
-    rows = table[0]
+    """Write the machines for batch to put to sleep and count them, see `batch.to_rest`."""
     state, role, lending, cpu_m, memory_mib = columns[:5]
     batch_cpu_m, batch_mib, jobs = columns[8], columns[9], columns[12]
     drains = room[0] > 0 and room[1] > 0
@@ -113,7 +110,7 @@ def to_rest(
         if is_idle(columns, surplus, m, before_ms) or (drains and light and jobs[m] > 0):
             rows[count] = m
             count += 1
-    sort(rows, batch_cpu_m, count, table[1])
+    sort(rows, batch_cpu_m, count, scratch)
     for i in range(count):
         m = rows[i]
         left_cpu_m -= cpu_m[m] - batch_cpu_m[m]
@@ -121,6 +118,20 @@ def to_rest(
         if left_cpu_m < spare_share * used_cpu_m or left_mib < spare_share * used_mib:
             return i
     return count
+
+
+@entry
+def to_rest(
+    columns: Columns,
+    surplus: BoolArray,
+    before_ms: int,
+    room: tuple[float, float],
+    spare_share: float,
+    rest_below: float,
+    table: IntArray,
+) -> int:
+    """Write the machines for batch to put to sleep into table[0] and count them, see `rest`."""
+    return rest(columns, surplus, before_ms, room, spare_share, rest_below, table[0], table[1])
 
 
 @entry

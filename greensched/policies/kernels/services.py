@@ -308,20 +308,32 @@ def keep(
         counts[rows, s] = present[s]
 
 
-@entry
-def changes(
-    present: IntArray, wanted: IntArray, pending: IntArray, rows: IntArray
-) -> tuple[int, bool]:
+@inner
+def note_changes(
+    counts: tuple[IntArray, IntArray, IntArray], wanted: IntArray, rows: IntArray
+) -> tuple[int, bool, bool]:
     """Write the services whose replicas change, and count them; say whether any lack some.
 
-    That is more than there are, or one that found no room.
+    That is more than there are, or one that found no room; whether any found none is said last.
     """
-    count, lack = 0, False
-    for s in range(len(present)):
-        lack = lack or wanted[s] > present[s] or pending[s] > 0
-        if wanted[s] != present[s]:
+    online, starting, pending = counts
+    count, lack, waits = 0, False, False
+    for s in range(len(online)):
+        present = online[s] + starting[s] + pending[s]
+        waits = waits or pending[s] > 0
+        lack = lack or wanted[s] > present
+        if wanted[s] != present:
             rows[count] = s
             count += 1
+    return count, lack or waits, waits
+
+
+@entry
+def changes(
+    counts: tuple[IntArray, IntArray, IntArray], wanted: IntArray, rows: IntArray
+) -> tuple[int, bool]:
+    """Write the services whose replicas change, see `note_changes`."""
+    count, lack, _ = note_changes(counts, wanted, rows)
     return count, lack
 
 
@@ -339,4 +351,4 @@ def compile_all() -> None:
     table, counts = given(REAL, 2), written(WHOLE, 2)
     cover.compile((table, kept, kept, real, table, table, counts))
     keep.compile((made, rows, REAL, rows, made, counts))
-    changes.compile((made, kept, kept, made))
+    changes.compile((several(kept, 3), kept, made))

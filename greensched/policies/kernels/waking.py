@@ -138,6 +138,31 @@ def to_wake(
 
 
 @inner
+def wake_to_serve(
+    columns: Columns,
+    surplus: BoolArray,
+    short: tuple[float, float, int],
+    pending: IntArray,
+    sizes: tuple[IntArray, IntArray, IntArray],
+    marks: BoolArray,
+    rows: IntArray,
+) -> int:
+    """Write the machines for services to wake and count them.
+
+    For the CPU, memory and GPUs that are `short`, and for replicas without room.
+    """
+    role = columns[1]
+    for m in range(len(surplus)):
+        marks[SOME, m] = role[m] != BATCH
+    _begin(columns, surplus, marks[SOME], marks)
+    _wake(columns, marks[ABLE], short[0], short[1], 0.0, marks[WOKEN])
+    if short[2] > 0:
+        _wake(columns, marks[ABLE], 0.0, 0.0, float(short[2]), marks[WOKEN])
+    _wake_for_pending(columns, marks[ABLE], pending, sizes, marks[WOKEN])
+    return _written(marks[WOKEN], rows)
+
+
+@inner
 def _one_of_each_type(columns: Columns, types: IntArray, marks: BoolArray) -> None:
     """Mark the first machine of each type that is able and rests."""
     state = columns[0]
