@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -186,14 +187,15 @@ class Forecast:
         past_ms, until_ms = now_ms - recent.at_ms, now_ms + period_ms
         assert past_ms >= 0
         self._assert_predicts()
-        hits, tries = recent.hits.copy(), recent.tries.copy()
+        hits, tries = np.empty_like(recent.hits), np.empty_like(recent.tries)
         table = np.empty((kernels.ROWS, len(self.mean_cpu_m)))
         found = kernels.observe(
             *(self.week_cpu_m, self.hours.nodes, (recent.at_ms, now_ms, until_ms)),
-            frozen(load_cpu_m.astype(np.float64)),
-            *(self.mean_cpu_m, self.floor_cpu_m, self.excess[EACH, column(quantile)]),
+            np.array(load_cpu_m, np.float64),
+            *(self.mean_cpu_m, self.floor_cpu_m, self.excess, column(quantile)),
             *(level.kept(past_ms), recent.promised),
             (recent.sums_cpu_m, recent.level_factor, recent.promised_cpu_m),
+            (recent.hits, recent.tries),
             *(hits, tries, table),
         )
         if not found:
@@ -266,7 +268,7 @@ class Forecast:
             *(self.week_cpu_m, self.hours.nodes, recent.at_ms),
             np.array(times_ms, np.int64),
             *(recent.level_factor, self.mean_cpu_m, self.floor_cpu_m),
-            self.excess[WHOLE if whole else EACH, column(quantile)],
+            *(self.excess, WHOLE if whole else EACH, column(quantile)),
             bands_cpu_m,
         )
         if not found:
@@ -274,6 +276,7 @@ class Forecast:
         return frozen(bands_cpu_m)
 
 
+@cache
 def column(quantile: float) -> int:
     """Return the column of the smallest calibrated quantile that is not below `quantile`."""
     if not QUANTILES[0] <= quantile <= QUANTILES[-1]:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, mixed, several, written
-from greensched.forecast.bands import LEADS_MS
+from greensched.forecast.bands import EACH, LEADS_MS
 from greensched.forecast.level import (
     FACTOR_MAX,
     FACTOR_MIN,
@@ -99,11 +99,13 @@ def highest(
     mean_cpu_m: FloatArray,
     floor_cpu_m: FloatArray,
     excess: FloatArray,
+    whole: int,
+    column: int,
     bands_cpu_m: FloatArray,
 ) -> bool:
     """Write the largest upper forecasts [T, S] from the first of `times_ms` until each later one.
 
-    Return whether `nodes` reach that far.
+    `whole`, `column`: which of `excess` counts. Return whether `nodes` reach that far.
     """
     for t in range(len(bands_cpu_m)):
         band = bands_cpu_m[t]
@@ -118,7 +120,7 @@ def highest(
             factor,
             mean_cpu_m,
             floor_cpu_m,
-            excess,
+            excess[whole, column],
             band,
         ):
             return False
@@ -188,20 +190,26 @@ def observe(
     mean_cpu_m: FloatArray,
     floor_cpu_m: FloatArray,
     excess: FloatArray,
+    column: int,
     keep: tuple[float, float],
     promised: bool,
     recent: tuple[FloatArray, FloatArray, FloatArray],
+    counted: tuple[IntArray, IntArray],
     hits: IntArray,
     tries: IntArray,
     table: FloatArray,
 ) -> bool:
     """Write what is recent after a load: sums and levels, the promise kept or not, and the next.
 
-    `times_ms`: of `recent` (its sums, levels and promise), of now, and until when is promised.
-    `hits` and `tries` are given as they were. Return whether `nodes` reach that far.
+    `times_ms`: of `recent` (its sums, levels and promise) and of what had been `counted`, of now,
+    and until when is promised. Return whether `nodes` reach that far.
     """
     at_ms, now_ms, until_ms = times_ms
     old_sums, old_factor, promised_cpu_m = recent
+    for hour in range(len(tries)):
+        tries[hour] = counted[1][hour]
+        for s in range(len(load_cpu_m)):
+            hits[hour, s] = counted[0][hour, s]
     sums, factor, band_cpu_m = table[:FACTOR], table[FACTOR:BAND], table[BAND]
     for s in range(len(load_cpu_m)):
         band_cpu_m[s] = 0.0
@@ -240,7 +248,7 @@ def observe(
         factor,
         mean_cpu_m,
         floor_cpu_m,
-        excess,
+        excess[EACH, column],
         band_cpu_m,
     )
 
@@ -264,9 +272,11 @@ def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     real, table, nodes = given(REAL), given(REAL, 2), given(WHOLE, 2)
     made, kept, counts = written(REAL, 2), given(WHOLE), written(WHOLE, 2)
-    bands = (table, real, real, table)
+    excess = given(REAL, 4)
+    bands = (table, real, real, excess, WHOLE, WHOLE)
     highest.compile((table, nodes, WHOLE, written(WHOLE), *bands, made))
-    recent = mixed(table, table, real)
-    fitted = (table, nodes, several(WHOLE, 3), real, real, real, table)
-    observe.compile((*fitted, several(REAL, 2), FLAG, recent, counts, written(WHOLE), made))
+    recent, counted = mixed(table, table, real), mixed(nodes, kept)
+    fitted = (table, nodes, several(WHOLE, 3), written(REAL), real, real, excess, WHOLE)
+    told = (counts, written(WHOLE), made)
+    observe.compile((*fitted, several(REAL, 2), FLAG, recent, counted, *told))
     trust.compile((nodes, kept, WHOLE, REAL, written(FLAG)))

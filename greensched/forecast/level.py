@@ -11,6 +11,7 @@ the fast one, floor included. Levels are float64[2, S]: slow, fast.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -37,6 +38,7 @@ def levels(sums: FloatArray) -> FloatArray:
     return np.minimum(ratio, FACTOR_MAX, out=ratio)
 
 
+@lru_cache
 def kept(period_ms: int) -> tuple[float, float]:
     """Return how much of the slow and of the fast sums is left after `period_ms`."""
     return 0.5 ** (period_ms / SLOW_HALF_LIFE_MS), 0.5 ** (period_ms / FAST_HALF_LIFE_MS)

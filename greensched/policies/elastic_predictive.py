@@ -131,15 +131,14 @@ class ElasticPredictive(ElasticReactive):
         if forecast is None or not forecast.predicts or snapshot.period_ms == 0:
             wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
             return wanted, {"hpa": windows}
-        work_mc, now = self._worked(snapshot, memory), snapshot.now_ms
-        present = hpa.present(snapshot.services)
-        plan, windows = memory.plan, memory.hpa
+        load_cpu_m, work_mc = self._seen(snapshot, memory)
+        now, plan, windows = snapshot.now_ms, memory.plan, memory.hpa
         if plan.made_ms == NONE or now - plan.made_ms >= self.plan_period_ms:
-            plan = self._planned(snapshot, forecast, present, plan, work_mc)
+            plan = self._planned(snapshot, forecast, plan, work_mc)
             if plan.trusted.tobytes() != memory.plan.trusted.tobytes():
                 windows = hpa.unsettled(snapshot, windows)  # others follow the reactive rule
-            work_mc = np.zeros(len(work_mc))
-        wanted = self._followed(snapshot, present, plan)
+            work_mc = frozen(np.zeros(len(work_mc)))
+        wanted = self._followed(snapshot, plan)
         if not all(plan.trusted.tolist()):
             rule = self._rule()
             reactive, windows = hpa.wanted_replicas(snapshot, windows, rule, plan.trusted)
@@ -148,28 +147,30 @@ class ElasticPredictive(ElasticReactive):
             "hpa": windows,
             "plan": plan,
             "seen_ms": now,
-            "load_cpu_m": frozen(snapshot.services.load_cpu_m.copy()),
+            "load_cpu_m": load_cpu_m,
             "wanted": frozen(wanted),
-            "work_mc": frozen(work_mc),
+            "work_mc": work_mc,
         }
 
-    def _worked(self, snapshot: Snapshot, memory: PredictiveMemory) -> FloatArray:
-        """Return load x time since the plan; wakes that were settled had the load seen before."""
+    def _seen(self, snapshot: Snapshot, memory: PredictiveMemory) -> FloatArray:
+        """Return the load, and load x time since the plan [2, S].
+
+        Wakes that were settled had the load seen before.
+        """
         load_cpu_m, period_ms = snapshot.services.load_cpu_m, snapshot.period_ms
         assert len(memory.work_mc) in {0, len(load_cpu_m)}
         quiet_ms = snapshot.now_ms - period_ms - memory.seen_ms
-        work_mc = np.empty(len(load_cpu_m))
+        seen = np.empty((2, len(load_cpu_m)))
         kernels.add_work(
             *(load_cpu_m, float(period_ms), memory.load_cpu_m, float(quiet_ms)),
-            *(memory.work_mc, work_mc),
+            *(memory.work_mc, seen),
         )
-        return work_mc
+        return frozen(seen)
 
     def _planned(
         self,
         snapshot: Snapshot,
         forecast: Forecaster,
-        present: IntArray,
         before: Plan,
         work_mc: FloatArray,
     ) -> Plan:
@@ -190,28 +191,30 @@ class ElasticPredictive(ElasticReactive):
         soon_ms = now + self.plan_period_ms + self.lead_ms + startup_ms
         later_ms = max(soon_ms, now + self.plan_period_ms + self.hold_ms)
         upper = frozen(forecast.upto(recent, (soon_ms, later_ms), self.quantile))
-        needed = self._staffing.replicas(view, upper)
-        known = len(before.counts) if before.counts.shape[1] == len(present) else 0
+        known, services = before.counts.shape
+        known = known if services == len(view.online) else 0
         rows = min(known, math.ceil(self.down_window_ms / self.plan_period_ms))
-        kept = np.empty(len(present), np.int64)
-        counts = np.empty((rows + 1, len(present)), np.int64)
-        kernels.keep(present, needed, self.gray_share, before.counts, kept, counts)
+        table = np.empty((kernels.PLANNED + rows + 1, len(view.online)), np.int64)
+        for tables in self._staffing.tables(view):
+            plan = upper, hpa.columns(view), self.gray_share, before.counts
+            if kernels.plan(*plan, *tables, table):
+                break
+        frozen(table)  # and with it its parts
         return Plan(
             made_ms=now,
             recent=recent,
             trusted=frozen(recent.trusted(self.coverage_min)),
-            up=needed[0],
-            down=frozen(kept),
-            counts=frozen(counts),
+            up=table[0],
+            down=table[1],
+            counts=table[kernels.PLANNED :],
         )
 
-    def _followed(self, snapshot: Snapshot, present: IntArray, plan: Plan) -> IntArray:
+    def _followed(self, snapshot: Snapshot, plan: Plan) -> IntArray:
         """Return what plan and load of now ask for, within limits and steps."""
         view = snapshot.services
         wanted = np.empty(len(view.online), np.int64)
         kernels.follow(
-            *(view.load_cpu_m, present, view.replica_cpu_m, view.replicas_min, view.replicas_max),
-            *(plan.up, plan.down, plan.counts),
+            *(view.load_cpu_m, hpa.columns(view), plan.up, plan.down, plan.counts),
             *(self.max_utilisation, self.down_share, wanted),
         )
         return wanted

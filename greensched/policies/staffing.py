@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -12,8 +12,11 @@ from greensched.policies.kernels import services as kernels
 from greensched.policies.memory import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from greensched.model import FloatArray, IntArray, ServiceView
 
+Tables: TypeAlias = "tuple[IntArray, FloatArray, FloatArray, FloatArray]"
 CORES_FIRST = 512  # tables reach further where a load asks for it
 CORES_MAX = 100_000
 
@@ -32,17 +35,24 @@ class Staffing:
         For loads [T, services].
         """
         needed = np.empty(loads_cpu_m.shape, np.int64)
-        if not needed.size:
-            return frozen(needed)
+        for tables in self.tables(view):
+            if kernels.cover(loads_cpu_m, view.replica_cpu_m, *tables, needed):
+                break
+        return frozen(needed)
+
+    def tables(self, view: ServiceView) -> Iterator[Tables]:
+        """Return the tables of `kernels.cover` for services, each reaching further than before.
+
+        None where there are no services.
+        """
+        if not len(view.service_time_ms):
+            return
         times_ms, cores_max = view.service_time_ms.tobytes(), CORES_FIRST
-        while True:
-            tables = _tables(
-                times_ms, self.wait_ms, self.wait_share, self.max_utilisation, cores_max
-            )
-            reaches = kernels.cover(loads_cpu_m, view.replica_cpu_m, *tables, needed)
-            if reaches or cores_max >= CORES_MAX:
-                return frozen(needed)
+        limits = self.wait_ms, self.wait_share, self.max_utilisation
+        yield _tables(times_ms, *limits, cores_max)
+        while cores_max < CORES_MAX:
             cores_max *= 2
+            yield _tables(times_ms, *limits, cores_max)
 
 
 @cache
@@ -69,7 +79,7 @@ def _tables(
     wait_share: float,
     max_utilisation: float,
     cores_max: int,
-) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+) -> Tables:
     """Return each service's row [S], cores [P], and load held and utilisation there [rows, P].
 
     `times_ms`: of the services, float64 as bytes.

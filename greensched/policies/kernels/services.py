@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ROUNDING = 1e-9  # so that 3.0000000001 replicas are three
 PRECISION = 1e-4  # of utilisations
 NEVER_MS = 1 << 62
+PLANNED = 2  # rows of a plan's table before those of counts: needed soon, kept until later
 
 _tail: Any = inner(wait_tail)
 
@@ -105,7 +106,7 @@ def follow_rule(
 ) -> tuple[int, int, int]:
     """Write what the HPA's rule wants, and what it remembers, see `hpa.wanted_replicas`.
 
-    `services`: as `hpa.COLUMNS` has them. `before`: rows of recommendations and of replicas, seen
+    `services`: as `hpa.columns` has them. `before`: rows of recommendations and of replicas, seen
     until `times_ms`. They are followed by the row of now in `table` [2, rows, services], and its
     time, unless it is like the last one. Return the first row and the end of what is remembered,
     and until when nothing changes (`NONE`: something does), `others` left aside (none: all count).
@@ -173,10 +174,15 @@ def add_work(
     load_before_cpu_m: FloatArray,
     quiet_ms: float,
     work_before_mc: FloatArray,
-    work_mc: FloatArray,
+    seen: FloatArray,
 ) -> None:
-    """Write load x time: of the last period, of the quiet wakes before it, and of before those."""
+    """Write the load, and load x time [2, S]: of the last period, and of all before it.
+
+    That is of the quiet wakes before that period, and of before those.
+    """
+    work_mc = seen[1]
     for s in range(len(load_cpu_m)):
+        seen[0, s] = load_cpu_m[s]
         work_mc[s] = load_cpu_m[s] * period_ms
         if len(work_before_mc) > 0:
             if quiet_ms > 0:
@@ -187,10 +193,7 @@ def add_work(
 @entry
 def follow(
     load_cpu_m: FloatArray,
-    present: IntArray,
-    replica_cpu_m: IntArray,
-    least: IntArray,
-    most: IntArray,
+    services: tuple[IntArray, ...],
     up: IntArray,
     down: IntArray,
     counts: IntArray,
@@ -200,16 +203,19 @@ def follow(
 ) -> None:
     """Write what plan and load of now ask for, within limits and steps.
 
-    `up`, `down`: replicas by the plan; `counts` [rows, services]: those of before.
+    `services`: as `hpa.columns` has them; `up`, `down`: replicas by the plan; `counts` [rows,
+    services]: those of before.
     """
-    for s in range(len(present)):
+    online, starting, pending, replica_cpu_m, least, most = services
+    for s in range(len(online)):
+        present = online[s] + starting[s] + pending[s]
         each = max(replica_cpu_m[s], 1) * max_utilisation
         now = _replicas(load_cpu_m[s] / each)
         before = counts[0, s]
         for row in range(1, len(counts)):
             before = max(before, counts[row, s])
         floor = _replicas(before * (1 - down_share))
-        kept = min(present[s], max(down[s], now, floor))
+        kept = min(present, max(down[s], now, floor))
         wanted[s] = min(max(up[s], now, kept, least[s]), most[s])
 
 
@@ -254,6 +260,35 @@ def _held(room: float, cores: FloatArray, most: FloatArray) -> float:
     return min(room, whole) * _between(whole, cores, most)
 
 
+@inner
+def _cover(
+    loads_cpu_m: FloatArray,
+    replica_cpu_m: IntArray,
+    row: IntArray,
+    cores: FloatArray,
+    held: FloatArray,
+    most: FloatArray,
+    needed: IntArray,
+) -> bool:
+    """Write the smallest numbers of replicas [T, S] whose cores hold each service's loads [T, S].
+
+    See `cover`.
+    """
+    reaches, last = True, len(cores) - 1
+    for t in range(len(loads_cpu_m)):
+        for s in range(len(row)):
+            k, load = row[s], loads_cpu_m[t, s] / 1000.0
+            reaches = reaches and load <= held[k, last]
+            each = max(replica_cpu_m[s], 1) / 1000.0
+            count = math.ceil(_between(load, held[k], cores) / each - ROUNDING)
+            # Between two numbers of the table the line is a little too low, and a part of a core
+            # serves no request by itself.
+            while reaches and load > _held(count * each, cores, most[k]):
+                count += 1
+            needed[t, s] = int(count)
+    return reaches
+
+
 @entry
 def cover(
     loads_cpu_m: FloatArray,
@@ -269,43 +304,38 @@ def cover(
     `row`: of each service in the tables of largest utilisation `most` [rows, points] and of load
     `held` there [cores]. Return whether the tables reach as far as all loads.
     """
-    reaches, last = True, len(cores) - 1
-    for t in range(len(loads_cpu_m)):
-        for s in range(len(replica_cpu_m)):
-            k, load = row[s], loads_cpu_m[t, s] / 1000.0
-            reaches = reaches and load <= held[k, last]
-            each = max(replica_cpu_m[s], 1) / 1000.0
-            count = math.ceil(_between(load, held[k], cores) / each - ROUNDING)
-            # Between two numbers of the table the line is a little too low, and a part of a core
-            # serves no request by itself.
-            while reaches and load > _held(count * each, cores, most[k]):
-                count += 1
-            needed[t, s] = int(count)
-    return reaches
+    return _cover(loads_cpu_m, replica_cpu_m, row, cores, held, most, needed)
 
 
 @entry
-def keep(
-    present: IntArray,
-    needed: IntArray,
+def plan(
+    upper_cpu_m: FloatArray,
+    services: tuple[IntArray, ...],
     gray_share: float,
     before: IntArray,
-    kept: IntArray,
-    counts: IntArray,
-) -> None:
-    """Write what is `kept` until the next plan: of what may go, a share goes.
+    row: IntArray,
+    cores: FloatArray,
+    held: FloatArray,
+    most: FloatArray,
+    table: IntArray,
+) -> bool:
+    """Write replicas that are needed soon, and those kept until the next plan, into the table.
 
-    `needed` [2, S]: soon, and until later. `counts` are those of `before` as far back as they
-    count, with those `present` last.
+    By the `upper_cpu_m` [2, S] until soon and until later: of what may go later, a share goes.
+    What follows in the table are the counts of `before` as far back as they count, and those of
+    now. `services`: as `hpa.columns` has them. Return as `cover` does, whose tables are given.
     """
-    rows = len(counts) - 1
-    for s in range(len(present)):
-        down = needed[1, s]
-        goes = math.ceil(gray_share * max(present[s] - down, 0))
-        kept[s] = max(down, present[s] - goes)
-        for row in range(rows):
-            counts[row, s] = before[len(before) - rows + row, s]
-        counts[rows, s] = present[s]
+    online, starting, pending, replica_cpu_m, _, _ = services
+    reaches = _cover(upper_cpu_m, replica_cpu_m, row, cores, held, most, table[:PLANNED])
+    rows, last = len(table) - PLANNED - 1, len(table) - 1
+    for s in range(len(online)):
+        present, down = online[s] + starting[s] + pending[s], table[1, s]
+        goes = math.ceil(gray_share * max(present - down, 0))
+        table[1, s] = max(down, present - goes)
+        for i in range(rows):
+            table[PLANNED + i, s] = before[len(before) - rows + i, s]
+        table[last, s] = present
+    return reaches
 
 
 @inner
@@ -345,10 +375,11 @@ def compile_all() -> None:
     seen = (several(rows, 2), made, written(WHOLE, 3), made)
     follow_rule.compile((real, several(kept, 6), given(FLAG), *rule, WHOLE, FLAG, FLAG, *seen))
     unchanged.compile((real, *3 * (kept,), real, kept, given(FLAG), FLAG))
-    add_work.compile((real, REAL, real, REAL, real, written(REAL)))
-    follow.compile((real, made, *5 * (kept,), rows, REAL, REAL, made))
+    add_work.compile((real, REAL, real, REAL, real, written(REAL, 2)))
+    follow.compile((real, several(kept, 6), kept, kept, rows, REAL, REAL, made))
     fill_utilisations.compile((kept, REAL, REAL, written(REAL)))
     table, counts = given(REAL, 2), written(WHOLE, 2)
-    cover.compile((table, kept, kept, real, table, table, counts))
-    keep.compile((made, rows, REAL, rows, made, counts))
+    tables = (kept, real, table, table)
+    cover.compile((table, kept, *tables, counts))
+    plan.compile((table, several(kept, 6), REAL, rows, *tables, counts))
     changes.compile((several(kept, 3), kept, made))
