@@ -72,6 +72,16 @@ def test_headroom_counts_places() -> None:
     assert {} == decided(world, reserve_machines=0, reserve_share=0.0)
 
 
+def test_only_what_moves_has_to_fit() -> None:
+    """A small replica moves though a large one, which stays, would find no place elsewhere."""
+    large = service(load_cpu_m=4_800.0, replica_cpu_m=4_000, replica_memory_mib=10)
+    small = service(load_cpu_m=3_000.0, replica_memory_mib=10)
+    rows = [(0, m, "online") for m in (0, 2)]
+    rows += [(1, m, "online") for m in (0, 0, 1, 2, 2)]
+    world = snapshot([machine()] * 3, [large, small], rows, now_ms=NOW_MS)
+    assert {"sleep": [1]} == decided(world, reserve_machines=0, reserve_share=0.0)
+
+
 def test_not_again_for_half_an_hour() -> None:
     """A machine that was asked to empty itself and did not is left alone for a while."""
     first = spread([3, 4, 1, 5])

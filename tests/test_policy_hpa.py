@@ -13,7 +13,6 @@ from greensched.policies.hpa import (
     HpaMemory,
     HpaRule,
     is_settled,
-    present,
     scaled,
     wanted_replicas,
 )
@@ -130,7 +129,7 @@ def test_first_wake_measures_nothing() -> None:
     now = snapshot([machine()], [service()], [(0, 0, "online")] * 5, period_ms=0)
     answer, _ = wanted_replicas(now, HpaMemory(), HpaRule(**RULE))
     assert [5] == answer.tolist()
-    assert ((), False) == scaled(now.services, present(now.services), answer)
+    assert ((), False) == scaled(now.services, answer)
 
 
 def test_standby_is_not_scaled() -> None:
