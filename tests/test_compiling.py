@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from greensched.compiling import COMPILED, LINKING, inner
+from greensched.compiling.linking import ENTERING
 
 ROOT = Path(__file__).resolve().parents[1]
 CASE = """
@@ -55,7 +57,26 @@ def _printed(folder: Path, *parts: str) -> list[str]:
 
 def test_the_locked_numba_links_inner_loops() -> None:
     """With the numba of the locks inner functions are linked, not finished one by one."""
-    assert {"pipeline_class"} == set(LINKING)
+    assert {"pipeline_class"} == set(LINKING) == set(ENTERING)
+
+
+def test_flags_are_equal_where_numba_says_so() -> None:
+    """Flags compared by what was set are equal to those of equal values, and to no others."""
+    from numba.core.compiler import Flags
+
+    from greensched.compiling import linking
+
+    ours_of: Any = linking._Flags
+    plain: Any = Flags()
+    ours, other = ours_of(), ours_of()
+    assert ours == other == plain == ours
+    assert hash(ours) == hash(plain)
+    other.nrt = True
+    assert ours != other
+    assert plain != other
+    ours.nrt, plain.nrt, ours.no_compile = True, True, False  # the last is as if it were not set
+    assert plain == ours == other == plain
+    assert hash(ours) == hash(plain)
 
 
 def test_an_inner_loop_has_no_machine_code_of_its_own() -> None:

@@ -25,7 +25,7 @@ from greensched.policies.kernels import (
     shifting,
     waking,
 )
-warm.compile_control()
+warm.compile_advance()
 warm.compile_loops()
 parts = (forecasts, colocation, lending, machines, peaks, resting, services, shifting, waking)
 named = [one for part in parts for one in vars(part).items()]

@@ -6,13 +6,17 @@ two atomic operations an array a call.
 
 from __future__ import annotations
 
+import os
 from typing import Any
+
+# numba colours the thousands of errors by which it rejects overloads, where it finds colorama.
+os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
 
 import numba
 from numba import types
 
 from greensched.compiling.cache import CACHE_FOLDER, COMPILED, cache_folder, is_cached
-from greensched.compiling.linking import LINKING
+from greensched.compiling.linking import ENTERING, LINKING
 
 __all__ = [
     "CACHE_FOLDER",
@@ -33,7 +37,7 @@ __all__ = [
 ]
 
 njit: Any = numba.njit  # its type information lacks the option without a name of its own
-entry = njit(cache=True, error_model="numpy", _nrt=False)
+entry = njit(cache=True, error_model="numpy", _nrt=False, **ENTERING)
 inner = njit(
     error_model="numpy",
     _nrt=False,

@@ -7,6 +7,9 @@ and changes nothing of what an entry becomes (docs/decisions/0019-compiling.md).
 
 It is numba's own way to replace a step of its compiler (`pipeline_class`), but the step's insides
 are not a promise of numba's: where they are others than here, functions are compiled as ever.
+
+Besides, numba compares the flags of functions tens of thousands of times, each time as two new
+dictionaries of all options. What was set of them mostly tells the same.
 """
 
 from __future__ import annotations
@@ -14,11 +17,12 @@ from __future__ import annotations
 from typing import Any
 
 LINKING: dict[str, Any] = {}  # options of `inner` functions
+ENTERING: dict[str, Any] = {}  # options of `entry` functions
 
 try:
     from numba import _dynfunc  # type: ignore[attr-defined]
     from numba.core.codegen import JITCodeLibrary
-    from numba.core.compiler import CompilerBase, DefaultPassBuilder
+    from numba.core.compiler import Compiler, DefaultPassBuilder, Flags
     from numba.core.compiler_machinery import register_pass
     from numba.core.typed_passes import NativeLowering
 
@@ -26,10 +30,27 @@ try:
         JITCodeLibrary._optimize_final_module,  # noqa: SLF001 to be replaced
         JITCodeLibrary._finalize_dynamic_globals,  # noqa: SLF001
         JITCodeLibrary._get_module_for_linking,  # noqa: SLF001
+        Flags()._values,  # noqa: SLF001
     )
 except (ImportError, AttributeError):
     pass
 else:
+
+    class _Flags(Flags):
+        """Flags of a function, compared by what was set of them before all values are."""
+
+        __slots__ = ()
+        _hash = hash(Flags())  # numba's is that of the names of all options: it never differs
+
+        def __eq__(self, other: object) -> bool:
+            """Say whether all values are equal."""
+            if isinstance(other, Flags) and self._values == other._values:
+                return True
+            return bool(Flags.__eq__(self, other))
+
+        def __hash__(self) -> int:
+            """Return the hash of equal flags."""
+            return self._hash
 
     class _Linkable(JITCodeLibrary):
         """Code to be linked into others; no machine code is made of it."""
@@ -75,8 +96,16 @@ else:
             state.cr = made._replace(cfunc=known_as)
             return True
 
-    class _Compiler(CompilerBase):
-        """numba's compiler with that one step replaced."""
+    class _Entering(Compiler):
+        """numba's compiler, with flags that are quickly compared."""
+
+        def __init__(self, *arguments: Any) -> None:
+            """Take what numba gives."""
+            super().__init__(*arguments)
+            self.state.flags.__class__ = _Flags
+
+    class _Inner(_Entering):
+        """The same with that one step replaced."""
 
         def define_pipelines(self) -> list[Any]:
             """Return the steps."""
@@ -88,4 +117,5 @@ else:
             steps.finalize()
             return [steps]
 
-    LINKING["pipeline_class"] = _Compiler
+    LINKING["pipeline_class"] = _Inner
+    ENTERING["pipeline_class"] = _Entering
