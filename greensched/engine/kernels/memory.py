@@ -18,6 +18,7 @@ from numba.extending import intrinsic
 from numba.np import arrayobj
 
 from greensched.compiling import COMPILED
+from greensched.compiling.views import View
 from greensched.engine.kernels import layout as form
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _accessor(row: int, name: str, dtype: Any, *, plane: bool) -> Callable[[Any]
     if not COMPILED:
         return lambda world: getattr(world, name)
     at = row * WIDTH
-    kind = types.Array(numba.from_dtype(np.dtype(dtype)), 2 if plane else 1, "C")
+    kind = View(numba.from_dtype(np.dtype(dtype)), 2 if plane else 1, "C")
     size = np.dtype(dtype).itemsize
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
