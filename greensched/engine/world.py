@@ -29,7 +29,6 @@ from greensched.model import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from greensched.model import IntArray
 
 # Live migration, Liu et al. 2013 (Cluster Computing 16:249-264, doi 10.1007/s10586-011-0194-3):
 # E [J] = 0.512 x moved data [MB] + 20.165; the constant is spread over a typical 1 GiB.
@@ -178,7 +177,7 @@ def _services(setting: Setting) -> tuple[NDArray[Any], NDArray[np.int64]]:
     return svc, np.ascontiguousarray(table.load_cpu_m, dtype=np.int64)
 
 
-def _scalars(setting: Setting, mach: NDArray[Any], tree_size: int, tour_size: int) -> NDArray[Any]:
+def _scalars(setting: Setting, mach: NDArray[Any], tree_size: int, tour_bits: int) -> NDArray[Any]:
     """Return the one record of scalars."""
     w = records(layout.SCALARS, 1)
     w["edge_next_ms"] = setting.edges_ms[1]
@@ -191,7 +190,7 @@ def _scalars(setting: Setting, mach: NDArray[Any], tree_size: int, tour_size: in
         w["load_step_ms"] = setting.services.step_ms
     w["discipline"] = get_args(Discipline).index(setting.discipline)
     w["weigher"] = get_args(Weigher).index(setting.weigher)
-    w["tree_size"], w["tour_size"] = tree_size, tour_size
+    w["tree_size"], w["tour_bits"] = tree_size, tour_bits
     w["heaps_end"] = HEAP_ROOM * len(mach)
     w["n_on"] = w["n_on_peak"] = int((mach["state"] == ON).sum())
     told = [p.standby_share for p in setting.policies if hasattr(p, "standby_share")]
@@ -263,26 +262,17 @@ def _lanes() -> NDArray[Any]:
     return lane
 
 
-def _tournament(n: int, size: int) -> IntArray:
-    """Return a tournament of `n` machines in `size` leaves, in which the first leads."""
-    tour = np.full(2 * size, n, np.int64)
-    tour[size : size + n] = np.arange(n)
-    for i in range(size - 1, 0, -1):
-        tour[i] = tour[2 * i]
-    return tour
-
-
 def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
     """Return the world at its start (no replica placed yet) and the jobs that will arrive."""
     check(setting)
     mach = machines(setting)
     n = len(mach)
-    size = 1 << max(1, (n - 1).bit_length())
-    tree_size = size if setting.weigher in ("first-fit", "spread") else 0
+    bits = max(1, (n - 1).bit_length())
+    tree_size = 1 << bits if setting.weigher in ("first-fit", "spread") else 0
     svc, load = _services(setting)
     groups, told = len(setting.fleet) * layout.ROLES, (load.shape[1] + 1, len(svc))
     table = job_table(setting)
-    w = _scalars(setting, mach, tree_size, size)
+    w = _scalars(setting, mach, tree_size, bits)
     w["tasks_max"] = max(1, paging.largest(table.tasks))
     mach["quantum"], mach["gpu_quantum"] = w["quantum"][0], w["gpu_quantum"][0]
     world = layout.World(
@@ -303,7 +293,7 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         heap_slot=np.zeros(4 * HEAP_ROOM * n, np.int64),
         tree=np.full((4, 2 * max(1, tree_size)), NONE, np.int64),
         next_ms=np.full(n, layout.INF, np.int64),
-        tour=_tournament(n, size),
+        tour=np.full(2 << bits, layout.INF),
         gpu_free_m=np.full(int(mach["n_gpus"].sum()), 1000, np.int64),
         curve=np.stack([_padded(kind.power.curve[1]) for kind in setting.fleet]),
         load=load,

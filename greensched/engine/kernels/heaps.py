@@ -2,6 +2,9 @@
 
 The heaps of jobs lie one behind the other in one pair of arrays; one that is full moves to the
 end, twice as large, so that at most half of the space is left behind.
+
+The tournament is of one number a machine: when its jobs' next event is and, in the lowest bits,
+which machine it is. Each place holds the lesser of the two below it.
 """
 
 from __future__ import annotations
@@ -42,7 +45,6 @@ def _before(world: Pages, key: int, s: int, other_key: int, other: int) -> bool:
 def _put(world: Pages, base: int, k: int, key: int, s: int) -> None:
     """Write slot s into place k of the heap at `base`."""
     heap_key_of(world)[base + k], heap_slot_of(world)[base + k] = key, s
-    slot_of(world)[s].heap_place = k
 
 
 @inner
@@ -111,7 +113,9 @@ def heap_remove(world: Pages, m: int, s: int) -> None:
     keys, slots = heap_key_of(world), heap_slot_of(world)
     base = r.heap_at
     r.heap_n -= 1
-    n, k = r.heap_n, slot_of(world)[s].heap_place
+    n, k = r.heap_n, 0
+    while slots[base + k] != s:  # nearly always the first: it ends, or has its next step
+        k += 1
     if k == n:
         return
     key, last = keys[base + n], slots[base + n]  # takes the place of s
@@ -124,27 +128,27 @@ def heap_remove(world: Pages, m: int, s: int) -> None:
 
 @inner
 def tour_update(world: Pages, m: int) -> None:
-    """Bring the tournament up to date after machine m's next event changed."""
-    tour, next_ms = tour_of(world), next_ms_of(world)
-    n = len(next_ms)
-    i = (m + w_of(world)[0].tour_size) >> 1
-    while i >= 1:
-        left, right = tour[2 * i], tour[2 * i + 1]
-        if right >= n or (left < n and next_ms[left] <= next_ms[right]):
-            tour[i] = left
-        else:
-            tour[i] = right
+    """Bring the tournament up to date after machine m's next event changed.
+
+    In a fleet of a million machines an event beyond 139 years is taken for none.
+    """
+    tour, bits = tour_of(world), w_of(world)[0].tour_bits
+    at_ms = next_ms_of(world)[m]
+    # the least of such numbers is found without branches, which nobody could foretell
+    first = (at_ms << bits) + m if at_ms < INF >> bits else INF
+    i = m + (1 << bits)
+    while i > 1:
+        tour[i] = first
+        first = min(first, tour[i ^ 1])
         i >>= 1
+    tour[1] = first
 
 
 @inner
 def tour_first(world: Pages) -> int:
     """Return the machine whose next event is first, or -1."""
-    tour, next_ms = tour_of(world), next_ms_of(world)
-    m = tour[1]
-    if m >= len(next_ms) or next_ms[m] >= INF:
-        return -1
-    return m
+    first = tour_of(world)[1]
+    return first & ((1 << w_of(world)[0].tour_bits) - 1) if first < INF else -1
 
 
 @inner

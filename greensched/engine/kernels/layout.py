@@ -107,7 +107,7 @@ SCALARS = _dtype("""
 i8: now_ms bucket cursor load_step load_next_ms arrivals_until_ms edge_next_ms
 i8: n_on n_on_peak n_on_peak_ms n_running n_waiting n_completed n_evictions n_moves n_rejected
 i8: slot_free wait_free rep_free n_reps timer_n timer_seq status spread_cursor tree_size
-i8: load_start_ms load_step_ms wants_dispatch tour_size discipline weigher n_power_cycles n_pending
+i8: load_start_ms load_step_ms wants_dispatch tour_bits discipline weigher n_power_cycles n_pending
 i8: n_alive wants_replicas n_replica_changes freed_machine heaps_end tasks_max steady_since_ms
 i8: db_step db_next_ms db_start_ms db_step_ms
 i8: n_outages n_out n_out_peak n_out_peak_ms n_replicas_lost n_jobs_lost lost_work graceful
@@ -140,7 +140,7 @@ i8: level previous next
 """)
 # Equal tasks of one gang on one machine are one slot: sizes, share and use are those of all.
 SLOT = _dtype("""
-i8: virtual_zero until_ms last machine heap_place job use_m n_tasks
+i8: virtual_zero until_ms last machine job use_m n_tasks
 f8: prefix_idle prefix_batch prefix_gpu energy
 i8: share press gang_next gang_prev
 i8: machine_next machine_prev estimate_end_ms cpu_m memory_mib gpu_m kept_ms use_row
@@ -215,7 +215,7 @@ class World(NamedTuple):
     heap_slot: NDArray[np.int64]
     tree: NDArray[np.int64]  # [4, 2 size] greatest free capacity (first-fit, spread)
     next_ms: NDArray[np.int64]  # [M] next event of the machine's jobs
-    tour: NDArray[np.int64]  # [2 size] tournament over next_ms
+    tour: NDArray[np.int64]  # [2 x 2^bits] tournament of machines by next_ms
     gpu_free_m: NDArray[np.int64]  # [devices]
     curve: NDArray[np.float64]  # [types, 11] power curve parameters
     load: NDArray[np.int64]  # [S, steps]
