@@ -19,6 +19,9 @@ from greensched.experiment.world import shared
 from greensched.model import NONE, ROLE_CODES, MachineType
 from greensched.power import Linear
 from greensched.report.sizing import remarks
+from tests.mixed_cases import LARGE as LARGE_LISTED
+from tests.mixed_cases import SMALL as SMALL_LISTED
+from tests.mixed_cases import mixed
 from tests.report_cases import write_scenario
 
 if TYPE_CHECKING:
@@ -73,18 +76,27 @@ def test_roles_of_types_are_kept() -> None:
     assert [ONLINE, BATCH, BATCH] == both.roles((1, 3), 3).tolist()
 
 
-def test_small_machines_are_given_up_where_large_ones_are_left(tmp_path: Path) -> None:
-    """Of a fleet that static-peak fills from its small end, no small machine is needed."""
-    path = write_scenario(tmp_path)
-    text = path.read_text(encoding="utf-8")
-    first = text[text.index("  - name: server") : text.index("traces:")]
-    second = first.replace("server", "small").replace("cores: 16", "cores: 4")
-    path.write_text(text.replace(first, first + second), encoding="utf-8")
-    document = size(gs.load(path)).document
-    (large, small) = document["by_type"]
-    assert small["static_peak_machines"] == 8
-    assert [0, document["machines"]] == [small["machines"], large["machines"]]
-    assert document["machines"] < document["static_peak_machines"]
+def test_what_static_peak_took_last_is_given_up_first() -> None:
+    """Pools are cut from the end of the order in which static-peak took types, not the fleet's."""
+    static = replace(given_out(ONLINE, BATCH, NONE, ONLINE, BATCH), serve_types=(1, 0))
+    fleet = (replace(SMALL, count=3), replace(LARGE, count=2))
+    pools = pools_of(fleet, static)
+    assert [3, 0] == pools.serve[:2].tolist()
+    assert [1, 4] == pools.compute[:2].tolist()
+    turned = pools_of(fleet, replace(static, batch_types=(1, 0)))
+    assert [4, 1] == turned.compute[:2].tolist()
+
+
+@pytest.mark.parametrize(("turned", "small"), [(False, 0), (True, 1)])
+def test_small_machines_are_given_up_where_large_ones_are_left(
+    tmp_path: Path, small: int, *, turned: bool
+) -> None:
+    """Wherever small machines are listed three machines do; one computes where listed first."""
+    types = (SMALL_LISTED, LARGE_LISTED) if turned else (LARGE_LISTED, SMALL_LISTED)
+    document = size(mixed(tmp_path, *types)).document
+    sizes = {one["machine_type"]: one["machines"] for one in document["by_type"]}
+    assert {"small": small, "large": 3 - small} == sizes
+    assert 4 == document["static_peak_machines"]
 
 
 def test_what_static_peak_gives_out_is_no_limit(tmp_path: Path) -> None:

@@ -13,15 +13,11 @@ from greensched.engine.shifting import longest_hold_ms
 from greensched.engine.simulate import Simulation
 from greensched.experiment.apart import packs
 from greensched.experiment.baseline import baseline_for
+from greensched.experiment.batch_machines import WAIT_P95_ASSUMED_MS
 from greensched.experiment.executor import Executor, Here
 from greensched.experiment.lent import Lent
 from greensched.experiment.levels import responses_ms
-from greensched.experiment.partition import (
-    WAIT_P95_ASSUMED_MS,
-    as_recorded,
-    peak_replicas,
-    static_peak,
-)
+from greensched.experiment.partition import as_recorded, peak_replicas, static_peak
 from greensched.experiment.size_bound import capacities, lower_bound, serving_need
 from greensched.experiment.size_document import Sized, Sizing
 from greensched.experiment.size_limits import Limits

@@ -73,8 +73,9 @@ def static_pools(static: Partition) -> Pools:
 def pools_of(fleet: Sequence[MachineType], static: Partition) -> Pools:
     """Return static-peak's machines by what they do, its surplus, and what does the other.
 
-    Types are given up last-listed first: surplus comes before static-peak's machines of types
-    that are listed later, where it can stand in for all of these.
+    Types are given up last-listed first or, where static-peak took them in an order of its own,
+    from that order's end. Surplus comes before static-peak's machines of types that are given up
+    sooner, where it can stand in for all of these.
     """
     kind = np.repeat(np.arange(len(fleet)), [k.count for k in fleet])
     role = np.array([ROLE_CODES[k.role] for k in fleet])[kind]
@@ -85,8 +86,10 @@ def pools_of(fleet: Sequence[MachineType], static: Partition) -> Pools:
     if not len(only.compute):
         serves |= role[spare] != BATCH
     some, others = spare[serves], spare[~serves]
-    serve = _ordered(fleet, kind, only.serve, (some, others, only.compute[::-1]))
-    compute = _ordered(fleet, kind, only.compute, (others, some, only.serve[::-1]))
+    taken = (_ranks(fleet, types) for types in (static.serve_types, static.batch_types))
+    serves_rank, computes_rank = taken
+    serve = _ordered(fleet, kind, serves_rank, only.serve, (some, others, only.compute[::-1]))
+    compute = _ordered(fleet, kind, computes_rank, only.compute, (others, some, only.serve[::-1]))
     return Pools(
         serve=serve[role[serve] != BATCH],
         compute=compute[role[compute] != ONLINE],
@@ -95,25 +98,35 @@ def pools_of(fleet: Sequence[MachineType], static: Partition) -> Pools:
     )
 
 
+def _ranks(fleet: Sequence[MachineType], types: tuple[int, ...]) -> IntArray:
+    """Return the place of each type among `types`, in the fleet where these are empty."""
+    return np.argsort(types or range(len(fleet)))
+
+
 def _ordered(
     fleet: Sequence[MachineType],
     kind: IntArray,
+    rank: IntArray,
     own: IntArray,
     more: tuple[IntArray, IntArray, IntArray],
 ) -> IntArray:
-    """Return `own`, with surplus before what it stands in for, and then the rest of `more`."""
+    """Return `own` by the ranks of types, with surplus before what it stands in for, then `more`.
+
+    `more` is surplus of two kinds and what does the other.
+    """
     *surplus, others = more
     spare = np.concatenate(surplus)
-    stands = np.array([_stands_in(fleet, k, {*kind[own].tolist()}) for k in range(len(fleet))])
+    own_kinds = np.unique(kind[own]).tolist()
+    stands = np.array([_stands_in(fleet, rank, k, own_kinds) for k in range(len(fleet))])
     first = np.concatenate([own, spare[stands[kind[spare]]]])
     added = np.arange(len(first)) >= len(own)
-    first = first[np.lexsort((first, added, kind[first]))]
+    first = first[np.lexsort((first, added, rank[kind[first]]))]
     return np.concatenate([first, spare[~stands[kind[spare]]], others])
 
 
-def _stands_in(fleet: Sequence[MachineType], k: int, kinds: set[int]) -> bool:
-    """Say whether a machine of type `k` can stand in for all of `kinds` listed after it."""
-    later = [fleet[j] for j in kinds if j > k]
+def _stands_in(fleet: Sequence[MachineType], rank: IntArray, k: int, kinds: list[int]) -> bool:
+    """Say whether a machine of type `k` can stand in for all of `kinds` that rank after it."""
+    later = [fleet[j] for j in kinds if rank[j] > rank[k]]
     return bool(later) and all(_holds(fleet[k], other) for other in later)
 
 

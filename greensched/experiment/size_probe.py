@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from greensched.engine.shifting import chosen_waits_ms
 from greensched.engine.simulate import Simulation
+from greensched.experiment.lateness import late, late_needed, missed
 from greensched.experiment.levels import (
     batch_level,
     responses_ms,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from greensched.model import FloatArray, Int8Array, IntArray, Jobs, Policy, Setting
 
 ONLINE, BATCH = ROLE_CODES["online"], ROLE_CODES["batch"]
-LATE_SHARE: Final = 0.05  # of the jobs may wait longer than the 95th percentile
 HOPELESS: Final = 8.0  # times the shortage that is allowed: a scout need not see more
 SCALING: Final = ("elastic", "autoscaled")  # kinds of policy that change replicas
 
@@ -192,7 +191,7 @@ class _Guard:
         limits = task.limits
         self._allowed = self._shortage_allowed(limits.shortage_share)
         n = 0 if self._jobs is None else len(self._jobs)
-        self._late = n - int((1.0 - LATE_SHARE) * (n - 1))  # so many raise the percentile
+        self._late = late_needed(n)
         due = 0 if self._jobs is None else int((self._jobs.deadline_ms != NONE).sum())
         self._missed = None if limits.deadline_miss is None else limits.deadline_miss * due
 
@@ -233,33 +232,18 @@ class _Guard:
                 return worst(self._shared, world, self.fullness)
         if self._jobs is None:
             return None
-        late, missed = self._counts(world, now_ms)
-        if limits.wait_p95_ms is not None and len(late) >= self._late:
-            return late_job(self._shared, late, "batch_wait_p95", self.fullness)
-        if self._missed is not None and len(missed) > self._missed:
-            return late_job(self._shared, missed, "deadline_miss", self.fullness)
+        if limits.wait_p95_ms is not None:
+            rows = late(self._jobs, world, now_ms, limits.wait_p95_ms)
+            if len(rows) >= self._late:
+                return late_job(self._shared, rows, "batch_wait_p95", self.fullness)
+        if self._missed is not None:
+            rows = missed(self._jobs, world, now_ms)
+            if len(rows) > self._missed:
+                return late_job(self._shared, rows, "deadline_miss", self.fullness)
         if now_ms > limits.end_ms and _drains(self._shared):
             open_jobs = np.flatnonzero(world.out["end_ms"] == NONE)
             return late_job(self._shared, open_jobs, "end", self.fullness)
         return None
-
-    def _counts(self, world: Any, now_ms: int) -> tuple[IntArray, IntArray]:
-        """Return the jobs that have waited longer than allowed, and those past their deadline."""
-        jobs = self._jobs
-        assert jobs is not None
-        arrived = int(np.searchsorted(jobs.submit_ms, now_ms, side="right"))
-        start, end = world.out["start_ms"][:arrived], world.out["end_ms"][:arrived]
-        late = missed = np.empty(0, np.int64)
-        if self._task.limits.wait_p95_ms is not None:
-            submit = jobs.submit_ms[:arrived]
-            waited = np.where(start == NONE, now_ms, start) - submit
-            waited -= chosen_waits_ms(world, submit, now_ms)
-            late = np.flatnonzero(waited > self._task.limits.wait_p95_ms)
-        if self._missed is not None:
-            due = jobs.deadline_ms[:arrived]
-            ended = np.where(end == NONE, now_ms, end)
-            missed = np.flatnonzero((due != NONE) & (ended > due))
-        return late, missed
 
 
 def work_until(shared: Shared, end_ms: int) -> int:
