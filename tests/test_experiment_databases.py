@@ -15,6 +15,7 @@ from greensched.experiment.databases import first_places
 from greensched.experiment.world import shared
 from greensched.readers import planetlab
 from greensched.readers.options import ReadOptions
+from greensched.report.sizing import notes
 from greensched.report.tables import write_parquet
 
 if TYPE_CHECKING:
@@ -121,7 +122,10 @@ def test_size_counts_machines_for_databases(scenario: Scenario) -> None:
     found = gs.size(scenario).document
     sizes = ("machines", "baseline_machines", "static_peak_machines", "lower_bound")
     assert [13, 21, 21, 9] == [found[name] for name in sizes]
-    assert ["reserves"] == [limit["objective"] for limit in found["limited_by"]]
+    (limit,) = found["limited_by"]
+    assert ("databases", "reserves") == (limit["pool"], limit["objective"])
+    said = "with one machine for databases less: databases find no room that keeps their reserves"
+    assert [said] == notes(found)
     peaks = gs.size(scenario.with_(**{"policies.0.kind": "consolidation-peaks"})).document
     assert peaks["machines"] >= 21
 

@@ -181,8 +181,8 @@ def test_bounds_are_not_beaten_and_are_proven(found: Sizing) -> None:
 
 def test_limits_name_who_what_and_when(found: Sizing) -> None:
     """Each pool that could shrink names what breaks without its last machine."""
-    for limit in found.document["limited_by"]:
-        assert "server" == limit["machine_type"]
+    for limit, pool in zip(found.document["limited_by"], ("serving", "computing"), strict=True):
+        assert (pool, "server") == (limit["pool"], limit["machine_type"])
         assert limit["objective"] == "lower_bound" or limit["hour"].startswith("2024-01-0")
 
 
@@ -213,8 +213,9 @@ def test_what_cannot_hold_has_no_size(scenario: Scenario) -> None:
     document = size(scenario.with_(**hard)).document
     assert None is document["machines"]
     assert None is document["embodied_not_bought_kg"]
-    assert "shortage_share" == document["limited_by"][0]["objective"]
-    assert document["limited_by"][0]["service"] in ("shop", "web")
+    (limit,) = document["limited_by"]
+    assert ("serving", "shortage_share") == (limit["pool"], limit["objective"])
+    assert limit["service"] in ("shop", "web")
     assert 1 == document["static_peak_machines"]
     fixed = "the machines of static-peak are its definition, whether they keep objectives or not"
     assert fixed == notes(document)[-1]

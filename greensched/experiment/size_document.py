@@ -14,6 +14,8 @@ from greensched.scenario.calibration import stamp_of
 from greensched.units import MS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from greensched.bounds import Fleet
     from greensched.experiment.size_limits import Broken, Limits
     from greensched.experiment.size_pools import Pools, Reserve
@@ -27,12 +29,24 @@ RESERVES: Final = "databases find no room that keeps their reserves"
 NO_ROOM: Final = "databases find too little room or CPU on all machines for them"
 
 
+POOLS: Final = ("serving", "computing", "databases")  # of machines in a size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limited:
+    """What breaks without the last machine of a pool; None: the lower bound asks for it."""
+
+    pool: str
+    machine_type: str
+    broken: Broken | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sized:
     """The smallest fleet of one set of switches, without reserve.
 
     `by_type` [machines] is None where not even the whole fleet keeps the limits (`held` is then
-    false too); `limited_by` says, for each machine type, what breaks with one machine less.
+    false too); `limited_by` says, for each pool, what breaks with one machine less.
     """
 
     policies: tuple[str, ...]
@@ -41,7 +55,7 @@ class Sized:
     databases: int
     by_type: tuple[int, ...] | None
     held: bool
-    limited_by: tuple[tuple[str, Broken | None], ...]
+    limited_by: tuple[Limited, ...]
     use_cpu_share: float | None
     tried: int
 
@@ -59,18 +73,7 @@ class Sized:
         kept = np.concatenate([*taken, databases.machines])
         kind = np.repeat(np.arange(len(shared.fleet)), [k.count for k in shared.fleet])
         by_type = np.bincount(kind[kept], minlength=len(shared.fleet))
-        names = [k.name for k in shared.fleet]
-        limits: list[tuple[str, Broken | None]] = []
-        refused = dict(found.refused)
-        for pool, rows in enumerate(taken):
-            if not holds or not found.refused or not size[pool]:
-                continue
-            less = (size[0] - (pool == 0), size[1] - (pool == 1))
-            verdict = refused.get(less)
-            last = names[int(kind[rows[-1]])]
-            limits.append((last, None if verdict is None else verdict.broken))
-        if found.verdict.broken is not None:
-            limits.append((names[-1], found.verdict.broken))
+        last = [shared.fleet[kind[rows[-1]]].name if len(rows) else "" for rows in taken]
         return cls(
             policies=tuple(p.kind for p in policies),
             serve=size[0],
@@ -78,10 +81,25 @@ class Sized:
             databases=len(databases.machines),
             by_type=tuple(int(n) for n in by_type) if holds else None,
             held=found.verdict.held and databases.held,
-            limited_by=tuple(limits),
+            limited_by=tuple(_limits(found, last, holds=holds)),
             use_cpu_share=found.verdict.use_cpu_share,
             tried=found.tried,
         )
+
+
+def _limits(found: Found, last: list[str], *, holds: bool) -> Iterator[Limited]:
+    """Yield what limits the machines that serve and compute; `last` of each is of such a type."""
+    refused = dict(found.refused) if holds else {}
+    for pool, name in enumerate(last):
+        if refused and name and found.size:
+            less = (found.size[0] - (pool == 0), found.size[1] - (pool == 1))
+            verdict = refused.get(less)
+            broken = None if verdict is None else verdict.broken
+            yield Limited(pool=POOLS[pool], machine_type=name, broken=broken)
+    broken = found.verdict.broken
+    if broken is not None:
+        pool = 0 if broken.is_service or not last[1] else 1
+        yield Limited(pool=POOLS[pool], machine_type=last[pool] or last[1 - pool], broken=broken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -174,7 +192,9 @@ class Sizing:
             if load.mean() > 0:
                 ratio = float(load.max() / load.mean())
                 parts.append(f"services want {ratio:.2f} times their mean at their peak")
-        resources = {b.resource for _, b in self.scenario_size.limited_by if b is not None}
+        resources = {
+            one.broken.resource for one in self.scenario_size.limited_by if one.broken is not None
+        }
         if resources - {"cpu"}:
             parts.append(f"{' and '.join(sorted(resources - {'cpu'}))} runs out first")
         needed = self.scenario_size.machines or 0
@@ -295,13 +315,18 @@ class Sizing:
             "text": "as few machines as the services' load allows",
         }
         limits = [
-            {"machine_type": kind, **(bound if b is None else b.document(self.shared))}
-            for kind, b in one.limited_by
+            {
+                "pool": limit.pool,
+                "machine_type": limit.machine_type,
+                **(bound if limit.broken is None else limit.broken.document(self.shared)),
+            }
+            for limit in one.limited_by
         ]
         if one.databases:
             kind = next(k.name for k in self.shared.fleet if k.role == "database")
             text = RESERVES if one.held or one.limited_by else NO_ROOM
-            limits.append({**bound, "machine_type": kind, "objective": "reserves", "text": text})
+            about = {"pool": POOLS[-1], "machine_type": kind, "objective": "reserves"}
+            limits.append({**bound, **about, "text": text})
         return limits
 
     def _least(self, i: int) -> int:

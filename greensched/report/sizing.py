@@ -18,6 +18,11 @@ SCHEMA_FILE: Final = "sizing.schema.json"
 LABEL_WIDTH: Final = 29
 WIDTHS: Final = (12, 13, 12, 14, 8, 9)  # of the columns behind the label
 STATIC_PEAK, STATIC_PEAK_COLUMN = "static-peak", 2
+ONE_OF: Final = {
+    "serving": "serving machine",
+    "computing": "computing machine",
+    "databases": "machine for databases",
+}
 SIZED: Final = "autoscaled"  # the baseline whose fleet is searched for, as the scenario's is
 
 
@@ -115,16 +120,16 @@ def _wide_lines(given: Mapping[str, Any]) -> list[str]:
 
 def notes(given: Mapping[str, Any]) -> list[str]:
     """Return what limits the scenario's fleet, and what cannot be bought at all."""
-    texts = list(dict.fromkeys(limit["text"] for limit in given["limited_by"]))
+    limits = list(given["limited_by"])
     if given["machines"] is None:
-        why = f": {texts[0]}" if texts else ""
+        why = f": {limits[0]['text']}" if limits else ""
         kinds = {given["baseline_kind"], STATIC_PEAK} - {SIZED}
         fixed = f"{' and '.join(sorted(kinds))} are {'its' if len(kinds) == 1 else 'their'}"
         return [
             f"not even the whole fleet keeps the scenario's objectives{why}",
             f"the machines of {fixed} definition, whether they keep objectives or not",
         ]
-    return [f"with one machine less: {text}" for text in texts]
+    return [f"with one {ONE_OF[limit['pool']]} less: {limit['text']}" for limit in limits]
 
 
 def _broken(document: Mapping[str, Any]) -> list[str]:
