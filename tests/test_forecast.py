@@ -51,6 +51,27 @@ def test_the_later_half_calibrates(days: int, half: int) -> None:
     assert half * DAY == fitted(weeks(days=days)).scores[0]
 
 
+def test_without_bands_the_forecast_is_the_same() -> None:
+    """Who asks for no bands gets the same expectation, and bands of no width."""
+    load, hour = weeks(days=15), [15 * MS_PER_DAY]
+    both = [
+        fit(
+            load,
+            start_ms=0,
+            step_ms=STEP_MS,
+            calendar=calendar(),
+            until_ms=16 * MS_PER_DAY,
+            banded=banded,
+        )
+        for banded in (True, False)
+    ]
+    expected, same = (one.expected_at(one.begin, hour) for one in both)
+    np.testing.assert_array_equal(expected, same)
+    assert both[0].excess.any()
+    assert not both[1].excess.any()
+    assert both[1].predicts
+
+
 def test_without_a_forecast_none_is_given() -> None:
     """A reactive forecast refuses to be asked, and its score has no leads."""
     load = weeks()[:, :DAY]

@@ -25,14 +25,21 @@ DAILY_DAYS: Final = 2  # of history that the hour of the day needs
 
 
 def fit(
-    load_cpu_m: IntArray, *, start_ms: int, step_ms: int, calendar: Calendar, until_ms: int
+    load_cpu_m: IntArray,
+    *,
+    start_ms: int,
+    step_ms: int,
+    calendar: Calendar,
+    until_ms: int,
+    banded: bool = True,
 ) -> Forecast:
     """Return the forecast of services for times up to `until_ms`, fitted on history alone.
 
     `load_cpu_m` [S, T] >= 0 [millicores] holds from `start_ms` in steps of `step_ms`; its end is
     the fit's end. Less than 14 days give `hour-of-day`, less than 2 days, or steps longer than an
     hour, `reactive`. The earlier half of the whole weeks (or days) is fitted to calibrate the
-    bands on the later half; the table itself is then made from all of history.
+    bands on the later half; the table itself is then made from all of history. Unless `banded`
+    that is left out, and every band is the forecast itself.
 
     Raises DataError where loads are negative or not numbers, or the step is not positive.
     """
@@ -60,7 +67,7 @@ def fit(
             weekly=weekly,
             step_ms=step_ms,
         )
-        learned = _learn(history, first, scale)
+        learned = _learn(history, first if banded else None, scale)
     return Forecast(
         method=method,
         reason=reason,
@@ -116,15 +123,18 @@ def _nothing(services: int) -> _Learned:
     )
 
 
-def _learn(history: _History, first: int, scale_cpu_m: FloatArray) -> _Learned:
-    """Return table, bands and last level; steps from `first` on calibrate."""
+def _learn(history: _History, first: int | None, scale_cpu_m: FloatArray) -> _Learned:
+    """Return table, bands and last level; steps from `first` on calibrate, None: no bands."""
     lifted, step_ms = history.lifted_cpu_m, history.step_ms
+    week = history.week(lifted.shape[1])
+    sums = over_time(lifted, history.usual(week), step_ms)[1]
+    learned = _nothing(len(lifted))._replace(week_cpu_m=week, sums_cpu_m=sums)
+    if first is None:
+        return learned
     usual = history.usual(history.week(first))
     factor = over_time(lifted, usual, step_ms)[0]
     excess, scores = calibrate(Replay(lifted, usual, factor, scale_cpu_m, step_ms), first)
-    week = history.week(lifted.shape[1])
-    sums = over_time(lifted, history.usual(week), step_ms)[1]
-    return _Learned(week, excess, scores, sums)
+    return learned._replace(excess=excess, scores=scores)
 
 
 def _begin(end_ms: int, sums: FloatArray) -> Recent:

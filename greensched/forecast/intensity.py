@@ -95,7 +95,14 @@ def foresee(
         raise DataError(Finding(where=f"zone {history.zone}", what=what))
     end_ms = start_ms + hours * MS_PER_H
     until_ms = max(until_ms, end_ms + MS_PER_H)
-    whole = fit(load, start_ms=start_ms, step_ms=MS_PER_H, calendar=calendar, until_ms=until_ms)
+    whole = fit(
+        load,
+        start_ms=start_ms,
+        step_ms=MS_PER_H,
+        calendar=calendar,
+        until_ms=until_ms,
+        banded=False,  # bands of intensity are others: `_band`
+    )
     edges = np.append(np.arange(end_ms, until_ms, MS_PER_H, dtype=np.int64), until_ms)
     steps = np.arange(len(edges) - 1)
     weekly = whole.expected_at(whole.begin, (edges[:-1] + MS_PER_H // 2).tolist())[:, 0]
@@ -128,7 +135,12 @@ def _calibrating(load: IntArray, start_ms: int, end_ms: int, calendar: Calendar)
     """Return the forecasts of the later half of what is known, made from the earlier half."""
     kept = _calibrated_hours(load.shape[1])
     early = fit(
-        load[:, :-kept], start_ms=start_ms, step_ms=MS_PER_H, calendar=calendar, until_ms=end_ms
+        load[:, :-kept],
+        start_ms=start_ms,
+        step_ms=MS_PER_H,
+        calendar=calendar,
+        until_ms=end_ms,
+        banded=False,
     )
     return _tries(early, load, kept) if early.predicts else None
 
