@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -56,18 +55,10 @@ def fit(
     if method != "reactive":
         hours = calendar.hours(start_ms, max(until_ms, end_ms))
         middles = start_ms + np.arange(steps, dtype=np.int64) * step_ms + step_ms // 2
-        weekly = method == "hour-of-week"
-        first = steps - _calibrated_steps(days, step_ms, weekly=weekly)
-        history = _History(
-            lifted_cpu_m=load + floor[:, np.newaxis],
-            middles_ms=middles.tolist(),
-            slots=hours.slots_of(middles),
-            hours=hours,
-            stand_ins=calendar.stand_ins(),
-            weekly=weekly,
-            step_ms=step_ms,
-        )
-        learned = _learn(history, first if banded else None, scale)
+        lifted, weekly = load + floor[:, np.newaxis], method == "hour-of-week"
+        slots, stand_ins = hours.slots_of(middles), calendar.stand_ins()
+        history = _History(lifted, middles.tolist(), slots, hours, stand_ins, weekly, step_ms)
+        learned = _learn(history, scale, banded=banded)
     return Forecast(
         method=method,
         reason=reason,
@@ -83,8 +74,7 @@ def fit(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _History:
+class _History(NamedTuple):
     """Load with its floor [S, T], and where in the week each step lies."""
 
     lifted_cpu_m: FloatArray
@@ -123,14 +113,16 @@ def _nothing(services: int) -> _Learned:
     )
 
 
-def _learn(history: _History, first: int | None, scale_cpu_m: FloatArray) -> _Learned:
-    """Return table, bands and last level; steps from `first` on calibrate, None: no bands."""
+def _learn(history: _History, scale_cpu_m: FloatArray, *, banded: bool) -> _Learned:
+    """Return table, bands where they are asked for, and last level."""
     lifted, step_ms = history.lifted_cpu_m, history.step_ms
-    week = history.week(lifted.shape[1])
+    steps = lifted.shape[1]
+    week = history.week(steps)
     sums = over_time(lifted, history.usual(week), step_ms)[1]
     learned = _nothing(len(lifted))._replace(week_cpu_m=week, sums_cpu_m=sums)
-    if first is None:
+    if not banded:
         return learned
+    first = steps - _calibrated_steps(steps, step_ms, weekly=history.weekly)
     usual = history.usual(history.week(first))
     factor = over_time(lifted, usual, step_ms)[0]
     excess, scores = calibrate(Replay(lifted, usual, factor, scale_cpu_m, step_ms), first)
@@ -163,10 +155,10 @@ def _method(days: float, step_ms: int) -> tuple[Method, str]:
     return "hour-of-week", told
 
 
-def _calibrated_steps(days: float, step_ms: int, *, weekly: bool) -> int:
+def _calibrated_steps(steps: int, step_ms: int, *, weekly: bool) -> int:
     """Return how many of the last steps calibrate: half of the whole weeks, or of the days."""
     unit = DAYS_PER_WEEK if weekly else 1
-    return int(days // unit) // 2 * unit * MS_PER_DAY // step_ms
+    return int(steps * step_ms / MS_PER_DAY // unit) // 2 * unit * MS_PER_DAY // step_ms
 
 
 def _checked(load_cpu_m: IntArray, step_ms: int) -> FloatArray:

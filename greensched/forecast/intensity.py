@@ -95,14 +95,7 @@ def foresee(
         raise DataError(Finding(where=f"zone {history.zone}", what=what))
     end_ms = start_ms + hours * MS_PER_H
     until_ms = max(until_ms, end_ms + MS_PER_H)
-    whole = fit(
-        load,
-        start_ms=start_ms,
-        step_ms=MS_PER_H,
-        calendar=calendar,
-        until_ms=until_ms,
-        banded=False,  # bands of intensity are others: `_band`
-    )
+    whole = _fitted(load, start_ms, until_ms, calendar)
     edges = np.append(np.arange(end_ms, until_ms, MS_PER_H, dtype=np.int64), until_ms)
     steps = np.arange(len(edges) - 1)
     weekly = whole.expected_at(whole.begin, (edges[:-1] + MS_PER_H // 2).tolist())[:, 0]
@@ -131,17 +124,22 @@ def foresee(
     )
 
 
-def _calibrating(load: IntArray, start_ms: int, end_ms: int, calendar: Calendar) -> _Tries | None:
-    """Return the forecasts of the later half of what is known, made from the earlier half."""
-    kept = _calibrated_hours(load.shape[1])
-    early = fit(
-        load[:, :-kept],
+def _fitted(load: IntArray, start_ms: int, until_ms: int, calendar: Calendar) -> Forecast:
+    """Return the forecast by the hour, without its bands: those of intensity are others."""
+    return fit(
+        load,
         start_ms=start_ms,
         step_ms=MS_PER_H,
         calendar=calendar,
-        until_ms=end_ms,
+        until_ms=until_ms,
         banded=False,
     )
+
+
+def _calibrating(load: IntArray, start_ms: int, end_ms: int, calendar: Calendar) -> _Tries | None:
+    """Return the forecasts of the later half of what is known, made from the earlier half."""
+    kept = _calibrated_hours(load.shape[1])
+    early = _fitted(load[:, :-kept], start_ms, end_ms, calendar)
     return _tries(early, load, kept) if early.predicts else None
 
 
