@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import greensched as gs
-from greensched.experiment.forecasts import findings, forecast_of
+from greensched.experiment.forecasts import Worth, forecast_of, worth_of
 from greensched.model.pools import by_pool, with_sums
 from greensched.scenario import build_workload
 from greensched.units import MS_PER_DAY, MS_PER_H
@@ -29,17 +29,34 @@ def week() -> tuple[Scenario, Workload]:
     return scenario, build_workload(scenario)
 
 
-def told(scenario: Scenario, workload: Workload, **having: Any) -> str:
-    """Return what is said of tidal scheduling's forecast."""
+def worth(scenario: Scenario, workload: Workload, **having: Any) -> Worth:
+    """Return what tidal scheduling's forecast was worth."""
     workload = replace(workload, **having)
-    forecast = forecast_of(scenario, workload, 8 * MS_PER_DAY)
-    (text,) = findings(scenario, workload, forecast)
-    return text
+    found = worth_of(scenario, workload, forecast_of(scenario, workload, 8 * MS_PER_DAY))
+    assert found is not None
+    return found
+
+
+def test_figures_are_those_of_the_words(week: tuple[Scenario, Workload]) -> None:
+    """Errors, skill and coverage stand in the summary as numbers, rounded in the finding alone."""
+    found = worth(*week)
+    summary, (text,) = found.summary, found.findings
+    head = ("kind", "fallback", "history_days", "oracles")
+    assert ["hour-of-week", None, 28.0, []] == [summary[key] for key in head]
+    each, sums = summary["each"], summary["sums"]
+    said = f"{each['error_share']:.1%} off ({each['rival']} {each['rival_error_share']:.1%})"
+    assert said in text
+    assert f"its 99% band in {sums['coverage_whole_share']:.1%}" in text
+    assert (0.95, 0.99) == (each["quantile"], sums["quantile"])
+    for one in (each, sums):
+        skill = 1 - one["error_share"] / one["rival_error_share"]
+        assert pytest.approx(skill) == one["skill_vs_persistence"]
+        assert 0 < skill < 1
 
 
 def test_sums_are_told_where_a_policy_asked(week: tuple[Scenario, Workload]) -> None:
     """The error of the services' sum is told beside theirs, far below it, with its coverage."""
-    text = told(*week)
+    (text,) = worth(*week).findings
     assert text.startswith("services forecast by hour-of-week from 28 days of history: 1 h ahead")
     each, total = (float(part.split("% off")[0].rsplit(" ", 1)[1]) for part in text.split(";"))
     assert total < each / 3
@@ -54,8 +71,10 @@ def test_days_of_history_are_not_rounded_up(week: tuple[Scenario, Workload]) -> 
     steps = (14 * 24 - 1) * MS_PER_H // past.step_ms
     start_ms = past.start_ms + (past.load_cpu_m.shape[1] - steps) * past.step_ms
     short = replace(past, load_cpu_m=past.load_cpu_m[:, -steps:], start_ms=start_ms)
-    text = told(*week, history_services=short)
+    found = worth(*week, history_services=short)
+    (text,) = found.findings
     assert text.startswith("services forecast by hour-of-day from 13.9 days of history: ")
+    assert ("hour-of-day", 13.9) == (found.summary["fallback"], found.summary["history_days"])
 
 
 def test_the_timetable_is_named_where_history_is_short(week: tuple[Scenario, Workload]) -> None:
@@ -63,14 +82,18 @@ def test_the_timetable_is_named_where_history_is_short(week: tuple[Scenario, Wor
     expected = (
         "no forecast of services, the timetable throughout: 0.0 days of history, less than 2"
     )
-    assert expected == told(*week, history_services=None)
+    found = worth(*week, history_services=None)
+    assert (expected,) == found.findings
+    assert ("reactive", "the timetable") == (found.summary["kind"], found.summary["fallback"])
+    assert None is found.summary["each"] is found.summary["sums"]
 
 
 def test_an_oracle_is_named(week: tuple[Scenario, Workload]) -> None:
     """A result that used the true future says so, and no forecast's errors."""
     scenario, workload = week
-    text = told(scenario.with_(**{"policies.tidal.kind": "tidal-oracle"}), workload)
-    assert "tidal-oracle: an oracle, shown the true future; nothing to deploy" == text
+    found = worth(scenario.with_(**{"policies.tidal.kind": "tidal-oracle"}), workload)
+    assert ("tidal-oracle: an oracle, shown the true future; nothing to deploy",) == found.findings
+    assert (["tidal-oracle"], None) == (found.summary["oracles"], found.summary["kind"])
 
 
 def test_a_day_is_forecast_from_the_end(week: tuple[Scenario, Workload]) -> None:

@@ -13,7 +13,7 @@ from greensched.engine.shifting import latest_starts
 from greensched.engine.simulate import simulate
 from greensched.experiment import run
 from greensched.experiment.attribute import attribute
-from greensched.experiment.carbon_forecast import carbon_forecast_of, findings, mixed
+from greensched.experiment.carbon_forecast import carbon_forecast_of, findings, mixed, summary_of
 from greensched.experiment.sensitivity import Spreads, sensitivity
 from greensched.experiment.world import Shared, shared
 from greensched.forecast.error_model import ErrorModel
@@ -119,6 +119,9 @@ def test_without_two_days_of_past_nobody_waits() -> None:
     assert [0] == np.unique(done.jobs.start_ms - setting.jobs.submit_ms).tolist()
     expected = ("no forecast of intensity for 12 h: nobody waited then",)
     assert expected == findings(given.carbon, given.workload.jobs)
+    told = summary_of(given.carbon, scenario.policies)
+    assert told is not None
+    assert (12.0, "no-wait", None) == (told["unknown_h"], told["fallback"], told["error_share"])
 
 
 def test_sites_are_mixed_by_their_cores() -> None:
@@ -162,7 +165,12 @@ def test_waits_stand_in_the_table() -> None:
     """`run` shows the waits of what was held as it shows all waits."""
     result = run(loads(TEXT.replace("SOURCE", "bundled:three-zones")), bounds=False)
     assert result.outcome.batch["wait_p95_s"] > 3_600 > result.static_peak.batch["wait_p95_s"]
-    assert any("intensity forecast every 6 h" in text for text in result.findings)
+    (text,) = (text for text in result.findings if "intensity forecast every 6 h" in text)
+    told = result.summary["forecasts"]["intensity"]
+    assert (["shifting"], "past", None) == (told["policies"], told["kind"], told["fallback"])
+    assert f"{told['error_share']:.1%} off (the day before again: " in text
+    skill = 1 - told["error_share"] / told["rival_error_share"]
+    assert pytest.approx(skill) == told["skill_vs_persistence"]
 
 
 def test_errors_are_added_to_forecasts_of_intensity() -> None:

@@ -22,6 +22,8 @@ from greensched.ticks import TickIntensity, on_ticks
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from greensched.forecast.error_model import ErrorModel
     from greensched.model import Jobs, MachineType
     from greensched.scenario import Scenario
@@ -175,20 +177,61 @@ def findings(forecast: CarbonForecast | None, jobs: Jobs | None) -> tuple[str, .
     found = () if waits else ("shifting does nothing: no class of jobs is deferrable",)
     if len(forecast.series.values_g_per_kwh) == 1:
         return (*found, "shifting does nothing: intensity is one constant")
-    issued = forecast.early[: -(-forecast.window_ms // ISSUED_MS)]
-    if not issued:
+    if not _issued(forecast):
         return (*found, "shifting knows the intensity to come: an oracle, for comparison only")
-    told = [one for one in issued if one is not None]
-    if len(told) < len(issued):
-        hours = (len(issued) - len(told)) * ISSUED_MS / MS_PER_H
+    if hours := _unknown_h(forecast):
         found = (*found, f"no forecast of intensity for {hours:g} h: nobody waited then")
-    return (*found, *_errors(forecast, told))
+    errors = _errors(forecast)
+    if errors is None:
+        return found
+    text = f"intensity forecast every {ISSUED_MS // MS_PER_H} h from its past: the first day"
+    return (*found, f"{text} {errors[0]:.1%} off (the day before again: {errors[1]:.1%})")
 
 
-def _errors(forecast: CarbonForecast, told: list[CarbonIntensity]) -> tuple[str, ...]:
-    """Say how far forecasts were off over their first day, beside the day before seen again."""
+def summary_of(forecast: CarbonForecast | None, policies: Sequence[Any]) -> dict[str, Any] | None:
+    """Return what was known of the intensity to come, as `summary.json` has it; None: unused.
+
+    Errors are of the first day of each forecast, beside the day before seen again.
+    """
+    if forecast is None:
+        return None
+    shifting = [policy for policy in policies if getattr(policy, "shifts", False)]
+    constant = len(forecast.series.values_g_per_kwh) == 1
+    off, rival = (None, None) if constant else _errors(forecast) or (None, None)
+    unknown_h = 0.0 if constant else _unknown_h(forecast)
+    return {
+        "policies": [policy.kind for policy in shifting],
+        "oracles": [policy.kind for policy in shifting if policy.oracle],
+        "kind": "constant" if constant else "past" if forecast.early else None,
+        "fallback": "no-wait" if unknown_h else None,
+        "unknown_h": unknown_h,
+        "lead_h": None if off is None else MS_PER_DAY / MS_PER_H,
+        "error_share": off,
+        "rival": None if off is None else "yesterday",
+        "rival_error_share": rival,
+        "skill_vs_persistence": None if off is None or not rival else 1.0 - off / rival,
+    }
+
+
+def _issued(forecast: CarbonForecast) -> tuple[CarbonIntensity | None, ...]:
+    """Return the forecasts of the window; none of an oracle."""
+    return forecast.early[: -(-forecast.window_ms // ISSUED_MS)]
+
+
+def _unknown_h(forecast: CarbonForecast) -> float:
+    """Return for how long [h] of the window there was no forecast."""
+    return sum(one is None for one in _issued(forecast)) * ISSUED_MS / MS_PER_H
+
+
+def _errors(forecast: CarbonForecast) -> tuple[float, float] | None:
+    """Return how far forecasts were off over their first day, and the day before seen again.
+
+    Shares of the intensity that came; None where none can be told.
+    """
     series, off, rival, came = forecast.series, 0.0, 0.0, 0.0
-    for one in told:
+    for one in _issued(forecast):
+        if one is None:
+            continue
         from_ms, until_ms = (int(one.edges_ms[0]) + k * MS_PER_DAY for k in (0, 1))
         if int(series.edges_ms[0]) > from_ms - MS_PER_DAY or int(series.edges_ms[-1]) < until_ms:
             continue
@@ -197,8 +240,4 @@ def _errors(forecast: CarbonForecast, told: list[CarbonIntensity]) -> tuple[str,
         off += float(np.abs(hourly_means(one, from_ms, until_ms) - true).sum())
         rival += float(np.abs(before - true).sum())
         came += float(true.sum())
-    if not came:
-        return ()
-    text = f"intensity forecast every {ISSUED_MS // MS_PER_H} h from its past: the first day"
-    again = f"(the day before again: {rival / came:.1%})"
-    return (f"{text} {off / came:.1%} off {again}",)
+    return (off / came, rival / came) if came else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,41 +48,125 @@ def forecast_of(scenario: Scenario, workload: Workload, until_ms: int) -> Foreca
     return forecast
 
 
-def findings(scenario: Scenario, workload: Workload, forecast: Forecast | None) -> tuple[str, ...]:
-    """Say which method forecast the services, how well in this window, or why none did."""
-    if forecast is None or workload.services is None:
-        return ()
-    users: list[Any] = [p for p in scenario.policies if getattr(p, "forecasts", False)]
-    oracles = [p.kind for p in users if getattr(p, "oracle", False)]
-    if oracles:
-        what = f"{', '.join(oracles)}: an oracle, shown the true future; nothing to deploy"
-        users = [p for p in users if p.kind not in oracles]
-        return (what, *(_skill(workload, forecast, users) if users else ()))
-    return _skill(workload, forecast, users)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """What a forecast of services was worth to the policies that used it, in this window.
+
+    `oracles` of them were shown the true future; `rules` is what the others do without a forecast.
+    `each` is of the services, `sums` of their sums by pool at the band of `sums_quantile`; None:
+    nobody asked, or the window is too short to tell.
+    """
+
+    policies: tuple[str, ...]
+    oracles: tuple[str, ...]
+    rules: tuple[str, ...] = ()
+    forecast: Forecast | None = None  # None: only oracles used it
+    each: LeadScore | None = None
+    sums: LeadScore | None = None
+    sums_quantile: float | None = None
+
+    @property
+    def days(self) -> float:
+        """Return the days of history, to a tenth and never rounded up."""
+        if self.forecast is None:
+            return 0.0
+        days = (self.forecast.fitted_until_ms - self.forecast.from_ms) / MS_PER_DAY
+        return int(10 * days) / 10
+
+    @property
+    def fallback(self) -> str | None:
+        """Return what was done in place of a forecast by the hour of the week."""
+        if self.forecast is None or self.forecast.method == "hour-of-week":
+            return None
+        return self.forecast.method if self.forecast.predicts else " and ".join(self.rules)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Return it in words."""
+        found = []
+        if self.oracles:
+            who = ", ".join(self.oracles)
+            found.append(f"{who}: an oracle, shown the true future; nothing to deploy")
+        if self.forecast is not None:
+            found.append(self._text(self.forecast))
+        return tuple(found)
+
+    def _text(self, forecast: Forecast) -> str:
+        """Say which method forecast, and how well, or what was done without."""
+        if not forecast.predicts:
+            return f"no forecast of services, {self.fallback} throughout: {forecast.reason}"
+        text = f"services forecast by {forecast.method} from {self.days:g} days of history"
+        if self.each is None:
+            return text
+        one = self.each
+        text += (
+            f": {one.lead_ms // MS_PER_H} h ahead {one.error_share:.1%} off"
+            f" ({one.rival} {one.rival_error_share:.1%}), {one.coverage_share:.1%} below the"
+            f" {BAND:.0%} band"
+        )
+        if self.sums is not None and self.sums_quantile is not None:
+            text += (
+                f"; their sum {self.sums.error_share:.1%} off, the whole hour below its"
+                f" {100 * self.sums_quantile:g}% band in {self.sums.coverage_whole_share:.1%}"
+            )
+        return text
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Return it as `summary.json` has it."""
+        return {
+            "policies": list(self.policies),
+            "oracles": list(self.oracles),
+            "kind": None if self.forecast is None else self.forecast.method,
+            "fallback": self.fallback,
+            "reason": None if self.forecast is None else self.forecast.reason,
+            "history_days": None if self.forecast is None else self.days,
+            "each": _scored(self.each, BAND),
+            "sums": _scored(self.sums, self.sums_quantile),
+        }
 
 
-def _skill(workload: Workload, forecast: Forecast, users: list[Any]) -> tuple[str, ...]:
-    """Say how well the services were forecast for policies, or what these did without."""
+def _scored(lead: LeadScore | None, quantile: float | None) -> dict[str, Any] | None:
+    """Return the scores at one lead, with the quantile of the band whose coverage is told."""
+    if lead is None:
+        return None
+    return {
+        "lead_h": lead.lead_ms / MS_PER_H,
+        "error_share": lead.error_share,
+        "rival": lead.rival,
+        "rival_error_share": lead.rival_error_share,
+        "skill_vs_persistence": lead.skill_share,
+        "quantile": quantile,
+        "coverage_share": lead.coverage_share,
+        "coverage_worst_share": lead.coverage_worst_share,
+        "coverage_whole_share": lead.coverage_whole_share,
+    }
+
+
+def worth_of(scenario: Scenario, workload: Workload, forecast: Forecast | None) -> Worth | None:
+    """Return what a forecast of the services was worth; None where no policy uses one."""
     table, past = workload.services, workload.history_services
-    assert table is not None
-    if not forecast.predicts or past is None:
-        rules = dict.fromkeys(getattr(p, "fallback", "the reactive rule") for p in users)
-        return (f"no forecast of services, {' and '.join(rules)} throughout: {forecast.reason}",)
-    known = replace(past, load_cpu_m=np.concatenate([past.load_cpu_m, table.load_cpu_m], axis=1))
-    days = (forecast.fitted_until_ms - forecast.from_ms) / MS_PER_DAY
-    text = f"services forecast by {forecast.method} from {int(10 * days) / 10:g} days of history"
-    told = _told(forecast, known, table.start_ms, BAND)
-    if told is None:
-        return (text,)
-    text += (
-        f": {told.lead_ms // MS_PER_H} h ahead {told.error_share:.1%} off"
-        f" ({told.rival} {told.rival_error_share:.1%}), {told.coverage_share:.1%} below the"
-        f" {BAND:.0%} band"
+    if forecast is None or table is None:
+        return None
+    users: list[Any] = [p for p in scenario.policies if getattr(p, "forecasts", False)]
+    others = [p for p in users if not getattr(p, "oracle", False)]
+    found = Worth(
+        policies=tuple(p.kind for p in users),
+        oracles=tuple(p.kind for p in users if p not in others),
     )
-    quantile = next((p.quantile for p in users if getattr(p, "forecasts_sums", False)), None)
-    if forecast.with_sums is not None and quantile is not None:
-        text += _sums_told(forecast.with_sums, known, table.start_ms, quantile)
-    return (text,)
+    if not others:
+        return found
+    rules = dict.fromkeys(getattr(p, "fallback", "the reactive rule") for p in others)
+    found = replace(found, forecast=forecast, rules=tuple(rules))
+    if not forecast.predicts or past is None:
+        return found
+    known = replace(past, load_cpu_m=np.concatenate([past.load_cpu_m, table.load_cpu_m], axis=1))
+    each = _told(forecast, known, table.start_ms, BAND)
+    quantile = next((p.quantile for p in others if getattr(p, "forecasts_sums", False)), None)
+    if each is None or forecast.with_sums is None or quantile is None:
+        return replace(found, each=each)
+    sums = _sums_told(forecast.with_sums, known, table.start_ms, quantile)
+    return replace(found, each=each, sums=sums, sums_quantile=quantile)
 
 
 def _told(forecast: Forecast, known: Services, from_ms: int, quantile: float) -> LeadScore | None:
@@ -98,15 +182,11 @@ def _told(forecast: Forecast, known: Services, from_ms: int, quantile: float) ->
     return next((lead for lead in found.leads if lead.lead_ms >= LEAD_MS), None)
 
 
-def _sums_told(forecast: Forecast, known: Services, from_ms: int, quantile: float) -> str:
-    """Say how the services' sums were forecast, those of pools that have any."""
+def _sums_told(
+    forecast: Forecast, known: Services, from_ms: int, quantile: float
+) -> LeadScore | None:
+    """Return how the services' sums were forecast, those of pools that have any."""
     sums = by_pool(known.load_cpu_m, known.replica_gpu_m)
     pools = np.flatnonzero(sums.any(axis=1))
     of_sums = forecast.only(len(known) + pools)
-    told = _told(of_sums, replace(known, load_cpu_m=sums[pools]), from_ms, quantile)
-    if told is None:
-        return ""
-    return (
-        f"; their sum {told.error_share:.1%} off, the whole hour below its"
-        f" {100 * quantile:g}% band in {told.coverage_whole_share:.1%}"
-    )
+    return _told(of_sums, replace(known, load_cpu_m=sums[pools]), from_ms, quantile)

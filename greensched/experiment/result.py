@@ -85,6 +85,7 @@ class Result:
     static_peak: Outcome
     outcome: Outcome
     interference: dict[str, Any]
+    forecasts: dict[str, Any]  # that policies used, of services and of intensity
     findings: tuple[str, ...] = ()
     bounds: Bounds | None = None  # not asked for, or none
     attribution: Attributed | None = None  # not asked for
@@ -144,6 +145,7 @@ class Result:
             "savings": self._savings(runs["baseline"], runs["scenario"]),
             "currency": self.shared.prices.currency or None,
             "interference": self.interference,
+            "forecasts": self.forecasts,
             "balance": _worst(self.checks),
             "bounds": self._bounds(runs["baseline"], runs["scenario"]),
             "attribution": None if self.attribution is None else self.attribution.summary,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from greensched.engine.result import RunResult
     from greensched.experiment.executor import Tell
+    from greensched.experiment.forecasts import Worth
     from greensched.experiment.partition import Partition
     from greensched.experiment.tally import Progress
     from greensched.model import Policy
@@ -65,9 +66,7 @@ def run(
     is what all runs share, made of the scenario unless it is given. Raises ScenarioError and
     DataError for what cannot be run, UsageError for a question that has no answer.
     """
-    sets = None
-    if attribution is not None:
-        sets = sets_of(scenario.policies, attribution, scenario.seed)
+    sets = None if attribution is None else sets_of(scenario.policies, attribution, scenario.seed)
     counted, fewer = _expected(progress, scenario, sets)
     world, kind = world or shared(scenario), scenario.baseline.kind
     static = static_peak(world, counted)
@@ -83,7 +82,7 @@ def run(
         counted.expect(runs.count(sets, fleet))
         outcomes, ground = _accounted(runs, fleet)
         parts = None if sets is None else _attributed(ground, sets, outcomes, runs, kind)
-    late_ms = ground.priced_ms - ground.end_ms
+    late_ms, worth = ground.priced_ms - ground.end_ms, _worth(world)
     whole = Result(
         scenario=scenario,
         shared=world,
@@ -91,7 +90,8 @@ def run(
         baseline=outcomes["baseline"],
         static_peak=outcomes["static_peak"],
         outcome=outcomes["scenario"],
-        findings=(*_findings(world, static, late_ms), *_previewed(outcomes["scenario"].run)),
+        forecasts=_told_of(world, worth),
+        findings=_findings(world, static, worth, outcomes["scenario"].run, late_ms),
         bounds=run_bounds(world, outcomes["scenario"], ground.factors) if bounds else None,
         attribution=parts,
         interference=interference(world, outcomes["scenario"].run, ground.reference_ms),
@@ -121,18 +121,34 @@ def _with_shares(whole: Result, counted: list[Tally], executor: Executor | None)
     return replace(whole, assumed_shares=shares, findings=(*whole.findings, *told(shares)))
 
 
-def _findings(world: Shared, static: Partition, late_ms: int) -> tuple[str, ...]:
-    """Return what readers, static-peak and forecasts found, each once."""
-    fitted: Any = world.forecast  # what it was worth is told without errors that were added
+def _worth(world: Shared) -> Worth | None:
+    """Return what the forecast of the services was worth, without errors that were added."""
+    fitted: Any = world.forecast
     if isinstance(fitted, ErringForecast):
         fitted = fitted.given
+    return forecasts.worth_of(world.scenario, world.workload, fitted)
+
+
+def _told_of(world: Shared, worth: Worth | None) -> dict[str, Any]:
+    """Return what is told of the forecasts of services and of intensity."""
+    return {
+        "services": None if worth is None else worth.summary,
+        "intensity": carbon_forecast.summary_of(world.carbon, world.scenario.policies),
+    }
+
+
+def _findings(
+    world: Shared, static: Partition, worth: Worth | None, run: RunResult, late_ms: int
+) -> tuple[str, ...]:
+    """Return what readers, static-peak, forecasts and previews found, each once."""
     found = (
         *world.workload.findings,
         *static.findings,
-        *forecasts.findings(world.scenario, world.workload, fitted),
+        *(() if worth is None else worth.findings),
         *carbon_forecast.findings(world.carbon, world.workload.jobs),
         *finding_of(world.scenario.spec),
         *_remarks(world, late_ms),
+        *_previewed(run),
     )
     return tuple(dict.fromkeys(found))
 
