@@ -252,19 +252,37 @@ def test_more_than_six_switches_are_sampled(ran: Result) -> None:
         sets_of(policies, Question(orders=1), 7)
 
 
-def test_sampled_values_have_a_standard_error(
-    ran: Result, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_orders_that_take_all_sets_are_not_sampled() -> None:
+    """Of three switches all orders need all eight sets; of five, three need fewer than 32."""
+
+    class Switch:
+        def __init__(self, kind: str) -> None:
+            self.kind = kind
+
+    policies: Any = [Switch(f"p{i}") for i in range(5)]
+    few = sets_of(policies[:3], Question(orders=2), 7)
+    assert (8, ()) == (len(few.wanted), few.orders)
+    assert few == sets_of(policies[:3], Question(), 7)
+    some = sets_of(policies, Question(orders=3), 7)
+    assert 3 == len(some.orders)
+    assert len(some.wanted) <= 3 * 4 + 5 + 2
+    assert 32 == len(sets_of(policies, Question(orders=200), 7).wanted)
+
+
+def test_sampled_values_have_a_standard_error(tmp_path: Path) -> None:
     """Sampled over orders, the parts still sum exactly, and the largest error is printed."""
-    monkeypatch.setattr(combos, "EXACT_MAX", 2)
-    found = gs.attribute(ran.scenario, orders=3)
+    three_switches(tmp_path)
+    path = tmp_path / "small.yaml"
+    text = path.read_text(encoding="utf-8").replace("policies:", "policies:\n  - {kind: shifting}")
+    path.write_text(text, encoding="utf-8")
+    found = gs.attribute(gs.load(path, {"seed": 1}), orders=3)
     summary = found.summary
     assert ("sampled", 3) == (summary["method"], summary["orders"])
     energy = summary["quantities"]["energy_facility_mwh"]
     assert energy["total"] == sum(p["shapley"] for p in energy["technologies"])
     assert max(p["standard_error"] for p in energy["technologies"]) > 0
     assert [] == energy["interactions"]
-    shown = shares(ran.summary | {"attribution": summary})
+    shown = shares(gs.run(gs.load(path)).summary | {"attribution": summary})
     assert shown is not None
     assert "standard error is" in shown.notes[-1]
 

@@ -59,6 +59,13 @@ def test_summary_and_command_agree(folder: Path) -> None:
     assert summary["scenario_sha256"] == found["scenario_sha256"]
 
 
+def test_orders_without_effect_are_told(folder: Path) -> None:
+    """Of three switches orders take all eight runs: values are exact, and that is said."""
+    told = call("attribute", folder / "small.yaml", "-o", "json", "--orders", "5")
+    assert json.loads(told.stdout) == _printed(folder)
+    assert "--orders 5 has no effect: it takes all combinations" in told.stderr
+
+
 def test_what_is_printed_satisfies_its_schema(folder: Path) -> None:
     """The JSON is what `schema attribution` says, as the summary is what `schema summary` says."""
     told = json.loads(call("schema", "attribution").stdout)

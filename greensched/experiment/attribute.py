@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.experiment.combinations import ORDERS, Question
+from greensched.experiment.combinations import Question
 from greensched.experiment.run import run
 
 if TYPE_CHECKING:
@@ -20,15 +20,16 @@ def attribute(
     scenario: Scenario,
     *,
     groups: Sequence[Sequence[str]] = (),
-    orders: int = ORDERS,
+    orders: int | None = None,
     progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> Attributed:
     """Return which switch of `scenario` saves what, all combinations of them run.
 
-    `groups` are kinds of policies that count as one switch. With more than six switches `orders`
-    orders of switching on are drawn with the scenario's seed, and each value has a standard
-    error. Raises UsageError for groups that name no switch; else as `run`.
+    `groups` are kinds of policies that count as one switch. With `orders`, or more than six
+    switches, so many orders of switching on are drawn with the scenario's seed, where that takes
+    fewer runs than all combinations, and each value has a standard error. Raises UsageError for
+    groups that name no switch; else as `run`.
     """
     question = Question(groups=tuple(tuple(g) for g in groups), orders=orders)
     result = run(scenario, attribution=question, progress=progress, executor=executor)

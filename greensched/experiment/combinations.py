@@ -35,10 +35,13 @@ Players: TypeAlias = dict[str, tuple[str, ...]]  # a switch or a group -> kinds 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """How to attribute: kinds that count as one switch, and how many orders to sample."""
+    """How to attribute: kinds that count as one switch, and how many orders to sample.
+
+    None: `ORDERS` where there are too many sets to run all, else all sets.
+    """
 
     groups: tuple[tuple[str, ...], ...] = ()
-    orders: int = ORDERS
+    orders: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,19 +77,25 @@ class Sets:
 def sets_of(policies: Sequence[Policy], question: Question, seed: int) -> Sets:
     """Return the sets to run: all of them, or those of orders drawn with the scenario's seed.
 
-    Raises UsageError for groups that name no switch, or one twice, and for too few orders.
+    Orders that need all sets are none: what is known exactly is not sampled. Raises UsageError
+    for groups that name no switch, or one twice, and for too few orders.
     """
     groups = [[_kind(name, policies) for name in group] for group in question.groups]
     players = _players([p.kind for p in policies], groups)
     names = list(players)
-    if len(names) <= EXACT_MAX:
-        return Sets(players=players, wanted=all_sets(names))
-    if question.orders < ORDERS_MIN:
+    every = Sets(players=players, wanted=all_sets(names))
+    if question.orders is None and len(names) <= EXACT_MAX:
+        return every
+    count = ORDERS if question.orders is None else question.orders
+    if count < ORDERS_MIN:
         what, remedy = "a standard error needs two orders", f"for example {ORDERS}"
-        raise UsageError(Finding(where=f"--orders {question.orders}", what=what, remedy=remedy))
+        raise UsageError(Finding(where=f"--orders {count}", what=what, remedy=remedy))
     draw = np.random.default_rng([seed, ORDERS_STREAM])
-    orders = tuple(tuple(draw.permutation(sorted(names)).tolist()) for _ in range(question.orders))
-    return Sets(players=players, wanted=sampled_sets(orders), orders=orders)
+    orders = tuple(tuple(draw.permutation(sorted(names)).tolist()) for _ in range(count))
+    wanted = sampled_sets(orders)
+    if len(wanted) == len(every.wanted):
+        return every
+    return Sets(players=players, wanted=wanted, orders=orders)
 
 
 def _players(kinds: Sequence[str], groups: Sequence[Sequence[str]]) -> Players:
