@@ -33,6 +33,7 @@ from greensched.engine.kernels.layout import (
 from greensched.engine.kernels.levels import next_of, reach
 from greensched.engine.kernels.memory import (
     head_of,
+    heap_slot_of,
     lane_of,
     mach_of,
     out_of,
@@ -161,24 +162,23 @@ def _fit_time(world: Pages, m: int, e: int) -> int:
     cpu_m = batch_free_cpu(world, m)
     memory_mib = batch_limit_memory(world, m) - mach[m].batch_memory_mib
     gpu_m = mach[m].gpu_free_m
+    # found through the heap, in any order: its places lie side by side, a list's all over memory
+    slots, first, end = heap_slot_of(world), mach[m].heap_at, mach[m].heap_at + mach[m].heap_n
     at = now = w[0].now_ms
     while cpu_m < wait[e].cpu_m or memory_mib < wait[e].memory_mib or gpu_m < wait[e].gpu_m:
         later = INF  # the next expected end after `at`, and all that it frees
-        s = mach[m].job_head
-        while s >= 0:
-            end = _expected_end(world, s, now)
-            if at < end < later:
-                later = end
-            s = slot[s].machine_next
+        for k in range(first, end):
+            end_ms = _expected_end(world, slots[k], now)
+            if at < end_ms < later:
+                later = end_ms
         if later == INF:
             return INF
-        s = mach[m].job_head
-        while s >= 0:
+        for k in range(first, end):
+            s = slots[k]
             if _expected_end(world, s, now) == later:
                 cpu_m += slot[s].cpu_m
                 memory_mib += slot[s].memory_mib
                 gpu_m += slot[s].gpu_m
-            s = slot[s].machine_next
         at = later
     return at
 
