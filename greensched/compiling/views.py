@@ -1,21 +1,27 @@
-"""Arrays whose indices are taken as they are: none is counted from the end.
+"""Arrays whose indices are taken as they are, and whose records may be asked for ahead.
 
-numba looks at the sign of each index and adds the length to one below zero. Kernels follow links
-from record to record, and a look at every step made a replay a fifth slower. A test sees that no
-kernel takes an index below zero (`tests/engine/upwards.py`).
+numba counts an index below zero from the end, so it looks at the sign of each. Kernels follow
+links from record to record: without those looks a replay takes four fifths of the time. A test
+sees that no kernel takes an index below zero (`tests/engine/upwards.py`).
 """
 
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel.models import ArrayModel
 from numba.core.typing.templates import signature
-from numba.extending import lower_builtin, register_model
+from numba.extending import intrinsic, lower_builtin, register_model
 from numba.np import arrayobj
+
+from greensched.compiling.cache import COMPILED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class View(types.Array):
@@ -51,3 +57,34 @@ register_model(View)(ArrayModel)
 lower_builtin(operator.getitem, View, types.Integer)(_on_unsigned(arrayobj.getitem_arraynd_intp))
 lower_builtin(operator.getitem, View, types.BaseTuple)(_on_unsigned(arrayobj.getitem_array_tuple))
 lower_builtin(operator.setitem, View, types.Any, types.Any)(_on_unsigned(arrayobj.setitem_array))
+
+
+def _asking() -> Callable[[Any, int], None]:
+    """Return `prefetch`, which does nothing where the compiler is off."""
+    if not COMPILED:
+        return lambda _records, _i: None
+    whole, line_bytes = ir.IntType(32), 64
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        view: Any = arrayobj.make_array(sig.args[0])
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, whole, whole, whole])
+        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        at = builder.gep(view(context, builder, args[0]).data, [args[1]])
+        record = builder.bitcast(at, byte)
+        for part in range(0, sig.args[0].dtype.size, line_bytes):
+            to_read, keep, data = whole(0), whole(3), whole(1)
+            builder.call(ask, [builder.gep(record, [whole(part)]), to_read, keep, data])
+        return context.get_dummy_value()
+
+    def typed(_context: Any, records: Any, _i: Any) -> Any:
+        return types.void(records, types.int64), generate
+
+    make: Any = intrinsic
+    asking: Callable[[Any, int], None] = make(typed)
+    return asking
+
+
+# prefetch(records, i) asks for a record that is read a little later. It is for places where
+# kernels are measured to wait for memory, and changes nothing but that.
+prefetch = _asking()

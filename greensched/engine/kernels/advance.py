@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import entry, inner
+from greensched.compiling.views import prefetch
 from greensched.engine.kernels.actions import (
     warm,
 )
@@ -39,6 +40,7 @@ from greensched.engine.kernels.memory import (
     lane_of,
     mach_of,
     next_ms_of,
+    out_of,
     queue_of,
     rep_of,
     slot_of,
@@ -90,6 +92,8 @@ def _edge(world: Pages) -> None:
 def _machine_event(world: Pages, jobs: Pages, m: int) -> None:
     """Finish or step the jobs of machine m that are due now."""
     mach, slot = mach_of(world), slot_of(world)
+    # who ends started long ago: its outcome is asked for before the machine is brought up to now
+    prefetch(out_of(world), slot[heap_slot_of(world)[mach[m].heap_at]].job)
     sync(world, m)
     freed = False
     while mach[m].heap_n > 0 and heap_key_of(world)[mach[m].heap_at] <= mach[m].virtual:

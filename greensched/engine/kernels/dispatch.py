@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
+from greensched.compiling.views import prefetch
 from greensched.engine.kernels.batch import devices_without, evict, gives_way, start_tasks
 from greensched.engine.kernels.gangs import start_gang
 from greensched.engine.kernels.heaps import heap_room
@@ -250,6 +251,8 @@ def _backfill(world: Pages, jobs: Pages, i: int) -> None:
         if e < 0 or w[0].status == GROW:
             return
         after = wait[e].next
+        if after >= 0:
+            prefetch(wait, after)
         if backfill_one(world, jobs, i, e):
             queue_remove(world, e)
             wait_free(world, e)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
+from greensched.compiling.views import prefetch
 from greensched.engine.kernels.heaps import tour_update
 from greensched.engine.kernels.interference import slow_down
 from greensched.engine.kernels.layout import (
@@ -27,9 +28,11 @@ from greensched.engine.kernels.memory import (
     curve_of,
     energy_mj_of,
     heap_key_of,
+    heap_slot_of,
     mach_of,
     machine_ms_of,
     next_ms_of,
+    slot_of,
     w_of,
 )
 from greensched.model import BOOTING, OFF, OUT, OWN, ROLE_CODES, SLEEPING
@@ -147,6 +150,8 @@ def refresh(world: Pages, m: int) -> None:
         _watts_on(world, m)
     event = INF
     if r.heap_n > 0:
+        # its record is read when its time has come, and has left the caches by then otherwise
+        prefetch(slot_of(world), heap_slot_of(world)[r.heap_at])
         left = heap_key_of(world)[r.heap_at] - r.virtual
         if left <= 0:  # done at this instant, even where nothing is left for batch from now on
             event = r.last_ms
