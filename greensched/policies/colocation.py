@@ -20,7 +20,7 @@ from greensched.policies.machines import (
     power_actions,
 )
 from greensched.policies.memory import changed, frozen
-from greensched.policies.peaks import Sample, Sums
+from greensched.policies.peaks import Samples, nothing_taken, sampled
 from greensched.policies.settings import check
 from greensched.units import MS_PER_H
 
@@ -37,15 +37,16 @@ HOURS = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ColocationMemory:
-    """Samples of use over reservation [samples, machines] [1], when limits were set, starvation.
+    """The sample being taken, those of before, when limits were set, and where batch starves.
 
-    `samples`: how many of a machine's are in a row; `lows`: fewest machines that served in each
-    hour of the last day; `starved_ms`: for how long batch has been held below its satisfaction.
+    `taken` [3, machines] in `measured_ms`, see `kernels.peaks.add_up`; `lows`: fewest machines
+    that served in each hour of the last day; `starved_ms`: for how long batch has been held below
+    its satisfaction.
     """
 
-    sums: Sums = field(default_factory=Sums)
-    ratios: FloatArray = field(default_factory=lambda: frozen(np.empty((0, 0))))
-    samples: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
+    taken: FloatArray = field(default_factory=lambda: nothing_taken(0))
+    measured_ms: int = 0
+    samples: Samples = field(default_factory=Samples)
     limited_ms: int = NONE
     lows: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
     starved_ms: IntArray = field(default_factory=lambda: NOTHING)  # empty: nowhere
@@ -128,12 +129,14 @@ class ColocationNsigma:
     ) -> tuple[tuple[Action, ...], ColocationMemory]:
         """Return the actions to take now and the memory for the next wake."""
         m, now = snapshot.machines, snapshot.now_ms
-        if len(memory.samples) != len(m.state):
+        if memory.taken.shape[1] != len(m.state):
             memory = self._begun(memory, len(m.state))
-        sums, suspects = self._watched(snapshot, memory.sums)
-        if sums.measured_ms >= self.sample_ms:
-            memory = self._sampled(now, memory, sums.sample(m, memory.ratios, memory.samples))
-            sums = memory.sums
+        taken, suspects = self._watched(snapshot, memory.taken)
+        measured_ms, samples = memory.measured_ms + snapshot.period_ms, memory.samples
+        if measured_ms >= self.sample_ms:
+            samples = self._sampled(snapshot, samples, taken, measured_ms)
+            taken, measured_ms = nothing_taken(len(m.state)), 0
+        news = {"taken": taken, "measured_ms": measured_ms, "samples": samples}
         if memory.limited_ms != NONE and now - memory.limited_ms < self.limit_period_ms:
             limits = m.batch_limit_cpu_m, m.batch_limit_memory_mib
             actions: tuple[Action, ...] = ()
@@ -142,31 +145,28 @@ class ColocationNsigma:
                 actions, starved_ms = self._guarded(snapshot, suspects, limits, starved_ms)
             if snapshot.queue.jobs:
                 actions += self._wakes(snapshot, *limits)
-            return actions, changed(memory, sums=sums, starved_ms=starved_ms)
-        lows, rows, limits, dedicated = self._limits(snapshot, memory)
+            return actions, changed(memory, **news, starved_ms=starved_ms)
+        lows, rows, limits, dedicated = self._limits(snapshot, memory, samples)
         actions, starved_ms = self._guarded(snapshot, rows, limits, memory.starved_ms, due=True)
         if snapshot.queue.jobs:
             actions += self._wakes(snapshot, *limits)
         elif dedicated:
             actions += self._rests(snapshot, *limits)
-        return actions, changed(
-            memory, sums=sums, limited_ms=now, lows=lows, starved_ms=starved_ms
-        )
+        news |= {"limited_ms": now, "lows": lows, "starved_ms": starved_ms}
+        return actions, changed(memory, **news)
 
-    def _watched(self, snapshot: Snapshot, sums: Sums) -> tuple[Sums, IntArray]:
+    def _watched(self, snapshot: Snapshot, before: FloatArray) -> tuple[FloatArray, IntArray]:
         """Return the sums with what was measured since the last wake, and where to look closer.
 
         That is machines with jobs where a guard may have something to do; mostly none.
         """
         m = snapshot.machines
-        taken, rows = np.empty_like(sums.taken), np.empty(len(m.state), np.int64)
+        taken, rows = np.empty_like(before), np.empty(len(m.state), np.int64)
         count = kernels.watch(
             *(columns(m), m.surplus, m.batch_limit_cpu_m, m.online_use_cpu_m, m.batch_use_cpu_m),
-            *(self._bounds, snapshot.period_ms, sums.taken, taken, rows),
+            *(self._bounds, snapshot.period_ms, before, taken, rows),
         )
-        measured_ms = sums.measured_ms + snapshot.period_ms
-        suspects = frozen(rows[:count]) if count else NOTHING
-        return Sums(taken=frozen(taken), measured_ms=measured_ms), suspects
+        return frozen(taken), frozen(rows[:count]) if count else NOTHING
 
     @property
     def _bounds(self) -> tuple[float, float, float, float]:
@@ -202,24 +202,25 @@ class ColocationNsigma:
         """Return the memory of `count` machines without samples."""
         return changed(
             memory,
-            sums=Sums.none(count),
-            ratios=frozen(np.zeros((self.samples, count))),
-            samples=frozen(np.zeros(count, np.int64)),
+            taken=nothing_taken(count),
+            measured_ms=0,
+            samples=self._no_samples(count),
             starved_ms=NOTHING,
         )
 
-    def _sampled(self, now_ms: int, memory: ColocationMemory, sample: Sample) -> ColocationMemory:
-        """Return the memory with one more sample; a machine apart starts anew."""
-        del now_ms
-        return changed(
-            memory,
-            sums=Sums.none(len(sample.samples)),
-            ratios=sample.ratios,
-            samples=sample.samples,
-        )
+    def _no_samples(self, count: int) -> Samples:
+        """Return those of `count` machines before anything was measured."""
+        ratios = frozen(np.zeros((self.samples, count)))
+        return Samples(ratios=ratios, in_a_row=frozen(np.zeros(count, np.int64)))
+
+    def _sampled(
+        self, snapshot: Snapshot, before: Samples, taken: FloatArray, measured_ms: int
+    ) -> Samples:
+        """Return samples with one more; a machine apart starts anew."""
+        return sampled(before, snapshot.machines, taken, measured_ms)[0]
 
     def _limits(
-        self, snapshot: Snapshot, memory: ColocationMemory
+        self, snapshot: Snapshot, memory: ColocationMemory, samples: Samples
     ) -> tuple[IntArray, IntArray, tuple[IntArray, IntArray], bool]:
         """Return what batch may reserve: CPU [millicores] and memory [MiB] of each machine.
 
@@ -228,7 +229,7 @@ class ColocationNsigma:
         those with the most reserved. After it whether any machine that is on is for batch alone.
         """
         m, now = snapshot.machines, snapshot.now_ms
-        peaks = self._peaks(snapshot, memory)
+        peaks = self._peaks(snapshot, samples)
         lows = memory.lows.copy() if memory.lows.size else np.full(HOURS, NONE, np.int64)
         made = np.empty((6, len(m.state)), np.int64)
         hour, cpu, memory_mib, work = now // MS_PER_H, made[0], made[1], made[2:]
@@ -242,11 +243,12 @@ class ColocationNsigma:
         cpu = self._given(snapshot, frozen(cpu))
         return frozen(lows), rows, (cpu, frozen(memory_mib)), dedicated
 
-    def _peaks(self, snapshot: Snapshot, memory: ColocationMemory) -> FloatArray:
+    def _peaks(self, snapshot: Snapshot, samples: Samples) -> FloatArray:
         """Return what services will use of each machine's CPU, and reserve of its memory."""
         m = snapshot.machines
         peaks = np.empty((2, len(m.state)))
-        reserved_peaks(memory.ratios, self.sigmas, columns(m), memory.samples, self.samples, peaks)
+        seen = samples.ratios, self.sigmas, columns(m), samples.in_a_row
+        reserved_peaks(*seen, self.samples, peaks)
         return peaks
 
     def _given(self, snapshot: Snapshot, cpu: IntArray) -> IntArray:

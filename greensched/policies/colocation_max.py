@@ -14,23 +14,23 @@ from greensched.policies.batch import PACKING
 from greensched.policies.colocation import ColocationMemory, ColocationNsigma
 from greensched.policies.kernels import peaks as kernels
 from greensched.policies.machines import columns
-from greensched.policies.memory import changed, frozen
-from greensched.policies.peaks import BINS, Sums, added, percentiles
+from greensched.policies.memory import frozen
+from greensched.policies.peaks import BINS, Samples, added, percentiles, sampled
 from greensched.policies.settings import check
 from greensched.units import MS_PER_DAY, MS_PER_H
 
 if TYPE_CHECKING:
     from greensched.errors import Finding
     from greensched.model import FloatArray, IntArray, Snapshot
-    from greensched.policies.peaks import Sample, Weights
+    from greensched.policies.peaks import Weights
 
 
 RENEWED_MS = MS_PER_H  # between two looks at histograms that change over half a day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class HistoryMemory(ColocationMemory):
-    """That of N-sigma, and decaying histograms [resources, BINS, machines] of weights [1].
+class History(Samples):
+    """Samples for N-sigma, and decaying histograms [resources, BINS, machines] of weights [1].
 
     Of the CPU used and the memory reserved by services, each as a share of the machine; `seen`:
     how many samples a machine has given in all; `shares` [resources, machines] [1]: their
@@ -85,55 +85,55 @@ class Colocation(ColocationNsigma):
         """Return the registered name."""
         return "colocation"
 
-    def first_memory(self) -> HistoryMemory:
+    def first_memory(self) -> ColocationMemory:
         """Return the memory before the first wake."""
-        return HistoryMemory()
+        return ColocationMemory(samples=History())
 
-    def _begun(self, memory: ColocationMemory, count: int) -> ColocationMemory:
-        """Return the memory of `count` machines without samples."""
-        begun = super(Colocation, self)._begun(memory, count)
-        assert isinstance(begun, HistoryMemory)
-        return changed(
-            begun,
+    def _no_samples(self, count: int) -> History:
+        """Return those of `count` machines before anything was measured."""
+        none = super(Colocation, self)._no_samples(count)
+        return History(
+            ratios=none.ratios,
+            in_a_row=none.in_a_row,
             weights=frozen(np.zeros((2, BINS, count), np.float32)),
             seen=frozen(np.zeros(count, np.int64)),
-            renewed_ms=NONE,
         )
 
-    def _sampled(self, now_ms: int, memory: ColocationMemory, sample: Sample) -> ColocationMemory:
-        """Return the memory with one more sample, of histograms as well."""
-        assert isinstance(memory, HistoryMemory)
+    def _sampled(
+        self, snapshot: Snapshot, before: Samples, taken: FloatArray, measured_ms: int
+    ) -> History:
+        """Return samples with one more, in histograms as well."""
+        assert isinstance(before, History)
+        last, used = sampled(before, snapshot.machines, taken, measured_ms)
         kept = (
-            0.5 ** (sample.measured_ms / self.cpu_half_life_ms),
-            0.5 ** (sample.measured_ms / self.memory_half_life_ms),
+            0.5 ** (measured_ms / self.cpu_half_life_ms),
+            0.5 ** (measured_ms / self.memory_half_life_ms),
         )
-        weights = added(memory.weights, kept, sample.shares)
-        shares, renewed_ms = memory.shares, memory.renewed_ms
-        if renewed_ms == NONE or now_ms - renewed_ms >= RENEWED_MS:
+        weights, now = added(before.weights, kept, used), snapshot.now_ms
+        shares, renewed_ms = before.shares, before.renewed_ms
+        if renewed_ms == NONE or now - renewed_ms >= RENEWED_MS:
             quantiles = self.quantile_used, self.quantile_reserved
-            shares, renewed_ms = percentiles(weights, quantiles), now_ms
-        return changed(
-            memory,
-            sums=Sums.none(len(sample.samples)),
-            ratios=sample.ratios,
-            samples=sample.samples,
+            shares, renewed_ms = percentiles(weights, quantiles), now
+        return History(
+            ratios=last.ratios,
+            in_a_row=last.in_a_row,
             weights=weights,
-            seen=frozen(memory.seen + (sample.samples > 0)),
+            seen=frozen(before.seen + (last.in_a_row > 0)),
             shares=shares,
             renewed_ms=renewed_ms,
         )
 
-    def _peaks(self, snapshot: Snapshot, memory: ColocationMemory) -> FloatArray:
+    def _peaks(self, snapshot: Snapshot, samples: Samples) -> FloatArray:
         """Return what services will use of each machine's CPU, and reserve of its memory."""
-        assert isinstance(memory, HistoryMemory)
+        assert isinstance(samples, History)
         m = snapshot.machines
-        if memory.renewed_ms == NONE:
-            return super(Colocation, self)._peaks(snapshot, memory)
+        if samples.renewed_ms == NONE:
+            return super(Colocation, self)._peaks(snapshot, samples)
         peaks = np.empty((2, len(m.state)))
         kernels.larger_peaks(
-            *(memory.ratios, self.sigmas, columns(m)),
-            *((memory.samples, memory.seen), self._least),
-            *(memory.shares, 1 + self.margin, peaks),
+            *(samples.ratios, self.sigmas, columns(m)),
+            *((samples.in_a_row, samples.seen), self._least),
+            *(samples.shares, 1 + self.margin, peaks),
         )
         return peaks
 
@@ -182,10 +182,10 @@ class ColocationOracle(Colocation):
         """Say that it is shown the future; nothing can be deployed with it."""
         return True
 
-    def _peaks(self, snapshot: Snapshot, memory: ColocationMemory) -> FloatArray:
+    def _peaks(self, snapshot: Snapshot, samples: Samples) -> FloatArray:
         """Return what services will use of each machine's CPU, and reserve of its memory."""
         services, truth = snapshot.services, snapshot.forecast
-        peaks = super(ColocationOracle, self)._peaks(snapshot, memory)
+        peaks = super(ColocationOracle, self)._peaks(snapshot, samples)
         if truth is None:
             return peaks
         now = snapshot.now_ms

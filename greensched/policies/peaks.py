@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,40 +25,39 @@ Weights: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sums:
-    """The sample that is being taken: see `kernels.add_up` for its rows [3, machines]."""
+class Samples:
+    """Samples of machines: use over reservation [samples, machines] [1], the last one last.
 
-    taken: FloatArray = field(default_factory=lambda: frozen(np.empty((3, 0))))
-    measured_ms: int = 0
+    `in_a_row`: how many of a machine's are, none where it did not serve all the time.
+    """
 
-    @classmethod
-    def none(cls, count: int) -> Sums:
-        """Return the sums of `count` machines before anything was measured."""
-        return _nothing_measured(count)
-
-    def sample(self, m: MachineView, ratios: FloatArray, samples: IntArray) -> Sample:
-        """Return the sample that these sums make, after those of before."""
-        new_ratios, new_samples = np.empty(ratios.shape), np.empty(samples.shape, np.int64)
-        shares = np.empty((2, len(samples)))
-        kernels.sample(
-            *(self.taken, self.measured_ms, columns(m), m.surplus, ratios, samples),
-            *(new_ratios, new_samples, shares),
-        )
-        return Sample(self.measured_ms, frozen(new_ratios), frozen(new_samples), shares)
+    ratios: FloatArray = field(default_factory=lambda: frozen(np.empty((0, 0))))
+    in_a_row: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
 
 
 @cache
-def _nothing_measured(count: int) -> Sums:
-    return Sums(taken=frozen(np.zeros((3, count))))
+def nothing_taken(count: int) -> FloatArray:
+    """Return the sums [3, machines] of a sample before anything was measured of `count` machines.
+
+    See `kernels.add_up` for its rows.
+    """
+    return frozen(np.zeros((3, count)))
 
 
-class Sample(NamedTuple):
-    """One more sample of each machine, and those before it as far as they count."""
+def sampled(
+    before: Samples, m: MachineView, taken: FloatArray, measured_ms: int
+) -> tuple[Samples, FloatArray]:
+    """Return samples with the one that was `taken` in `measured_ms`, and its shares.
 
-    measured_ms: int  # for how long it was measured
-    ratios: FloatArray  # [samples, machines] use over reservation [1], the last one last
-    samples: IntArray  # how many of them are in a row, none where it did not serve all the time
-    shares: FloatArray  # [resources, machines] CPU used, memory reserved [1]; -1 where it did not
+    Shares [resources, machines] are CPU used and memory reserved [1]; -1 where it did not serve.
+    """
+    ratios, in_a_row = np.empty_like(before.ratios), np.empty_like(before.in_a_row)
+    shares = np.empty((2, len(in_a_row)))
+    kernels.sample(
+        *(taken, measured_ms, columns(m), m.surplus, before.ratios, before.in_a_row),
+        *(ratios, in_a_row, shares),
+    )
+    return Samples(ratios=frozen(ratios), in_a_row=frozen(in_a_row)), shares
 
 
 def added(weights: Weights, kept: tuple[float, float], shares: FloatArray) -> Weights:
