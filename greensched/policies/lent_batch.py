@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from greensched.model import LENT, OFF, ON, SLEEPING
+from greensched.model import LENT, ON
 from greensched.policies.batch import SPARE_SHARE
 from greensched.policies.kernels import resting
-from greensched.policies.machines import BATCH, NOTHING, columns, ours, to_wake
+from greensched.policies.machines import BATCH, NOTHING, columns, to_wake
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, FloatArray, IntArray, MachineView, Snapshot
@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 def could_sleep(m: MachineView) -> bool:
     """Say whether machines for services sleep or are off, as then any that is lent could be."""
-    return bool((_rests(m) & (m.role != BATCH)).any())
-
-
-def _rests(m: MachineView) -> BoolArray:
-    """Return the machines that sleep or are off."""
-    rests: BoolArray = ((m.state == SLEEPING) | (m.state == OFF)) & ours(m)
-    return rests
+    return bool(resting.resting(columns(m), m.surplus)[0])
 
 
 def room_cpu_m(snapshot: Snapshot, kept_share: float) -> FloatArray:
@@ -48,9 +42,9 @@ def wanted_cpu_m(snapshot: Snapshot, lent: BoolArray, patience_ms: int) -> int:
     waits for `patience_ms`.
     """
     m, queue = snapshot.machines, snapshot.queue
-    if not could_sleep(m):
+    could, own_rest = resting.resting(columns(m), m.surplus)
+    if not could:
         return int(m.batch_cpu_m.sum()) + queue.cpu_m
-    own_rest = bool((_rests(m) & (m.role == BATCH)).any())
     waits = queue.jobs > 0 and snapshot.now_ms - queue.oldest_submit_ms >= patience_ms
     return int(m.batch_cpu_m[lent].sum()) + queue.cpu_m if waits and not own_rest else 0
 

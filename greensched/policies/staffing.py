@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from greensched.model import FloatArray, IntArray, ServiceView
 
 Tables: TypeAlias = "tuple[IntArray, FloatArray, FloatArray, FloatArray]"
-CORES_FIRST = 512  # tables reach further where a load asks for it
+CORES_FIRST = 1024  # tables reach further where a load asks for it
 CORES_MAX = 100_000
 
 

@@ -147,15 +147,17 @@ class TidalForecast(TidalTimetable):
         due = snapshot.period_ms > 0 and self._is_due(memory.planned_ms, self.step_ms, now)
         rest = self._is_due(memory.rested_ms, REST_PERIOD_MS, now)
         steady = memory.seen_ms != NONE and snapshot.steady_since_ms <= memory.seen_ms
-        if steady and not due and not rest and snapshot.queue.jobs == 0:
+        calm = not due and not rest and snapshot.queue.jobs == 0
+        if steady and calm:
             return (), memory
         lent, out = on_loan(m)
-        wake = self._woken(snapshot)
-        back, leave = NOTHING, NOTHING
+        measured = due or not steady
+        memory = self._measured(snapshot, memory) if measured else memory
+        if calm and not out:
+            return (), memory
+        wake, leave = self._woken(snapshot), NOTHING
         lends: tuple[Lend, ...] = ()
-        if due or not steady:
-            memory = self._measured(snapshot, memory)
-            back = self._breached_by(snapshot, lent, memory) if out else NOTHING
+        back = self._breached_by(snapshot, lent, memory) if measured and out else NOTHING
         if back.size:
             memory = changed(memory, breached_ms=now)
         elif due:
@@ -238,8 +240,10 @@ class TidalForecast(TidalTimetable):
             period_ms=self.step_ms,
         )
         # The first look only watches: what others switch off shows within a few minutes.
-        trusted = recent.trusted(self.coverage_min) & (not first)
-        return trusted[:-POOLS] & trusted[-POOLS:].all(), changed(
+        trusted = recent.trusted(self.coverage_min)
+        if first or not all(trusted[-POOLS:].tolist()):
+            trusted = np.zeros_like(trusted)
+        return trusted[:-POOLS], changed(
             memory,
             recent=recent,
             planned_ms=now,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, several, written
-from greensched.model import ON, OWN, ROLE_CODES
+from greensched.model import OFF, ON, OWN, ROLE_CODES, SLEEPING
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, IntArray
@@ -135,6 +135,18 @@ def to_rest(
 
 
 @entry
+def resting(columns: Columns, surplus: BoolArray) -> tuple[bool, bool]:
+    """Say whether any machine of ours sleeps or is off: one for services, one for batch alone."""
+    state, role, lending = columns[:3]
+    of_services = of_batch = False
+    for m in range(len(state)):
+        if (state[m] == SLEEPING or state[m] == OFF) and lending[m] == OWN and not surplus[m]:
+            of_services = of_services or role[m] != BATCH
+            of_batch = of_batch or role[m] == BATCH
+    return of_services, of_batch
+
+
+@entry
 def to_leave(
     columns: Columns,
     surplus: BoolArray,
@@ -177,5 +189,6 @@ def compile_all() -> None:
     columns, flags = several(given(WHOLE), len(COLUMNS)), given(FLAG)
     made = written(WHOLE)
     idle.compile((columns, flags, WHOLE, made))
+    resting.compile((columns, flags))
     to_rest.compile((columns, flags, WHOLE, several(REAL, 2), REAL, REAL, written(WHOLE, 2)))
     to_leave.compile((columns, flags, written(FLAG), REAL, made, made))
