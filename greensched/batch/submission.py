@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from greensched.batch.job import AS_TOLD, OVERDUE, UNKNOWN, Job
+from greensched.batch.job import AS_TOLD, OVERDUE, UNKNOWN, Job, Slip
 from greensched.batch.outlook import outlook_of
 from greensched.errors import Finding, UsageError
 from greensched.policies.shifting.times import expected_ms, latest_start_ms, margin_ms
-from greensched.units import CPU_M_PER_CORE, MS_PER_H
+from greensched.units import CPU_M_PER_CORE, MS_PER_H, MS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from greensched.batch.outlook import Outlook
     from greensched.batch.queue import Queue
 
 DEFAULT_DURATION_MS: Final = MS_PER_H
@@ -141,7 +142,7 @@ def _planned(queue: Queue, job: Job, now_ms: int) -> Job:
     if last_ms < latest_ms:
         hours = (latest_ms - last_ms) / MS_PER_H
         reasons.append(f"nothing is known of the last {hours:.3g} h")
-    return replace(
+    planned = replace(
         job,
         pieces=((start_ms, start_ms + length_ms),),
         now_g_per_kwh=now_mean,
@@ -149,6 +150,25 @@ def _planned(queue: Queue, job: Job, now_ms: int) -> Job:
         outlook=known.id or None,
         reason="; ".join(reasons),
     )
+    return _with_pauses(queue, planned, known, now_ms) if job.interruptible else planned
+
+
+def _with_pauses(queue: Queue, job: Job, known: Outlook, now_ms: int) -> Job:
+    """Return the job as a worker's first look would plan it, were no other job there.
+
+    Without that a job whose first piece begins before a worker looks would work on in dirty hours.
+    """
+    from greensched.batch import planning
+    from greensched.policies.shifting.beside import Beside
+    from greensched.ticks.seconds import on_seconds
+
+    series = known.series(str(queue.setting("zone")))
+    forecast = on_seconds(series, now_ms // MS_PER_S * MS_PER_S)
+    slip = Slip._make(getattr(job, name) for name in Slip._fields)
+    alone = Beside(cpu_m=capacity_m(queue), stays=(), hysteresis=planning.HYSTERESIS)
+    found = planning.placed_anew(planning.Jobs.of([slip], {}), [0], forecast, alone)
+    told = planning.told_of(found, series, now_ms)[0]
+    return replace(job, pieces=told.pieces, planned_g_per_kwh=told.planned_g_per_kwh)
 
 
 def _umask() -> int:

@@ -70,7 +70,6 @@ def test_output_exit_code_folder_and_environment(
 
 def test_a_paused_job_stops_and_goes_on(place: Place) -> None:
     """An interruptible job works in the clean seconds alone, as a whole group of processes."""
-    # What submission plans is in one piece, 2 s before the clean ones; a worker plans pauses.
     zero = place.intensity([(7, 11), (17, 21)])
     script = "(for i in $(seq 90); do date +%s%N >> $0; sleep 0.05; done) & wait"
     number = place.submit(script, max_delay_s=19, duration_s=6, interruptible=True)

@@ -21,7 +21,7 @@ from greensched.bounds.window import best_window
 from greensched.carbon import CarbonIntensity
 from greensched.policies.shifting.times import expected_ms
 from greensched.ticks.seconds import on_seconds
-from tests.batch.cases import MS, Place, now_ms, working
+from tests.batch.cases import CLEAN, MS, Place, now_ms, working
 
 if TYPE_CHECKING:
     import pytest
@@ -335,3 +335,13 @@ def test_nothing_that_is_asked_often_reads_all_jobs(place: Place) -> None:
             plan = queue._connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
             told = [row["detail"] for row in plan]
             assert not [t for t in told if t.startswith("SCAN") and "INDEX" not in t], (sql, told)
+
+
+def test_pauses_are_planned_at_submission(place: Place) -> None:
+    """A job that may pause is planned in the clean seconds alone before any worker looks."""
+    zero = place.intensity([(100, 104), (200, 204)])
+    pausing: Any = {"max_delay_s": 300.0, "duration_s": 8.0, "at_ms": zero}
+    number = place.submit("true", interruptible=True, **pausing)
+    pieces = ((zero + 100_000, zero + 104_000), (zero + 200_000, zero + 204_000))
+    assert (pieces, CLEAN) == (place.job(number).pieces, place.job(number).planned_g_per_kwh)
+    assert 1 == len(place.job(place.submit("true", **pausing)).pieces)
