@@ -95,7 +95,7 @@ def snapshot(
     period_ms: int = MS_PER_MIN,
     queue: QueueView = EMPTY_QUEUE,
 ) -> Snapshot:
-    """Return a snapshot; `replicas` are (service, machine, online|starting|standby).
+    """Return a snapshot; `replicas` are (service, machine, online|starting|cutoff|standby).
 
     The time of day is that of `now_ms`: the scenario starts at midnight.
     """
@@ -104,7 +104,7 @@ def snapshot(
         state: np.bincount(
             [s for s, _, is_ in replicas if is_ == state], minlength=len(services)
         ).astype(np.int64)
-        for state in ("online", "starting", "standby")
+        for state in ("online", "starting", "standby", "cutoff")
     }
     return Snapshot(
         now_ms=now_ms,

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import given
 
-from greensched.model import DRAINING, LENT, OFF, ON, SLEEPING, Action, Power, Snapshot
+from greensched.model import DRAINING, LENT, OFF, ON, SLEEPING, Action, Power, Scale, Snapshot
 from greensched.policies.elastic import ElasticReactive
 from greensched.policies.machines import online_room
 from greensched.units import MS_PER_MIN
@@ -104,6 +104,32 @@ def test_wakes_before_need() -> None:
     machines = [machine(), machine(state=OFF), machine(state=SLEEPING)]
     world = snapshot(machines, [service(load_cpu_m=3_600.0)], rows, now_ms=NOW_MS)
     assert {"on": [2]} == decided(world)
+
+
+def test_what_is_cut_off_needs_no_room() -> None:
+    """No machine wakes for replicas that only get their traffic back."""
+    # Five replicas of a core are loaded as eight should be, on a machine of ten cores of which two
+    # are to stay free: a little more than two where three are to be added, else a little less.
+    rows = [(0, 0, "online")] * 5
+    machines = [machine(), machine(state=SLEEPING)]
+    busy = service(load_cpu_m=4_800.0, replica_memory_mib=100)
+    room = {"reserve_machines": 0, "reserve_share": 0.21}
+    assert {"on": [1]} == decided(snapshot(machines, [busy], rows, now_ms=NOW_MS), **room)
+    rows += [(0, 0, "cutoff")] * 3
+    room["reserve_share"] = 0.19
+    assert {} == decided(snapshot(machines, [busy], rows, now_ms=NOW_MS), **room)
+
+
+def test_how_replicas_are_given_up_is_said() -> None:
+    """A step down carries the times without traffic, which are none unless they are set."""
+    world = snapshot([machine()], [service(load_cpu_m=600.0)], [(0, 0, "online")] * 5)
+    keeps: dict[str, Any] = {"cutoff_ms": 300_000, "standby_ms": 600_000, "warm_ms": 20_000}
+    for settings in ({}, keeps):
+        policy = ElasticReactive(stabilisation_ms=0, **settings)
+        actions, _ = policy.decide(world, policy.first_memory())
+        (told,) = [a for a in actions if isinstance(a, Scale)]
+        expected = {"cutoff_ms": 0, "standby_ms": 0, "warm_ms": 60_000} | settings
+        assert expected == {name: getattr(told, name) for name in expected}
 
 
 def test_wakes_for_pending() -> None:

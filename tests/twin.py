@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from greensched.model import Interference, JobClass, MachineType, Setting
+    from tests.twin_replicas import Replica, Service
 
 ONE = 1 << 20  # progress of an undisturbed job in a millisecond
 LEVELS = 1024
@@ -61,6 +62,10 @@ class Machine:
     def serving(self) -> list[Replica]:
         """Return the replicas that are not on standby."""
         return [r for r in self.replicas if r.state != "standby"]
+
+    def reserved_cpu_m(self) -> int:
+        """Return the CPU that replicas reserve."""
+        return sum(r.service.cpu_m for r in self.serving)
 
     def online_use_m(self) -> float:
         """Return what the replicas use."""
@@ -114,7 +119,7 @@ class Machine:
         closed = self.state != ON or self.lending != OWN or self.role == BATCH_ROLE
         if closed or (self.role != 0 and not self.serving and self.tasks):
             return -1
-        return self.cpu_m - sum(r.service.cpu_m for r in self.serving)
+        return self.cpu_m - self.reserved_cpu_m()
 
     def batch_memory_mib(self) -> int:
         """Return the memory that tasks reserve."""
@@ -252,61 +257,6 @@ class Task:
         return self.step()[1]
 
 
-@dataclass(eq=False)
-class Service:
-    """A service and its load now."""
-
-    row: int
-    cpu_m: int
-    memory_mib: int
-    gpu_m: int
-    startup_ms: int
-    load: list[int]
-    step_ms: int
-    load_m: float = 0.0
-    pending: int = 0
-    replicas: list[Replica] = field(default_factory=list)  # newest first
-    online_ms: int = 0
-    short_ms: int = 0
-    pressed_ms: float = 0.0
-    smt_ms: float = 0.0
-    work: float = 0.0
-    shortage: float = 0.0
-    energy_j: float = 0.0
-
-    def count(self, state: str) -> int:
-        """Return how many replicas are in this state."""
-        return sum(r.state == state for r in self.replicas)
-
-
-@dataclass(eq=False)
-class Replica:
-    """One replica: starting, online, standby or arriving (the twin of one that moves)."""
-
-    number: int
-    service: Service
-    machine: Machine
-    state: str
-    devices: list[int]
-    twin: Replica | None = None
-    gone: bool = False
-
-    def use_m(self) -> float:
-        """Return the use now."""
-        if self.state != "online":
-            return 0.0
-        return min(self.service.load_m / self.service.count("online"), float(self.service.cpu_m))
-
-    def gpu_use_m(self) -> float:
-        """Return the use of GPUs now."""
-        return self.service.gpu_m * self.use_m() / self.service.cpu_m
-
-    def memory_mib(self) -> int:
-        """Return the memory it holds; on standby a part of it is swapped out."""
-        whole = self.service.memory_mib
-        return int(whole * (0.15 * 0.3 + 0.85)) if self.state == "standby" else whole
-
-
 class Clock:
     """Time and energy: what happens between two events, and which event is next."""
 
@@ -343,6 +293,8 @@ class Clock:
         for s in self.services:
             room = s.count("online") * s.cpu_m
             s.online_ms += s.count("online") * dt
+            s.cutoff_ms += s.count("cutoff") * dt
+            s.standby_ms += s.count("standby") * dt
             s.work += s.load_m * dt / 1e6
             s.shortage += max(0.0, s.load_m - room) * dt / 1e6
             s.short_ms += dt if s.load_m > room else 0

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from greensched.model import NONE, OFF, ON
-from tests.twin import BATCH_ROLE, Job, Machine, Service
+from tests.twin import BATCH_ROLE, Job, Machine
+from tests.twin_replicas import Service
 
 if TYPE_CHECKING:
     from greensched.model import Setting

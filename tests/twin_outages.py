@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.model import BOOTING, DRAINING, LEAVING, OFF, ON, OUT, OWN, SLEEPING
-from tests.twin_services import Services
+from tests.twin_standby import Standby
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from greensched.model import Setting
-    from tests.twin import Machine, Replica
+    from tests.twin import Machine
+    from tests.twin_replicas import Replica
 
 RETURN, LEAVE, FAIL = range(3)  # in the order in which they happen at one instant
 
@@ -31,7 +32,7 @@ def plan(setting: Setting) -> dict[tuple[int, int], list[int]]:
     return told
 
 
-class Outages(Services):
+class Outages(Standby):
     """Machines that go out of service and come back."""
 
     def __init__(self) -> None:
@@ -53,6 +54,7 @@ class Outages(Services):
         """Announce an outage."""
         for m in machines:
             if m.state in {ON, DRAINING}:
+                self.clear(m)
                 m.returns = m.state == ON
                 m.state, m.told = LEAVING, True
                 self.file(m)
@@ -70,6 +72,7 @@ class Outages(Services):
         """Stop machines, all at once, and take away what ran on them."""
         for m in machines:
             if m.state != OUT:
+                self.clear(m)
                 self.go_out(m)
         for m in machines:
             for r in list(m.replicas):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from greensched.model import DRAINING
-from tests.twin import Machine, Replica, Service
 from tests.twin_batch import Batch, devices_without
+from tests.twin_replicas import Replica, Service
+
+if TYPE_CHECKING:
+    from tests.twin import Machine
 
 MOVE_J_PER_MIB = 0.512 * 1.048576 + 20.165 / 1024
 MOVE_MS_PER_MIB = 1.048576 * 8 / 10
@@ -95,27 +100,6 @@ class Services(Batch):
             and devices_without(m, gone, s.gpu_m)
         )
 
-    def place_pending(self) -> None:
-        """Place wanted replicas that found no room before."""
-        for s in self.services:
-            while s.pending and self.add(s, at_once=False):
-                s.pending -= 1
-
-    def scale(self, s: Service, wanted: int, *, at_once: bool) -> None:
-        """Bring a service to the wanted number of replicas."""
-        present = s.count("online") + s.count("starting") + s.pending
-        room = True
-        for _ in range(wanted - present):
-            room = room and self.add(s, at_once=at_once)
-            s.pending += not room
-        for _ in range(present - wanted):
-            if s.pending:
-                s.pending -= 1
-            else:
-                self.drop(
-                    min((r for r in s.replicas if r.state in {"starting", "online"}), key=_worth)
-                )
-
     def move(self, r: Replica) -> bool:
         """Begin to move a replica; say whether there was room."""
         m = self.find(r.service, online=True, but=r.machine)
@@ -138,12 +122,3 @@ class Services(Batch):
 
         self.timer(max(1, int(r.service.memory_mib * MOVE_MS_PER_MIB)), moved)
         return True
-
-
-def _worth(r: Replica) -> tuple[int, int]:
-    """Return the order in which replicas go: starting ones, then from the emptiest machine."""
-    if r.state == "starting":
-        return (-1, r.number)
-    if r.machine.state == DRAINING:
-        return (0, r.number)
-    return (1 + sum(o.service.cpu_m for o in r.machine.serving), r.number)

@@ -63,7 +63,9 @@ class World(Shifting):
         match action:
             case Scale():
                 for row, n in zip(action.services, action.replicas, strict=True):
-                    self.scale(self.services[row], int(n), at_once=False)
+                    s = self.services[row]
+                    s.keep_ms, s.warm_ms = action.standby_ms, action.warm_ms
+                    self.scale(s, int(n), at_once=False, cutoff_ms=action.cutoff_ms)
             case Power():
                 self.power(action)
             case Lend():
@@ -90,7 +92,7 @@ class World(Shifting):
                 self.counts["rejected"] += not self.wake(m)
             elif m.state == to or (m.state == DRAINING and m.sleep_to == to):
                 continue  # it is so, or will be
-            elif m.state != ON or m.lending != OWN or len(m.serving) < len(m.replicas):
+            elif m.state != ON or m.lending != OWN:
                 self.counts["rejected"] += 1
             else:
                 left -= self.rest(m, to, left)
@@ -110,6 +112,7 @@ class World(Shifting):
 
     def rest(self, m: Machine, to: int, moves_max: int) -> int:
         """Begin to empty machine m; return the moves begun."""
+        self.clear(m)
         m.state, m.sleep_to = DRAINING, to
         m.generation += 1
         self.file(m)
@@ -146,6 +149,7 @@ class World(Shifting):
         """Give a machine to batch; its replicas go to standby."""
         if not self.may_lend(m, action):
             return
+        self.clear(m)
         m.lending = DRAIN
         self.file(m)
         for r in list(m.replicas):

@@ -56,7 +56,7 @@ class Shadow:
         self._sums += per_ms * snapshot.period_ms
         none = np.zeros_like(own)
         none.flags.writeable = False
-        services = replace(view, online=own, starting=none, pending=none)
+        services = replace(view, online=own, starting=none, pending=none, cutoff=none)
         return replace(snapshot, services=services, steady_since_ms=snapshot.now_ms)
 
     def obey(self, actions: Iterable[Action]) -> None:

@@ -35,6 +35,8 @@ class ServiceOutcome:
     work_core_s: FloatArray  # wanted
     shortage_core_s: FloatArray  # wanted and not served
     energy_j: FloatArray
+    cutoff_ms: IntArray  # replica-milliseconds cut off
+    standby_ms: IntArray  # replica-milliseconds on standby
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +198,8 @@ def _services(setting: Setting, world: World) -> ServiceOutcome:
         work_core_s=world.svc["load_integral"] / 1e6,
         shortage_core_s=world.svc["shortage_integral"] / 1e6,
         energy_j=world.svc["energy"] / 1000.0,
+        cutoff_ms=world.svc["cutoff_ms"].copy(),
+        standby_ms=world.svc["standby_ms"].copy(),
     )
 
 

@@ -128,11 +128,10 @@ class Simulation:
         services = self.setting.services
         if services is None:
             return
-        wanted = self.setting.replicas
-        wanted = services.replicas if wanted is None else wanted
+        wanted = services.replicas if self.setting.replicas is None else self.setting.replicas
         numbers = _largest_first(services, self.world.mach)
-        self._room(int(np.maximum(wanted, 0).sum()))
-        self._control(C_SCALE, numbers, indices(np.maximum(wanted, 1)[numbers]), flag=True)
+        first = Scale(services=numbers, replicas=np.maximum(wanted, 1)[numbers])
+        self._scale(first, at_once=True)
 
     def _host(self) -> Hosting | None:
         """Let the databases' replicas serve from where they are at the start."""
@@ -257,22 +256,19 @@ class Simulation:
         """Carry one action out."""
         match action:
             case Scale():
-                self._room(int(action.replicas.sum()))
-                self._control(C_SCALE, indices(action.services), indices(action.replicas))
+                self._scale(action)
             case Power():
-                self._room(action.moves_max + len(action.machines))
-                self._control(
-                    C_POWER, indices(action.machines), x=_TARGETS[action.to], y=action.moves_max
-                )
+                who = indices(action.machines)
+                self._room(action.moves_max + len(who))
+                self._control(C_POWER, who, x=_TARGETS[action.to], y=action.moves_max)
             case Lend():
                 self._room(int(self.world.w["n_alive"][0]))
                 until_ms = INF if action.until_ms == NONE else action.until_ms
                 self._control(C_LEND, indices(action.machines), x=action.drain_ms, y=until_ms)
             case Recall():
-                self._room(len(action.machines))
-                self._control(
-                    C_RECALL, indices(action.machines), x=action.grace_ms, y=action.warm_ms
-                )
+                who = indices(action.machines)
+                self._room(len(who))
+                self._control(C_RECALL, who, x=action.grace_ms, y=action.warm_ms)
             case BatchLimit():
                 self._limit(action)
             case Move():
@@ -286,6 +282,13 @@ class Simulation:
             case _:
                 message = f"the engine cannot carry out {type(action).__name__} yet"
                 raise InternalError(message)
+
+    def _scale(self, action: Scale, *, at_once: bool = False) -> None:
+        """Carry a scale out; each replica that is kept without traffic has a timer."""
+        terms_ms = indices([action.cutoff_ms, action.standby_ms, action.warm_ms])
+        self._room(int(action.replicas.sum()) + int(self.world.w["n_alive"][0]))
+        services, wanted = indices(action.services), indices(action.replicas)
+        self._control(C_SCALE, services, wanted, terms_ms, flag=at_once)
 
     def _limit(self, action: BatchLimit) -> None:
         """Carry a limit out; evicted jobs need room to wait."""

@@ -174,7 +174,7 @@ MACHINE_VIEWS = (
     "jobs",
     "empty_since_ms",
 )
-SERVICE_VIEWS = ("online", "starting", "standby", "pending")
+SERVICE_VIEWS = ("online", "starting", "standby", "pending", "cutoff")
 
 
 def _rows(array: NDArray[Any], count: int, length: int) -> list[NDArray[Any]]:

@@ -47,8 +47,9 @@ class ServiceView:
     load_cpu_m: FloatArray  # mean work wanted
     online: IntArray  # replicas that serve
     starting: IntArray
-    standby: IntArray
+    standby: IntArray  # on lent machines, or after they were cut off
     pending: IntArray  # wanted, but no machine has room
+    cutoff: IntArray  # without traffic, for a while; they come back at once when wanted
     replica_cpu_m: IntArray
     replica_memory_mib: IntArray
     replica_gpu_m: IntArray
@@ -200,10 +201,18 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """Set the wanted number of serving replicas of `services`."""
+    """Set the wanted number of serving replicas of `services`.
+
+    What serves and is to go is cut off for `cutoff_ms`: it gets no traffic, keeps all that it
+    reserves and serves again at once should more be wanted. Then it stands by for `standby_ms`,
+    its CPU given back, `warm_ms` from serving where its machine has room. Then it is deleted.
+    """
 
     services: IntArray
     replicas: IntArray
+    cutoff_ms: int = 0
+    standby_ms: int = 0
+    warm_ms: int = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,9 @@ class ElasticReactive:
     retry_ms: int = 1_800_000  # between two attempts to empty one machine
     patience_ms: int = 600_000
     preview: bool = False  # say what it would do, and do nothing
+    cutoff_ms: int = 0  # replicas to go stay so long without traffic, back at once
+    standby_ms: int = 0  # then so long on standby, before they are deleted
+    warm_ms: int = 60_000  # from there until they serve again
 
     def __post_init__(self) -> None:
         """Refuse settings outside of their range (`UsageError`)."""
@@ -92,6 +95,9 @@ class ElasticReactive:
                 "idle_ms",
                 "retry_ms",
                 "patience_ms",
+                "cutoff_ms",
+                "standby_ms",
+                "warm_ms",
             ),
         )
 
@@ -161,11 +167,16 @@ class ElasticReactive:
             places = replicas.machine, replicas.service
             freed = kernels.spare(seen, freed, self.headroom, *places, sizes, table)
         return (
-            hpa.scale(rows[:scaled], wanted),
+            hpa.scale(rows[:scaled], wanted, **self._terms_ms),
             table[kernels.WOKEN, :woken],
             table[kernels.FREED, :freed],
             table[kernels.RESTED, :rested],
         )
+
+    @property
+    def _terms_ms(self) -> dict[str, int]:
+        """Return how replicas are given up, as `Scale` has it."""
+        return {name: getattr(self, name) for name in ("cutoff_ms", "standby_ms", "warm_ms")}
 
     @property
     def _reserve(self) -> tuple[int, float, float, float, float]:

@@ -23,7 +23,7 @@ NOBODY: BoolArray = frozen(np.empty(0, np.bool_))
 columns = attrgetter(
     "online", "starting", "pending", "replica_cpu_m", "replicas_min", "replicas_max"
 )
-counts = attrgetter("online", "starting", "pending")
+counts = attrgetter("online", "starting", "pending", "cutoff")
 sizes = attrgetter("replica_cpu_m", "replica_memory_mib", "replica_gpu_m")
 
 
@@ -55,7 +55,7 @@ class HpaMemory:
 
 
 def present(view: ServiceView) -> IntArray:
-    """Return the replicas of each service that exist or are on their way, without standby."""
+    """Return the replicas of each service that serve or will, without standby and cut off."""
     return view.online + view.starting + view.pending
 
 
@@ -128,8 +128,8 @@ def scaled(view: ServiceView, wanted: IntArray) -> tuple[tuple[Scale, ...], bool
     return scale(rows[:count], wanted), lack
 
 
-def scale(rows: IntArray, wanted: IntArray) -> tuple[Scale, ...]:
-    """Return one `Scale` of the services `rows` to what is `wanted`, or none."""
+def scale(rows: IntArray, wanted: IntArray, **terms_ms: int) -> tuple[Scale, ...]:
+    """Return one `Scale` of the services `rows` to what is `wanted`, on these terms, or none."""
     if not rows.size:
         return ()
-    return (Scale(services=frozen(rows), replicas=frozen(wanted.take(rows))),)
+    return (Scale(services=frozen(rows), replicas=frozen(wanted.take(rows)), **terms_ms),)

@@ -88,6 +88,9 @@ def _index(world: World) -> None:
         level = link["level"]
         belongs = np.flatnonzero((level >= 0) & ((world.mach["n_gpus"] > 0) == gpu))
         assert {int(m): int(level[m]) for m in belongs} == found
+        for m in found if pool == layout.P_ONLINE else ():  # each is where its free CPU says
+            free_m = int(world.mach["cpu_m"][m] - world.mach["online_cpu_m"][m])
+            assert min(layout.LEVELS, int(free_m / world.mach["quantum"][m])) == found[m]
         blocks = [0] * world.block.shape[1]
         for k in set(found.values()):
             blocks[k // layout.BLOCK] |= 1 << (k % layout.BLOCK)
@@ -118,6 +121,7 @@ def check_world(world: World) -> None:
         ("n_online", layout.A_ONLINE),
         ("n_starting", layout.A_STARTING),
         ("n_standby", layout.A_STANDBY),
+        ("n_cutoff", layout.A_CUTOFF),
     ):
         count = np.bincount(
             world.rep["service"][: len(state)][state == code], minlength=len(world.svc)

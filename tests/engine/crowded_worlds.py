@@ -148,14 +148,20 @@ def _services(dice: Dice, fleet: list[MachineType]) -> Services:
     return services(*rows, step_ms=WINDOW_MS // LOAD_STEPS)
 
 
-def _action(dice: Dice, count: int, services_count: int) -> Action:
-    """Return any action on any machines."""
+def _action(dice: Dice, terms: Dice, count: int, services_count: int) -> Action:
+    """Return any action on any machines; `terms` draws how replicas are given up."""
     some = dice.rng.permutation(count)[: dice.number(1, count)]
     kind = dice.pick("limit", "limit", "scale", "scale", "sleep", "on", "off", "lend", "recall")
     match kind:
         case "scale":
             who = numbers(dice.number(0, services_count - 1))
-            return Scale(services=who, replicas=numbers(dice.number(1, 6)))
+            return Scale(
+                services=who,
+                replicas=numbers(dice.number(1, 6)),
+                cutoff_ms=terms.pick(0, 1_530, 8_010),
+                standby_ms=terms.pick(0, 2_570, 9_010),
+                warm_ms=terms.pick(0, 610),
+            )
         case "lend":
             until_ms = dice.pick(NONE, 9_000, 20_000)
             return Lend(machines=some, drain_ms=dice.pick(400, 0, 1_500), until_ms=until_ms)
@@ -176,7 +182,7 @@ def _action(dice: Dice, count: int, services_count: int) -> Action:
 
 def crowded(seed: int) -> Setting:
     """Return the world of this seed; two of five have batch alone."""
-    dice = Dice(seed)
+    dice, terms = Dice(seed), Dice(1_000_000 + seed)
     full = dice.chance(0.6)
     discipline = dice.pick(*get_args(Discipline), "priority", "easy-backfill")
     most = EASY_MACHINES if discipline == "easy-backfill" else MACHINES
@@ -189,7 +195,7 @@ def crowded(seed: int) -> Setting:
         script = tuple(
             (
                 int(k) * WAKE_MS,
-                tuple(_action(dice, count, len(load)) for _ in range(dice.number(1, 3))),
+                tuple(_action(dice, terms, count, len(load)) for _ in range(dice.number(1, 3))),
             )
             for k in wakes
         )

@@ -148,6 +148,9 @@ def scripts(draw: st.DrawFn, count: int, services_count: int) -> Scripted:
             return Scale(
                 services=numbers(draw(st.integers(0, services_count - 1))),
                 replicas=numbers(draw(st.integers(1, 6))),
+                cutoff_ms=_some(draw, 0, 0, 1_530, 8_010),
+                standby_ms=_some(draw, 0, 0, 2_570, 9_010),
+                warm_ms=_some(draw, 610, 0),
             )
         if kind in {"sleep", "on", "off"}:
             return Power(machines=m, to=kind, moves_max=draw(st.integers(0, 3)))

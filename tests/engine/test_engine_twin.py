@@ -46,6 +46,8 @@ def agree(setting: Setting) -> None:
     for name, measured in (
         ("energy_j", run.services.energy_j),
         ("online_ms", run.services.online_ms.sum(axis=0)),
+        ("cutoff_ms", run.services.cutoff_ms),
+        ("standby_ms", run.services.standby_ms),
         ("short_ms", run.services.short_ms.sum(axis=0)),
         ("pressed_ms", run.services.pressed_ms.sum(axis=0)),
         ("smt_ms", run.services.smt_ms.sum(axis=0)),
@@ -109,9 +111,11 @@ def test_twin_is_no_copy() -> None:
     import tests.twin_build
     import tests.twin_interference
     import tests.twin_outages
+    import tests.twin_replicas
     import tests.twin_services
     import tests.twin_shares
     import tests.twin_shifting
+    import tests.twin_standby
     import tests.twin_world
 
     for module in (
@@ -121,8 +125,10 @@ def test_twin_is_no_copy() -> None:
         tests.twin_interference,
         tests.twin_shares,
         tests.twin_outages,
+        tests.twin_replicas,
         tests.twin_services,
         tests.twin_shifting,
+        tests.twin_standby,
         tests.twin_world,
     ):
         assert not [

@@ -198,12 +198,13 @@ def _replicas(
 def _services(
     rng: np.random.Generator, world: World, replicas: ReplicaView, lending: Any
 ) -> ServiceView:
-    """Count the replicas; those that do not serve start on own machines, else are standby."""
+    """Count the replicas; those that do not serve are standby, on own machines any but online."""
     count = len(world.replica_cpu_m)
     own = lending[replicas.machine] == OWN
     online = np.bincount(replicas.service[replicas.online], minlength=count)
-    starting = np.bincount(replicas.service[~replicas.online & own], minlength=count)
-    standby = np.bincount(replicas.service[~own], minlength=count)
+    idle = replicas.service[~replicas.online & own]
+    starting, cutoff, kept = (np.bincount(idle[i::3], minlength=count) for i in range(3))
+    standby = kept + np.bincount(replicas.service[~own], minlength=count)
     pending = np.where(rng.random(count) < 0.2, rng.integers(0, 5, count), 0)
     busy = rng.random(count) * rng.choice([0.3, 1.0, 2.0])
     return ServiceView(
@@ -211,6 +212,7 @@ def _services(
         online=read_only(online, np.int64),
         starting=read_only(starting, np.int64),
         standby=read_only(standby, np.int64),
+        cutoff=read_only(cutoff, np.int64),
         pending=read_only(pending, np.int64),
         replica_cpu_m=world.replica_cpu_m,
         replica_memory_mib=world.replica_memory_mib,

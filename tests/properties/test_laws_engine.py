@@ -132,6 +132,20 @@ def test_i03_i23_i24_worlds_hold_under_policies(names: tuple[str, ...], seed: in
     assert (np.diff(result.usage.edges_ms) * 11).tolist() == per_interval.tolist()
 
 
+@settings(max_examples=2)
+@given(st.integers(0, 2**32 - 1))
+def test_i03_worlds_hold_with_replicas_without_traffic(seed: int) -> None:
+    """I-03, I-24: they hold where replicas are cut off and stand by before they are deleted."""
+    told = tide(seed, ("elastic", "tidal"))
+    keeps = {"cutoff_ms": 600_000, "standby_ms": 1_800_000}
+    elastic: Any = registry.load("policy", "elastic")(**keeps)
+    run = Checked(replace(told, policies=(elastic, *told.policies[1:])))
+    run.tidal = True
+    services = run.finish().result().services
+    assert services.cutoff_ms.sum() > 0
+    assert services.standby_ms.sum() > 0
+
+
 @settings(max_examples=examples(40))
 @given(full_worlds())
 def test_i03_worlds_hold_under_any_action(drawn: Setting) -> None:

@@ -354,6 +354,7 @@ def toy_snapshot(base: Snapshot, world: Any, k: int, load: Any, now: Any) -> Sna
             pending=read_only(wanted - serving, np.int64),
             starting=zeros,
             standby=zeros,
+            cutoff=zeros,
         ),
         replicas=ReplicaView(
             service=read_only(service, np.int64),

@@ -34,9 +34,14 @@ from greensched.engine.kernels.queue import forget_failures
 from greensched.engine.kernels.replicas import (
     add_replica,
     drop_replica,
-    park_replica,
     pick_victim,
     start_move,
+)
+from greensched.engine.kernels.standby import (
+    bring_back,
+    clear,
+    give_up,
+    park_replica,
     unpark_replica,
 )
 from greensched.model import (
@@ -76,10 +81,16 @@ def _enter(world: Pages, m: int) -> None:
 
 
 @inner
+def _one_more(world: Pages, jobs: Pages, s: int, serve_now: bool) -> bool:
+    """Let one more replica of service s serve: one without traffic, else a new one."""
+    return bring_back(world, s) or add_replica(world, jobs, s, serve_now)
+
+
+@inner
 def place_pending(world: Pages, jobs: Pages, s: int) -> None:
     """Place wanted replicas of service s that found no room before."""
     while svc_of(world)[s].n_pending > 0:
-        if not add_replica(world, jobs, s, NEVER):
+        if not _one_more(world, jobs, s, NEVER):
             return
         svc_of(world)[s].n_pending -= 1
         w_of(world)[0].n_pending -= 1
@@ -87,15 +98,20 @@ def place_pending(world: Pages, jobs: Pages, s: int) -> None:
 
 @inner
 def apply_scale(
-    world: Pages, jobs: Pages, services: Table, wanted: Table, serve_now: bool
+    world: Pages, jobs: Pages, services: Table, wanted: Table, terms_ms: Table, serve_now: bool
 ) -> None:
-    """Bring each service to the wanted number of replicas (starting and pending included)."""
+    """Bring each service to the wanted number of replicas (starting and pending included).
+
+    `terms_ms`: for how long what serves and is to go is cut off, then stands by, and how long it
+    takes to warm up from there.
+    """
     w, svc = w_of(world), svc_of(world)
     for i in range(len(services)):
         s = services[i]
+        svc[s].keep_ms, svc[s].warm_ms = terms_ms[1], terms_ms[2]
         present = svc[s].n_online + svc[s].n_starting + svc[s].n_pending
         while present < wanted[i]:
-            if not add_replica(world, jobs, s, serve_now):
+            if not _one_more(world, jobs, s, serve_now):
                 svc[s].n_pending += wanted[i] - present
                 w[0].n_pending += wanted[i] - present
                 break
@@ -105,7 +121,7 @@ def apply_scale(
                 svc[s].n_pending -= 1
                 w[0].n_pending -= 1
             else:
-                drop_replica(world, pick_victim(world, s))
+                give_up(world, pick_victim(world, s), terms_ms[0])
             present -= 1
 
 
@@ -143,9 +159,10 @@ def _rest(world: Pages, m: int, target: int, moves_left: int) -> int:
     b = mach[m]
     if b.state == target or (b.state == DRAINING and b.sleep_to == target):
         return 0
-    if b.state != ON or b.lending != OWN or b.surplus != 0 or b.n_standby > 0:
+    if b.state != ON or b.lending != OWN or b.surplus != 0:
         return -1
     _enter(world, m)
+    clear(world, m)
     b.state, b.sleep_to = DRAINING, target
     b.gen += 1
     changed(world, m)
@@ -230,6 +247,7 @@ def apply_lend(world: Pages, jobs: Pages, machines: Table, drain_ms: int, until_
             w[0].n_rejected += 1
             continue
         _enter(world, m)
+        clear(world, m)
         b.lending = DRAIN
         b.stay_until_ms = until_ms
         b.gen += 1

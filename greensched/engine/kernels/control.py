@@ -49,6 +49,7 @@ from greensched.engine.kernels.layout import (
     NO,
     ONE,
     T_BOOT,
+    T_CUTOFF,
     T_GRACE,
     T_LENT,
     T_MOVED,
@@ -70,6 +71,7 @@ from greensched.engine.kernels.outages import come_back, fail, leave
 from greensched.engine.kernels.queue import forget_failures
 from greensched.engine.kernels.replicas import change_online, finish_move, settle_replica
 from greensched.engine.kernels.shifting import release, see_jobs, suspend
+from greensched.engine.kernels.standby import time_over
 from greensched.model import BOOTING, LENT, ON
 
 if TYPE_CHECKING:
@@ -82,11 +84,13 @@ def ring(world: Pages, jobs: Pages) -> None:
     w, mach, rep, timer = w_of(world), mach_of(world), rep_of(world), timer_of(world)
     kind, who, gen = timer[0].kind, timer[0].who, timer[0].gen
     timer_pop(world)
-    if kind == T_READY or kind == T_MOVED:
+    if kind == T_READY or kind == T_MOVED or kind == T_CUTOFF:
         if rep[who].gen != gen:
             return
         if kind == T_MOVED and rep[who].state == A_ARRIVING:
             finish_move(world, who)
+        elif kind == T_CUTOFF:
+            time_over(world, who)
         elif kind == T_READY and rep[who].state == A_STARTING:
             rep[who].state = A_ONLINE
             w[0].n_replica_changes += 1
@@ -179,7 +183,7 @@ def control(
     if op == C_OPEN:
         _open(world)
     elif op == C_SCALE:
-        apply_scale(world, jobs, who, first, flag)
+        apply_scale(world, jobs, who, first, second, flag)
     elif op == C_POWER:
         apply_power(world, who, x, y)
     elif op == C_LEND:

@@ -166,7 +166,8 @@ def refresh(world: Pages, m: int) -> None:
 def note_empty(world: Pages, m: int, now: int) -> None:
     """Remember since when nothing runs on machine m."""
     mach = mach_of(world)
-    if mach[m].n_reps + mach[m].n_standby + mach[m].n_jobs > 0:
+    comes_back = mach[m].lending != OWN and mach[m].n_standby > 0
+    if mach[m].n_reps + mach[m].n_jobs > 0 or comes_back:
         mach[m].empty_since_ms = -1
     elif mach[m].empty_since_ms < 0:
         mach[m].empty_since_ms = now

@@ -22,6 +22,7 @@ from greensched.engine.kernels.memory import (
 )
 from greensched.engine.kernels.meter import sync
 from greensched.engine.kernels.replicas import drop_replica, start_move
+from greensched.engine.kernels.standby import clear
 from greensched.model import BOOTING, DRAINING, LEAVING, OFF, ON, OUT, OWN, SLEEPING
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def leave(world: Pages, machines: Table) -> None:
             continue
         if b.state == ON or b.state == DRAINING:
             sync(world, m)
+            clear(world, m)
             b.returns = 1 if b.state == ON else 0
             b.state, b.told = LEAVING, 1
             changed(world, m)
@@ -69,6 +71,7 @@ def fail(world: Pages, jobs: Pages, machines: Table) -> None:
     for i in range(len(machines)):  # all of them first: nothing is to go from one to another
         b = mach[machines[i]]
         if b.surplus == 0 and b.state != OUT:
+            clear(world, machines[i])
             _go_out(world, machines[i])
     for i in range(len(machines)):
         m = machines[i]

@@ -1,4 +1,4 @@
-"""Services on machines: replicas placed, moved, parked; their load and what it lacked."""
+"""Services on machines: replicas placed, moved, removed; their load and what it lacked."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from greensched.engine.kernels.index import (
 )
 from greensched.engine.kernels.layout import (
     A_ARRIVING,
+    A_CUTOFF,
     A_FREE,
     A_ONLINE,
     A_STANDBY,
@@ -76,6 +77,8 @@ def service_sync(world: Pages, s: int) -> None:
         return
     k = w[0].load_step
     online_ms_of(world)[k, s] += c.n_online * dt
+    c.cutoff_ms += c.n_cutoff * dt
+    c.standby_ms += c.n_standby * dt
     c.load_integral += c.load_m * dt
     room = float(c.n_online * c.cpu_m)
     if c.load_m > room:
@@ -281,7 +284,11 @@ def drop_replica(world: Pages, r: int) -> None:
     elif state == A_STARTING:
         svc[s].n_starting -= 1
     elif state == A_STANDBY:
+        service_sync(world, s)
         svc[s].n_standby -= 1
+    elif state == A_CUTOFF:
+        service_sync(world, s)
+        svc[s].n_cutoff -= 1
 
 
 @inner
@@ -301,56 +308,6 @@ def pick_victim(world: Pages, s: int) -> int:
             best, best_key = r, key
         r = rep[r].service_next
     return best
-
-
-@inner
-def park_replica(world: Pages, r: int) -> None:
-    """Turn serving replica r to standby: no traffic, CPU given back, memory kept in part."""
-    w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
-    a = rep[r]
-    s, m = a.service, a.machine
-    b, c = mach[m], svc[s]
-    sync(world, m)
-    settle_replica(world, r)
-    b.online_use_m = max(0.0, b.online_use_m - a.use_m)
-    b.online_gpu_use_m = max(0.0, b.online_gpu_use_m - a.gpu_use_m)
-    a.use_m, a.gpu_use_m, a.state = 0.0, 0.0, A_STANDBY
-    w[0].n_replica_changes += 1
-    b.n_reps -= 1
-    b.n_standby += 1
-    b.online_cpu_m -= c.cpu_m
-    b.online_memory_mib -= c.memory_mib - int(c.memory_mib * w[0].standby_share)
-    b.share_sum -= a.share
-    if c.gpu_m > 0:
-        take_devices(world, m, a.devices, -c.gpu_m)
-    c.n_standby += 1
-    if b.n_reps == 0:
-        b.online_use_m, b.online_gpu_use_m = 0.0, 0.0
-    change_online(world, s, NO)
-    refresh(world, m)
-
-
-@inner
-def unpark_replica(world: Pages, r: int) -> None:
-    """Let standby replica r serve again; its machine has been cleared of batch."""
-    w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
-    a = rep[r]
-    s, m = a.service, a.machine
-    b, c = mach[m], svc[s]
-    sync(world, m)
-    b.n_reps += 1
-    b.n_standby -= 1
-    b.online_cpu_m += c.cpu_m
-    b.online_memory_mib += c.memory_mib - int(c.memory_mib * w[0].standby_share)
-    b.share_sum += a.share
-    if c.gpu_m > 0:
-        a.devices = find_devices(world, m, c.gpu_m)
-        take_devices(world, m, a.devices, c.gpu_m)
-    a.prefix_idle, a.prefix_dynamic, a.since_ms = b.prefix_idle, b.prefix_dynamic, b.last_ms
-    a.state = A_ONLINE
-    w_of(world)[0].n_replica_changes += 1
-    c.n_standby -= 1
-    change_online(world, s, ONE)
 
 
 @inner

@@ -114,6 +114,7 @@ def columns(
         whole[a + services + s] = c.n_starting
         whole[a + 2 * services + s] = c.n_standby
         whole[a + 3 * services + s] = c.n_pending
+        whole[a + 4 * services + s] = c.n_cutoff
         if not _is_steady(svc, s, w[0].now_ms):
             w[0].steady_since_ms = w[0].now_ms
         load = c.load_integral - before[n + s]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from greensched.model import BoolArray, IntArray
 
     Columns = tuple[IntArray, ...]
-    Counts = tuple[IntArray, IntArray, IntArray]  # replicas that serve, start, found no room
+    Counts = tuple[IntArray, ...]  # replicas that serve, start, found no room, are cut off
     Sizes = tuple[IntArray, IntArray, IntArray]  # CPU, memory and GPUs of one replica
 
 ANY = ROLE_CODES["any"]
@@ -55,7 +55,9 @@ def _added(
     """
     cpu_m = memory_mib = gpu_m = 0
     for s in range(len(wanted)):
-        added = max(wanted[s] - (counts[0][s] + counts[1][s] + counts[2][s]), 0)
+        there = counts[0][s] + counts[1][s] + counts[2][s]
+        there += counts[3][s]  # what is cut off has its room
+        added = max(wanted[s] - there, 0)
         gpu_m += added * sizes[2][s]
         if all_too or sizes[2][s] == 0:
             cpu_m += added * sizes[0][s]
@@ -316,6 +318,6 @@ def compile_all() -> None:
     kept, made, table = given(WHOLE), written(WHOLE), written(WHOLE, 2)
     columns, three = several(kept, len(COLUMNS)), several(kept, 3)
     reserve, limits = mixed(WHOLE, *4 * (REAL,)), several(WHOLE, 4)
-    seen = (columns, given(FLAG), three, three, kept)
+    seen = (columns, given(FLAG), several(kept, 4), three, kept)
     fit.compile((*seen, reserve, limits, kept, FLAG, made, written(FLAG, 2), table))
     spare.compile((columns, WHOLE, REAL, kept, kept, three, table))

@@ -340,13 +340,14 @@ def plan(
 
 @inner
 def note_changes(
-    counts: tuple[IntArray, IntArray, IntArray], wanted: IntArray, rows: IntArray
+    counts: tuple[IntArray, ...], wanted: IntArray, rows: IntArray
 ) -> tuple[int, bool, bool]:
     """Write the services whose replicas change, and count them; say whether any lack some.
 
     That is more than there are, or one that found no room; whether any found none is said last.
+    `counts`: as `hpa.counts` has them.
     """
-    online, starting, pending = counts
+    online, starting, pending = counts[:3]
     count, lack, waits = 0, False, False
     for s in range(len(online)):
         present = online[s] + starting[s] + pending[s]
@@ -360,7 +361,7 @@ def note_changes(
 
 @entry
 def changes(
-    counts: tuple[IntArray, IntArray, IntArray], wanted: IntArray, rows: IntArray
+    counts: tuple[IntArray, ...], wanted: IntArray, rows: IntArray
 ) -> tuple[int, bool]:
     """Write the services whose replicas change, see `note_changes`."""
     count, lack, _ = note_changes(counts, wanted, rows)
@@ -382,4 +383,4 @@ def compile_all() -> None:
     tables = (kept, real, table, table)
     cover.compile((table, kept, *tables, counts))
     plan.compile((table, several(kept, 6), REAL, rows, *tables, counts))
-    changes.compile((several(kept, 3), kept, made))
+    changes.compile((several(kept, 4), kept, made))
