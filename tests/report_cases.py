@@ -95,7 +95,7 @@ def outcome(machines: float, energy_kwh: float, *, factor: float = 1.0) -> dict[
             "violation_min": 12.0,
             "violation_min_by_service": {"shop.eu": 8.0, "web": 4.0},
             "work_core_h": 12345.0,
-            "replicas_mean": 444.2,
+            **dict.fromkeys(REPLICAS, 444.2),
             "energy_kwh": 3000.0,
         },
         "batch": {
@@ -125,6 +125,7 @@ def outcome(machines: float, energy_kwh: float, *, factor: float = 1.0) -> dict[
     }
 
 
+REPLICAS = tuple(f"replicas{state}_mean" for state in ("", "_cutoff", "_standby"))
 SAVED = (
     *("machines_on_mean", "machines_on_peak", "energy_it_kwh", "energy_facility_kwh"),
     *("scope2_location_kg", "embodied_kg", "embodied_low_kg", "embodied_high_kg", "cost"),

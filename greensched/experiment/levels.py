@@ -131,6 +131,8 @@ def service_level(shared: Shared, run: RunResult, parts: ServiceParts | None) ->
         },
         "work_core_h": float(work) / S_PER_H,
         "replicas_mean": float(run.services.online_ms.sum() / run.end_ms),
+        "replicas_cutoff_mean": float(run.services.cutoff_ms.sum() / run.end_ms),
+        "replicas_standby_mean": float(run.services.standby_ms.sum() / run.end_ms),
     }
 
 
@@ -147,6 +149,8 @@ def _no_services(factor_limit: float | None, shortage_limit: float | None) -> di
         "violation_min_by_service": {},
         "work_core_h": 0.0,
         "replicas_mean": 0.0,
+        "replicas_cutoff_mean": 0.0,
+        "replicas_standby_mean": 0.0,
     }
 
 

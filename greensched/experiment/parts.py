@@ -77,6 +77,8 @@ def _services(one: Outcome) -> Iterator[Row]:
         "shortage_core_s": out.shortage_core_s,
         "violated_ms": judged.violated_ms,
         "replica_ms": out.online_ms.sum(axis=0),
+        "replica_cutoff_ms": out.cutoff_ms,
+        "replica_standby_ms": out.standby_ms,
         "response_ms": judged.own_ms,
         "response_baseline_ms": judged.reference_ms,
     }

@@ -360,9 +360,7 @@ def note_changes(
 
 
 @entry
-def changes(
-    counts: tuple[IntArray, ...], wanted: IntArray, rows: IntArray
-) -> tuple[int, bool]:
+def changes(counts: tuple[IntArray, ...], wanted: IntArray, rows: IntArray) -> tuple[int, bool]:
     """Write the services whose replicas change, see `note_changes`."""
     count, lack, _ = note_changes(counts, wanted, rows)
     return count, lack

@@ -74,9 +74,9 @@ def _latency(source: Source, run: str) -> Figure:
     )
 
 
-def _replicas(source: Source, run: str) -> Figure:
-    held = source.parts(run, "service", "replica_ms")
-    return _mean(source, run, "service", held, "replica", "time that replicas served")
+def _replicas(source: Source, run: str, *, quantity: str, what: str) -> Figure:
+    held = source.parts(run, "service", quantity)
+    return _mean(source, run, "service", held, "replica", f"time that replicas {what}")
 
 
 def _databases_on(source: Source, run: str) -> Figure:
@@ -166,7 +166,9 @@ def _two(part: str) -> dict[str, Callable[[Source, str], Figure]]:
 SERVICE: Final[dict[str, Callable[[Source, str], Figure]]] = {
     **_two("service"),
     "latency_factor_p99": _latency,
-    "replicas_mean": _replicas,
+    "replicas_mean": partial(_replicas, quantity="replica_ms", what="served"),
+    "replicas_cutoff_mean": partial(_replicas, quantity="replica_cutoff_ms", what="were cut off"),
+    "replicas_standby_mean": partial(_replicas, quantity="replica_standby_ms", what="stood by"),
 }
 _REPLICAS: Final[dict[str, Any]] = {"part": "database", "divisor": 1, "unit": "replicas"}
 DATABASES: Final[dict[str, Callable[[Source, str], Figure]]] = {
