@@ -127,6 +127,21 @@ def test_standby_without_room_is_passed_over() -> None:
         assert [short_core_s, 0.0] == pytest.approx(run.services.shortage_core_s.tolist())
 
 
+def test_standby_needs_its_devices_as_well() -> None:
+    """A replica of a whole GPU does not come back where only parts of several are free."""
+    # Of four devices two are held by the first service and 0.6 of two by the second one, whose
+    # third replica takes 0.6 of the one that is given back: 1.2 are free, on three devices.
+    load = services(
+        {"replicas": 2, "load_cpu_m": [500], "replica_gpu_m": 1_000},
+        {"replicas": 2, "load_cpu_m": [0], "replica_cpu_m": 100, "replica_gpu_m": 600},
+    )
+    other = (90_000, (Scale(services=numbers(1), replicas=numbers(3)),))
+    told = {"services": load, "fleet": [machines(role="online", gpus=4)]} | STANDS_BY
+    for then, waiting in (((), 0), ((other,), 1)):
+        run = simulate(two(*FALLS_AND_RISES, then=then, **told))
+        assert waiting == run.counts["pending"]
+
+
 def test_idle_power_is_shared_anew_where_one_comes_back() -> None:
     """On a machine whose shares exceed it services take all of its energy, and no more."""
     # Shares of CPU 0.475 each and of memory 0.9: 1.85, or 1.375 while one of the first stands by.
@@ -188,12 +203,13 @@ def test_a_replica_that_moves_is_deleted_at_once() -> None:
     assert [0] == result.services.cutoff_ms.tolist()
 
 
-def failing(number: int) -> Simulation:
+def failing(number: int, notice_ms: int = 0) -> Simulation:
     """Return a run of two machines with two replicas each, of which machine 1's are cut off.
 
-    Machine `number` fails 30 s later.
+    Machine `number` fails 30 s later, or is maintained, which is told `notice_ms` before.
     """
-    outage = merged(numbers(number), numbers(90_000), numbers(90_000), numbers(900_000))
+    leave_ms = numbers(90_000 - notice_ms)
+    outage = merged(numbers(number), leave_ms, numbers(90_000), numbers(900_000))
     load = services({"replicas": 4, "load_cpu_m": [500], "replica_cpu_m": 2_000})
     fleet = [machines(role="online", count=2)]
     told = two((60_000, 2), services=load, fleet=fleet, cutoff_ms=200_000, outages=outage)
@@ -205,6 +221,13 @@ def test_what_fails_without_traffic_is_not_missed() -> None:
     run = failing(1)
     assert (2, 0) == (alive(run), run.result().outages.replicas_lost)
     assert [2 * 30_000] == run.result().services.cutoff_ms.tolist()
+
+
+def test_what_has_no_traffic_is_gone_as_its_machine_leaves() -> None:
+    """A cut-off replica is deleted when maintenance of its machine is told, not when it begins."""
+    run = failing(1, notice_ms=20_000)
+    assert (2, 0) == (alive(run), run.result().outages.replicas_lost)
+    assert [2 * 10_000] == run.result().services.cutoff_ms.tolist()
 
 
 def test_cut_off_replicas_take_the_place_of_lost_ones() -> None:
