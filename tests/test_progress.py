@@ -10,7 +10,7 @@ import pytest
 import greensched as gs
 from greensched.cli import say
 from greensched.cli.progress import Progress
-from greensched.experiment import Here, Processes
+from greensched.experiment import Here, Processes, Question
 from greensched.experiment.sensitivity import Spreads, sensitivity
 from greensched.experiment.size import size
 from greensched.experiment.tally import Tally
@@ -93,6 +93,17 @@ def test_run_and_size_are_one_whole(tiny: Scenario) -> None:
     assert "sizes, 1 of 2 fleets found" in heard.whats
 
 
+@pytest.mark.parametrize("kind", ["autoscaled", "static-peak", "as-recorded"])
+def test_runs_are_known_before_the_first(tiny: Scenario, kind: str) -> None:
+    """From the first word on as many runs are told as there are in the end."""
+    heard = Heard()
+    scenario = tiny.with_(**{"baseline.kind": kind})
+    gs.run(scenario, progress=heard, attribution=Question())
+    last = heard.counted[-1].split()
+    assert last[0] == last[2]
+    assert {last[2]} == {counted.split()[2] for counted in heard.counted}
+
+
 def test_runs_of_a_sensitivity_are_known_before(tiny: Scenario) -> None:
     """The middle, idle power either way and one seed: 4 x 4 from the first word on."""
     heard = Heard()
@@ -115,3 +126,19 @@ def test_time_left_is_told_without_a_terminal(
     progress("sweep", 0.5, "500 of 1,000 points")
     assert "500 of 1,000 points, about 2 min left\n" == capsys.readouterr().err
     assert "after 500 of 1,000 points, in 'sweep'" == progress.text
+
+
+def test_nothing_is_told_before_anything_is_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a terminal no run of 18 is told of at the start, half of the first with its time."""
+    say.set_level(say.NORMAL)
+    clock = [0.0]
+    monkeypatch.setattr("greensched.cli.progress.time.monotonic", lambda: clock[0])
+    progress = Progress()
+    clock[0] = 40.0
+    progress("sizing static-peak", 0.0, "0 of 18 runs")
+    assert "" == capsys.readouterr().err
+    clock[0] = 80.0
+    progress("sizing static-peak", 0.5 / 18, "0 of 18 runs")
+    assert "0 of 18 runs, about 23 min left\n" == capsys.readouterr().err

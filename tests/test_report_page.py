@@ -20,6 +20,7 @@ from greensched.report.charts import of_result
 from greensched.report.evidence import Evidence
 from greensched.report.outputs import check_place, read_result, write_result
 from greensched.report.page import page
+from greensched.report.page.html import listed, paragraph
 from greensched.serve.watch.result import ResultWatch
 from tests.report_cases import MANIFEST, series, summary
 
@@ -191,6 +192,13 @@ def test_data_of_a_chart_are_a_link(html: str) -> None:
     assert "power.csv" == link["download"]
 
 
+def test_no_line_is_broken_before_a_unit() -> None:
+    """In prose a number keeps its unit beside it; other words may part."""
+    kept = "(79\N{NO-BREAK SPACE}%) of 5\N{NO-BREAK SPACE}kWh by 3 testers"
+    assert f"<p>{kept}</p>" == paragraph("(79 %) of 5 kWh by 3 testers")
+    assert f"<ul><li>{kept}</li></ul>" == listed(["(79 %) of 5 kWh by 3 testers"])
+
+
 def test_headline_has_its_range() -> None:
     """With a sensitivity the headline and a card say between what the saving lies."""
     figures = {"least": 700.0, "mid": 924.0, "most": 1100.0}
@@ -203,7 +211,9 @@ def test_headline_has_its_range() -> None:
     }
     given = Evidence(summary=summary(), manifest=MANIFEST, series=series(), sensitivity=told)
     text = page(given)
-    assert "Between 0.70 and 1.10 tCO2e are saved with PUE from low to high" in text
+    assert (
+        "Between 0.70 and 1.10\N{NO-BREAK SPACE}tCO2e are saved with PUE from low to high" in text
+    )
     assert '<dd class="figure">0.70 .. 1.10 tCO2e saved</dd>' in text
     assert "between 0.70 and 1.10; it stays a saving" in text
 
@@ -278,7 +288,7 @@ def test_pages_of_calibrate_and_verify_are_in_the_report(tmp_path: Path) -> None
     write_result(_result(made), folder, command="x", page=page, calibration="<html>")
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert page(read_result(folder).evidence) == text
-    assert "Watts and PUE were fitted to meters; on days held out: calibrated, MAPE 3.1 %" in text
+    assert "fitted to meters; on days held out: calibrated, MAPE 3.1\N{NO-BREAK SPACE}%" in text
     assert ["calibration.html", "../week%201-verified/001.html"] == re.findall(
         r'<li><a href="([^"#]+)"', text
     )

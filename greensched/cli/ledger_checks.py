@@ -103,7 +103,7 @@ def _print_verified(found: Verified, form: str) -> None:
         )
         click.echo(f"     root {values['root']}, signed with {found.key.text}")
         for size in found.compared:
-            click.echo(f"     continues the checkpoint of {size:,} rows that was kept")
+            click.echo(f"     continues the checkpoint of {plural(size, 'row')} that was kept")
     if not found.is_published:
         say.tell("warning: no checkpoint stands beside it: the loss of its last rows is not seen")
     if not found.compared:
@@ -135,7 +135,7 @@ def _verify_proof(
         text = f"ok   row {proof.row:,} of {size:,}:\n{proof.record.decode()}"
     else:
         values = {"ok": True, "old_size": proof.old_size, "size": size}
-        text = f"ok   {size:,} rows begin with the {proof.old_size:,} of the checkpoint"
+        text = f"ok   {plural(size, 'row')} begin with the {proof.old_size:,} of the checkpoint"
     if form == "json":
         from greensched.report.outputs import json_text
 

@@ -63,7 +63,8 @@ class Progress:
             self._draw()
         elif counted and not self.shows and now_s - self._told_s >= TELL_EVERY_S:
             self._told_s = now_s
-            say.tell(", ".join(filter(None, (counted, self.left))))
+            if self.left or not counted.startswith("0 "):  # before that there is nothing to tell
+                say.tell(", ".join(filter(None, (counted, self.left))))
 
     def __enter__(self) -> Self:
         """Tell from now on also of traces that take long to read; return itself."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from greensched.cli import say
-from greensched.errors import DataError, Finding, UsageError
+from greensched.errors import DataError, Finding, UsageError, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ def append_result(ledger: Ledger, folder: Path, supersedes: str | None = None) -
         remedy = f"greensched ledger append --from RESULT --supersedes {key} corrects them"
         raise DataError(Finding(where=str(folder), what=what, remedy=remedy))
     if len(records) > TOLD_FROM:
-        say.tell(f"appending {len(records):,} rows to {ledger.path}")
+        say.tell(f"appending {plural(len(records), 'row')} to {ledger.path}")
     return ledger.append(records)
 
 

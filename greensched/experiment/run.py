@@ -67,11 +67,13 @@ def run(
     DataError for what cannot be run, UsageError for a question that has no answer.
     """
     sets = None if attribution is None else sets_of(scenario.policies, attribution, scenario.seed)
-    counted, fewer = _expected(progress, scenario, sets)
+    counted = Tally.of(progress)
+    fewer = [counted.part(RUNS) for _ in SHARES] if is_asked(scenario) else []
     world, kind = world or shared(scenario), scenario.baseline.kind
+    base = baseline_for(scenario, world.workload.services)
+    counted.expect(_count(world, base.policies, sets))
     static = static_peak(world, counted)
     counted.ended()
-    base = baseline_for(scenario, world.workload.services)
     fleet = as_recorded(world) if kind == "as-recorded" else static
     plans: Plans = {
         "scenario": (fleet, scenario.policies),  # the longest is begun first
@@ -79,7 +81,6 @@ def run(
         "static_peak": (static, ()),
     }
     with Lent(world) as lent, _Runs(lent, plans, executor or Here(), counted) as runs:
-        counted.expect(runs.count(sets, fleet))
         outcomes, ground = _accounted(runs, fleet)
         parts = None if sets is None else _attributed(ground, sets, outcomes, runs, kind)
     late_ms, worth = ground.priced_ms - ground.end_ms, _worth(world)
@@ -99,13 +100,17 @@ def run(
     return _with_shares(whole, fewer, executor) if fewer else whole
 
 
-def _expected(
-    progress: Progress | None, scenario: Scenario, sets: Sets | None
-) -> tuple[Tally, list[Tally]]:
-    """Return what counts the runs, before they are known, and what counts those with shares."""
-    counted = Tally.of(progress)
-    counted.expect(RUNS + (0 if sets is None else len(sets.wanted)), guessed=True)
-    return counted, [counted.part(RUNS) for _ in SHARES] if is_asked(scenario) else []
+def _count(world: Shared, base: tuple[Policy, ...], sets: Sets | None) -> int:
+    """Return how many runs there will be: of the search for static-peak, the table and `sets`.
+
+    Known before static-peak is: of the fleet it only counts whether databases run on it.
+    """
+    switches, whole = world.scenario.policies, world.scenario.baseline.kind == "as-recorded"
+    table = {(whole, switches), (whole, base), (False, ())}
+    if sets is None:
+        return 1 + len(table)
+    known = [policies for fleet, policies in table if fleet == whole]
+    return 1 + len(table) + len(missing(sets, switches, as_recorded(world), known))
 
 
 def _with_shares(whole: Result, counted: list[Tally], executor: Executor | None) -> Result:
@@ -248,14 +253,6 @@ class _Runs:
         """Let go of what is kept in this process."""
         for task in self._tasks:
             _LIVE.pop(task.number, None)
-
-    def count(self, sets: Sets | None, fleet: Partition) -> int:
-        """Return how many runs there are, with those of `sets` on `fleet` beside the table's."""
-        if sets is None:
-            return len(self._tasks)
-        known = [policies for one, policies in self.plans.values() if one is fleet]
-        switches = self.lent.world.scenario.policies
-        return len(self._tasks) + len(missing(sets, switches, fleet, known))
 
     def results(self) -> dict[str, RunResult]:
         """Return the runs, all until baseline and scenario have ended.

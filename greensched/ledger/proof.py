@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from greensched.errors import DataError, Finding, UsageError
+from greensched.errors import DataError, Finding, UsageError, plural
 from greensched.ledger import store
 from greensched.ledger.checkpoint import SignedCheckpoint, is_of, read_checkpoint
 from greensched.ledger.groups import KeptTree, has_groups
@@ -151,7 +151,7 @@ def prove_growth(ledger: Path, old: SignedCheckpoint) -> GrowthProof:
         checkpoint = _signed(ledger, connection)
         now = checkpoint.checkpoint
         if before.origin != now.origin or not 0 < before.size <= now.size:
-            what = f"is {now.origin} with {now.size:,} rows, and not a later state of"
+            what = f"is {now.origin} with {plural(now.size, 'row')}, and not a later state of"
             what += f" {before.origin} with {before.size:,}"
             raise DataError(Finding(where=str(ledger), what=what))
 

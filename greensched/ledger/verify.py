@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from greensched.errors import DataError, Finding
+from greensched.errors import DataError, Finding, plural
 from greensched.ledger import store
 from greensched.ledger.files import checkpoint_file, published_checkpoint
 from greensched.ledger.record import ROTATES, Record, read_opening, rotated
@@ -199,7 +199,7 @@ def _check_continues(ledger: Path, contents: Contents, one: SignedCheckpoint, na
     """Raise DataError where the rows do not begin with those that a checkpoint tells of."""
     now, old = contents.checkpoint.checkpoint, one.checkpoint
     if old.size > now.size:
-        what = f"{name} tells of {old.size:,} rows: rows from {now.size:,} on are lost"
+        what = f"{name} tells of {plural(old.size, 'row')}: rows from {now.size:,} on are lost"
         what += f"; the last good row is {now.size - 1:,}"
     elif contents.roots.get(old.size) != old.root:
         what = f"{name} tells of other rows up to {old.size - 1:,}: they were written anew"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from greensched.errors import DataError, Finding
+from greensched.errors import DataError, Finding, plural
 from greensched.model import BY_RACK, Databases, Trace
 from greensched.readers.cells import NAME_BYTES_MAX, Cell, Check
 from greensched.readers.columns import frozen
@@ -126,10 +126,11 @@ def _in_every_day(
     names = set.intersection(*(set(day) for day in days.values()))
     for folder, day in days.items():
         rows = max(len(day[name]) for name in names) if names else 0
+        counts = {name: len(day[name]) for name in sorted(names)}
         errors += [
-            Finding(where=f"{folder}/{name}", what=f"{len(day[name])} rows; the day has {rows}")
-            for name in sorted(names)
-            if len(day[name]) != rows
+            Finding(where=f"{folder}/{name}", what=f"{plural(n, 'row')}; the day has {rows}")
+            for name, n in counts.items()
+            if n != rows
         ]
     every = len(set.union(*(set(day) for day in days.values())))
     if not names:

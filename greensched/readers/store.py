@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from greensched.errors import DataError, Finding
+from greensched.errors import DataError, Finding, plural
 from greensched.model import Databases, JobClass, Jobs, Machines, Services, Trace
 from greensched.readers.columns import TextColumn
 
@@ -200,7 +200,7 @@ class _Folder:
         if array.dtype != np.dtype(dtype) or array.ndim != dimensions:
             raise self.refuse(f"is not a column of {dtype} with {dimensions} dimensions", file)
         if rows is not None and len(array) != rows:
-            raise self.refuse(f"has {len(array):,} rows where {rows:,} belong", file)
+            raise self.refuse(f"has {plural(len(array), 'row')} where {rows:,} belong", file)
         return np.asarray(array)  # still mapped; a plain array is what compiled code takes
 
     def text(self, name: str, rows: int) -> TextColumn:

@@ -264,7 +264,7 @@ def test_a_short_day_shifts_nothing(tmp_path: Path) -> None:
     machines(tmp_path / "d3", x=[1])
     days = archive_of(tmp_path, "d1", "d2", "d3")
     said = refusal(lambda: planetlab.read([days], ReadOptions(member="d1,d2")), DataError)
-    assert "d1/a: 1 rows; the day has 2" in said
+    assert "d1/a: 1 row; the day has 2" in said
     said = refusal(lambda: planetlab.read([days], ReadOptions(member="d1,d3")), DataError)
     assert "d1, d3: no virtual machine is in every day" in said
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from greensched.errors import plural
 from greensched.report.words import number
 
 if TYPE_CHECKING:
@@ -318,7 +319,7 @@ def _basis(values: Values) -> Section:
             "contracts are matched",
             "by the hour" if values["matching"] == "hourly" else "by the year",
         ),
-        ("ledger", f"{ledger['origin']} ({ledger['kind']}), {ledger['rows']:,} rows"),
+        ("ledger", f"{ledger['origin']} ({ledger['kind']}), {plural(ledger['rows'], 'row')}"),
         ("its root", ledger["root"]),
         ("verified with", ledger["key"]),
         ("greensched", values["version"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 TABLE_ROWS_MAX: Final = 80  # of a chart's data that is shown as a table too
 KIB: Final = 1024
+_BEFORE_UNIT: Final = re.compile(
+    r"(?<=\d) (?=(?:%|[kMG]?Wh|k?W|t|kg|g|tCO2e|kgCO2e|h|min|m?s|days?|machines?)(?!\w))"
+)
 _PLAIN: Final = " ,:;/?@!$()*'+-._~=|^`[]{}<>"  # what needs no escape after `data:`
 
 
@@ -33,14 +37,19 @@ def text(words: object) -> str:
     return escape(escape_control(str(words)))
 
 
+def prose(words: object) -> str:
+    """Return `words` as `text` does, with no line broken between a number and its unit."""
+    return _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", text(words))
+
+
 def paragraph(words: str, kind: str = "") -> str:
     """Return a paragraph, nothing for no words."""
-    return f"<p{_class(kind)}>{text(words)}</p>" if words else ""
+    return f"<p{_class(kind)}>{prose(words)}</p>" if words else ""
 
 
 def listed(items: Iterable[str]) -> str:
     """Return a list, nothing where there is no item."""
-    made = "".join(f"<li>{text(item)}</li>" for item in items if item)
+    made = "".join(f"<li>{prose(item)}</li>" for item in items if item)
     return f"<ul>{made}</ul>" if made else ""
 
 
@@ -54,7 +63,7 @@ def links(pairs: Iterable[tuple[str, str]]) -> str:
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:
     """Return names and what they are."""
-    made = "".join(f"<dt>{text(k)}</dt><dd>{text(v)}</dd>" for k, v in pairs)
+    made = "".join(f"<dt>{text(k)}</dt><dd>{prose(v)}</dd>" for k, v in pairs)
     return f'<dl class="facts">{made}</dl>'
 
 

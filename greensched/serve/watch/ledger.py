@@ -125,9 +125,8 @@ class LedgerWatch:
         roots = read_contents(self.path, [one.checkpoint.size for one in kept]).roots
         for one in kept:
             if roots.get(one.checkpoint.size) != one.checkpoint.root:
-                what = (
-                    f"no longer begins with the {one.checkpoint.size:,} rows that were seen here"
-                )
+                before = plural(one.checkpoint.size, "row")
+                what = f"no longer begins with the {before} that were seen here"
                 raise DataError(Finding(where=str(self.path), what=what))
 
     def _follow(self) -> None:
@@ -148,7 +147,7 @@ class LedgerWatch:
         leaves: list[bytes] = []
         records: list[dict[str, Any]] = []
         if head.frontier.size < begin:
-            raise ValueError(f"has {head.frontier.size:,} rows; {begin:,} were seen here")
+            raise ValueError(f"has {plural(head.frontier.size, 'row')}; {begin:,} were seen here")
         rows = "SELECT row, record, leaf_hash FROM rows WHERE row >= ? ORDER BY row"
         for row, data, stored in connection.execute(rows, [begin]):
             if row != begin + len(leaves) or not store.is_good(data, stored):
