@@ -132,16 +132,28 @@ def test_what_batch_misses_is_told(tmp_path: Path) -> None:
     assert told in static_peak(one, None).findings
 
 
+def test_where_batch_misses_it_gets_what_the_fewest_leave(tmp_path: Path) -> None:
+    """Three large machines serve and leave one, where the engine would fill all four."""
+    types = SMALL.replace("12", "1"), LARGE.replace("8", "3")
+    world = shared(mixed(tmp_path, *types, slo="batch_wait_p95: 1 s"))
+    assert [[1, 3], [0, 3]] == [serving(world)[0], serving(world)[-1]]
+    assert [[0, 3], [1, 0]] == given_out(world)
+
+
 def test_runs_are_stopped_only_where_batch_would_miss(
     waiting: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that nothing stops says of each number of machines what one that may be says."""
-    jobs = waiting.workload.jobs
-    assert jobs is not None
+    given = waiting.workload.jobs
+    assert given is not None
+    submit_ms = given.submit_ms.copy()
+    submit_ms[:3] = 0  # the third waits for one of two machines, one late job of forty
+    jobs = dataclasses.replace(given, submit_ms=submit_ms)
+    world = dataclasses.replace(waiting, workload=dataclasses.replace(waiting.workload, jobs=jobs))
     some = [np.arange(count) for count in range(1, 4)]
-    early = [batch_machines._meets(waiting, jobs, machines) for machines in some]
+    early = [batch_machines._meets(world, jobs, machines) for machines in some]
     monkeypatch.setattr(batch_machines._Objectives, "__call__", lambda *_: None)
-    assert early == [batch_machines._meets(waiting, jobs, machines) for machines in some]
+    assert early == [batch_machines._meets(world, jobs, machines) for machines in some]
     assert [False, True, True] == early
 
 
