@@ -64,6 +64,27 @@ def test_a_replica_evicts_only_where_that_lets_it_in(
     assert pending == result.counts["pending"]
 
 
+def test_what_a_gang_loses_counts_over_all_of_its_tasks_there() -> None:
+    """A gang on GPUs loses what its tasks did over how many are on the machine, not over one."""
+    # At 30 s the single job has run for 30 s and the gang for 20 s, both of its tasks here.
+    hour = {"duration_ms": 3_600_000, "cpu_m": 500}
+    limits = [
+        BatchLimit(
+            machines=numbers(0), cpu_m=numbers(c), memory_mib=numbers(1_000), evict=c == 1_000
+        )
+        for c in (4_000, 1_000)
+    ]
+    result = simulate(
+        setting(
+            machines(role="online", gpus=1),
+            jobs=jobs(hour, hour | {"submit_ms": 10_000, "tasks": 2, "gpu_m": 500}),
+            policies=(Scripted(script=((0, (limits[0],)), (30_000, (limits[1],)))),),
+            end="cut",
+        )
+    )
+    assert [0, 1] == result.jobs.evictions.tolist()
+
+
 @pytest.mark.parametrize(("kept", "evictions"), [(LOW, [0, 1]), (KEEPS, [1, 0])])
 def test_who_loses_least_is_evicted(kept: JobClass, evictions: list[int]) -> None:
     """A limit takes the job that loses least: the younger one, or one with a checkpoint."""

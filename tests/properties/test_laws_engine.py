@@ -180,6 +180,7 @@ def test_i01_work_is_conserved(drawn: Setting) -> None:
             off_w=0.0,
             gpu_idle_w=0.0,
             gpu_peak_w=0.0,
+            smt_factor=1.0,  # a job that is slowed holds its CPU for longer
         )
         for kind in drawn.fleet
     )
@@ -196,7 +197,7 @@ def test_i01_work_is_conserved(drawn: Setting) -> None:
             jobs=table,
             window_ms=80_000,
             edges_ms=np.array([0, 80_000]),
-            interference=NO_INTERFERENCE,  # a job that is slowed holds its CPU for longer
+            interference=NO_INTERFERENCE,  # for the same reason
         )
     )
     assume(run.counts["running"] == 0)  # what a running job has done is not told

@@ -341,6 +341,21 @@ def devices_without(world: Pages, jobs: Pages, m: int, gpu_m: int, key: int, sto
 
 
 @inner
+def _tasks_here(world: Pages, jobs: Pages, m: int, s: int) -> int:
+    """Return how many tasks of the job of slot s are on machine m; with GPUs each has a slot."""
+    slot = slot_of(world)
+    j, count = slot[s].job, slot[s].n_tasks
+    if slot[s].gpu_m == 0 or count == tasks_of(jobs)[j]:
+        return count
+    count, other = 0, mach_of(world)[m].job_head
+    while other >= 0:
+        if slot[other].job == j:
+            count += slot[other].n_tasks
+        other = slot[other].machine_next
+    return count
+
+
+@inner
 def evict_cheapest(world: Pages, jobs: Pages, m: int) -> bool:
     """Evict the job that loses the least work for what it gives back; say whether there was one.
 
@@ -355,7 +370,7 @@ def evict_cheapest(world: Pages, jobs: Pages, m: int) -> bool:
         if cls_of(world)[job_class_of(jobs)[j]].evictable != 0:
             done_ms = progress_ms(world, s)
             lost_ms = done_ms - _kept_ms(world, jobs, j, slot[s].kept_ms, done_ms)
-            price = lost_ms * tasks_of(jobs)[j] / slot[s].n_tasks
+            price = lost_ms * tasks_of(jobs)[j] / _tasks_here(world, jobs, m, s)
             if price < least:
                 best, least = s, price
         s = slot[s].machine_next
