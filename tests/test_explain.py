@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # What is told and not computed, each with its reason in docs/reference/explain.md.
 GIVEN = ("seed", "window.length_s", "_limit", "attribution.orders", "interference.")
-RUNS_WITHOUT_ROWS = ("attribution.combinations",)
+WITHOUT_ROWS = ("attribution.combinations", "forecasts.")
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +53,18 @@ def test_every_number_is_computed_again(stored: Stored) -> None:
         if found.agrees is False:
             different.append(key)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        told = any(part in key for part in (*GIVEN, *RUNS_WITHOUT_ROWS))
+        told = any(part in key for part in (*GIVEN, *WITHOUT_ROWS))
         if found.agrees is None and is_number and not told:
             unknown.append(key)
     assert [] == different
     assert [] == unknown
+
+
+def test_forecasts_are_of_the_history(stored: Stored) -> None:
+    """What is told of a forecast is no word of the scenario's, and no row is behind it."""
+    found = explain(stored, "forecasts.services.history_days")
+    assert "history" in found.figure.formula
+    assert found.agrees is None
 
 
 def test_embodied_by_hand(stored: Stored) -> None:

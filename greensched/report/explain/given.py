@@ -18,6 +18,10 @@ SOLVED: Final = (
     "solved for by working out responses anew, hour by hour; the hours are not kept, only "
     "their sums by service"
 )
+FITTED: Final = (
+    "fitted on the history of the traces, and tried on what came; both are in the trace, no rows "
+    "are kept of forecasts"
+)
 WORDS: Final[dict[str, str]] = {
     "schema": "of this file",
     "name": GIVEN,
@@ -55,6 +59,8 @@ OBJECTIVES: Final = {
 def given(value: Any, path: list[str]) -> Figure:
     """Return what is to be said of a value that no row is behind."""
     words = next((WORDS[step] for step in reversed(path) if step in WORDS), GIVEN)
+    if path[0] == "forecasts":
+        words = FITTED
     return Figure(value=value, formula=words, with_values=shown(value), known=False)
 
 
