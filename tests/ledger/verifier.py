@@ -80,12 +80,10 @@ def checkpoint(vkey: str, text: str) -> tuple[str, int, bytes]:
 
 def in_order(value: object) -> object:
     """Return a value with all names sorted by their UTF-16 code units, as RFC 8785 sorts them."""
-    if isinstance(value, list):
-        return [in_order(part) for part in value]
     if isinstance(value, dict):
         names = sorted(value, key=lambda name: name.encode("utf-16-be"))
         return {name: in_order(value[name]) for name in names}
-    return value
+    return [in_order(part) for part in value] if isinstance(value, list) else value
 
 
 def check_export(vkey: str, text: str, export: str) -> None:
