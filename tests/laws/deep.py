@@ -2,29 +2,33 @@
 
 A pure law gets 50,000 examples, one that simulates or writes files ten minutes of them, drawn at
 random; a law that is tried on each policy shares them out evenly. What was found is kept in
-`.laws-deep.json`, test by test, so that an interrupted run goes on where it was; `--again` begins
-anew. `--longest` bounds the minutes of a pure law; examples that each got are told.
+`tests/laws/found` as it goes, so that an interrupted run goes on where it was; `--again` begins
+anew. `--longest` bounds the minutes of a pure law; examples that each got are told. Several
+processes may run at a time, each on files of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
-import json
 import math
 import os
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.laws.deep_found import Found, nothing
 from tests.laws.deep_page import PAGE, law_of, page
 
+if TYPE_CHECKING:
+    from tests.laws.deep_found import One
+
 ROOT = Path(__file__).resolve().parents[2]
-STATE = ROOT / ".laws-deep.json"
 # In the names of their files.
 SLOW = ("engine", "outages", "databases", "scenarios", "ledger", "deadlines")
 EXAMPLES = 50_000
@@ -32,33 +36,54 @@ MINUTES = 10.0
 CHUNK = 500  # examples that are drawn at a time
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What one test is to have: so many examples, or so many seconds of them."""
+
+    examples: float
+    seconds: float
+
+    def met(self, one: One) -> bool:
+        """Say whether a test has had enough."""
+        enough = one["examples"] >= self.examples or one["seconds"] >= self.seconds
+        return bool(enough or one.get("exhausted"))
+
+
 class Deep:
     """The plugin: gives laws their examples, and keeps what became of each."""
 
-    def __init__(
-        self, *, examples: int, minutes: float, longest: float, state: dict[str, Any]
-    ) -> None:
+    def __init__(self, *, examples: int, minutes: float, longest: float, found: Found) -> None:
         """Keep what is asked: examples of a pure law in `longest`, `minutes` of another."""
-        self.examples, self.state = examples, state
+        self.examples, self.found = examples, found
         self.seconds, self.longest_s = 60.0 * minutes, 60.0 * longest
         self.count = 0  # examples of the law that runs
         self.counting: set[Any] = set()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Keep the laws that are left, each with its examples."""
+        """Keep the laws that are left, each with its examples; what failed is tried anew."""
         laws = [one for one in items if _is_law(one)]
+        self.found.keep_only([one.nodeid for one in laws])
         shares = Counter(law_of(one.nodeid) for one in laws)
-        left = [one for one in laws if one.nodeid not in self.state]
-        for item in left:
-            self._deepen(item, item.obj, shares[law_of(item.nodeid)])  # type: ignore[attr-defined]
-        items[:] = left
+        items[:] = []
+        for item in laws:
+            asked, known = (
+                self._asked(item, shares[law_of(item.nodeid)]),
+                self.found.of(item.nodeid),
+            )
+            if known["outcome"] != "passed" or not asked.met(known):
+                self._deepen(item, item.obj, asked)  # type: ignore[attr-defined]
+                items.append(item)
 
-    def _deepen(self, item: Any, law: Any, share: int) -> None:
+    def _asked(self, item: pytest.Item, share: int) -> Asked:
+        if _is_slow(item.nodeid):
+            return Asked(math.inf, self.seconds / share)
+        return Asked(math.ceil(self.examples / share), self.longest_s / share)
+
+    def _deepen(self, item: Any, law: Any, asked: Asked) -> None:
         from hypothesis import HealthCheck, settings
 
-        is_slow = _is_slow(item.nodeid)
         law._hypothesis_internal_use_settings = settings(
-            max_examples=5 if is_slow else min(CHUNK, math.ceil(self.examples / share)),
+            max_examples=5 if asked.examples == math.inf else min(CHUNK, int(asked.examples)),
             deadline=None,
             derandomize=False,
             database=None,
@@ -74,37 +99,35 @@ class Deep:
         if law not in self.counting:  # one function may be many items
             law.hypothesis.inner_test = counted
             self.counting.add(law)
-        most = math.inf if is_slow else math.ceil(self.examples / share)
-        seconds = (self.seconds if is_slow else self.longest_s) / share
-        item.obj = self._repeated(law, most, seconds)
+        item.obj = self._repeated(item.nodeid, law, asked)
 
-    def _repeated(self, law: Any, most: float, seconds: float) -> Any:
+    def _repeated(self, name: str, law: Any, asked: Asked) -> Any:
         """Return a law that is tried anew, on other examples, until it had enough of them."""
 
         @functools.wraps(law)
         def tried(*args: Any, **kwargs: Any) -> None:
-            end, self.count = time.monotonic() + seconds, 0
-            while self.count < most and time.monotonic() < end:
-                before = self.count
+            one = self.found.of(name)
+            if one["outcome"] != "passed":
+                one = nothing()
+            while not asked.met(one):
+                self.count, began = 0, time.monotonic()
                 law(*args, **kwargs)
-                if self.count - before < CHUNK // 10 and math.isfinite(most):
-                    return  # there are no more examples
+                one = {
+                    "outcome": "passed",
+                    "examples": one["examples"] + self.count,
+                    "seconds": round(one["seconds"] + time.monotonic() - began, 3),
+                }
+                if self.count < CHUNK // 10 and math.isfinite(asked.examples):
+                    one["exhausted"] = True  # there are no more examples
+                self.found.keep(name, one)
 
         return tried
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep what a law's examples found."""
-        if report.when != "call":
-            return
-        self.state[report.nodeid] = {
-            "outcome": report.outcome,
-            "examples": self.count,
-            "seconds": round(report.duration, 3),
-            "text": report.longreprtext[-4_000:] if report.failed else "",
-        }
-        temporary = STATE.with_suffix(".part")
-        temporary.write_text(json.dumps(self.state, indent=1, sort_keys=True))
-        temporary.replace(STATE)
+        """Keep what an example has shown to be wrong."""
+        if report.when == "call" and report.failed:
+            one = self.found.of(report.nodeid) | {"outcome": report.outcome}
+            self.found.keep(report.nodeid, one | {"text": report.longreprtext[-4_000:]})
 
 
 def _is_law(item: pytest.Item) -> bool:
@@ -125,18 +148,20 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="forget what was found before")
     parser.add_argument("paths", nargs="*", default=["tests/properties"])
     asked = parser.parse_args()
-    known = STATE.exists() and not asked.again
-    state: dict[str, Any] = json.loads(STATE.read_text()) if known else {}
+    paths = sorted((str(p) for path in asked.paths for p in _files(ROOT / path)), key=_is_slow)
+    found = Found()
+    if asked.again:
+        found.forget(paths)
     os.environ.pop("HYPOTHESIS_PROFILE", None)
     plugin = Deep(
-        examples=asked.examples, minutes=asked.minutes, longest=asked.longest, state=state
+        examples=asked.examples, minutes=asked.minutes, longest=asked.longest, found=found
     )
     options = ["-v", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "slow or not slow"]
-    paths = sorted((str(p) for path in asked.paths for p in _files(ROOT / path)), key=_is_slow)
     pytest.main([*options, *paths], plugins=[plugin])
+    state = Found().all()  # others may have run other files
     slow = {law_of(name) for name in state if _is_slow(name)}
-    found = page(state, examples=asked.examples, minutes=asked.minutes, slow=slow)
-    PAGE.write_text(found, encoding="utf-8")
+    text = page(state, examples=asked.examples, minutes=asked.minutes, slow=slow)
+    PAGE.write_text(text, encoding="utf-8")
     return told(state)
 
 
@@ -144,7 +169,7 @@ def _files(path: Path) -> list[Path]:
     return sorted(path.glob("test_*.py")) if path.is_dir() else [path]
 
 
-def told(state: dict[str, Any]) -> int:
+def told(state: dict[str, One]) -> int:
     """Say what was found; return 1 where a law does not hold."""
     failed = {name: one for name, one in state.items() if one["outcome"] != "passed"}
     examples = sum(one["examples"] for one in state.values())

@@ -38,7 +38,7 @@ def page(state: Mapping[str, Any], *, examples: int, minutes: float, slow: set[s
     whole = sum(
         one["seconds"] >= 60 * minutes - one["tests"]
         if name in slow
-        else one["examples"] >= examples
+        else one["examples"] >= examples or one["exhausted"]
         for name, one in laws.items()
     )
     text = HEAD.format(
@@ -62,11 +62,13 @@ def _by_law(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     laws: dict[str, dict[str, Any]] = {}
     for name, one in state.items():
         law = laws.setdefault(
-            law_of(name), {"tests": 0, "examples": 0, "seconds": 0, "held": True}
+            law_of(name),
+            {"tests": 0, "examples": 0, "seconds": 0, "held": True, "exhausted": False},
         )
         law["tests"] += 1  # whose seconds are rounded
         law["examples"] += one["examples"]
         law["seconds"] += one["seconds"]
+        law["exhausted"] |= one.get("exhausted", False)
         law["held"] &= one["outcome"] == "passed"
     return laws
 
