@@ -187,7 +187,7 @@ class Forecast:
         past_ms, until_ms = now_ms - recent.at_ms, now_ms + period_ms
         assert past_ms >= 0
         self._assert_predicts()
-        hits, tries = np.empty_like(recent.hits), np.empty_like(recent.tries)
+        hits, tries = np.empty(recent.hits.shape, np.int64), np.empty(len(recent.tries), np.int64)
         table = np.empty((kernels.ROWS, len(self.mean_cpu_m)))
         found = kernels.observe(
             *(self.week_cpu_m, self.hours.nodes, (recent.at_ms, now_ms, until_ms)),
@@ -322,5 +322,5 @@ def between(hours: Hours, at_ms: Sequence[int]) -> list[tuple[int, int, float]]:
 
 def frozen(array: A) -> A:
     """Return `array` itself, made read-only."""
-    array.setflags(write=False)  # in a quarter less time than by `flags`
+    array.setflags(False)  # noqa: FBT003 write, in half the time of `flags`
     return array

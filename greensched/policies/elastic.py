@@ -124,7 +124,7 @@ class ElasticReactive:
             return power_actions(jobs, "on"), memory
         wanted, news = self._wanted(snapshot, memory)
         asked_ms = _asked(snapshot, memory)
-        scale, wake, leave, rest = self._fitted(snapshot, frozen(wanted), asked_ms, free=free)
+        scale, wake, leave, rest = self._fitted(snapshot, wanted, asked_ms, free=free)
         if free:
             if leave.size:
                 asked_ms = asked_ms.copy()
@@ -132,8 +132,8 @@ class ElasticReactive:
             news |= {"asked_ms": frozen(asked_ms), "freed_ms": now}
         return (
             *scale,
-            *power_actions(np.concatenate([wake, jobs]) if jobs.size else wake, "on"),
-            *power_actions(np.concatenate([leave, rest]), "sleep", self.moves_max),
+            *power_actions(wake, "on", others=jobs),
+            *power_actions(leave, "sleep", self.moves_max, others=rest),
         ), changed(memory, **news)
 
     def _is_settled(self, snapshot: Snapshot, memory: ElasticMemory) -> bool:
@@ -145,7 +145,7 @@ class ElasticReactive:
     ) -> tuple[IntArray, dict[str, Any]]:
         """Return the replicas that each service is to have, and what is to be remembered."""
         wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
-        return wanted, {"hpa": windows}
+        return frozen(wanted), {"hpa": windows}
 
     def _fitted(
         self, snapshot: Snapshot, wanted: IntArray, asked_ms: IntArray, *, free: bool
@@ -176,7 +176,11 @@ class ElasticReactive:
     @property
     def _terms_ms(self) -> dict[str, int]:
         """Return how replicas are given up, as `Scale` has it."""
-        return {name: getattr(self, name) for name in ("cutoff_ms", "standby_ms", "warm_ms")}
+        return {
+            "cutoff_ms": self.cutoff_ms,
+            "standby_ms": self.standby_ms,
+            "warm_ms": self.warm_ms,
+        }
 
     @property
     def _reserve(self) -> tuple[int, float, float, float, float]:

@@ -31,31 +31,30 @@ if TYPE_CHECKING:
 class Plan:
     """What a look at the forecast told at `made_ms`, and what the forecast remembers.
 
-    `trusted`: whose forecast has held of late; `up`, `down`: replicas needed soon, and those kept;
-    `counts`: replicas at the plans of the last `down_window_ms`, one row a plan.
+    `trusted`: whose forecast has held of late; `table`: replicas needed soon, those kept, and
+    those at the plans of the last `down_window_ms`, one row a plan.
     """
 
     made_ms: int = NONE
     recent: Any = field(default_factory=nothing_recent)
     trusted: BoolArray = field(default_factory=lambda: frozen(np.empty(0, np.bool_)))
-    up: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
-    down: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
-    counts: IntArray = field(default_factory=lambda: frozen(np.empty((0, 0), np.int64)))
+    table: IntArray = field(
+        default_factory=lambda: frozen(np.empty((kernels.COUNTS, 0), np.int64))
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PredictiveMemory(ElasticMemory):
     """That of the reactive rule, the last plan, and what was seen since.
 
-    `work_mc`: load x time [millicores x ms] from the plan until `seen_ms`, when the load was
-    `load_cpu_m` and replicas were `wanted`.
+    `seen` [2, S]: the load [millicores] at `seen_ms`, when replicas were `wanted`, and load x
+    time [millicores x ms] until then from the last plan before.
     """
 
     plan: Plan = field(default_factory=Plan)
     seen_ms: int = NONE
-    load_cpu_m: FloatArray = field(default_factory=lambda: frozen(np.empty(0)))
+    seen: FloatArray = field(default_factory=lambda: frozen(np.empty((2, 0))))
     wanted: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
-    work_mc: FloatArray = field(default_factory=lambda: frozen(np.empty(0)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +118,7 @@ class ElasticPredictive(ElasticReactive):
         view = snapshot.services
         return len(memory.wanted) == len(view.online) and kernels.unchanged(
             *(view.load_cpu_m, view.online, view.starting, view.pending),
-            *(memory.load_cpu_m, memory.wanted, plan.trusted, settled),
+            *(memory.seen, memory.wanted, plan.trusted, settled),
         )
 
     def _wanted(
@@ -130,41 +129,38 @@ class ElasticPredictive(ElasticReactive):
         forecast = snapshot.forecast
         if forecast is None or not forecast.predicts or snapshot.period_ms == 0:
             wanted, windows = hpa.wanted_replicas(snapshot, memory.hpa, self._rule())
-            return wanted, {"hpa": windows}
-        load_cpu_m, work_mc = self._seen(snapshot, memory)
+            return frozen(wanted), {"hpa": windows}
         now, plan, windows = snapshot.now_ms, memory.plan, memory.hpa
+        seen = self._seen(snapshot, memory)
         if plan.made_ms == NONE or now - plan.made_ms >= self.plan_period_ms:
-            plan = self._planned(snapshot, forecast, plan, work_mc)
+            plan, wanted = self._planned(snapshot, forecast, plan, seen[1])
             if plan.trusted.tobytes() != memory.plan.trusted.tobytes():
                 windows = hpa.unsettled(snapshot, windows)  # others follow the reactive rule
-            work_mc = frozen(np.zeros(len(work_mc)))
-        wanted = self._followed(snapshot, plan)
+        else:
+            wanted = self._followed(snapshot, plan)
         if not all(plan.trusted.tolist()):
             rule = self._rule()
             reactive, windows = hpa.wanted_replicas(snapshot, windows, rule, plan.trusted)
             wanted = np.where(plan.trusted, wanted, reactive)
-        return wanted, {
+        return frozen(wanted), {
             "hpa": windows,
             "plan": plan,
             "seen_ms": now,
-            "load_cpu_m": load_cpu_m,
-            "wanted": frozen(wanted),
-            "work_mc": work_mc,
+            "seen": seen,
+            "wanted": wanted,
         }
 
     def _seen(self, snapshot: Snapshot, memory: PredictiveMemory) -> FloatArray:
-        """Return the load, and load x time since the plan [2, S].
+        """Return the load, and load x time since the last plan [2, S].
 
         Wakes that were settled had the load seen before.
         """
         load_cpu_m, period_ms = snapshot.services.load_cpu_m, snapshot.period_ms
-        assert len(memory.work_mc) in {0, len(load_cpu_m)}
+        before, planned = memory.seen, memory.seen_ms == memory.plan.made_ms
+        assert before.shape[1] in {0, len(load_cpu_m)}
         quiet_ms = snapshot.now_ms - period_ms - memory.seen_ms
         seen = np.empty((2, len(load_cpu_m)))
-        kernels.add_work(
-            *(load_cpu_m, float(period_ms), memory.load_cpu_m, float(quiet_ms)),
-            *(memory.work_mc, seen),
-        )
+        kernels.add_work(load_cpu_m, float(period_ms), before, float(quiet_ms), planned, seen)
         return frozen(seen)
 
     def _planned(
@@ -173,10 +169,11 @@ class ElasticPredictive(ElasticReactive):
         forecast: Forecaster,
         before: Plan,
         work_mc: FloatArray,
-    ) -> Plan:
-        """Return a new plan, `work_mc` having been the load x time since the one `before`.
+    ) -> tuple[Plan, IntArray]:
+        """Return a new plan, and what it asks for now.
 
-        Where only a part of what may go goes, the rest is kept until the next look.
+        `work_mc`: the load x time since the plan `before`. Where only a part of what may go goes,
+        the rest is kept until the next look.
         """
         view, now, first = snapshot.services, snapshot.now_ms, before.made_ms == NONE
         since_ms = now - snapshot.period_ms if first else before.made_ms
@@ -191,33 +188,29 @@ class ElasticPredictive(ElasticReactive):
         soon_ms = now + self.plan_period_ms + self.lead_ms + startup_ms
         later_ms = max(soon_ms, now + self.plan_period_ms + self.hold_ms)
         upper = frozen(forecast.upto(recent, (soon_ms, later_ms), self.quantile))
-        known, services = before.counts.shape
-        known = known if services == len(view.online) else 0
+        known, services = before.table.shape
+        known = known - kernels.COUNTS if services == len(view.online) else 0
         rows = min(known, math.ceil(self.down_window_ms / self.plan_period_ms))
-        table = np.empty((kernels.PLANNED + rows + 1, len(view.online)), np.int64)
+        table = np.empty((kernels.COUNTS + rows + 1, len(view.online)), np.int64)
+        wanted = np.empty(len(view.online), np.int64)
+        plan = upper, hpa.columns(view), self.gray_share, before.table
         for tables in self._staffing.tables(view):
-            plan = upper, hpa.columns(view), self.gray_share, before.counts
-            if kernels.plan(*plan, *tables, table):
+            if kernels.plan(*plan, view.load_cpu_m, *self._limits, *tables, table, wanted):
                 break
-        frozen(table)  # and with it its parts
-        return Plan(
-            made_ms=now,
-            recent=recent,
-            trusted=frozen(recent.trusted(self.coverage_min)),
-            up=table[0],
-            down=table[1],
-            counts=table[kernels.PLANNED :],
-        )
+        trusted = frozen(recent.trusted(self.coverage_min))
+        return Plan(made_ms=now, recent=recent, trusted=trusted, table=frozen(table)), wanted
 
     def _followed(self, snapshot: Snapshot, plan: Plan) -> IntArray:
         """Return what plan and load of now ask for, within limits and steps."""
         view = snapshot.services
         wanted = np.empty(len(view.online), np.int64)
-        kernels.follow(
-            *(view.load_cpu_m, hpa.columns(view), plan.up, plan.down, plan.counts),
-            *(self.max_utilisation, self.down_share, wanted),
-        )
+        services = hpa.columns(view)
+        kernels.follow(view.load_cpu_m, services, plan.table, *self._limits, wanted)
         return wanted
+
+    @property
+    def _limits(self) -> tuple[float, float]:
+        return self.max_utilisation, self.down_share
 
     @property
     def _staffing(self) -> Staffing:

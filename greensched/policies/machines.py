@@ -100,10 +100,14 @@ def _woken(
 
 
 def power_actions(
-    machines: IntArray, to: Literal["on", "sleep", "off"], moves_max: int = 0
+    machines: IntArray,
+    to: Literal["on", "sleep", "off"],
+    moves_max: int = 0,
+    others: IntArray = NOTHING,
 ) -> tuple[Power, ...]:
-    """Return one `Power` for `machines` in the order of the fleet, or none when empty."""
-    if not machines.size:
+    """Return one `Power` for `machines` and `others` in the order of the fleet, or none."""
+    if not machines.size and not others.size:
         return ()
-    rows = np.array(sorted(set(machines.tolist())), np.int64)  # np.unique is slow on a few
+    both = {*machines.tolist(), *others.tolist()}
+    rows = np.array(sorted(both), np.int64)  # np.unique is slow on a few
     return (Power(machines=frozen(rows), to=to, moves_max=moves_max),)

@@ -21,7 +21,7 @@ M = TypeVar("M")
 
 def frozen(array: A) -> A:
     """Return `array` itself, made read-only."""
-    array.setflags(write=False)  # in a quarter less time than by `flags`
+    array.setflags(False)  # noqa: FBT003 write, in half the time of `flags`
     return array
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from greensched.policies.kernels import services as kernels
+from greensched.policies.kernels import staffing as kernels
 from greensched.policies.memory import frozen
 
 if TYPE_CHECKING:
@@ -21,8 +20,7 @@ CORES_FIRST = 1024  # tables reach further where a load asks for it
 CORES_MAX = 100_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Staffing:
+class Staffing(NamedTuple):
     """P(W > `wait_ms`) <= `wait_share` in M/M/c, and use of at most `max_utilisation`."""
 
     wait_ms: float

@@ -15,11 +15,13 @@ from greensched.policies.kernels import (
     resting,
     services,
     shifting,
+    staffing,
     waking,
 )
 
 
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
-    for part in (services, machines, resting, peaks, colocation, lending, shifting, waking):
+    groups = (services, staffing, machines, resting, waking)
+    for part in (*groups, peaks, colocation, lending, shifting):
         part.compile_all()

@@ -1,23 +1,20 @@
-"""One pass over services: the replica rule, plans, and how many replicas a load needs."""
+"""One pass over services: the replica rule, and plans that follow a forecast."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, several, written
 from greensched.model import NONE
-from greensched.queueing import wait_tail
+from greensched.policies.kernels.staffing import ROUNDING, cover_with
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, FloatArray, IntArray
 
-ROUNDING = 1e-9  # so that 3.0000000001 replicas are three
-PRECISION = 1e-4  # of utilisations
 NEVER_MS = 1 << 62
-PLANNED = 2  # rows of a plan's table before those of counts: needed soon, kept until later
-
-_tail: Any = inner(wait_tail)
+# Rows of a plan's table: replicas needed soon, those kept until later, then counts of before.
+UP, DOWN, COUNTS = range(3)
 
 
 @inner
@@ -148,19 +145,19 @@ def unchanged(
     online: IntArray,
     starting: IntArray,
     pending: IntArray,
-    load_before_cpu_m: FloatArray,
+    seen: FloatArray,
     wanted: IntArray,
     trusted: BoolArray,
     settled: bool,
 ) -> bool:
-    """Say whether loads are as before, and replicas as wanted with none that found no room.
+    """Say whether loads are as `seen`, and replicas as wanted with none that found no room.
 
     And whether all forecasts are `trusted`, or the reactive rule is `settled`.
     """
     for s in range(len(online)):
         if not settled and not trusted[s]:
             return False
-        if load_cpu_m[s] != load_before_cpu_m[s] or pending[s] > 0:
+        if load_cpu_m[s] != seen[0, s] or pending[s] > 0:
             return False
         if online[s] + starting[s] != wanted[s]:
             return False
@@ -171,140 +168,63 @@ def unchanged(
 def add_work(
     load_cpu_m: FloatArray,
     period_ms: float,
-    load_before_cpu_m: FloatArray,
+    before: FloatArray,
     quiet_ms: float,
-    work_before_mc: FloatArray,
+    planned: bool,
     seen: FloatArray,
 ) -> None:
-    """Write the load, and load x time [2, S]: of the last period, and of all before it.
+    """Write the load, and load x time [2, S]: of the last period, and since the plan before it.
 
-    That is of the quiet wakes before that period, and of before those.
+    That is of the quiet wakes before that period, and of `before`, unless then was `planned`.
     """
-    work_mc = seen[1]
     for s in range(len(load_cpu_m)):
         seen[0, s] = load_cpu_m[s]
-        work_mc[s] = load_cpu_m[s] * period_ms
-        if len(work_before_mc) > 0:
+        work_mc = load_cpu_m[s] * period_ms
+        if before.shape[1] > 0:
             if quiet_ms > 0:
-                work_mc[s] += load_before_cpu_m[s] * quiet_ms
-            work_mc[s] += work_before_mc[s]
+                work_mc += before[0, s] * quiet_ms
+            if not planned:
+                work_mc += before[1, s]
+        seen[1, s] = work_mc
+
+
+@inner
+def _follow(
+    load_cpu_m: FloatArray,
+    services: tuple[IntArray, ...],
+    table: IntArray,
+    max_utilisation: float,
+    down_share: float,
+    wanted: IntArray,
+) -> None:
+    """Write what plan and load of now ask for, see `follow`."""
+    online, starting, pending, replica_cpu_m, least, most = services
+    for s in range(len(online)):
+        present = online[s] + starting[s] + pending[s]
+        each = max(replica_cpu_m[s], 1) * max_utilisation
+        now = _replicas(load_cpu_m[s] / each)
+        before = table[COUNTS, s]
+        for row in range(COUNTS + 1, len(table)):
+            before = max(before, table[row, s])
+        floor = _replicas(before * (1 - down_share))
+        kept = min(present, max(table[DOWN, s], now, floor))
+        wanted[s] = min(max(table[UP, s], now, kept, least[s]), most[s])
 
 
 @entry
 def follow(
     load_cpu_m: FloatArray,
     services: tuple[IntArray, ...],
-    up: IntArray,
-    down: IntArray,
-    counts: IntArray,
+    table: IntArray,
     max_utilisation: float,
     down_share: float,
     wanted: IntArray,
 ) -> None:
-    """Write what plan and load of now ask for, within limits and steps.
+    """Write what the plan in the `table` and the load of now ask for, within limits and steps.
 
-    `services`: as `hpa.columns` has them; `up`, `down`: replicas by the plan; `counts` [rows,
-    services]: those of before.
+    `services`: as `hpa.columns` has them.
     """
-    online, starting, pending, replica_cpu_m, least, most = services
-    for s in range(len(online)):
-        present = online[s] + starting[s] + pending[s]
-        each = max(replica_cpu_m[s], 1) * max_utilisation
-        now = _replicas(load_cpu_m[s] / each)
-        before = counts[0, s]
-        for row in range(1, len(counts)):
-            before = max(before, counts[row, s])
-        floor = _replicas(before * (1 - down_share))
-        kept = min(present, max(down[s], now, floor))
-        wanted[s] = min(max(up[s], now, kept, least[s]), most[s])
-
-
-@entry
-def fill_utilisations(cores: IntArray, waits: float, share: float, most: FloatArray) -> None:
-    """Write the largest utilisation of each number of `cores` at which P(W > w) <= `share`.
-
-    `waits` is w over the mean service time. By bisection, to `PRECISION` below it.
-    """
-    for i in range(len(cores)):
-        low, high = 0.0, 1.0
-        while high - low > PRECISION:
-            middle = (low + high) / 2
-            if _tail(cores[i], cores[i] * middle, 1.0, waits) <= share:
-                low = middle
-            else:
-                high = middle
-        most[i] = low
-
-
-@inner
-def _between(x: float, xs: FloatArray, ys: FloatArray) -> float:
-    """Return the height at x of the line through the points, level beyond both ends."""
-    low, high = 0, len(xs) - 1
-    if x <= xs[0]:
-        return ys[0]
-    if x >= xs[high]:
-        return ys[high]
-    while high - low > 1:
-        middle = (low + high) // 2
-        if xs[middle] <= x:
-            low = middle
-        else:
-            high = middle
-    return ys[low] + (x - xs[low]) * (ys[high] - ys[low]) / (xs[high] - xs[low])
-
-
-@inner
-def _held(room: float, cores: FloatArray, most: FloatArray) -> float:
-    """Return the load that replicas of `room` cores hold: as the whole cores among them do."""
-    whole = max(1.0, math.floor(room + ROUNDING))
-    return min(room, whole) * _between(whole, cores, most)
-
-
-@inner
-def _cover(
-    loads_cpu_m: FloatArray,
-    replica_cpu_m: IntArray,
-    row: IntArray,
-    cores: FloatArray,
-    held: FloatArray,
-    most: FloatArray,
-    needed: IntArray,
-) -> bool:
-    """Write the smallest numbers of replicas [T, S] whose cores hold each service's loads [T, S].
-
-    See `cover`.
-    """
-    reaches, last = True, len(cores) - 1
-    for t in range(len(loads_cpu_m)):
-        for s in range(len(row)):
-            k, load = row[s], loads_cpu_m[t, s] / 1000.0
-            reaches = reaches and load <= held[k, last]
-            each = max(replica_cpu_m[s], 1) / 1000.0
-            count = math.ceil(_between(load, held[k], cores) / each - ROUNDING)
-            # Between two numbers of the table the line is a little too low, and a part of a core
-            # serves no request by itself.
-            while reaches and load > _held(count * each, cores, most[k]):
-                count += 1
-            needed[t, s] = int(count)
-    return reaches
-
-
-@entry
-def cover(
-    loads_cpu_m: FloatArray,
-    replica_cpu_m: IntArray,
-    row: IntArray,
-    cores: FloatArray,
-    held: FloatArray,
-    most: FloatArray,
-    needed: IntArray,
-) -> bool:
-    """Write the smallest numbers of replicas [T, S] whose cores hold each service's loads [T, S].
-
-    `row`: of each service in the tables of largest utilisation `most` [rows, points] and of load
-    `held` there [cores]. Return whether the tables reach as far as all loads.
-    """
-    return _cover(loads_cpu_m, replica_cpu_m, row, cores, held, most, needed)
+    _follow(load_cpu_m, services, table, max_utilisation, down_share, wanted)
 
 
 @entry
@@ -313,28 +233,34 @@ def plan(
     services: tuple[IntArray, ...],
     gray_share: float,
     before: IntArray,
+    load_cpu_m: FloatArray,
+    max_utilisation: float,
+    down_share: float,
     row: IntArray,
     cores: FloatArray,
     held: FloatArray,
     most: FloatArray,
     table: IntArray,
+    wanted: IntArray,
 ) -> bool:
     """Write replicas that are needed soon, and those kept until the next plan, into the table.
 
     By the `upper_cpu_m` [2, S] until soon and until later: of what may go later, a share goes.
-    What follows in the table are the counts of `before` as far back as they count, and those of
-    now. `services`: as `hpa.columns` has them. Return as `cover` does, whose tables are given.
+    What follows in the table are the counts of the table `before` as far back as they count, and
+    those of now. Written are also those that are `wanted` now, see `follow`. Return as `cover`
+    does, whose tables are given.
     """
     online, starting, pending, replica_cpu_m, _, _ = services
-    reaches = _cover(upper_cpu_m, replica_cpu_m, row, cores, held, most, table[:PLANNED])
-    rows, last = len(table) - PLANNED - 1, len(table) - 1
+    reaches = cover_with(upper_cpu_m, replica_cpu_m, row, cores, held, most, table[:COUNTS])
+    rows, last = len(table) - COUNTS - 1, len(table) - 1
     for s in range(len(online)):
-        present, down = online[s] + starting[s] + pending[s], table[1, s]
+        present, down = online[s] + starting[s] + pending[s], table[DOWN, s]
         goes = math.ceil(gray_share * max(present - down, 0))
-        table[1, s] = max(down, present - goes)
+        table[DOWN, s] = max(down, present - goes)
         for i in range(rows):
-            table[PLANNED + i, s] = before[len(before) - rows + i, s]
+            table[COUNTS + i, s] = before[len(before) - rows + i, s]
         table[last, s] = present
+    _follow(load_cpu_m, services, table, max_utilisation, down_share, wanted)
     return reaches
 
 
@@ -373,12 +299,10 @@ def compile_all() -> None:
     rule = (REAL, REAL, WHOLE, REAL, WHOLE, REAL, WHOLE)
     seen = (several(rows, 2), made, written(WHOLE, 3), made)
     follow_rule.compile((real, several(kept, 6), given(FLAG), *rule, WHOLE, FLAG, FLAG, *seen))
-    unchanged.compile((real, *3 * (kept,), real, kept, given(FLAG), FLAG))
-    add_work.compile((real, REAL, real, REAL, real, written(REAL, 2)))
-    follow.compile((real, several(kept, 6), kept, kept, rows, REAL, REAL, made))
-    fill_utilisations.compile((kept, REAL, REAL, written(REAL)))
     table, counts = given(REAL, 2), written(WHOLE, 2)
+    unchanged.compile((real, *3 * (kept,), table, kept, given(FLAG), FLAG))
+    add_work.compile((real, REAL, table, REAL, FLAG, written(REAL, 2)))
+    follow.compile((real, several(kept, 6), rows, REAL, REAL, made))
     tables = (kept, real, table, table)
-    cover.compile((table, kept, *tables, counts))
-    plan.compile((table, several(kept, 6), REAL, rows, *tables, counts))
+    plan.compile((table, several(kept, 6), REAL, rows, real, REAL, REAL, *tables, counts, made))
     changes.compile((several(kept, 4), kept, made))
