@@ -16,7 +16,7 @@ from greensched.model import LENT, OWN, BatchLimit, Snapshot
 from greensched.policies.colocation import ColocationNsigma
 from greensched.policies.colocation_max import Colocation, ColocationOracle, level
 from greensched.policies.memory import frozen
-from greensched.policies.peaks import BINS, added, percentiles
+from greensched.policies.peaks import BINS, Samples, no_samples, renewed, sampled
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 from tests.engine.worlds import services as engine_services
 from tests.snapshots import machine, service, snapshot, waiting
@@ -100,13 +100,30 @@ def test_history_outlives_the_night_away() -> None:
     assert 2_000 < warm == found[-1][0]
 
 
+def shares(used: list[float], kept: tuple[float, float]) -> Samples:
+    """Return samples of a machine of which services used such shares, a minute each."""
+    samples = no_samples(24, 1, histograms=True)
+    m = serving(0, 0.0).machines
+    for share in used:
+        taken = np.array([[share * m.cpu_m[0]], [m.online_cpu_m[0]], [0.0]]) * MS_PER_MIN
+        samples = sampled(samples, m, frozen(taken), MS_PER_MIN, kept)
+    return samples
+
+
 def test_histograms_halve() -> None:
     """A sample of one half-life ago counts half of one taken now."""
-    weights, kept = frozen(np.zeros((2, BINS, 1), np.float32)), (0.5 ** (1 / 12), 1.0)
-    for share in [0.9, *[0.1] * 12]:
-        weights = added(weights, kept, np.array([[share], [-1.0]]))
-    assert 0.5 == pytest.approx(weights[0, int(0.9 * BINS), 0])
-    assert 0.0 == weights[1].sum()  # of a machine that did not serve nothing is added
+    samples = shares([0.9, *[0.1] * 12], (0.5 ** (1 / 12), 1.0))
+    assert 0.5 == pytest.approx(samples.weights[0, int(0.9 * BINS), 0])
+    assert 13.0 == samples.weights[1, int(0.4 * BINS), 0]
+
+
+def test_apart_nothing_is_added() -> None:
+    """A machine that did not serve all the time adds nothing to its histograms."""
+    m = serving(0, 0.0, lending=LENT).machines
+    taken = frozen(np.ones((3, 1)))
+    samples = sampled(no_samples(24, 1, histograms=True), m, taken, MS_PER_MIN)
+    assert 0.0 == samples.weights.sum()
+    assert [[0], [0]] == samples.counts.tolist()
 
 
 @given(
@@ -115,10 +132,7 @@ def test_histograms_halve() -> None:
 )
 def test_percentile_is_the_histogram_s(samples: list[float], quantile: float) -> None:
     """Without decay the share of samples at or below the percentile is at least the quantile."""
-    weights = frozen(np.zeros((2, BINS, 1), np.float32))
-    for share in samples:
-        weights = added(weights, (1.0, 1.0), np.array([[0.0], [share]]))
-    found = percentiles(weights, (0.5, quantile))[1, 0]
+    found = renewed(shares(samples, (1.0, 1.0)), (quantile, 0.5), 0).shares[0, 0]
     assert (np.array(samples) <= found).mean() >= quantile - 1e-6
     assert (np.array(samples) <= found - 2 / BINS).mean() < quantile + 1e-6
 

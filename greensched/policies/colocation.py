@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +12,6 @@ from greensched.errors import Finding
 from greensched.model import NONE, ON, BatchLimit
 from greensched.policies.batch import to_rest, wake_for_queue
 from greensched.policies.kernels import colocation as kernels
-from greensched.policies.kernels.peaks import reserved_peaks
 from greensched.policies.machines import (
     NOTHING,
     ONLINE,
@@ -20,7 +20,7 @@ from greensched.policies.machines import (
     power_actions,
 )
 from greensched.policies.memory import changed, frozen
-from greensched.policies.peaks import Samples, nothing_taken, sampled
+from greensched.policies.peaks import Samples, no_samples, nothing_taken, sampled
 from greensched.policies.settings import check
 from greensched.units import MS_PER_H
 
@@ -31,8 +31,13 @@ if TYPE_CHECKING:
         IntArray,
         Snapshot,
     )
+    from greensched.policies.kernels.peaks import Rule
 
 HOURS = 24
+UNKNOWN: FloatArray = frozen(np.empty(0))
+
+# What guards compare with, as their loops take it.
+_bounds = attrgetter("max_cpu", "max_memory", "starved_below", "starved_to")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -131,47 +136,38 @@ class ColocationNsigma:
         m, now = snapshot.machines, snapshot.now_ms
         if memory.taken.shape[1] != len(m.state):
             memory = self._begun(memory, len(m.state))
-        taken, suspects = self._watched(snapshot, memory.taken)
+        taken, suspicious = self._watched(snapshot, memory.taken)
         measured_ms, samples = memory.measured_ms + snapshot.period_ms, memory.samples
         if measured_ms >= self.sample_ms:
             samples = self._sampled(snapshot, samples, taken, measured_ms)
             taken, measured_ms = nothing_taken(len(m.state)), 0
-        news = {"taken": taken, "measured_ms": measured_ms, "samples": samples}
-        if memory.limited_ms != NONE and now - memory.limited_ms < self.limit_period_ms:
-            limits = m.batch_limit_cpu_m, m.batch_limit_memory_mib
-            actions: tuple[Action, ...] = ()
-            starved_ms = memory.starved_ms
-            if suspects.size or starved_ms.size:
-                actions, starved_ms = self._guarded(snapshot, suspects, limits, starved_ms)
-            if snapshot.queue.jobs:
-                actions += self._wakes(snapshot, *limits)
-            return actions, changed(memory, **news, starved_ms=starved_ms)
-        lows, rows, limits, dedicated = self._limits(snapshot, memory, samples)
-        actions, starved_ms = self._guarded(snapshot, rows, limits, memory.starved_ms, due=True)
+        news: dict[str, Any] = {"taken": taken, "measured_ms": measured_ms, "samples": samples}
+        limits, dedicated = (m.batch_limit_cpu_m, m.batch_limit_memory_mib), False
+        due = memory.limited_ms == NONE or now - memory.limited_ms >= self.limit_period_ms
+        if due:
+            news["lows"], limits, dedicated = self._limits(snapshot, memory, samples)
+            news["limited_ms"] = now
+        actions: tuple[Action, ...] = ()
+        if due or suspicious or memory.starved_ms.size:
+            before_ms = memory.starved_ms
+            actions, news["starved_ms"] = self._guarded(snapshot, limits, before_ms, due=due)
         if snapshot.queue.jobs:
             actions += self._wakes(snapshot, *limits)
         elif dedicated:
             actions += self._rests(snapshot, *limits)
-        news |= {"limited_ms": now, "lows": lows, "starved_ms": starved_ms}
         return actions, changed(memory, **news)
 
-    def _watched(self, snapshot: Snapshot, before: FloatArray) -> tuple[FloatArray, IntArray]:
-        """Return the sums with what was measured since the last wake, and where to look closer.
+    def _watched(self, snapshot: Snapshot, before: FloatArray) -> tuple[FloatArray, bool]:
+        """Return the sums with what was measured since the last wake, and whether to look closer.
 
-        That is machines with jobs where a guard may have something to do; mostly none.
+        That is where a guard may have something to do on any machine; mostly there is none.
         """
-        m = snapshot.machines
-        taken, rows = np.empty_like(before), np.empty(len(m.state), np.int64)
-        count = kernels.watch(
+        m, taken = snapshot.machines, before.copy()
+        suspicious = kernels.watch(
             *(columns(m), m.surplus, m.batch_limit_cpu_m, m.online_use_cpu_m, m.batch_use_cpu_m),
-            *(self._bounds, snapshot.period_ms, before, taken, rows),
+            *(_bounds(self), snapshot.period_ms, taken),
         )
-        return frozen(taken), frozen(rows[:count]) if count else NOTHING
-
-    @property
-    def _bounds(self) -> tuple[float, float, float, float]:
-        """Return what guards compare with, as their loops take it."""
-        return self.max_cpu, self.max_memory, self.starved_below, self.starved_to
+        return frozen(taken), suspicious
 
     def _wakes(
         self, snapshot: Snapshot, cpu: IntArray, memory_mib: IntArray
@@ -210,46 +206,45 @@ class ColocationNsigma:
 
     def _no_samples(self, count: int) -> Samples:
         """Return those of `count` machines before anything was measured."""
-        ratios = frozen(np.zeros((self.samples, count)))
-        return Samples(ratios=ratios, in_a_row=frozen(np.zeros(count, np.int64)))
+        return no_samples(self.samples, count, histograms=False)
 
     def _sampled(
         self, snapshot: Snapshot, before: Samples, taken: FloatArray, measured_ms: int
     ) -> Samples:
         """Return samples with one more; a machine apart starts anew."""
-        return sampled(before, snapshot.machines, taken, measured_ms)[0]
+        return sampled(before, snapshot.machines, taken, measured_ms)
 
     def _limits(
         self, snapshot: Snapshot, memory: ColocationMemory, samples: Samples
-    ) -> tuple[IntArray, IntArray, tuple[IntArray, IntArray], bool]:
+    ) -> tuple[IntArray, tuple[IntArray, IntArray], bool]:
         """Return what batch may reserve: CPU [millicores] and memory [MiB] of each machine.
 
         Before it the fewest machines in each hour of the last day that served and might take
-        jobs, and those that do now: as many as ever have room. Those with jobs come first, then
-        those with the most reserved. After it whether any machine that is on is for batch alone.
+        jobs: as many as ever have room, those with jobs first, then those with the most reserved.
+        After it whether any machine that is on is for batch alone.
         """
-        m, now = snapshot.machines, snapshot.now_ms
-        peaks = self._peaks(snapshot, samples)
+        m, hour = snapshot.machines, snapshot.now_ms // MS_PER_H
         lows = memory.lows.copy() if memory.lows.size else np.full(HOURS, NONE, np.int64)
-        made = np.empty((6, len(m.state)), np.int64)
-        hour, cpu, memory_mib, work = now // MS_PER_H, made[0], made[1], made[2:]
-        count, dedicated = kernels.limits(
-            *(columns(m), m.surplus, peaks),
+        peaks, made = np.empty((2, len(m.state))), np.empty((6, len(m.state)), np.int64)
+        dedicated = kernels.limits(
+            *(columns(m), m.surplus, samples.ratios, samples.counts, samples.shares),
+            *(self._rule, self._known_cpu_m(snapshot)),
             *((self.reclaim_cpu_share, self.reclaim_memory_share), self.min_reserved),
             *(hour % HOURS, hour == memory.limited_ms // MS_PER_H, lows),
-            *(cpu, memory_mib, work),
+            *(peaks, made),
         )
-        rows = frozen(work[0, :count])
-        cpu = self._given(snapshot, frozen(cpu))
-        return frozen(lows), rows, (cpu, frozen(memory_mib)), dedicated
+        cpu_m = self._given(snapshot, frozen(made[0]))
+        return frozen(lows), (cpu_m, frozen(made[1])), dedicated
 
-    def _peaks(self, snapshot: Snapshot, samples: Samples) -> FloatArray:
-        """Return what services will use of each machine's CPU, and reserve of its memory."""
-        m = snapshot.machines
-        peaks = np.empty((2, len(m.state)))
-        seen = samples.ratios, self.sigmas, columns(m), samples.in_a_row
-        reserved_peaks(*seen, self.samples, peaks)
-        return peaks
+    @property
+    def _rule(self) -> Rule:
+        """Return how peaks are predicted, as the loop takes it."""
+        return float(self.sigmas), self.samples, 0, 0.0
+
+    def _known_cpu_m(self, snapshot: Snapshot) -> FloatArray:
+        """Return what services will use of each machine's CPU; empty: nobody knows."""
+        del snapshot
+        return UNKNOWN
 
     def _given(self, snapshot: Snapshot, cpu: IntArray) -> IntArray:
         """Return what batch is given of the CPU that it might have of each machine: all."""
@@ -259,21 +254,20 @@ class ColocationNsigma:
     def _guarded(
         self,
         snapshot: Snapshot,
-        rows: IntArray,
         limits: tuple[IntArray, IntArray],
         before_ms: IntArray,
         *,
-        due: bool = False,
+        due: bool,
     ) -> tuple[tuple[Action, ...], IntArray]:
-        """Return the limits to set on machines `rows`: all when due, else those a guard lowers.
+        """Return the limits to set on machines: all when due, else those that a guard lowers.
 
         And for how long batch has been held below its satisfaction, as `before_ms` has it.
         """
         m = snapshot.machines
         starved_ms, held = np.empty(len(m.state), np.int64), np.empty((6, len(m.state)), np.int64)
         plain, evicting, starves = kernels.guard(
-            *(columns(m), rows, m.batch_limit_cpu_m, m.online_use_cpu_m, m.batch_use_cpu_m),
-            *(self._bounds, (snapshot.period_ms, self.starved_after_ms), due, before_ms),
+            *(columns(m), m.surplus, m.batch_limit_cpu_m, m.online_use_cpu_m, m.batch_use_cpu_m),
+            *(_bounds(self), (snapshot.period_ms, self.starved_after_ms), due, before_ms),
             *(*limits, starved_ms, held),
         )
         actions: tuple[Action, ...] = (self._limit(held[:3, :plain]),) if plain else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,36 +11,20 @@ import numpy as np
 from greensched.errors import UsageError
 from greensched.model import NONE
 from greensched.policies.batch import PACKING
-from greensched.policies.colocation import ColocationMemory, ColocationNsigma
-from greensched.policies.kernels import peaks as kernels
-from greensched.policies.machines import columns
+from greensched.policies.colocation import UNKNOWN, ColocationNsigma
 from greensched.policies.memory import frozen
-from greensched.policies.peaks import BINS, Samples, added, percentiles, sampled
+from greensched.policies.peaks import no_samples, renewed, sampled
 from greensched.policies.settings import check
 from greensched.units import MS_PER_DAY, MS_PER_H
 
 if TYPE_CHECKING:
     from greensched.errors import Finding
     from greensched.model import FloatArray, IntArray, Snapshot
-    from greensched.policies.peaks import Weights
+    from greensched.policies.kernels.peaks import Rule
+    from greensched.policies.peaks import Samples
 
 
 RENEWED_MS = MS_PER_H  # between two looks at histograms that change over half a day
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class History(Samples):
-    """Samples for N-sigma, and decaying histograms [resources, BINS, machines] of weights [1].
-
-    Of the CPU used and the memory reserved by services, each as a share of the machine; `seen`:
-    how many samples a machine has given in all; `shares` [resources, machines] [1]: their
-    percentiles at `renewed_ms`.
-    """
-
-    weights: Weights = field(default_factory=lambda: frozen(np.empty((0, 0, 0), np.float32)))
-    seen: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
-    shares: FloatArray = field(default_factory=lambda: frozen(np.empty((0, 0))))
-    renewed_ms: int = NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,62 +69,29 @@ class Colocation(ColocationNsigma):
         """Return the registered name."""
         return "colocation"
 
-    def first_memory(self) -> ColocationMemory:
-        """Return the memory before the first wake."""
-        return ColocationMemory(samples=History())
-
-    def _no_samples(self, count: int) -> History:
+    def _no_samples(self, count: int) -> Samples:
         """Return those of `count` machines before anything was measured."""
-        none = super(Colocation, self)._no_samples(count)
-        return History(
-            ratios=none.ratios,
-            in_a_row=none.in_a_row,
-            weights=frozen(np.zeros((2, BINS, count), np.float32)),
-            seen=frozen(np.zeros(count, np.int64)),
-        )
+        return no_samples(self.samples, count, histograms=True)
 
     def _sampled(
         self, snapshot: Snapshot, before: Samples, taken: FloatArray, measured_ms: int
-    ) -> History:
+    ) -> Samples:
         """Return samples with one more, in histograms as well."""
-        assert isinstance(before, History)
-        last, used = sampled(before, snapshot.machines, taken, measured_ms)
+        now, last_ms = snapshot.now_ms, before.renewed_ms
         kept = (
             0.5 ** (measured_ms / self.cpu_half_life_ms),
             0.5 ** (measured_ms / self.memory_half_life_ms),
         )
-        weights, now = added(before.weights, kept, used), snapshot.now_ms
-        shares, renewed_ms = before.shares, before.renewed_ms
-        if renewed_ms == NONE or now - renewed_ms >= RENEWED_MS:
-            quantiles = self.quantile_used, self.quantile_reserved
-            shares, renewed_ms = percentiles(weights, quantiles), now
-        return History(
-            ratios=last.ratios,
-            in_a_row=last.in_a_row,
-            weights=weights,
-            seen=frozen(before.seen + (last.in_a_row > 0)),
-            shares=shares,
-            renewed_ms=renewed_ms,
-        )
-
-    def _peaks(self, snapshot: Snapshot, samples: Samples) -> FloatArray:
-        """Return what services will use of each machine's CPU, and reserve of its memory."""
-        assert isinstance(samples, History)
-        m = snapshot.machines
-        if samples.renewed_ms == NONE:
-            return super(Colocation, self)._peaks(snapshot, samples)
-        peaks = np.empty((2, len(m.state)))
-        kernels.larger_peaks(
-            *(samples.ratios, self.sigmas, columns(m)),
-            *((samples.in_a_row, samples.seen), self._least),
-            *(samples.shares, 1 + self.margin, peaks),
-        )
-        return peaks
+        samples = sampled(before, snapshot.machines, taken, measured_ms, kept)
+        if last_ms != NONE and now - last_ms < RENEWED_MS:
+            return samples
+        return renewed(samples, (self.quantile_used, self.quantile_reserved), now)
 
     @property
-    def _least(self) -> tuple[int, int]:
-        """Return how many samples each predictor needs."""
-        return self.samples, math.ceil(self.cold_start_ms / self.sample_ms)
+    def _rule(self) -> Rule:
+        """Return how peaks are predicted, as the loop takes it."""
+        in_all = math.ceil(self.cold_start_ms / self.sample_ms)
+        return float(self.sigmas), self.samples, in_all, 1.0 + self.margin
 
     def _given(self, snapshot: Snapshot, cpu: IntArray) -> IntArray:
         """Return what batch is given of the CPU that it might have: where services suffer least.
@@ -182,21 +133,20 @@ class ColocationOracle(Colocation):
         """Say that it is shown the future; nothing can be deployed with it."""
         return True
 
-    def _peaks(self, snapshot: Snapshot, samples: Samples) -> FloatArray:
-        """Return what services will use of each machine's CPU, and reserve of its memory."""
+    def _known_cpu_m(self, snapshot: Snapshot) -> FloatArray:
+        """Return what services will use of each machine's CPU."""
         services, truth = snapshot.services, snapshot.forecast
-        peaks = super(ColocationOracle, self)._peaks(snapshot, samples)
         if truth is None:
-            return peaks
+            return UNKNOWN
         now = snapshot.now_ms
         most_cpu_m = truth.upper(None, now, now + MS_PER_DAY, 1.0)
         each_cpu_m = most_cpu_m / np.maximum(services.online, 1)
         each_cpu_m = np.minimum(each_cpu_m, services.replica_cpu_m)
         serve = snapshot.replicas.online
         used = each_cpu_m[snapshot.replicas.service[serve]]
-        peaks[0] = 0.0
-        np.add.at(peaks[0], snapshot.replicas.machine[serve], used)
-        return peaks
+        peaks_cpu_m = np.zeros(len(snapshot.machines.state))
+        np.add.at(peaks_cpu_m, snapshot.replicas.machine[serve], used)
+        return frozen(peaks_cpu_m)
 
 
 def level(room: IntArray, bears: FloatArray, need: float) -> float:

@@ -12,27 +12,46 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from greensched.model import NONE
 from greensched.policies.kernels import peaks as kernels
 from greensched.policies.machines import columns
-from greensched.policies.memory import frozen
+from greensched.policies.memory import changed, frozen
 
 if TYPE_CHECKING:
     from greensched.model import FloatArray, IntArray, MachineView
 
 BINS: Final = 40  # of a histogram, of equal width: a peak is told to 2.5 % of a machine
-CPU, MEMORY = range(2)  # rows of histograms
+RESOURCES: Final = 2  # CPU, memory: rows of histograms and of peaks
 Weights: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Samples:
-    """Samples of machines: use over reservation [samples, machines] [1], the last one last.
+    """Samples of machines, and decaying histograms of what services had of each.
 
-    `in_a_row`: how many of a machine's are, none where it did not serve all the time.
+    `ratios` [samples, machines] [1]: use over reservation, the last one last. `counts` [2,
+    machines]: how many samples of a machine are in a row, none where it did not serve all the
+    time; how many there are in all. `weights` [RESOURCES, BINS, machines] [1] of the CPU used and
+    the memory reserved, as shares of the machine; without histograms [0, BINS, machines].
+    `shares` [RESOURCES, machines] [1]: their percentiles at `renewed_ms`, 0 before.
     """
 
     ratios: FloatArray = field(default_factory=lambda: frozen(np.empty((0, 0))))
-    in_a_row: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
+    counts: IntArray = field(default_factory=lambda: frozen(np.empty((2, 0), np.int64)))
+    weights: Weights = field(default_factory=lambda: frozen(np.empty((0, 0, 0), np.float32)))
+    shares: FloatArray = field(default_factory=lambda: frozen(np.empty((RESOURCES, 0))))
+    renewed_ms: int = NONE
+
+
+def no_samples(samples: int, count: int, *, histograms: bool) -> Samples:
+    """Return those of `count` machines before anything was measured."""
+    resources = RESOURCES if histograms else 0
+    return Samples(
+        ratios=frozen(np.zeros((samples, count))),
+        counts=frozen(np.zeros((2, count), np.int64)),
+        weights=frozen(np.zeros((resources, BINS, count), np.float32)),
+        shares=frozen(np.zeros((RESOURCES, count))),
+    )
 
 
 @cache
@@ -45,36 +64,30 @@ def nothing_taken(count: int) -> FloatArray:
 
 
 def sampled(
-    before: Samples, m: MachineView, taken: FloatArray, measured_ms: int
-) -> tuple[Samples, FloatArray]:
-    """Return samples with the one that was `taken` in `measured_ms`, and its shares.
+    before: Samples,
+    m: MachineView,
+    taken: FloatArray,
+    measured_ms: int,
+    kept: tuple[float, float] = (1.0, 1.0),
+) -> Samples:
+    """Return samples with the one that was `taken` in `measured_ms`.
 
-    Shares [resources, machines] are CPU used and memory reserved [1]; -1 where it did not serve.
+    Histograms lose all but shares `kept` of what they held; a sample counts 1, one of a machine
+    that did not serve nothing. Exponential decay as in Autopilot (Rzadca et al., EuroSys 2020,
+    doi:10.1145/3342195.3387524) and in Koordinator.
     """
-    ratios, in_a_row = np.empty_like(before.ratios), np.empty_like(before.in_a_row)
-    shares = np.empty((2, len(in_a_row)))
+    ratios, counts = np.empty(before.ratios.shape), np.empty(before.counts.shape, np.int64)
+    weights = np.empty(before.weights.shape, np.float32)
     kernels.sample(
-        *(taken, measured_ms, columns(m), m.surplus, before.ratios, before.in_a_row),
-        *(ratios, in_a_row, shares),
+        *(taken, measured_ms, columns(m), m.surplus),
+        *(before.ratios, before.counts, before.weights, kept, ratios, counts, weights),
     )
-    return Samples(ratios=frozen(ratios), in_a_row=frozen(in_a_row)), shares
+    return changed(before, ratios=frozen(ratios), counts=frozen(counts), weights=frozen(weights))
 
 
-def added(weights: Weights, kept: tuple[float, float], shares: FloatArray) -> Weights:
-    """Return histograms with one more sample of each machine.
-
-    `weights` [resources, BINS, machines] lose all but `kept` of what they held; a sample `shares`
-    [resources, machines] counts 1, one below 0 nothing. Exponential decay as in Autopilot (Rzadca
-    et al., EuroSys 2020, doi:10.1145/3342195.3387524) and in Koordinator.
-    """
-    decayed = np.empty(weights.shape, np.float32)
-    kernels.aged(weights, kept, shares, decayed)
-    return frozen(decayed)
-
-
-def percentiles(weights: Weights, quantiles: tuple[float, float]) -> FloatArray:
-    """Return the upper end of the bin [1] that holds each of `quantiles` of a histogram."""
-    resources, _, machines = weights.shape
-    ends = np.empty((resources, machines))
-    kernels.percentiles(weights, quantiles, ends)
-    return frozen(ends)
+def renewed(samples: Samples, quantiles: tuple[float, float], now_ms: int) -> Samples:
+    """Return samples with the percentiles of now: the upper end of the bin that holds each."""
+    shares = np.empty(samples.shares.shape)
+    work = np.empty(samples.shares.shape, np.float32)
+    kernels.percentiles(samples.weights, quantiles, work, shares)
+    return changed(samples, shares=frozen(shares), renewed_ms=now_ms)

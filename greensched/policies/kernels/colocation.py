@@ -5,18 +5,38 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, several, written
+from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, mixed, several, written
 from greensched.model import ON
-from greensched.policies.kernels.peaks import add_up, is_shared
+from greensched.policies.kernels.peaks import CPU, MEMORY, add_up, is_shared, predict
 from greensched.policies.kernels.resting import BATCH, COLUMNS, HOLDS, sort
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, FloatArray, IntArray
+    from greensched.policies.kernels.peaks import Rule
 
     Columns = tuple[IntArray, ...]
     Bounds = tuple[float, float, float, float]  # max_cpu, max_memory, starved_below, starved_to
 
 USES_ALL = 0.9  # of what it is allowed (Koordinator: 90 %)
+
+
+@inner
+def _is_suspect(
+    columns: Columns,
+    limit_cpu_m: IntArray,
+    online_use_cpu_m: FloatArray,
+    batch_use_cpu_m: FloatArray,
+    bounds: Bounds,
+    m: int,
+) -> bool:
+    """Say whether a guard may have something to do on a machine with jobs."""
+    max_cpu, max_memory, starved_below, _ = bounds
+    cpu_m, memory_mib, online_mib = columns[3], columns[4], columns[7]
+    batch_cpu_m, batch_mib = columns[8], columns[9]
+    left_cpu_m = max_cpu * cpu_m[m] - online_use_cpu_m[m]
+    hot = batch_use_cpu_m[m] > left_cpu_m and batch_cpu_m[m] < limit_cpu_m[m]
+    starves = left_cpu_m < starved_below * batch_cpu_m[m]
+    return hot or starves or online_mib[m] + batch_mib[m] > math.floor(max_memory * memory_mib[m])
 
 
 @entry
@@ -28,30 +48,19 @@ def watch(
     batch_use_cpu_m: FloatArray,
     bounds: Bounds,
     period_ms: int,
-    before: FloatArray,
-    after: FloatArray,
-    rows: IntArray,
-) -> int:
-    """Write sums with one more period, and where a guard may have something to do; count those.
+    taken: FloatArray,
+) -> bool:
+    """Add one more period to the sums `taken`; say whether a guard may have something to do.
 
     `limit_cpu_m`: what batch may reserve of each machine.
     """
-    add_up(columns, online_use_cpu_m, period_ms, before, after)
-    max_cpu, max_memory, starved_below, _ = bounds
-    cpu_m, memory_mib, online_mib = columns[3], columns[4], columns[7]
-    batch_cpu_m, batch_mib, jobs = columns[8], columns[9], columns[12]
-    n = 0
+    add_up(columns, online_use_cpu_m, period_ms, taken)
+    jobs, seen = columns[12], (limit_cpu_m, online_use_cpu_m, batch_use_cpu_m)
+    anywhere = False
     for m in range(len(jobs)):
-        if jobs[m] == 0:
-            continue
-        left_cpu_m = max_cpu * cpu_m[m] - online_use_cpu_m[m]
-        hot = batch_use_cpu_m[m] > left_cpu_m and batch_cpu_m[m] < limit_cpu_m[m]
-        starves = left_cpu_m < starved_below * batch_cpu_m[m]
-        full = online_mib[m] + batch_mib[m] > math.floor(max_memory * memory_mib[m])
-        if (hot or starves or full) and is_shared(columns, surplus, m):
-            rows[n] = m
-            n += 1
-    return n
+        if jobs[m] > 0 and _is_suspect(columns, *seen, bounds, m):
+            anywhere = anywhere or is_shared(columns, surplus, m)
+    return anywhere
 
 
 @inner
@@ -104,47 +113,51 @@ def _leave_steady(
 def limits(
     columns: Columns,
     surplus: BoolArray,
-    peaks: FloatArray,
+    ratios: FloatArray,
+    counts: IntArray,
+    shares: FloatArray,
+    rule: Rule,
+    known_cpu_m: FloatArray,
     reclaimed: tuple[float, float],
     least_share: float,
     hour: int,
     same: bool,
     lows: IntArray,
-    cpu_m: IntArray,
-    memory_mib: IntArray,
-    work: IntArray,
-) -> tuple[int, bool]:
-    """Write what batch may reserve, and the machines that serve and may take jobs; count those.
+    peaks: FloatArray,
+    table: IntArray,
+) -> bool:
+    """Write what batch may reserve: CPU and memory of machines, the first rows of `table`.
 
-    `reclaimed` shares of a machine less the `peaks` [resources, machines], on the steadiest alone:
-    as many as shared in every hour of the last day (`lows`, which is brought up to date), see
-    `ColocationNsigma`. Those machines are the first of row 0 of `work` [4, machines]. Also says
-    whether any machine that is on is for batch alone.
+    `reclaimed` shares of a machine less its predicted peak, of CPU the one that is known if any
+    is, on the steadiest alone: as many as shared in every hour of the last day (`lows`, which is
+    brought up to date), see `ColocationNsigma`. Returns whether any machine that is on is for
+    batch alone. For work: `peaks` [resources, machines], the other rows of `table` [6, machines].
     """
     state, role, all_cpu_m, all_mib = columns[0], columns[1], columns[3], columns[4]
-    peak_cpu_m, peak_mib = peaks[0], peaks[1]
-    rows, shared, dedicated = work[0], 0, False
+    predict(columns, ratios, counts, shares, rule, peaks)
+    peak_cpu_m, peak_mib = peaks[CPU], peaks[MEMORY]
+    cpu_m, memory_mib, rows, shared, dedicated = table[0], table[1], table[2], 0, False
     for m in range(len(cpu_m)):
         dedicated = dedicated or (role[m] == BATCH and state[m] == ON)
-        left_cpu_m = math.floor(reclaimed[0] * all_cpu_m[m] - math.ceil(peak_cpu_m[m]))
+        used_cpu_m = known_cpu_m[m] if len(known_cpu_m) > 0 else peak_cpu_m[m]
+        left_cpu_m = math.floor(reclaimed[0] * all_cpu_m[m] - math.ceil(used_cpu_m))
         left_mib = math.floor(reclaimed[1] * all_mib[m]) - math.ceil(peak_mib[m])
         cpu_m[m], memory_mib[m] = max(left_cpu_m, 0), max(left_mib, 0)
         if is_shared(columns, surplus, m):
             rows[shared] = m
             shared += 1
     most = _fewest(lows, hour, same, shared)
-    _leave_steady(columns, rows, shared, most, least_share, cpu_m, work[1:])
-    return shared, dedicated
+    _leave_steady(columns, rows, shared, most, least_share, cpu_m, table[3:])
+    return dedicated
 
 
 @inner
 def _starve(
     columns: Columns,
-    rows: IntArray,
-    max_cpu: float,
+    surplus: BoolArray,
     online_use_cpu_m: FloatArray,
     batch_use_cpu_m: FloatArray,
-    below: float,
+    bounds: Bounds,
     period_ms: int,
     before_ms: IntArray,
     starved_ms: IntArray,
@@ -154,13 +167,14 @@ def _starve(
     It uses what it is allowed: a job that idles does not starve.
     """
     cpu_m, batch_cpu_m, jobs = columns[3], columns[8], columns[12]
+    max_cpu, _, below, _ = bounds
     starved_ms[:] = 0
     anywhere = False
-    for i in range(len(rows)):
-        m = rows[i]
+    for m in range(len(jobs)):
         left_cpu_m = max_cpu * cpu_m[m] - online_use_cpu_m[m]
         starves = jobs[m] > 0 and left_cpu_m < below * batch_cpu_m[m]
-        if starves and batch_use_cpu_m[m] >= USES_ALL * left_cpu_m:
+        starves = starves and batch_use_cpu_m[m] >= USES_ALL * left_cpu_m
+        if starves and is_shared(columns, surplus, m):
             starved_ms[m] = period_ms + (before_ms[m] if len(before_ms) > 0 else 0)
             anywhere = True
     return anywhere
@@ -169,7 +183,7 @@ def _starve(
 @entry
 def guard(
     columns: Columns,
-    rows: IntArray,
+    surplus: BoolArray,
     limit_cpu_m: IntArray,
     online_use_cpu_m: FloatArray,
     batch_use_cpu_m: FloatArray,
@@ -182,30 +196,22 @@ def guard(
     starved_ms: IntArray,
     held: IntArray,
 ) -> tuple[int, int, bool]:
-    """Write the limits of machines `rows`, guarded; count the plain ones and those that evict.
+    """Write the limits of shared machines, guarded; count the plain ones and those that evict.
 
     All when `due`, else those that a guard lowers. `cpu_m`, `memory_mib`: what batch might have;
     `times_ms`: since the last wake, and for how long batch starves before it is evicted;
     `before_ms`: for how long it has. Written: `held`, rows 0..2 machine, CPU and memory of plain
     limits, 3..5 of those that evict; `starved_ms`. Returns whether batch starves anywhere.
     """
-    max_cpu, max_memory, starved_below, starved_to = bounds
+    max_cpu, max_memory, _, starved_to = bounds
     all_cpu_m, all_mib, online_mib = columns[3], columns[4], columns[7]
     batch_cpu_m, batch_mib, jobs = columns[8], columns[9], columns[12]
-    starves = _starve(
-        columns,
-        rows,
-        max_cpu,
-        online_use_cpu_m,
-        batch_use_cpu_m,
-        starved_below,
-        times_ms[0],
-        before_ms,
-        starved_ms,
-    )
+    uses = online_use_cpu_m, batch_use_cpu_m
+    starves = _starve(columns, surplus, *uses, bounds, times_ms[0], before_ms, starved_ms)
     plain = evicting = 0
-    for i in range(len(rows)):
-        m = rows[i]
+    for m in range(len(jobs)):
+        if not is_shared(columns, surplus, m):
+            continue
         left_cpu_m = max_cpu * all_cpu_m[m] - online_use_cpu_m[m]
         hot = jobs[m] > 0 and batch_use_cpu_m[m] > left_cpu_m
         allowed = math.floor(max_memory * all_mib[m])
@@ -262,15 +268,13 @@ def beside(
 
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
-    kept, real, table = given(WHOLE), given(REAL), given(REAL, 2)
-    columns, flags = several(kept, len(COLUMNS)), given(FLAG)
-    rows, table_of_rows, bounds = written(WHOLE), written(WHOLE, 2), several(REAL, 4)
-    seen = (kept, real, real)
-    watch.compile((columns, flags, *seen, bounds, WHOLE, table, written(REAL, 2), rows))
-    shares = written(REAL, 2), several(REAL, 2), REAL
-    limits.compile((columns, flags, *shares, WHOLE, FLAG, *3 * (rows,), table_of_rows))
-    times = several(WHOLE, 2)
-    guard.compile(
-        (columns, kept, *seen, bounds, times, FLAG, kept, kept, kept, rows, table_of_rows)
-    )
-    beside.compile((columns, flags, kept, kept, several(REAL, 2)))
+    kept, real, table, rows = given(WHOLE), given(REAL), given(REAL, 2), written(WHOLE)
+    columns, flags, bounds = several(kept, len(COLUMNS)), given(FLAG), several(REAL, 4)
+    machines, made = (columns, flags), (written(REAL, 2), written(WHOLE, 2))
+    watch.compile((*machines, kept, real, real, bounds, WHOLE, made[0]))
+    rule, pair = mixed(REAL, WHOLE, WHOLE, REAL), several(REAL, 2)
+    samples = table, given(WHOLE, 2), table, rule, real
+    limits.compile((*machines, *samples, pair, REAL, WHOLE, FLAG, rows, *made))
+    told = bounds, several(WHOLE, 2), FLAG, kept
+    guard.compile((*machines, kept, real, real, *told, kept, kept, rows, made[1]))
+    beside.compile((*machines, kept, kept, pair))

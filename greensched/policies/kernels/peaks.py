@@ -28,9 +28,13 @@ if TYPE_CHECKING:
 
     Columns = tuple[IntArray, ...]
     Weights = NDArray[np.float32]
+    # Sigmas, samples in a row that they need, samples in all that histograms need, their factor.
+    Rule = tuple[float, int, int, float]
 
 ANY = ROLE_CODES["any"]
 USE, RESERVED, STALE = range(3)  # rows of what a sample sums up
+IN_A_ROW, IN_ALL = range(2)  # rows of how many samples there are
+CPU, MEMORY = range(2)  # rows of histograms and peaks
 
 
 @inner
@@ -42,18 +46,36 @@ def is_shared(columns: Columns, surplus: BoolArray, m: int) -> bool:
 
 
 @inner
-def add_up(
-    columns: Columns, use_cpu_m: FloatArray, period_ms: int, before: FloatArray, after: FloatArray
-) -> None:
-    """Write what a sample sums up [3, machines] with one more period.
+def add_up(columns: Columns, use_cpu_m: FloatArray, period_ms: int, taken: FloatArray) -> None:
+    """Add one more period to what a sample sums up [3, machines].
 
     Rows: use and reservation x time [millicores x ms]; 1 where a machine was not its own.
     """
     lending, reserved_cpu_m = columns[2], columns[6]
     for m in range(len(use_cpu_m)):
-        after[USE, m] = before[USE, m] + use_cpu_m[m] * period_ms
-        after[RESERVED, m] = before[RESERVED, m] + reserved_cpu_m[m] * period_ms
-        after[STALE, m] = before[STALE, m] if lending[m] == OWN else 1.0
+        taken[USE, m] += use_cpu_m[m] * period_ms
+        taken[RESERVED, m] += reserved_cpu_m[m] * period_ms
+        if lending[m] != OWN:
+            taken[STALE, m] = 1.0
+
+
+@inner
+def _age(weights: Weights, kept: tuple[float, float], new: Weights) -> None:
+    """Write what is left of histograms [resources, bins, machines]."""
+    resources, bins, machines = weights.shape
+    for resource in range(resources):
+        share = np.float32(kept[resource])
+        for row in range(bins):
+            for m in range(machines):
+                new[resource, row, m] = weights[resource, row, m] * share
+
+
+@inner
+def _count_in(weights: Weights, resource: int, share: float, m: int) -> None:
+    """Add a sample of machine m to a histogram."""
+    bins = weights.shape[1]
+    if share >= 0.0:  # not where there is none of the resource
+        weights[resource, min(int(share * bins), bins - 1), m] += np.float32(1.0)
 
 
 @entry
@@ -63,69 +85,63 @@ def sample(
     columns: Columns,
     surplus: BoolArray,
     ratios: FloatArray,
-    samples: IntArray,
+    counts: IntArray,
+    weights: Weights,
+    kept: tuple[float, float],
     new_ratios: FloatArray,
-    new_samples: IntArray,
-    shares: FloatArray,
+    new_counts: IntArray,
+    new_weights: Weights,
 ) -> None:
-    """Write the samples of use over reservation [samples, machines] with that of `sums` last.
+    """Write samples with the one that `sums` tells, see `peaks.Samples`.
 
-    `samples`: how many are in a row, none after one of a machine that did not serve all the time.
-    `shares` [resources, machines]: CPU used and memory reserved; -1 of such a machine.
+    A machine that did not serve all the time has none in a row then. Histograms, where there are
+    some, keep shares `kept` of their weights.
     """
     cpu_m, memory_mib, online_cpu_m, online_mib = columns[3], columns[4], columns[6], columns[7]
-    most = len(ratios)
+    most, machines = ratios.shape
     for row in range(1, most):
-        for m in range(len(samples)):
+        for m in range(machines):
             new_ratios[row - 1, m] = ratios[row, m]
-    for m in range(len(samples)):
+    _age(weights, kept, new_weights)
+    for m in range(machines):
         ratio = sums[USE, m] / max(sums[RESERVED, m], 1.0)
         new_ratios[most - 1, m] = min(ratio, 1.0)
         serves = is_shared(columns, surplus, m) and online_cpu_m[m] > 0
         if serves and sums[STALE, m] == 0.0:
-            new_samples[m] = min(samples[m] + 1, most)
-            shares[0, m] = sums[USE, m] / (measured_ms * cpu_m[m])
-            shares[1, m] = online_mib[m] / memory_mib[m]
+            new_counts[IN_A_ROW, m] = min(counts[IN_A_ROW, m] + 1, most)
+            new_counts[IN_ALL, m] = counts[IN_ALL, m] + 1
+            if len(weights) > 0:
+                _count_in(new_weights, CPU, sums[USE, m] / (measured_ms * cpu_m[m]), m)
+                _count_in(new_weights, MEMORY, online_mib[m] / memory_mib[m], m)
         else:
-            new_samples[m] = 0
-            shares[0, m] = shares[1, m] = -1.0
+            new_counts[IN_A_ROW, m] = 0
+            new_counts[IN_ALL, m] = counts[IN_ALL, m]
 
 
 @entry
-def aged(
-    weights: Weights,
-    kept: tuple[float, float],
-    shares: FloatArray,
-    new: Weights,
+def percentiles(
+    weights: Weights, quantiles: tuple[float, float], work: Weights, ends: FloatArray
 ) -> None:
-    """Write histograms with one more sample of each machine, see `peaks.added`."""
+    """Write the upper end of the bin that holds a quantile, see `peaks.percentiles`.
+
+    For work: `work` [2, machines].
+    """
     resources, bins, machines = weights.shape
+    least, below = work[0], work[1]
     for resource in range(resources):
-        share = np.float32(kept[resource])
+        least[:], below[:], ends[resource] = 0.0, 0.0, 1.0
         for row in range(bins):
             for m in range(machines):
-                new[resource, row, m] = weights[resource, row, m] * share
-        for m in range(machines):
-            if shares[resource, m] >= 0.0:
-                row = min(int(shares[resource, m] * bins), bins - 1)
-                new[resource, row, m] += np.float32(1.0)
-
-
-@entry
-def percentiles(weights: Weights, quantiles: tuple[float, float], ends: FloatArray) -> None:
-    """Write the upper end of the bin that holds a quantile, see `peaks.percentiles`."""
-    resources, bins, machines = weights.shape
-    for resource in range(resources):
+                least[m] += weights[resource, row, m]
         share = np.float32(quantiles[resource])
         for m in range(machines):
-            total = np.float32(0.0)
-            for row in range(bins):
-                total += weights[resource, row, m]
-            below, short, least = np.float32(0.0), 0, share * total
-            for row in range(bins):
-                below += weights[resource, row, m]
-                short += below < least
-            ends[resource, m] = (short + 1) / bins
+            least[m] *= share
+        for row in range(bins):
+            for m in range(machines):
+                below[m] += weights[resource, row, m]
+                ends[resource, m] += below[m] < least[m]
+        for m in range(machines):
+            ends[resource, m] /= bins
 
 
 @inner
@@ -146,65 +162,38 @@ def _n_sigma(ratios: FloatArray, sigmas: float, mean: FloatArray, predicted: Flo
         predicted[m] = min(mean[m] + sigmas * math.sqrt(predicted[m] / count), 1.0)
 
 
-@entry
-def reserved_peaks(
-    ratios: FloatArray,
-    sigmas: float,
+@inner
+def predict(
     columns: Columns,
-    samples: IntArray,
-    least: int,
-    peaks: FloatArray,
-) -> None:
-    """Write `peaks` [resources, machines]: what services will use of the CPU by N-sigma.
-
-    All that they reserve where fewer than `least` samples are in a row; of memory always.
-    """
-    online_cpu_m, online_mib = columns[6], columns[7]
-    peak_cpu_m, peak_mib = peaks[0], peaks[1]
-    _n_sigma(ratios, sigmas, peak_mib, peak_cpu_m)
-    for m in range(len(samples)):
-        share = peak_cpu_m[m] if samples[m] >= least else 1.0
-        peak_cpu_m[m] = share * online_cpu_m[m]
-        peak_mib[m] = online_mib[m]
-
-
-@entry
-def larger_peaks(
     ratios: FloatArray,
-    sigmas: float,
-    columns: Columns,
-    histories: tuple[IntArray, IntArray],
-    least: tuple[int, int],
+    counts: IntArray,
     shares: FloatArray,
-    factor: float,
+    rule: Rule,
     peaks: FloatArray,
 ) -> None:
-    """Write the larger of two `peaks` [resources, machines], see `Colocation`.
+    """Write `peaks` [resources, machines]: what services will use and reserve, see `Colocation`.
 
-    `histories`: samples in a row, and in all, of which `least` are needed; `shares` [resources,
-    machines]: the percentiles of histograms, times `factor`.
+    Of samples and percentiles `shares` as `peaks.Samples` has them.
     """
     cpu_m, memory_mib, online_cpu_m, online_mib = columns[3], columns[4], columns[6], columns[7]
-    peak_cpu_m, peak_mib = peaks[0], peaks[1]
+    sigmas, in_a_row, in_all, factor = rule
+    peak_cpu_m, peak_mib = peaks[CPU], peaks[MEMORY]
     _n_sigma(ratios, sigmas, peak_mib, peak_cpu_m)
     for m in range(len(cpu_m)):
-        share = peak_cpu_m[m] if histories[0][m] >= least[0] else 1.0
+        share = peak_cpu_m[m] if counts[IN_A_ROW, m] >= in_a_row else 1.0
         peak_cpu_m[m] = online_cpu_m[m]
         peak_mib[m] = online_mib[m]
-        if histories[1][m] >= least[1]:
-            used, reserved = factor * shares[0, m], factor * shares[1, m]
+        if counts[IN_ALL, m] >= in_all:
+            used, reserved = factor * shares[CPU, m], factor * shares[MEMORY, m]
             peak_cpu_m[m] = max(share * online_cpu_m[m], used * cpu_m[m])
             peak_mib[m] = max(peak_mib[m], reserved * memory_mib[m])
 
 
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
-    kept, table, flags = given(WHOLE), given(REAL, 2), given(FLAG)
-    columns = several(kept, len(COLUMNS))
-    both, made = (several(kept, 2), several(WHOLE, 2)), written(REAL, 2)
-    sample.compile((table, WHOLE, columns, flags, table, kept, made, written(WHOLE), made))
+    columns = several(given(WHOLE), len(COLUMNS))
     weights, pair = given(SMALL_REAL, 3), several(REAL, 2)
-    aged.compile((weights, pair, made, written(SMALL_REAL, 3)))
-    percentiles.compile((weights, pair, made))
-    reserved_peaks.compile((table, REAL, columns, kept, WHOLE, made))
-    larger_peaks.compile((table, REAL, columns, *both, table, REAL, made))
+    seen = given(REAL, 2), WHOLE, columns, given(FLAG)
+    before = given(REAL, 2), given(WHOLE, 2), weights, pair
+    sample.compile((*seen, *before, written(REAL, 2), written(WHOLE, 2), written(SMALL_REAL, 3)))
+    percentiles.compile((weights, pair, written(SMALL_REAL, 2), written(REAL, 2)))
