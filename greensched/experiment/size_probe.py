@@ -16,7 +16,14 @@ from greensched.experiment.levels import (
     service_parts,
     step_lengths_ms,
 )
-from greensched.experiment.size_limits import Broken, Fullness, broken_at_end, late_job, worst
+from greensched.experiment.size_limits import (
+    SERVICE_OBJECTIVES,
+    Broken,
+    Fullness,
+    broken_at_end,
+    late_job,
+    worst,
+)
 from greensched.model import NONE, ROLE_CODES
 from greensched.units import CPU_M_PER_CORE, MS_PER_H, MS_PER_S, S_PER_H
 
@@ -78,12 +85,16 @@ def scales(policy: Policy) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Whether a fleet keeps the limits, what broke if not, and what was measured if it ended."""
+    """Whether a fleet keeps the limits, what broke if not, and what was measured if it ended.
+
+    `jobs_kept`: to the end, whatever services lacked.
+    """
 
     broken: Broken | None
     stopped_ms: int
     use_cpu_share: float | None = None  # of machines that were on, in core-hours
-    shortage: float | None = None  # of services, over what is allowed; a scout's alone
+    shortage: float | None = None  # of services, over what is allowed
+    jobs_kept: bool = False
 
     @property
     def held(self) -> bool:
@@ -108,9 +119,9 @@ def probe(task: Task, tell: Callable[[float], None] | None) -> Verdict:
         simulation.finish()
     except _Stop as stop:
         return stop.verdict
-    if not task.scout:
-        return judged(task, simulation, guard.fullness)
     short = guard.shortage
+    if not task.scout:
+        return replace(judged(task, simulation, guard.fullness), shortage=short)
     if short is not None and short > 1.0:
         broken = worst(shared, simulation.world, guard.fullness)
         return Verdict(broken=broken, stopped_ms=simulation.end_ms, shortage=short)
@@ -121,9 +132,16 @@ def probe(task: Task, tell: Callable[[float], None] | None) -> Verdict:
 def judged(task: Task, simulation: Simulation, fullness: Fullness) -> Verdict:
     """Return the verdict on a run that has ended."""
     run, shared = simulation.result(), task.shared
-    name, own_ms = _broken_first(task.limits, shared, run)
-    broken = broken_at_end(shared, task.limits, run, own_ms, name, fullness) if name else None
-    return Verdict(broken=broken, stopped_ms=run.end_ms, use_cpu_share=_use_share(shared, run))
+    names, own_ms = _broken(task.limits, shared, run)
+    broken = None
+    if names:
+        broken = broken_at_end(shared, task.limits, run, own_ms, names[0], fullness)
+    return Verdict(
+        broken=broken,
+        stopped_ms=run.end_ms,
+        use_cpu_share=_use_share(shared, run),
+        jobs_kept=set(names) <= set(SERVICE_OBJECTIVES),
+    )
 
 
 def seen(task: Task, run: RunResult) -> Verdict | None:
@@ -131,14 +149,14 @@ def seen(task: Task, run: RunResult) -> Verdict | None:
 
     It may have gone on beyond its end, and have databases. Why it broke only a re-run tells.
     """
-    if _broken_first(task.limits, task.shared, run)[0]:
+    if _broken(task.limits, task.shared, run)[0]:
         return None
     share = _use_share(task.shared, run)
-    return Verdict(broken=None, stopped_ms=run.end_ms, use_cpu_share=share)
+    return Verdict(broken=None, stopped_ms=run.end_ms, use_cpu_share=share, jobs_kept=True)
 
 
-def _broken_first(limits: Limits, shared: Shared, run: RunResult) -> tuple[str, FloatArray]:
-    """Return the first limit that a run broke, if any, and its responses."""
+def _broken(limits: Limits, shared: Shared, run: RunResult) -> tuple[list[str], FloatArray]:
+    """Return the limits that a run broke, in the order in which they are told; its responses."""
     own_ms = responses_ms(shared, run)
     parts = service_parts(shared, run, own_ms, limits.reference_ms)
     service = service_level(shared, run, parts)
@@ -151,8 +169,8 @@ def _broken_first(limits: Limits, shared: Shared, run: RunResult) -> tuple[str, 
         ("unfinished", batch["unfinished"], 0 if _drains(shared) else None),
         ("end", run.end_ms, limits.end_ms if _drains(shared) else None),
     )
-    broken = (n for n, v, most in held if most is not None and v is not None and v > most)
-    return next(broken, ""), own_ms
+    broken = [n for n, v, most in held if most is not None and v is not None and v > most]
+    return broken, own_ms
 
 
 def _drains(shared: Shared) -> bool:

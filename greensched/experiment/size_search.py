@@ -12,6 +12,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from greensched.experiment.size_probe import HOPELESS
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -33,8 +35,9 @@ Search: TypeAlias = "Generator[list[Ask], Known, Found]"
 # What is tried below a fleet that holds: one machine less, then two.
 NEIGHBOURS: Final = ((-1, 0), (0, -1), (-2, 0), (-1, -1), (0, -2))
 FIRST_STEP: Final = 16  # part of the machines that compute which is given up first
-NEAR: Final = 8.0  # between two shortages: near enough to reckon where what is allowed is met
+NEAR: Final = 64.0  # between two shortages: near enough to reckon where what is allowed is met
 AIM: Final = 0.75  # of the shortage allowed: jobs beside the services bring a little more
+AHEAD: Final = 3  # of the sizes that may be needed if all before them break
 LOWER: Final = 1 / 3  # of a bracket: what breaks is told early, what holds only at its end
 
 
@@ -83,7 +86,7 @@ def _serving(known: Known, low: int, start: Size) -> Generator[list[Ask], Known,
     short: dict[int, float | None] = {}
     while high - low > 1:
         least, most = short.get(low), short.get(high)
-        if least and most and most <= 1.0 < least and least / most <= NEAR:
+        if least and most and most <= 1.0 < least < HOPELESS and least / most <= NEAR:
             return min(start[0], _met(low, high, least, most, AIM))
         at = low + max(1, round(LOWER * (high - low)))
         if least and most and most <= 1.0 < least:
@@ -105,36 +108,50 @@ def _walk(
 ) -> Generator[list[Ask], Known, Size | None]:
     """Return a size up to `start` that holds, where one less to compute does not; None: none does.
 
-    What computes is looked for between a number that was too small and one that held. What serves
-    is `fewest`, and grows by 1, and more later, where services break something: once a size
-    holds, only as long as that may lead to fewer machines in all.
+    What computes is looked for between a number that was too small and one that kept jobs. What
+    serves is `fewest`, and grows by 1, and more later, where services break something: once a
+    size holds, only as long as that may lead to fewer machines in all. What kept jobs beside too
+    few that serve is not tried again beside more of them before less was.
     """
     serve, low, high = fewest, floor[1] - 1, start[1]
-    first, best = max(1, high // FIRST_STEP), None
-    while best is None or high - low > 1:
+    first, best, near = max(1, high // FIRST_STEP), None, False
+    while best is None or best[1] - low > 1:
         size = serve, _lower(low, high, first)
         more = min(start[0], serve + max(1, (serve - fewest) // 2))
-        verdict = yield from _need(known, Ask(size=size), _after(size, more, low, first, floor))
+        larger = _upwards(more, low, size[1], first) if near and low >= floor[1] else []
+        hints = [*larger, *_after(size, low, high, first), *_below(size, floor), (more, size[1])]
+        verdict = yield from _need(known, Ask(size=size), hints)
+        if verdict.jobs_kept:
+            near = (verdict.shortage or 0.0) > AIM
         grows = serve < start[0] and (best is None or more + size[1] < sum(best))
         if verdict.broken is None:
             best, high, first = size, size[1], 2 * first
         elif grows and (verdict.broken.is_service or size[1] == start[1]):
-            serve = more
+            serve, high = more, size[1] if verdict.jobs_kept else high
         elif size == start:
             return None
         else:
             low = size[1]
+            if low == high:  # it kept jobs beside fewer that serve alone
+                high = start[1] if best is None else best[1]
     return best
 
 
-def _after(size: Size, more: int, low: int, first: int, floor: Size) -> list[Ask]:
-    """Return what may be needed after `size`, most of it if that holds: that takes longest."""
+def _after(size: Size, low: int, high: int, first: int) -> list[Size]:
+    """Return what may be needed after `size`: if jobs break, which is told early, or if not."""
     serve, compute = size
-    less = _lower(low, compute, 2 * first)
-    below = [(serve, less), (serve, _lower(less, compute, 2 * first)), *_below(size, floor)]
-    larger = [(more, compute)]
-    sizes = below + larger if more == serve + 1 else larger + below
-    return [Ask(size=one) for one in sizes]
+    return [
+        *_upwards(serve, compute, high, first)[:1],
+        *_upwards(serve, low, compute, 2 * first),
+    ]
+
+
+def _upwards(serve: int, low: int, high: int, step: int) -> list[Size]:
+    """Return what is tried between two numbers that compute, one after the other if all breaks."""
+    found = [_lower(low, high, step)]
+    while len(found) < AHEAD and high - found[-1] > 1:
+        found.append(_lower(found[-1], high, step))
+    return [(serve, compute) for compute in found]
 
 
 def _lower(low: int, high: int, step: int) -> int:
@@ -154,8 +171,7 @@ def _descend(known: Known, size: Size, floor: Size) -> Generator[list[Ask], Know
         below = _below(size, floor, longer)
         lower = None
         for i, one in enumerate(below):
-            hints = [Ask(size=s) for s in below[i + 1 :]]
-            verdict = yield from _need(known, Ask(size=one), hints)
+            verdict = yield from _need(known, Ask(size=one), below[i + 1 :])
             if verdict.held:
                 lower = one
                 break
@@ -169,11 +185,11 @@ def _descend(known: Known, size: Size, floor: Size) -> Generator[list[Ask], Know
 
 
 def _need(
-    known: Known, first: Ask, next_ones: list[Ask] | None = None
+    known: Known, first: Ask, hints: list[Size] | None = None
 ) -> Generator[list[Ask], Known, Verdict]:
-    """Return the verdict on one size; others are asked for along with it."""
+    """Return the verdict on one size; others, the likeliest first, are asked for with it."""
     while first not in known:
-        more = [ask for ask in next_ones or [] if ask not in known]
+        more = [ask for ask in (Ask(size=one) for one in hints or []) if ask not in known]
         known.update((yield [first, *more]))
     return known[first]
 
