@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from greensched.model import BY_MACHINE, BY_RACK, BY_SITE, Databases
 from greensched.policies.packing import Case, Room, Terms, case_of
+from tests.drawn import shares, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,13 +28,13 @@ FREE = Terms(
 
 
 def databases_of(
-    cpu_m: Sequence[Sequence[int]],
+    cpu_m: Sequence[Sequence[int]] | IntArray,
     *,
-    iops: Sequence[Sequence[int]] | None = None,
-    memory_mib: Sequence[int] | int = 0,
-    disk_gib: Sequence[int] | int = 0,
-    replicas: Sequence[int] | int = 1,
-    apart: Sequence[int] | int = BY_MACHINE,
+    iops: Sequence[Sequence[int]] | IntArray | None = None,
+    memory_mib: Sequence[int] | IntArray | int = 0,
+    disk_gib: Sequence[int] | IntArray | int = 0,
+    replicas: Sequence[int] | IntArray | int = 1,
+    apart: Sequence[int] | IntArray | int = BY_MACHINE,
 ) -> Databases:
     """Return databases `d0`, `d1`, .. that use `cpu_m`, hourly."""
     load = np.array(cpu_m, np.int64)
@@ -81,14 +82,6 @@ def joined(first: Room, second: Room) -> Room:
     )
 
 
-def clashes(case: Case, a: int, b: int, at: int, other: int) -> bool:
-    """Tell whether replica `a` on machine `at` is too near to `b` on `other`."""
-    if case.database[a] != case.database[b]:
-        return False
-    group = case.group[case.apart[case.database[a]]]
-    return bool(group[at] == group[other])
-
-
 def columns_of_room(case: Case) -> IntArray:
     """Return what each machine gives in each column, [machines, columns]."""
     return np.repeat(case.room, np.diff(case.edges), axis=1)
@@ -100,27 +93,26 @@ def fewest_by_search(case: Case) -> int | None:
     plan: list[int] = []
     best: int | None = None
 
-    def tried(used: int) -> None:
+    def tried(used: frozenset[int]) -> None:
         nonlocal best
-        if best is not None and used >= best:
+        if best is not None and len(used) >= best:
             return
         if len(plan) == len(case):
-            best = used
+            best = len(used)
             return
-        replica = len(plan)
-        need = case.need[case.database[replica]]
-        for at in range(len(left)):
-            if (left[at] < need).any():
-                continue
-            if any(clashes(case, replica, b, at, plan[b]) for b in range(replica)):
-                continue
-            left[at] -= need
-            plan.append(at)
-            tried(used + (at not in plan[:-1]))
-            plan.pop()
-            left[at] += need
+        database = case.database[len(plan)]
+        group = case.group[case.apart[database]]
+        near = {group[at] for b, at in enumerate(plan) if case.database[b] == database}
+        fits = np.flatnonzero((left >= case.need[database]).all(axis=1)).tolist()
+        for at in sorted(fits, key=lambda at: at not in used):  # few machines are found early
+            if group[at] not in near:
+                left[at] -= case.need[database]
+                plan.append(at)
+                tried(used | {at})
+                plan.pop()
+                left[at] += case.need[database]
 
-    tried(0)
+    tried(frozenset())
     return best
 
 
@@ -130,21 +122,16 @@ def cases(
 ) -> tuple[Databases, Room]:
     """Return databases and machines; where `equal`, so many that a plan exists."""
     count, steps = draw(st.integers(1, most)), draw(st.integers(1, 6))
-    shape = st.lists(st.integers(0, 1_000), min_size=steps, max_size=steps)
-    rows = st.lists(shape, min_size=count, max_size=count)
-
-    def each(low: int, high: int) -> st.SearchStrategy[list[int]]:
-        return st.lists(st.integers(low, high), min_size=count, max_size=count)
-
+    row = shares(draw, most, 17)[:count]  # of a database: 14 needs, its size, replicas, apart
+    need = whole(row[:, :14], 0, whole(row[:, 14:15], 0, 1_000))
     databases = databases_of(
-        draw(rows),
-        iops=draw(rows),
-        memory_mib=draw(each(0, 1_000)),
-        disk_gib=draw(each(0, 1_000)),
-        replicas=draw(each(1, replicas_max)),
-        apart=draw(st.lists(st.sampled_from((BY_MACHINE, BY_RACK, BY_SITE)),
-                            min_size=count, max_size=count)),
-    )  # fmt: skip
+        need[:, :steps],
+        iops=need[:, 6 : 6 + steps],
+        memory_mib=need[:, 12],
+        disk_gib=need[:, 13],
+        replicas=whole(row[:, 15], 1, replicas_max),
+        apart=whole(row[:, 16], BY_MACHINE, BY_SITE),
+    )
     machines = 3 * int(databases.replicas.sum()) if equal else draw(st.integers(1, 8))
     room = room_of(machines, racks=draw(st.integers(replicas_max, 6)), sites=replicas_max)
     if not equal:

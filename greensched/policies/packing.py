@@ -216,8 +216,7 @@ class Packing:
         need, probe = self.case.need[database], self.probe[database]
         at = np.flatnonzero(among & ~self.case.closed & self.allowed(replica))
         at = at[(self.left[at[:, None], probe] >= need[probe]).all(axis=1)]
-        left = self.left[at] - need
-        least = np.stack([left[:, a:b].min(axis=1) for a, b in self._parts()], axis=1)
+        least = np.minimum.reduceat(self.left[at] - need, self.case.edges[:-1], axis=1)
         fits = (least >= 0).all(axis=1)
         at = at[fits]
         return at, np.asarray((least[fits] / self.most[at]).min(axis=1, initial=np.inf))
@@ -319,6 +318,8 @@ def lower_bound(case: Case) -> int:
     for rule in (BY_RACK, BY_SITE):
         groups = np.unique(case.group[rule])
         forced = np.where(case.apart >= rule, np.maximum(0, copies - len(groups) + 1), 0)
+        if not forced.any():
+            continue
         rooms = [case.room[case.group[rule] == group] for group in groups]
         found.append(sum(max(_fewest(case, forced, room)) for room in rooms))
     return max(found)
