@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from hypothesis import strategies as st
 
-from greensched.model import BY_MACHINE, BY_RACK, BY_SITE, Databases
+from greensched.model import BY_MACHINE, BY_SITE, Databases
 from greensched.policies.packing import Case, Room, Terms, case_of
 from tests.drawn import shares, whole
 
@@ -123,7 +123,8 @@ def cases(
     """Return databases and machines; where `equal`, so many that a plan exists."""
     count, steps = draw(st.integers(1, most)), draw(st.integers(1, 6))
     row = shares(draw, most, 17)[:count]  # of a database: 14 needs, its size, replicas, apart
-    need = whole(row[:, :14], 0, whole(row[:, 14:15], 0, 1_000))
+    largest = np.minimum(whole(row[:, 14:15], 0, 1_250), 1_000)  # many fill a machine
+    need = whole(row[:, :14], 0, largest)
     databases = databases_of(
         need[:, :steps],
         iops=need[:, 6 : 6 + steps],

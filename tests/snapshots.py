@@ -63,6 +63,13 @@ EMPTY_QUEUE = QueueView(
 )
 
 
+def read_only(array: Any, dtype: Any) -> Any:
+    """Return a read-only copy of `array` as `dtype`; loops are compiled for columns like that."""
+    copy = np.array(array, dtype=dtype)
+    copy.flags.writeable = False
+    return copy
+
+
 def machine(**having: Any) -> dict[str, Any]:
     """Return a machine of ten cores and 10,000 MiB that is on, online and empty, but for this."""
     return MACHINE | having
@@ -101,9 +108,10 @@ def snapshot(
     """
     services, replicas = services or [], replicas or []
     count: dict[str, Any] = {
-        state: np.bincount(
-            [s for s, _, is_ in replicas if is_ == state], minlength=len(services)
-        ).astype(np.int64)
+        state: read_only(
+            np.bincount([s for s, _, is_ in replicas if is_ == state], minlength=len(services)),
+            np.int64,
+        )
         for state in ("online", "starting", "standby", "cutoff")
     }
     return Snapshot(
@@ -117,12 +125,19 @@ def snapshot(
             **{k: _column([row[k] for row in services], k) for k in SERVICE},
         ),
         replicas=ReplicaView(
-            service=np.array([s for s, _, _ in replicas], np.int64),
-            machine=np.array([m for _, m, _ in replicas], np.int64),
-            online=np.array([is_ == "online" for _, _, is_ in replicas], np.bool_),
+            service=read_only([s for s, _, _ in replicas], np.int64),
+            machine=read_only([m for _, m, _ in replicas], np.int64),
+            online=read_only([is_ == "online" for _, _, is_ in replicas], np.bool_),
         ),
         queue=queue,
     )
+
+
+def with_machines(seen: Snapshot, **columns: Any) -> Snapshot:
+    """Return the snapshot with other columns of machines."""
+    machines = seen.machines
+    new = {k: read_only(v, getattr(machines, k).dtype) for k, v in columns.items()}
+    return replace(seen, machines=replace(machines, **new))
 
 
 def _machines(
@@ -134,18 +149,18 @@ def _machines(
     for s, m, _ in replicas:
         held[:, m] += (1, services[s]["replica_cpu_m"], services[s]["replica_memory_mib"])
     columns = {k: _column([row[k] for row in machines], k) for k in MACHINE}
-    return MachineView(
-        replicas=held[0], online_cpu_m=held[1], online_memory_mib=held[2], **columns
-    )
+    held_columns = ("replicas", "online_cpu_m", "online_memory_mib")
+    sums = {k: read_only(row, np.int64) for k, row in zip(held_columns, held, strict=True)}
+    return MachineView(**sums, **columns)
 
 
 def _column(values: list[Any], name: str) -> Any:
     if name == "role":
-        return np.array([ROLE_CODES[value] for value in values], np.int64)
+        return read_only([ROLE_CODES[value] for value in values], np.int64)
     small = {"state": np.int64, "lending": np.int64, "machine_type": np.int64, "surplus": np.bool_}
     use = (
         np.float64
         if name.endswith("use_cpu_m") or name in {"load_cpu_m", "service_time_ms"}
         else np.int64
     )
-    return np.array(values, small.get(name, use))
+    return read_only(values, small.get(name, use))

@@ -15,7 +15,7 @@ from greensched.model import DRAINING, LENT, SLEEPING, Action, BatchLimit, Power
 from greensched.policies.colocation import ColocationNsigma
 from greensched.units import MS_PER_H, MS_PER_MIN
 from tests.properties.strategies import snapshots
-from tests.snapshots import machine, service, snapshot, waiting
+from tests.snapshots import machine, service, snapshot, waiting, with_machines
 
 
 def replayed(wakes: list[Snapshot], **settings: Any) -> list[tuple[Action, ...]]:
@@ -220,8 +220,8 @@ def test_more_use_leaves_batch_less(world: Snapshot, scale: float) -> None:
         wakes = []
         for k, share in enumerate(shares):
             use = np.minimum(share * factor, 1) * world.machines.online_cpu_m
-            m = replace(world.machines, online_use_cpu_m=use, batch_use_cpu_m=use * 0)
-            wakes.append(replace(world, now_ms=k * 300_000, period_ms=300_000, machines=m))
+            seen = with_machines(world, online_use_cpu_m=use, batch_use_cpu_m=use * 0)
+            wakes.append(replace(seen, now_ms=k * 300_000, period_ms=300_000))
         return limits(replayed(wakes)[-1])
 
     less, more = last(scale), last(1.0)

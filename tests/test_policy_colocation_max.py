@@ -19,7 +19,7 @@ from greensched.policies.memory import frozen
 from greensched.policies.peaks import BINS, Samples, no_samples, renewed, sampled
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 from tests.engine.worlds import services as engine_services
-from tests.snapshots import machine, service, snapshot, waiting
+from tests.snapshots import machine, service, snapshot, waiting, with_machines
 
 STEP_MS = 5 * MS_PER_MIN
 DAY = 288  # steps
@@ -91,8 +91,8 @@ def test_history_outlives_the_night_away() -> None:
     def wake(k: int) -> Snapshot:
         use = np.array([1_000.0, 0.0])
         lending = np.array([LENT if DAY < k <= DAY + 12 else OWN, OWN])
-        machines = replace(beside.machines, online_use_cpu_m=use, lending=lending)
-        return replace(beside, now_ms=k * STEP_MS, period_ms=STEP_MS * (k > 0), machines=machines)
+        seen = with_machines(beside, online_use_cpu_m=use, lending=lending)
+        return replace(seen, now_ms=k * STEP_MS, period_ms=STEP_MS * (k > 0))
 
     found = limits(Colocation(**SETTINGS), [wake(k) for k in range(DAY + 60)])
     warm = found[DAY][0]

@@ -12,7 +12,7 @@ from greensched.policies.elastic import ElasticReactive
 from greensched.policies.machines import online_room
 from greensched.units import MS_PER_MIN
 from tests.properties.strategies import snapshots
-from tests.snapshots import machine, service, snapshot, waiting
+from tests.snapshots import machine, service, snapshot, waiting, with_machines
 
 NOW_MS = 60 * MS_PER_MIN
 
@@ -44,7 +44,7 @@ def test_jobs_keep_a_machine() -> None:
     world = spread([3, 4, 1, 5])
     jobs = world.machines.jobs.copy()
     jobs[2] = 1
-    assert {"sleep": [0]} == decided(replace(world, machines=replace(world.machines, jobs=jobs)))
+    assert {"sleep": [0]} == decided(with_machines(world, jobs=jobs))
 
 
 def test_moves_within_budget() -> None:

@@ -25,7 +25,7 @@ from greensched.model import (
 from greensched.policies.tidal import TidalTimetable
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 from tests.properties.strategies import snapshots
-from tests.snapshots import EMPTY_QUEUE, machine, service, snapshot, waiting
+from tests.snapshots import EMPTY_QUEUE, machine, service, snapshot, waiting, with_machines
 
 WORK = waiting(100_000)  # enough for ten machines
 
@@ -217,9 +217,10 @@ def test_batch_wakes_for_jobs_and_before_recall() -> None:
     jobs = night(50, lent=5, others=[asleep] * 2, queue=waiting(8_000))
     assert [10] == machines_of(decided(first, jobs), Power, to="on")
     before = night(470, lent=5, others=[asleep] * 2)
-    busy = replace(before.machines, batch_cpu_m=before.machines.batch_cpu_m.copy())
-    busy.batch_cpu_m[9] = 10_000
-    assert [10] == machines_of(decided(first, replace(before, machines=busy)), Power, to="on")
+    batch = before.machines.batch_cpu_m.copy()
+    batch[9] = 10_000
+    busy = with_machines(before, batch_cpu_m=batch)
+    assert [10] == machines_of(decided(first, busy), Power, to="on")
     assert not decided(first, before)
 
 

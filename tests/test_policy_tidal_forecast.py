@@ -23,7 +23,7 @@ from greensched.queueing import wait_tail
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 from tests.engine.worlds import machines, setting
 from tests.properties.strategies import snapshots
-from tests.snapshots import EMPTY_QUEUE, machine, service, snapshot, waiting
+from tests.snapshots import EMPTY_QUEUE, machine, service, snapshot, waiting, with_machines
 from tests.tidal_cases import WORK, Told, flat, told, world
 
 
@@ -215,7 +215,7 @@ def test_most_room_goes_first() -> None:
     memory = made.machines.online_memory_mib.copy()
     memory[:12] = 9_000
     queue = replace(made.queue, memory_mib=40_000)
-    made = replace(made, machines=replace(made.machines, online_memory_mib=memory), queue=queue)
+    made = replace(with_machines(made, online_memory_mib=memory), queue=queue)
     gone = rows(decided(made), Lend)
     assert 7 == len(gone)  # 1.5 x 40 cores on machines that have room for nine each
     assert min(gone) >= 12

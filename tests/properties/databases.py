@@ -9,6 +9,7 @@ import numpy as np
 
 from greensched.model import NONE, ROLE_CODES, Compress, DatabaseView, Move
 from greensched.units import MS_PER_MIN
+from tests.snapshots import read_only
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
 STEP_MS = 30 * MS_PER_MIN
 KNOWN = 60  # steps of half an hour at the first wake: more than a day
 DATABASE = ROLE_CODES["database"]
-
-
-def read_only(array: Any, dtype: Any) -> Any:
-    """Return a read-only copy of `array` as `dtype`."""
-    copy = np.array(array, dtype=dtype)
-    copy.flags.writeable = False
-    return copy
 
 
 def make_databases(

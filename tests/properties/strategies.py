@@ -32,8 +32,9 @@ from greensched.model import (
 )
 from greensched.model.pools import with_sums
 from greensched.units import MS_PER_DAY, MS_PER_MIN
-from tests.properties.databases import make_databases, read_only
+from tests.properties.databases import make_databases
 from tests.properties.waiting import make_waiting
+from tests.snapshots import read_only
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

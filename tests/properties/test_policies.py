@@ -34,7 +34,7 @@ from greensched.model import (
 from greensched.policies.memory import from_json, to_json
 from greensched.units import MS_PER_MIN
 from tests.effort import examples
-from tests.properties.databases import ToyDatabases, read_only
+from tests.properties.databases import ToyDatabases
 from tests.properties.strategies import (
     SEEDS,
     as_shown,
@@ -44,7 +44,7 @@ from tests.properties.strategies import (
     snapshots,
 )
 from tests.properties.waiting import with_waiting
-from tests.snapshots import EMPTY_QUEUE, waiting
+from tests.snapshots import EMPTY_QUEUE, read_only, waiting
 
 # One name of each policy: a second name of the same class proves nothing more.
 POLICIES = sorted({entry: name for name, entry in registry.POLICIES.items()}.values())
@@ -331,8 +331,8 @@ def toy_snapshot(base: Snapshot, world: Any, k: int, load: Any, now: Any) -> Sna
     held = np.bincount(machine.astype(np.int64), minlength=len(state))
     view: MachineView = replace(
         base.machines,
-        state=read_only(state, np.int8),
-        lending=read_only(lending, np.int8),
+        state=read_only(state, np.int64),
+        lending=read_only(lending, np.int64),
         replicas=read_only(held, np.int64),
         jobs=read_only(np.zeros(len(state)), np.int64),
         empty_since_ms=read_only(np.where(held == 0, 0, NONE), np.int64),

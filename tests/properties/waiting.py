@@ -10,7 +10,7 @@ import numpy as np
 from greensched.model import WaitingView
 from greensched.ticks import TickIntensity
 from greensched.units import MS_PER_H, MS_PER_MIN
-from tests.properties.databases import read_only
+from tests.snapshots import read_only
 
 if TYPE_CHECKING:
     from greensched.model import Snapshot
