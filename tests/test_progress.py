@@ -113,13 +113,19 @@ def test_runs_of_a_sensitivity_are_known_before(tiny: Scenario) -> None:
     assert sorted(heard.shares) == heard.shares
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return what the clock shows [s], to be set; told is what is told normally."""
+    say.set_level(say.NORMAL)
+    shown = [0.0]
+    monkeypatch.setattr("greensched.cli.progress.time.monotonic", lambda: shown[0])
+    return shown
+
+
 def test_time_left_is_told_without_a_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A quarter done in 60 s beyond what was there leaves 2.0 quarters in 120 s: `2 min left`."""
-    say.set_level(say.NORMAL)
-    clock = [0.0]
-    monkeypatch.setattr("greensched.cli.progress.time.monotonic", lambda: clock[0])
     progress = Progress()
     progress("sweep", 0.25, "250 of 1,000 points")
     clock[0] = 60.0
@@ -129,12 +135,9 @@ def test_time_left_is_told_without_a_terminal(
 
 
 def test_nothing_is_told_before_anything_is_known(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a terminal no run of 18 is told of at the start, half of the first with its time."""
-    say.set_level(say.NORMAL)
-    clock = [0.0]
-    monkeypatch.setattr("greensched.cli.progress.time.monotonic", lambda: clock[0])
     progress = Progress()
     clock[0] = 40.0
     progress("sizing static-peak", 0.0, "0 of 18 runs")
