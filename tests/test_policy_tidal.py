@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from greensched.model import (
     Recall,
     Snapshot,
 )
+from greensched.policies.lending import within
 from greensched.policies.tidal import TidalTimetable
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 from tests.properties.strategies import snapshots
@@ -250,3 +252,33 @@ def test_bad_settings() -> None:
     """Times of day, too large a share and limits that contradict are named at once."""
     with pytest.raises(UsageError, match=r"(?s)end_ms.*share: 0.9.*breach_utilisation"):
         TidalTimetable(end_ms=MS_PER_DAY + 1, share=0.9, breach_utilisation=NONE)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(0, 4), max_size=6)), max_size=12),
+    st.lists(st.integers(0, 5), min_size=5, max_size=5),
+    st.lists(st.integers(0, 3), min_size=4, max_size=4),
+    st.integers(1, 12),
+)
+def test_as_many_go_as_may(
+    machines: list[tuple[int, list[int]]], allowed: list[int], spare: list[int], count: int
+) -> None:
+    """No service and no rack gives more than it may, and no machine stays that could go too."""
+    world = snapshot(
+        [machine(rack=rack) for rack, _ in machines],
+        [service()] * len(allowed),
+        [(s, m, "online") for m, (_, held) in enumerate(machines) for s in held],
+    )
+    order = np.arange(len(machines))[::-1].copy()
+    goes = within(world, order, np.array(allowed), np.array(spare), count).tolist()
+
+    def may(rows: list[int]) -> bool:
+        held = [s for m in rows for s in machines[m][1]]
+        racks = [machines[m][0] for m in rows]
+        services = all(held.count(s) <= most for s, most in enumerate(allowed))
+        return services and all(racks.count(r) <= most for r, most in enumerate(spare))
+
+    assert len(set(goes)) == len(goes) <= count
+    assert may(goes)
+    stay = set(range(len(machines))) - set(goes)
+    assert len(goes) == count or not any(may([*goes, m]) for m in stay)

@@ -8,13 +8,11 @@ import numpy as np
 
 from greensched.model.pools import POOLS
 from greensched.policies.kernels import lending as kernels
-from greensched.policies.machines import BATCH, NOTHING
+from greensched.policies.machines import BATCH
 from greensched.policies.memory import frozen
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, FloatArray, IntArray, MachineView, Snapshot
-
-PASSES_MAX = 64  # of choosing machines to lend; each takes at least one, or is the last
 
 
 def on_loan(m: MachineView) -> tuple[BoolArray, int]:
@@ -24,18 +22,40 @@ def on_loan(m: MachineView) -> tuple[BoolArray, int]:
 
 
 class Strength(NamedTuple):
-    """What serves, or has to: replicas of each service, and the CPU of each pool in sum."""
+    """What serves: replicas of each service, and the CPU of each pool in sum.
 
-    replicas: IntArray  # [services]
-    cpu_m: FloatArray  # [POOLS] reserved by replicas
+    Or what has to: the same with one more axis before, of instants.
+    """
+
+    replicas: IntArray  # [..., services]
+    cpu_m: FloatArray  # [..., POOLS] reserved by replicas
 
     def less(self, other: Strength) -> Strength:
         """Return what this has beyond `other`."""
-        return Strength(self.replicas - other.replicas, self.cpu_m - other.cpu_m)
+        return Strength(frozen(self.replicas - other.replicas), frozen(self.cpu_m - other.cpu_m))
+
+    def until(self, row: int) -> Strength:
+        """Return what has to serve at the instants before a row."""
+        return Strength(self.replicas[:row], self.cpu_m[:row])
+
+    def since(self, row: int) -> Strength:
+        """Return what has to serve at the instants from a row on."""
+        return Strength(self.replicas[row:], self.cpu_m[row:])
 
     def more(self, other: Strength) -> Strength:
         """Return both together."""
-        return Strength(self.replicas + other.replicas, self.cpu_m + other.cpu_m)
+        return Strength(frozen(self.replicas + other.replicas), frozen(self.cpu_m + other.cpu_m))
+
+
+def serving(snapshot: Snapshot) -> Strength:
+    """Return what serves, starts, or is on its way back from machines that were lent."""
+    view, replicas = snapshot.services, snapshot.replicas
+    counts, cpu_m = np.empty(len(view.online), np.int64), np.empty(POOLS)
+    kernels.serving(
+        *(replicas.machine, replicas.service, snapshot.machines.lending),
+        *((view.online, view.starting, view.replica_cpu_m, view.replica_gpu_m), counts, cpu_m),
+    )
+    return Strength(frozen(counts), frozen(cpu_m))
 
 
 class Tenants(NamedTuple):
@@ -50,26 +70,29 @@ class Tenants(NamedTuple):
     def of(cls, snapshot: Snapshot, order: IntArray) -> Tenants:
         """Return the replicas on the machines of `order`."""
         replicas, view = snapshot.replicas, snapshot.services
-        place = np.empty(len(snapshot.machines.state), np.int64)
-        ends, starts = np.empty(len(order) + 1, np.int64), np.empty(len(view.online) + 1, np.int64)
-        by_place, at, service = np.empty((3, len(replicas.service)), np.int64)
-        cpu_m = np.empty((POOLS, len(order)))
+        places = np.empty((2, len(snapshot.machines.state) + 1), np.int64)
+        rows = np.empty((3, len(replicas.service)), np.int64)
+        starts, cpu_m = np.empty(len(view.online) + 1, np.int64), np.empty((POOLS, len(order)))
         count = kernels.tenants(
-            frozen(order.copy()),
+            frozen(order),
             *(replicas.machine, replicas.service, view.replica_cpu_m, view.replica_gpu_m),
-            *(place, ends, starts, by_place, at, service, cpu_m),
+            *(places, starts, rows, cpu_m),
         )
-        return cls(order, frozen(at[:count]), frozen(service[:count]), frozen(cpu_m))
+        return cls(order, frozen(rows[0, :count]), frozen(rows[1, :count]), frozen(cpu_m))
 
     def strength(self, services: int) -> Strength:
         """Return what these replicas are in sum."""
         return Strength(np.bincount(self.service, minlength=services), self.cpu_m.sum(axis=1))
 
-    def covering(self, missing: Strength) -> BoolArray:
-        """Return which machines hold what is missing, as early in the order as can be."""
+    def wanted_back(self, has: Strength, needs: Strength) -> IntArray:
+        """Return the first of `needs` that each machine has to be back for; their number: none.
+
+        Back are the machines that hold what is missing, as early in the order as can be.
+        """
+        first = np.empty(len(self.order), np.int64)
         taken = np.empty(len(self.order), np.bool_)
-        kernels.covering(self.at, self.service, self.cpu_m, *missing, taken)
-        return taken
+        kernels.wanted_back(self.at, self.service, self.cpu_m, *has, *needs, taken, first)
+        return first
 
 
 def spare_in_racks(snapshot: Snapshot, serving: BoolArray) -> IntArray:
@@ -95,36 +118,11 @@ def within(
     along the order and takes the machines with none beyond the allowance, so at least the first
     one; the rest is tried again with what they left of it.
     """
-    replicas, machines = snapshot.replicas, len(snapshot.machines.state)
-    services = len(allowed)
-    allowed = np.concatenate([allowed, spare])
-    chosen = NOTHING
-    for _ in range(PASSES_MAX):
-        place = np.full(machines, -1, np.int64)
-        place[order] = np.arange(len(order))
-        at = place[replicas.machine]
-        of = np.concatenate([replicas.service[at >= 0], services + snapshot.machines.rack[order]])
-        at = np.concatenate([at[at >= 0], np.arange(len(order))])
-        by = np.lexsort((at, of))
-        at, of = at[by], of[by].astype(np.int64, copy=False)
-        able = np.ones(len(order), np.bool_)
-        able[at[ranks(of * machines + at) >= allowed[of]]] = False
-        at, of = at[able[at]], of[able[at]]
-        free = able.copy()
-        free[at[ranks(of) >= allowed[of]]] = False
-        taken = np.flatnonzero(free)[: count - len(chosen)]
-        chosen = np.concatenate([chosen, order[taken]])
-        if not taken.size or len(chosen) == count:
-            break
-        allowed = allowed - np.bincount(of[np.isin(at, taken)], minlength=len(allowed))
-        order = order[able & ~free]
-    return chosen
-
-
-def ranks(keys: IntArray) -> IntArray:
-    """Return the place of each element among its equals; `keys` are sorted."""
-    place = np.arange(len(keys))
-    first = np.ones(len(keys), np.bool_)
-    first[1:] = keys[1:] != keys[:-1]
-    found: IntArray = place - np.maximum.accumulate(np.where(first, place, 0))
-    return found
+    replicas = snapshot.replicas
+    places = np.empty((4, len(snapshot.machines.state) + 1), np.int64)
+    gone, by_place = np.empty((2, len(allowed)), np.int64), np.empty_like(replicas.service)
+    chosen = kernels.within(
+        *(frozen(order), replicas.machine, replicas.service, snapshot.machines.rack, count),
+        *(allowed.copy(), spare.copy(), gone, np.empty_like(spare), places, by_place),
+    )
+    return places[3, :chosen]

@@ -10,10 +10,17 @@ import numpy as np
 
 from greensched.errors import Finding
 from greensched.forecast import LEADS_MS, QUANTILES, nothing_recent
-from greensched.model import LENT, NONE, ON, RECALL, WARM, Lend, Recall
-from greensched.model.pools import POOLS, by_pool, with_sums
+from greensched.model import LENT, NONE, ON, Lend, Recall
+from greensched.model.pools import POOLS, with_sums
 from greensched.policies.kernels.lending import add_work
-from greensched.policies.lending import Strength, Tenants, on_loan, spare_in_racks, within
+from greensched.policies.lending import (
+    Strength,
+    Tenants,
+    on_loan,
+    serving,
+    spare_in_racks,
+    within,
+)
 from greensched.policies.lent_batch import (
     could_sleep,
     room_cpu_m,
@@ -218,12 +225,14 @@ class TidalForecast(TidalTimetable):
         most_cpu_m = self.breach_utilisation * view.replica_cpu_m
         if not (view.load_cpu_m > most_cpu_m * (view.online + view.starting)).any():
             return NOTHING
-        has = _serving(snapshot)
+        has = serving(snapshot)
         wanted = view.load_cpu_m / (np.maximum(view.replica_cpu_m, 1) * self.max_utilisation)
-        missing = np.ceil(wanted).astype(np.int64) - has.replicas
-        missing[view.load_cpu_m <= most_cpu_m * has.replicas] = 0
+        breaks = view.load_cpu_m > most_cpu_m * has.replicas
+        needed = np.where(breaks, np.ceil(wanted).astype(np.int64), 0)
+        need = Strength(frozen(needed[np.newaxis]), frozen(np.zeros((1, POOLS))))
         tenants = Tenants.of(snapshot, _recall_order(snapshot, lent, memory.until_ms))
-        return tenants.order[tenants.covering(Strength(missing, np.zeros(POOLS)))]
+        back: IntArray = tenants.order[tenants.wanted_back(has, need) == 0]
+        return back
 
     def _observed(
         self, snapshot: Snapshot, forecast: Forecaster, memory: TidalForecastMemory
@@ -261,18 +270,15 @@ class TidalForecast(TidalTimetable):
         uses = self.demand_factor == 0 or wanted_cpu_m(snapshot, lent, self.lend_after_ms) > 0
         return bool(uses)
 
-    def _needs(self, snapshot: Snapshot, forecast: Forecaster, recent: Any) -> list[Strength]:
+    def _needs(self, snapshot: Snapshot, forecast: Forecaster, recent: Any) -> Strength:
         """Return what has to serve until each lead."""
         view, now = snapshot.services, snapshot.now_ms
         ends_ms = [now + lead for lead in self._leads_ms]
         upper_cpu_m = forecast.upto(recent, ends_ms, self.quantile, whole=True)
         each = np.maximum(upper_cpu_m[:, :-POOLS], view.load_cpu_m)
         replicas = self._staffing.replicas(view, frozen(each))
-        total = upper_cpu_m[:, -POOLS:] / self.max_utilisation
-        return [
-            Strength(np.maximum(least, view.replicas_min), cpu_m)
-            for least, cpu_m in zip(replicas, total, strict=True)
-        ]
+        total_cpu_m = upper_cpu_m[:, -POOLS:] / self.max_utilisation
+        return Strength(frozen(np.maximum(replicas, view.replicas_min)), frozen(total_cpu_m))
 
     @property
     def _staffing(self) -> Staffing:
@@ -285,53 +291,48 @@ class TidalForecast(TidalTimetable):
     def _planned(
         self,
         snapshot: Snapshot,
-        needs: list[Strength],
+        needs: Strength,
         trusted: BoolArray,
         lent: BoolArray,
         memory: TidalForecastMemory,
     ) -> tuple[IntArray, tuple[Lend, ...], TidalForecastMemory]:
         """Return the machines to recall, what to lend or renew, and the terms remembered."""
         m, view, now = snapshot.machines, snapshot.services, snapshot.now_ms
-        has = _serving(snapshot)
+        has = serving(snapshot)
         tenants = Tenants.of(snapshot, _recall_order(snapshot, lent, memory.until_ms))
-        returns = tenants.covering(needs[0].less(has))
+        returns = tenants.wanted_back(has, needs.until(1)) == 0
         if could_sleep(m):
             returns |= (m.jobs == 0)[tenants.order] & (m.lending == LENT)[tenants.order]
         back, goes = tenants.order[returns], NOTHING
         if not back.size and self._may_lend(snapshot, trusted, lent, memory):
-            allowed = np.where(trusted, np.maximum(view.online - needs[1].replicas, 0), 0)
-            goes = self._goes(snapshot, lent, allowed, has.cpu_m - needs[1].cpu_m)
+            term = needs.replicas[1], needs.cpu_m[1]
+            allowed = np.where(trusted, np.maximum(view.online - term[0], 0), 0)
+            goes = self._goes(snapshot, lent, allowed, has.cpu_m - term[1])
         until_ms = memory.until_ms.copy()
         if back.size or goes.size:
             until_ms[goes] = 0
             lent = lent.copy()
             lent[back], lent[goes] = False, True
-            services = len(view.online)
-            has = has.less(Tenants.of(snapshot, goes).strength(services))
-            has = has.more(Tenants.of(snapshot, back).strength(services))
+            moved = Tenants.of(snapshot, back if back.size else goes).strength(len(view.online))
+            has = has.more(moved) if back.size else has.less(moved)
             tenants = Tenants.of(snapshot, _recall_order(snapshot, lent, until_ms))
         until_ms[tenants.order] = self._terms(tenants, needs, has, now)
         lends = self._lends(tenants.order, until_ms)
         return back, lends, changed(memory, until_ms=frozen(until_ms))
 
-    def _terms(self, out: Tenants, needs: list[Strength], has: Strength, now_ms: int) -> IntArray:
+    def _terms(self, out: Tenants, needs: Strength, has: Strength, now_ms: int) -> IntArray:
         """Return when each machine of `out` is expected back, some of them before each lead."""
-        leads_ms = self._leads_ms
-        until_ms = np.full(len(out.order), now_ms + leads_ms[-1] - self._ahead_ms)
-        for row in range(len(leads_ms) - 1, 0, -1):
-            due = out.covering(needs[row].less(has))
-            until_ms[due] = now_ms + leads_ms[row - 1] - self._ahead_ms
+        ends_ms = np.array(self._leads_ms) + (now_ms - self._ahead_ms)
+        until_ms: IntArray = ends_ms[out.wanted_back(has, needs.since(1))]
         return until_ms
 
     def _lends(self, rows: IntArray, until_ms: IntArray) -> tuple[Lend, ...]:
         """Return what lends machines `rows`, or renews their terms: one action a term."""
+        rows = np.sort(rows)
+        terms_ms = until_ms[rows]
         return tuple(
-            Lend(
-                machines=frozen(np.sort(rows[until_ms[rows] == at_ms])),
-                drain_ms=self.drain_ms,
-                until_ms=at_ms,
-            )
-            for at_ms in np.unique(until_ms[rows]).tolist()
+            Lend(machines=frozen(rows[terms_ms == at_ms]), drain_ms=self.drain_ms, until_ms=at_ms)
+            for at_ms in sorted(set(terms_ms.tolist()))
         )
 
     def _goes(
@@ -362,16 +363,6 @@ class TidalForecast(TidalTimetable):
         enough = int(np.cumsum(room[order]).searchsorted(wanted)) + 1
         may = min(int(np.append(~held, True).argmax()), enough)
         return order[: min(may, math.ceil(self.gray_share * (out + may)))]
-
-
-def _serving(snapshot: Snapshot) -> Strength:
-    """Return what serves, starts, or is on its way back from machines that were lent."""
-    m, view, replicas = snapshot.machines, snapshot.services, snapshot.replicas
-    coming = ((m.lending == RECALL) | (m.lending == WARM))[replicas.machine]
-    counts = view.online + view.starting
-    counts = counts + np.bincount(replicas.service[coming], minlength=len(counts))
-    reserved = counts * view.replica_cpu_m
-    return Strength(counts, by_pool(reserved, view.replica_gpu_m).astype(np.float64))
 
 
 def _recall_order(snapshot: Snapshot, lent: BoolArray, until_ms: IntArray) -> IntArray:
