@@ -23,11 +23,17 @@ def doubled(number: int, _tell: Tell) -> int:
 
 
 def waits_or_fails(number: int, tell: Tell) -> int:
-    """Go on and on here, telling so; fail elsewhere."""
-    if tell is None:
+    """Go on and on with 0, telling so; fail with others."""
+    if number:
         raise ValueError(number)
+    return waits(0, tell)
+
+
+def waits(number: int, tell: Tell) -> int:
+    """Go on and on with 0, telling so; return others at once."""
     began_s = time.monotonic()
-    while time.monotonic() - began_s < PATIENCE_S:
+    while not number and time.monotonic() - began_s < PATIENCE_S:
+        assert tell is not None
         tell("waiting", 0.0)
         time.sleep(0.01)
     return number
@@ -38,11 +44,32 @@ def test_results_say_what_is_wanted_next(made: Callable[[], Executor]) -> None:
     """What is taken decides what is wanted next, until nothing is."""
     taken = [1]
 
+    def took(item: int, found: int | None) -> None:
+        assert found is not None
+        taken.append(item + found)
+
     def wanted() -> int | None:
         return taken[-1] if taken[-1] < 20 else None
 
-    made().pursue(doubled, wanted, lambda item, found: taken.append(item + found), None)
+    made().pursue(doubled, wanted, took, bool, None)
     assert [1, 3, 9, 27] == taken
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["here", "elsewhere"])
+def test_what_nobody_needs_any_more_is_given_up(order: tuple[int, int]) -> None:
+    """Once the other item has ended, the one that goes on and on is useless, wherever it is."""
+    items, taken = iter(order), list[tuple[int, int | None]]()
+    began_s = time.monotonic()
+    with Processes(2) as executor:
+        executor.pursue(
+            waits,
+            lambda: next(items, None),
+            lambda item, found: taken.append((item, found)),
+            lambda item: item == 0,
+            None,
+        )
+    assert [(1, 1), (0, None)] == taken
+    assert time.monotonic() - began_s < PATIENCE_S
 
 
 def test_an_error_elsewhere_ends_what_runs_here() -> None:
@@ -50,5 +77,5 @@ def test_an_error_elsewhere_ends_what_runs_here() -> None:
     items = iter([0, 1])
     began_s = time.monotonic()
     with pytest.raises(ValueError, match="1"), Processes(2) as executor:
-        executor.pursue(waits_or_fails, lambda: next(items, None), lambda *_: None, None)
+        executor.pursue(waits_or_fails, lambda: next(items, None), print, bool, None)
     assert time.monotonic() - began_s < PATIENCE_S

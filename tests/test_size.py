@@ -133,12 +133,12 @@ def test_an_answer_that_comes_late_changes_nothing(plan: _Plan) -> None:
     class Late(Here):
         """Hands each answer on a second time, once all is found."""
 
-        def pursue(self, work: Any, wanted: Any, take: Any, tell: Any) -> None:
+        def pursue(self, work: Any, wanted: Any, take: Any, *rest: Any) -> None:
             def taken(trial: Any, verdict: Any) -> None:
                 answers.append((trial, verdict))
                 take(trial, verdict)
 
-            super().pursue(work, wanted, taken, tell)
+            super().pursue(work, wanted, taken, *rest)
             for trial, verdict in answers:
                 take(trial, verdict)
 
@@ -158,12 +158,12 @@ def test_what_packs_databases_is_not_searched_for_again(plan: _Plan) -> None:
     class Counting(Here):
         """Notes what is tried."""
 
-        def pursue(self, work: Any, wanted: Any, take: Any, tell: Any) -> None:
+        def pursue(self, work: Any, wanted: Any, take: Any, *rest: Any) -> None:
             def noted(trial: Any, tell: Any) -> Any:
                 trials.append(trial)
                 return work(trial, tell)
 
-            super().pursue(noted, wanted, take, tell)
+            super().pursue(noted, wanted, take, *rest)
 
     found = _searched(plan, names, Counting(), None)
     assert found["without"] is found["with"] is not found["alone"]

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-import threading
 from concurrent.futures import (
     FIRST_COMPLETED,
-    CancelledError,
     Future,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
@@ -22,7 +20,8 @@ from concurrent.futures import (
 )
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
+from ctypes import c_bool
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias, TypeVar
 
 from greensched.errors import Finding, OutsideError
 
@@ -39,7 +38,8 @@ A = TypeVar("A")
 B = TypeVar("B")
 if TYPE_CHECKING:
     Wanted: TypeAlias = Callable[[], A | None]
-    Take: TypeAlias = Callable[[A, B], None]
+    Take: TypeAlias = Callable[[A, B | None], None]
+    Useless: TypeAlias = Callable[[A], bool]
 
 
 class Executor(Protocol):
@@ -67,12 +67,15 @@ class Executor(Protocol):
         work: Callable[[A, Tell], B],
         wanted: Wanted[A],
         take: Take[A, B],
+        useless: Useless[A],
         runs: Tally | None,
     ) -> None:
         """Carry out what is wanted, wherever a process is free, until nothing is.
 
         `wanted()` names the next item, None while there is none; `take(item, work(item, tell))`
-        is called here, as results come in. For the rest as `map`, but of where work is done.
+        is called here, as results come in. What is under way and `useless(item)` by then is given
+        up at its next sign of life, and None taken. For the rest as `map`, but of where work is
+        done, and elsewhere `tell` only ends what is given up.
         """
         ...
 
@@ -95,6 +98,7 @@ class Here:
         work: Callable[[A, Tell], B],
         wanted: Wanted[A],
         take: Take[A, B],
+        useless: Useless[A],  # noqa: ARG002 nothing is under way while another ends
         runs: Tally | None,
     ) -> None:
         """Carry out one item after the other."""
@@ -110,6 +114,33 @@ def _counted(work: Callable[[A, Tell], B], item: A, runs: Tally | None) -> B:
     found = work(item, runs)
     if runs is not None:
         runs.ended()
+    return found
+
+
+class _GivenUp(Exception):  # noqa: N818 not an error: a run whose result nobody needs
+    """Ends what is pursued."""
+
+
+def _until(end: Any, runs: Tally | None) -> Callable[[str, float], None]:
+    """Return what passes on to `runs` what it is told, and ends the run once `end` is set."""
+
+    def told(what: str, share: float) -> None:
+        if end.value:
+            raise _GivenUp
+        if runs is not None:
+            runs(what, share)
+
+    return told
+
+
+def _found(future: Future[B], runs: Tally | None, *, here: bool) -> B | None:
+    """Return what a run that has ended found; None where it was given up."""
+    try:
+        found = future.result()
+    except _GivenUp:
+        found = None
+    if runs is not None:
+        runs.ended(here=here)
     return found
 
 
@@ -143,6 +174,9 @@ class Processes:
     def __init__(self, workers: int) -> None:
         """Begin without any process: they start when they are first needed."""
         self._workers = workers
+        self._context = multiprocessing.get_context("spawn")
+        # of each process, whether what it pursues is to end; every process can read its own
+        self._ends = [self._context.RawValue(c_bool) for _ in range(workers)]
         self._pools: list[ProcessPoolExecutor] = []
         self._started: list[BaseProcess] = []
 
@@ -193,25 +227,20 @@ class Processes:
         work: Callable[[A, Tell], B],
         wanted: Wanted[A],
         take: Take[A, B],
+        useless: Useless[A],
         runs: Tally | None,
     ) -> None:
         """Carry out what is wanted; this process works in a thread, so that all are kept busy."""
         idle, running = list(range(self._workers)), dict[Future[B], tuple[int, A]]()
-        ended = threading.Event()
-
-        def told(what: str, share: float) -> None:
-            if ended.is_set():  # somebody raised: nobody waits for this any more
-                raise CancelledError
-            if runs is not None:
-                runs(what, share)
-
+        told = _until(self._ends[0], runs)
         with ThreadPoolExecutor(1) as own:
             try:
                 while True:
                     while idle and (item := wanted()) is not None:
                         number = idle.pop(0)
+                        self._ends[number].value = False
                         future = (
-                            self._pool(number).submit(work, item, None)
+                            self._pool(number).submit(_elsewhere, work, item)
                             if number
                             else own.submit(work, item, told)
                         )
@@ -221,14 +250,14 @@ class Processes:
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         number, item = running.pop(future)
                         idle = sorted([*idle, number])
-                        found = future.result()
-                        if runs is not None:
-                            runs.ended(here=number == 0)
-                        take(item, found)
+                        take(item, _found(future, runs, here=not number))
+                    for number, item in running.values():
+                        self._ends[number].value = useless(item)
             except BrokenProcessPool:
                 raise _lost() from None
-            finally:
-                ended.set()
+            finally:  # where somebody raised nobody waits for the others
+                for end in self._ends:
+                    end.value = True
 
     def start(self) -> None:
         """Start the processes, which load what simulations need."""
@@ -238,7 +267,8 @@ class Processes:
     def _pool(self, number: int) -> ProcessPoolExecutor:
         """Return the pool of one process that is worker `number`, started where it is new."""
         while len(self._pools) < number:
-            pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=deaf)
+            end = self._ends[len(self._pools) + 1]
+            pool = ProcessPoolExecutor(1, self._context, initializer=_born, initargs=(end,))
             before = set(multiprocessing.active_children())
             with ctrl_c_held():
                 pool.submit(deaf)
@@ -261,6 +291,20 @@ def ready() -> None:
         warm.compile_advance()
         warm.compile_control()
         warm.compile_loops()
+
+
+_ENDS: Final[list[Any]] = []  # in a process that was started: its own, see `Processes`
+
+
+def _born(end: Any) -> None:
+    """Begin a process that others give work to."""
+    deaf()
+    _ENDS.append(end)
+
+
+def _elsewhere(work: Callable[[A, Tell], B], item: A) -> B:
+    """Return `work(item, tell)` in a process that was started."""
+    return work(item, _until(_ENDS[0], None))
 
 
 def deaf() -> None:

@@ -78,7 +78,7 @@ class Pursuit:
     def through(self, executor: Executor) -> dict[str, Found]:
         """Return what each search finds."""
         self._expect()
-        executor.pursue(tried, self._wanted, self._take, self._counted)
+        executor.pursue(tried, self._wanted, self._take, self._useless, self._counted)
         return {name: one.found for name, one in self._searches.items() if one.found is not None}
 
     def _wanted(self) -> Trial | None:
@@ -100,12 +100,19 @@ class Pursuit:
         found = sum(one.found is not None for one in self._searches.values())
         return f"sizes, {found} of {len(self._searches)} fleets found"
 
-    def _take(self, trial: Trial, verdict: Verdict) -> None:
-        """Tell a search what it asked for."""
+    def _take(self, trial: Trial, verdict: Verdict | None) -> None:
+        """Tell a search what it asked for; a run that was given up may be begun again."""
         search = self._searches[trial.name]
-        search.tried += 1
-        search.go_on({trial.ask: verdict})
+        if verdict is None:
+            self._begun.remove((trial.name, trial.ask))
+        else:
+            search.tried += 1
+            search.go_on({trial.ask: verdict})
         self._expect()
+
+    def _useless(self, trial: Trial) -> bool:
+        """Say whether a search has found out that it does not need a run."""
+        return trial.ask not in self._searches[trial.name].asked
 
     def _expect(self) -> None:
         """Say how many runs are likely to come: nobody knows before a search has ended."""

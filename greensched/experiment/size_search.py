@@ -119,7 +119,9 @@ def _walk(
         size = serve, _lower(low, high, first)
         more = min(start[0], serve + max(1, (serve - fewest) // 2))
         larger = _upwards(more, low, size[1], first) if near and low >= floor[1] else []
-        hints = [*larger, *_after(size, low, high, first), *_below(size, floor), (more, size[1])]
+        hints = [*larger, *_after(size, low, high, first), (more, size[1])]
+        if size[1] - low <= 1:  # the last one, if it holds
+            hints = [*_below(size, floor), *hints]
         verdict = yield from _need(known, Ask(size=size), hints)
         if verdict.jobs_kept:
             near = (verdict.shortage or 0.0) > AIM
