@@ -187,7 +187,7 @@ class Forecast:
         past_ms, until_ms = now_ms - recent.at_ms, now_ms + period_ms
         assert past_ms >= 0
         self._assert_predicts()
-        hits, tries = np.empty(recent.hits.shape, np.int64), np.empty(len(recent.tries), np.int64)
+        hits, tries = recent.hits.copy(), recent.tries.copy()
         table = np.empty((kernels.ROWS, len(self.mean_cpu_m)))
         found = kernels.observe(
             *(self.week_cpu_m, self.hours.nodes, (recent.at_ms, now_ms, until_ms)),
@@ -195,7 +195,6 @@ class Forecast:
             *(self.mean_cpu_m, self.floor_cpu_m, self.excess, column(quantile)),
             *(level.kept(past_ms), recent.promised),
             (recent.sums_cpu_m, recent.level_factor, recent.promised_cpu_m),
-            (recent.hits, recent.tries),
             *(hits, tries, table),
         )
         if not found:

@@ -194,22 +194,18 @@ def observe(
     keep: tuple[float, float],
     promised: bool,
     recent: tuple[FloatArray, FloatArray, FloatArray],
-    counted: tuple[IntArray, IntArray],
     hits: IntArray,
     tries: IntArray,
     table: FloatArray,
 ) -> bool:
-    """Write what is recent after a load: sums and levels, the promise kept or not, and the next.
+    """Write what is recent after a load: sums, levels and the next promise into the table.
 
-    `times_ms`: of `recent` (its sums, levels and promise) and of what had been `counted`, of now,
-    and until when is promised. Return whether `nodes` reach that far.
+    Whether the last one was kept is counted in `hits` and `tries`. `times_ms`: of `recent` (its
+    sums, levels and promise), of now, and until when is promised. Return whether `nodes` reach
+    that far.
     """
     at_ms, now_ms, until_ms = times_ms
     old_sums, old_factor, promised_cpu_m = recent
-    for hour in range(len(tries)):
-        tries[hour] = counted[1][hour]
-        for s in range(len(load_cpu_m)):
-            hits[hour, s] = counted[0][hour, s]
     sums, factor, band_cpu_m = table[:FACTOR], table[FACTOR:BAND], table[BAND]
     for s in range(len(load_cpu_m)):
         band_cpu_m[s] = 0.0
@@ -275,8 +271,8 @@ def compile_all() -> None:
     excess = given(REAL, 4)
     bands = (table, real, real, excess, WHOLE, WHOLE)
     highest.compile((table, nodes, WHOLE, written(WHOLE), *bands, made))
-    recent, counted = mixed(table, table, real), mixed(nodes, kept)
+    recent = mixed(table, table, real)
     fitted = (table, nodes, several(WHOLE, 3), written(REAL), real, real, excess, WHOLE)
     told = (counts, written(WHOLE), made)
-    observe.compile((*fitted, several(REAL, 2), FLAG, recent, counted, *told))
+    observe.compile((*fitted, several(REAL, 2), FLAG, recent, *told))
     trust.compile((nodes, kept, WHOLE, REAL, written(FLAG)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -184,7 +185,7 @@ class ElasticPredictive(ElasticReactive):
             quantile=self.quantile,
             period_ms=self.plan_period_ms,
         )
-        startup_ms = max(view.startup_ms.tolist(), default=0)
+        startup_ms = _longest(view.startup_ms.tobytes())
         soon_ms = now + self.plan_period_ms + self.lead_ms + startup_ms
         later_ms = max(soon_ms, now + self.plan_period_ms + self.hold_ms)
         upper = frozen(forecast.upto(recent, (soon_ms, later_ms), self.quantile))
@@ -219,6 +220,12 @@ class ElasticPredictive(ElasticReactive):
             wait_share=self.wait_share,
             max_utilisation=self.max_utilisation,
         )
+
+
+@cache
+def _longest(times_ms: bytes) -> int:
+    """Return the longest of times, int64 as bytes; 0 where there are none."""
+    return int(np.frombuffer(times_ms, np.int64).max(initial=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

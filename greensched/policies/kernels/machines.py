@@ -9,11 +9,9 @@ from greensched.model import BOOTING, DRAINING, ON, OWN, ROLE_CODES
 from greensched.policies.kernels.resting import (
     BATCH,
     COLUMNS,
-    HOLDS,
     ONLINE,
     is_idle,
     rest,
-    sort,
 )
 from greensched.policies.kernels.services import note_changes
 from greensched.policies.kernels.waking import wake_to_serve
@@ -28,9 +26,10 @@ if TYPE_CHECKING:
 ANY = ROLE_CODES["any"]
 RESERVE_TO_SLEEP = 1.25  # sleep leaves a quarter more free than wakes a machine: no flapping
 # Rows of the table that is written: machines to wake, to empty and to rest; the room of each that
-# serves (-1: it does not), and what sorting takes.
+# serves (-1: it does not), and what choosing takes.
 WOKEN, FREED, RESTED, ROOM, ROOM_MIB, KEYS, SCRATCH = range(7)
 ROWS = 7
+TAKEN = 1 << 62  # the key of a machine that is chosen already
 
 
 @inner
@@ -117,6 +116,16 @@ def _rooms(
 
 
 @inner
+def _least(rows: IntArray, count: int, keys: IntArray) -> int:
+    """Return the first of the first `count` rows with the smallest key."""
+    least = rows[0]
+    for i in range(1, count):
+        if keys[rows[i]] < keys[least]:
+            least = rows[i]
+    return least
+
+
+@inner
 def _enough(rows: IntArray, count: int, room: IntArray, used: IntArray, least: float) -> int:
     """Return how many of the first `count` rows may go while what is left stays above `least`."""
     left = 0
@@ -143,15 +152,15 @@ def _free(
 ) -> int:
     """Write the machines to empty into table[FREED], those with the least reserved first.
 
-    Those that are idle, and those without jobs whose replicas may move: jobs would keep it on, and
-    what uses a GPU cannot move at all; `before_ms`: since when idle, and when last asked. Return
-    how many: beyond the budget nothing moves, only so many may be under way, and the rest keeps
-    the `least` CPU and memory free after the moves.
+    Those that are idle, then those without jobs whose replicas may move: jobs would keep it on,
+    and what uses a GPU cannot move at all; `before_ms`: since when idle, and when last asked.
+    Return how many: beyond the budget nothing moves, only so many may be under way, and the rest
+    keeps the `least` CPU and memory free after the moves.
     """
     state, role, gpu_m, online_cpu_m, online_mib = columns[0], columns[1], *columns[5:8]
     batch_cpu_m, gpu_free_m, replicas, jobs = columns[8], columns[10], columns[11], columns[12]
-    rows, keys = table[FREED], table[KEYS]
-    count = empties = 0
+    rows, keys, others = table[FREED], table[KEYS], table[SCRATCH]
+    may = count = 0
     for m in range(len(state)):
         if state[m] == DRAINING and role[m] != BATCH:
             drains_max -= 1
@@ -160,21 +169,22 @@ def _free(
         if replicas[m] == 0:
             # an empty one may be for the jobs that wait
             leaves = is_idle(columns, surplus, m, before_ms[0])
-            leaves = leaves and (queue_jobs == 0 or role[m] == ONLINE)
-            empties += leaves
-        else:
-            leaves = replicas[m] <= moves_max and asked_ms[m] <= before_ms[1]
-            leaves = leaves and gpu_free_m[m] == gpu_m[m]
-        if leaves:
-            keys[m] = online_cpu_m[m] + batch_cpu_m[m] + (HOLDS if replicas[m] > 0 else 0)
-            rows[count] = m
+            if leaves and (queue_jobs == 0 or role[m] == ONLINE):
+                rows[may] = m
+                may += 1
+        elif (
+            replicas[m] <= moves_max and asked_ms[m] <= before_ms[1] and gpu_free_m[m] == gpu_m[m]
+        ):
+            keys[m] = online_cpu_m[m] + batch_cpu_m[m]
+            others[count] = m
             count += 1
-    sort(rows, keys, count, table[SCRATCH])
-    moves = may = 0
-    while may < count and may < empties + max(0, drains_max):
-        moves += replicas[rows[may]]
-        if moves > moves_max:
+    for _ in range(min(drains_max, count)):
+        m = _least(others, count, keys)
+        moves_max -= replicas[m]
+        if moves_max < 0:
             break
+        keys[m] = TAKEN
+        rows[may] = m
         may += 1
     may = _enough(rows, may, table[ROOM], online_cpu_m, least[0])
     return _enough(rows, may, table[ROOM_MIB], online_mib, least[1])
