@@ -35,20 +35,24 @@ class Estimates:
     def __init__(self, jobs: Jobs) -> None:
         """Begin with what is given."""
         self._given_ms, self._duration_ms = jobs.estimate_ms, jobs.duration_ms
-        unknown = bool((jobs.estimate_ms == NONE).any())
-        self._size = sizes(jobs) if unknown else np.zeros(len(jobs), np.int32)
+        self._all_given = not bool((jobs.estimate_ms == NONE).any())
+        self._size = np.zeros(0, np.int32) if self._all_given else sizes(jobs)
         self._learnt = np.zeros((2, int(self._size.max(initial=0)) + 1), np.int64)
 
     def learn(self, ended: IntArray) -> None:
         """Take note of jobs that have ended."""
+        if self._all_given:
+            return
         rows, own_ms = self._size[ended], self._duration_ms[ended]
         np.add.at(self._learnt[0], rows, 1)
         np.add.at(self._learnt[1], rows, own_ms)
 
     def of(self, who: IntArray) -> IntArray:
         """Return the estimated durations [ms]: given, else the mean of the size, else 1 h."""
+        given_ms: IntArray = self._given_ms[who]
+        if self._all_given:
+            return given_ms
         count, total_ms = self._learnt[:, self._size[who]]
         mean_ms = np.where(count > 0, total_ms // np.maximum(count, 1), UNKNOWN_MS)
-        given_ms = self._given_ms[who]
         found: IntArray = np.where(given_ms == NONE, mean_ms, given_ms)
         return found

@@ -13,7 +13,7 @@ import numpy as np
 
 from greensched.engine.estimates import Estimates
 from greensched.engine.kernels.control import control
-from greensched.engine.kernels.layout import C_SEE_JOBS, HELD
+from greensched.engine.kernels.layout import C_SEE_JOBS, HELD, J_ENDED, J_NEW, J_RUNS
 from greensched.engine.records import records
 from greensched.model import NONE, Hold, Release, Suspend, WaitingView
 from greensched.units import MS_PER_MIN
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from greensched.engine.kernels.layout import JobTable, World
-    from greensched.model import BoolArray, IntArray, Policy, Resume, Setting, Snapshot
+    from greensched.model import IntArray, Policy, Resume, Setting, Snapshot
 
 MARGIN_MIN_MS: Final = 5 * MS_PER_MIN  # kept before a deadline, or this share of the estimate
 MARGIN_SHARE: Final = 10
 NOBODY: Final = np.empty(0, np.int64)
+NOTHING: Final = np.empty(0, np.float64)
+JOB, SUBMIT, LATEST, CPU, PAUSES, COST = range(6)  # rows of what is kept of open jobs
 
 
 def longest_hold_ms(policies: Sequence[Policy]) -> int | None:
@@ -97,52 +99,53 @@ class Shifts:
         self._pauses = np.array([c.interruptible for c in setting.jobs.classes], np.bool_)
         self._costs_ms = np.array([c.checkpoint_cost_ms for c in setting.jobs.classes], np.int64)
         self._estimates = Estimates(setting.jobs)
-        self._came, self._open = 0, NOBODY
+        self._came, self._open = 0, self._columns(NOBODY)
         self._holds = False
         self._noted: list[Release | Suspend | Resume] = []
 
-    def shown(
-        self, world: World, pages: Any, jobs: Any, snapshot: Snapshot, *, truth: bool
-    ) -> Snapshot:
+    def _columns(self, who: IntArray) -> IntArray:
+        """Return what does not change of jobs, in rows JOB .. COST."""
+        table, kind = self._table, self._table.job_class[who]
+        cpu_m = table.cpu_m[who].astype(np.int64) * table.tasks[who]
+        submit_ms, latest_ms = table.submit_ms[who], table.latest_ms[who]
+        return np.stack(
+            (who, submit_ms, latest_ms, cpu_m, self._pauses[kind], self._costs_ms[kind])
+        )
+
+    def shown(self, pages: Any, jobs: Any, snapshot: Snapshot, *, truth: bool) -> Snapshot:
         """Return the snapshot with the deferrable jobs that have not ended, and the intensity.
 
         That is a forecast, or with `truth` what will come true.
         """
-        now_ms, table = snapshot.now_ms, self._table
-        came = int(np.searchsorted(self._submit_ms, now_ms))
-        who = np.concatenate((self._open, self._deferrable[self._came : came]))
-        ended = world.out["end_ms"][who] != NONE
-        self._estimates.learn(who[ended])
-        self._came, self._open = came, who[~ended]
-        who = self._open
-        held = world.held["kept_ms"][who]
-        done_ms, running = self._progress(pages, jobs, who)
-        done_ms = np.where(held >= 0, held, done_ms)
+        now_ms = snapshot.now_ms
+        came = int(self._submit_ms.searchsorted(now_ms))
+        new = self._columns(self._deferrable[self._came : came])
+        table = np.concatenate((self._open, new), axis=1)
+        state, done_ms = np.empty((2, table.shape[1]), np.int64)
+        control(
+            *(pages, jobs, C_SEE_JOBS, table[JOB], state, done_ms, 0, 0),
+            share=1.0,
+            flag=False,
+            table=NOTHING,
+        )
+        goes_on = state != J_ENDED
+        self._estimates.learn(table[JOB, ~goes_on])
+        table, state, done_ms = table.compress(goes_on, axis=1), state[goes_on], done_ms[goes_on]
+        table.flags.writeable = False
+        self._came, self._open = came, table
         view = WaitingView(
-            job=who,
-            submit_ms=table.submit_ms[who],
-            latest_start_ms=table.latest_ms[who] + done_ms,
-            left_ms=np.maximum(self._estimates.of(who) - done_ms, 1),
-            cpu_m=table.cpu_m[who].astype(np.int64) * table.tasks[who],
-            interruptible=self._pauses[table.job_class[who]],
-            started=world.out["start_ms"][who] != NONE,
-            running=running,
-            checkpoint_ms=self._costs_ms[table.job_class[who]],
+            job=table[JOB],
+            submit_ms=table[SUBMIT],
+            latest_start_ms=table[LATEST] + done_ms,
+            left_ms=np.maximum(self._estimates.of(table[JOB]) - done_ms, 1),
+            cpu_m=table[CPU],
+            interruptible=table[PAUSES] != 0,
+            started=state != J_NEW,
+            running=state == J_RUNS,
+            checkpoint_ms=table[COST],
         )
         carbon = None if self._carbon is None else self._carbon.issued(now_ms, truth=truth)
         return replace(snapshot, waiting=view, carbon=carbon)
-
-    @staticmethod
-    def _progress(pages: Any, jobs: Any, who: IntArray) -> tuple[IntArray, BoolArray]:
-        """Return how far [ms] each of `who`, in order, is, and whether it runs."""
-        done_ms, running = np.zeros((2, len(who)), np.int64)
-        control(
-            *(pages, jobs, C_SEE_JOBS, who, done_ms, running, 0, 0),
-            share=1.0,
-            flag=False,
-            table=np.empty(0),
-        )
-        return done_ms, running != 0
 
     def note(self, action: Hold | Release | Suspend | Resume) -> None:
         """Note what a policy decided."""
@@ -160,11 +163,11 @@ class Shifts:
         world.w["holds"], world.w["shift_next_ms"] = self._holds, next_ms
         due = [(a.jobs, a.at_ms, isinstance(a, Suspend)) for a in self._noted]
         self._holds, self._noted = False, []
-        held = self._open[world.held["kept_ms"][self._open] != NONE]
-        last_ms = self._table.latest_ms[held] + world.held["kept_ms"][held]
-        late = last_ms < next_ms
+        who, kept_ms = self._open[JOB], world.held["kept_ms"][self._open[JOB]]
+        last_ms = self._open[LATEST] + kept_ms
+        late = (kept_ms != NONE) & (last_ms < next_ms)
         on_tick = now_ms + (last_ms[late] - now_ms) // self._tick_ms * self._tick_ms
-        due.append((held[late], on_tick, False))
+        due.append((who[late], on_tick, False))
         job = np.concatenate([d[0] for d in due])
         at_ms = np.maximum(np.concatenate([d[1] for d in due]), now_ms)
         stops = np.repeat([d[2] for d in due], [len(d[0]) for d in due])

@@ -219,9 +219,7 @@ class Simulation:
                     view = self._hosting.view(self.world, snapshot.now_ms, ahead=oracles[i])
                     seen = replace(seen, databases=view)
                 if shifts[i] and self._shifts is not None:
-                    seen = self._shifts.shown(
-                        self.world, self._book, self._jobs, seen, truth=oracles[i]
-                    )
+                    seen = self._shifts.shown(self._book, self._jobs, seen, truth=oracles[i])
                 shadow = shadows[i]
                 if shadow is None:
                     actions, memories[i] = policy.decide(seen, memories[i])

@@ -69,6 +69,9 @@ MACHINE_COLUMNS, MACHINE_REALS, SERVICE_COLUMNS, SERVICE_REALS = 12, 2, 5, 1
 # replica states
 A_FREE, A_STARTING, A_ONLINE, A_STANDBY, A_ARRIVING, A_CUTOFF = _codes(6)
 
+# how far a job is that may be shifted: not yet, begun (held or waiting again), now, to its end
+J_NEW, J_BEGUN, J_RUNS, J_ENDED = _codes(4)
+
 # why a call of `advance` came back
 DONE, GROW, RING, PLACE = _codes(4)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
 from greensched.engine.kernels.batch import progress_ms, take_off
-from greensched.engine.kernels.layout import INF, NO, ZERO
+from greensched.engine.kernels.layout import INF, J_BEGUN, J_ENDED, J_NEW, J_RUNS, NO, ZERO
 from greensched.engine.kernels.memory import (
     cls_of,
     held_of,
@@ -110,17 +110,21 @@ def suspend(world: Pages, jobs: Pages, who: Table) -> None:
 
 
 @inner
-def see_jobs(world: Pages, who: Table, done_ms: Table, running: Table) -> None:
-    """Write how far [ms] each of `who` (in order) is that runs, of a gang the last, and that."""
-    slot = slot_of(world)
+def see_jobs(world: Pages, who: Table, state: Table, done_ms: Table) -> None:
+    """Write of each of `who` (in order) its state and how far [ms] it is, of a gang the last."""
+    slot, out, held = slot_of(world), out_of(world), held_of(world)
+    for i in range(len(who)):
+        j = who[i]
+        state[i] = J_NEW if out[j].start_ms < 0 else J_BEGUN if out[j].end_ms < 0 else J_ENDED
+        done_ms[i] = max(ZERO, held[j].kept_ms)
     for m in range(len(mach_of(world))):
         s = mach_of(world)[m].job_head
         while s >= 0:
             i = _place_of(who, slot[s].job)
             if i >= 0:
                 done = progress_ms(world, s)
-                done_ms[i] = min(done_ms[i], done) if running[i] != 0 else done
-                running[i] = 1
+                done_ms[i] = min(done_ms[i], done) if state[i] == J_RUNS else done
+                state[i] = J_RUNS
             s = slot[s].machine_next
 
 
