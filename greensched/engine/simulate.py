@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from greensched.model import DatabaseView, FloatArray, IntArray, Services
+    from greensched.model import DatabaseView, IntArray, Services
 
 STEP_MS = 5 * MS_PER_MIN  # intervals of usage beyond the window
 DRAIN_LIMIT_WINDOWS = 4  # a drain is cut after so many windows more
@@ -122,6 +123,8 @@ class Simulation:
         self.world = world
         self._rows = book(world, WORLD_DTYPES)
         self._book = address(self._rows)
+        self._scalars: Any = world.w[0]
+        self._last_edge_ms = int(world.edges[-1])
 
     def _place_first(self) -> None:
         """Let the services' first replicas serve from the start, the largest placed first."""
@@ -147,22 +150,21 @@ class Simulation:
 
     def _room(self, replicas: int) -> None:
         """Make sure that `replicas` more fit the pools of records."""
-        w: Any = self.world.w[0]
-        free, timers = len(self.world.rep) - w["n_alive"], len(self.world.timer) - w["timer_n"]
-        if free <= replicas + 8 or timers <= replicas + 8 + len(self.world.mach):
-            self._use(grown(self.world, replicas + len(self.world.mach)))
+        world, w = self.world, self._scalars
+        machines = len(world.mach)
+        free, timers = len(world.rep) - int(w["n_alive"]), len(world.timer) - int(w["timer_n"])
+        if free <= replicas + 8 or timers <= replicas + 8 + machines:
+            self._use(grown(world, replicas + machines))
 
     def _make_room(self) -> None:
         """Make sure that all jobs that run or are held may wait."""
-        w: Any = self.world.w[0]
-        if len(self.world.wait) < w["n_waiting"] + w["n_held"] + w["n_running"] + MARGIN:
+        if len(self.world.wait) < self._open_jobs() + MARGIN:
             self._use(grown(self.world))
 
     def _advance(self, until_ms: int, *, closing: bool = False) -> None:
         """Run the data plane up to `until_ms`."""
-        if until_ms >= self.world.edges[-1]:
-            last = int(self.world.edges[-1])
-            more = np.arange(last + STEP_MS, until_ms + 2 * STEP_MS, STEP_MS)
+        if until_ms >= self._last_edge_ms:
+            more = np.arange(self._last_edge_ms + STEP_MS, until_ms + 2 * STEP_MS, STEP_MS)
             self._use(more_intervals(self.world, np.append(self.world.edges, more)))
         while (why := advance(self._book, self._jobs, until_ms, int(closing))) != DONE:
             if why == GROW:
@@ -188,7 +190,7 @@ class Simulation:
                 yield clock
             self._advance(event.at_ms)
             self._make_room()  # jobs that are set back wait
-            self._room(int(self.world.w["n_alive"][0]) + len(event.machines))
+            self._room(int(self._scalars["n_alive"]) + len(event.machines))
             if self._hosting is not None and event.operation == C_FAIL:
                 cut = self._hosting.cut(self.world, event.machines)
                 targets = indices([self._hosting.end(replica) for replica in cut.tolist()])
@@ -204,22 +206,20 @@ class Simulation:
         oracles = [getattr(policy, "oracle", False) for policy in group]
         packs = [getattr(policy, "packs", False) for policy in group]
         shifts = [getattr(policy, "shifts", False) for policy in group]
-        sensitivity = _sensitivity(self.setting)
+        shifting = self._shifts if any(shifts) else None
         shadows = [Shadow(p.kind) if getattr(p, "preview", False) else None for p in group]
         self._shadows += [shadow for shadow in shadows if shadow is not None]
         while True:
             self._advance(int(self._env.now))
             snapshot = sight.look(self._book)
-            if sensitivity is not None:
-                snapshot = replace(snapshot, sensitivity=sensitivity)
             decided: list[Action] = []
             for i, policy in enumerate(group):
                 seen = replace(snapshot, forecast=truth) if oracles[i] else snapshot
                 if packs[i] and self._hosting is not None:
                     view = self._hosting.view(self.world, snapshot.now_ms, ahead=oracles[i])
                     seen = replace(seen, databases=view)
-                if shifts[i] and self._shifts is not None:
-                    seen = self._shifts.shown(self._book, self._jobs, seen, truth=oracles[i])
+                if shifts[i] and shifting is not None:
+                    seen = shifting.shown(self._book, self._jobs, seen, truth=oracles[i])
                 shadow = shadows[i]
                 if shadow is None:
                     actions, memories[i] = policy.decide(seen, memories[i])
@@ -229,10 +229,10 @@ class Simulation:
                     shadow.obey(actions)
             for action in decided:
                 self._apply(action)
-            if not all(isinstance(action, SHIFTS) for action in decided):
+            if decided and not all(isinstance(action, SHIFTS) for action in decided):
                 self._control(C_RETRY)
-            if any(shifts) and self._shifts is not None:
-                self._env.process(Simulation._shift(self, self._shifts, period_ms))
+            if shifting is not None:
+                self._env.process(Simulation._shift(self, shifting, period_ms))
             yield self._env.timeout(period_ms)
 
     def _control(
@@ -260,7 +260,7 @@ class Simulation:
                 self._room(action.moves_max + len(who))
                 self._control(C_POWER, who, x=_TARGETS[action.to], y=action.moves_max)
             case Lend():
-                self._room(int(self.world.w["n_alive"][0]))
+                self._room(int(self._scalars["n_alive"]))
                 until_ms = INF if action.until_ms == NONE else action.until_ms
                 self._control(C_LEND, indices(action.machines), x=action.drain_ms, y=until_ms)
             case Recall():
@@ -283,8 +283,8 @@ class Simulation:
 
     def _scale(self, action: Scale, *, at_once: bool = False) -> None:
         """Carry a scale out; each replica that is kept without traffic has a timer."""
-        terms_ms = indices([action.cutoff_ms, action.standby_ms, action.warm_ms])
-        self._room(int(action.replicas.sum()) + int(self.world.w["n_alive"][0]))
+        terms_ms = _terms_ms(action.cutoff_ms, action.standby_ms, action.warm_ms)
+        self._room(int(action.replicas.sum()) + int(self._scalars["n_alive"]))
         services, wanted = indices(action.services), indices(action.replicas)
         self._control(C_SCALE, services, wanted, terms_ms, flag=at_once)
 
@@ -358,7 +358,7 @@ class Simulation:
 
     def _open_jobs(self) -> int:
         """Return how many jobs wait or run."""
-        w: Any = self.world.w[0]
+        w = self._scalars
         return int(w["n_waiting"]) + int(w["n_running"]) + int(w["n_held"])
 
     def databases_seen(self, *, ahead: bool = False) -> DatabaseView:
@@ -372,6 +372,12 @@ class Simulation:
         return replace(found, previews=tuple(shadow.result() for shadow in self._shadows))
 
 
+@cache
+def _terms_ms(*terms_ms: int) -> IntArray:
+    """Return times of a scale as the kernel takes them; most scales of a run have the same."""
+    return indices(list(terms_ms))
+
+
 def _largest_first(services: Services, mach: NDArray[Any]) -> IntArray:
     """Return the services by the dominant share of the largest machine, largest first.
 
@@ -381,16 +387,6 @@ def _largest_first(services: Services, mach: NDArray[Any]) -> IntArray:
     for size, capacity in (("replica_cpu_m", "cpu_m"), ("replica_memory_mib", "memory_mib")):
         share = np.maximum(share, getattr(services, size) / max(1, int(mach[capacity].max())))
     return np.argsort(-share, kind="stable").astype(np.int64)
-
-
-def _sensitivity(setting: Setting) -> FloatArray | None:
-    """Return how sensitive each service is to batch beside it; None where nobody told."""
-    told, services = dict(setting.interference.sensitivity), setting.services
-    if services is None or not told:
-        return None
-    found = np.array([told.get(name, 1.0) for name in services.names])
-    found.flags.writeable = False
-    return found
 
 
 def simulate(setting: Setting, progress: Callable[[float], None] | None = None) -> RunResult:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from greensched.engine.kernels.layout import World
-    from greensched.model import BoolArray, IntArray
+    from greensched.model import BoolArray, FloatArray, IntArray
 
 DATABASE = ROLE_CODES["database"]
 UNLIMITED = np.int64(1) << np.int64(40)
@@ -99,6 +99,7 @@ class Sight:
         self._offset_ms = setting.start_offset_ms
         self._roster = roster
         self._forecast = setting.forecast
+        self._sensitivity = _sensitivity(setting)
         self._told = np.zeros(sight.S_LENGTH, np.int64)
         self._whole = np.zeros(layout.MACHINE_COLUMNS * m + layout.SERVICE_COLUMNS * s, np.int64)
         self._real = np.zeros(layout.MACHINE_REALS * m + layout.SERVICE_REALS * s)
@@ -144,6 +145,7 @@ class Sight:
             replicas=self._roster.look(pages, told[sight.S_CHANGES], told[sight.S_REPLICAS]),
             queue=_queue(told),
             forecast=self._forecast,
+            sensitivity=self._sensitivity,
         )
 
 
@@ -180,6 +182,14 @@ SERVICE_VIEWS = ("online", "starting", "standby", "pending", "cutoff")
 def _rows(array: NDArray[Any], count: int, length: int) -> list[NDArray[Any]]:
     """Return the first `count` pieces of `length` elements."""
     return [array[i * length : (i + 1) * length] for i in range(count)]
+
+
+def _sensitivity(setting: Setting) -> FloatArray | None:
+    """Return how sensitive each service is to batch beside it; None where nobody told."""
+    told, services = dict(setting.interference.sensitivity), setting.services
+    if services is None or not told:
+        return None
+    return _frozen(np.array([told.get(name, 1.0) for name in services.names]))
 
 
 def _queue(told: list[int]) -> QueueView:
