@@ -12,6 +12,7 @@ from greensched.model import (
     BY_RACK,
     NONE,
     ROLE_CODES,
+    TABLED,
     MachineView,
     QueueView,
     ReplicaView,
@@ -106,15 +107,20 @@ class Sight:
         self._before = np.concatenate([world.mach["use_integral"], world.svc["load_integral"]])
         self._at_ms = int(world.w["now_ms"][0])
         whole, real = _frozen(self._whole), _frozen(self._real)
-        columns = _rows(whole, layout.MACHINE_COLUMNS, m)
+        columns = dict(
+            zip(MACHINE_VIEWS, _rows(self._whole, layout.MACHINE_COLUMNS, m), strict=True)
+        )
+        for view, column in STEADY_MACHINE.items():
+            columns[view][:] = world.mach[column]
+        columns["gpu_m"][:] = world.mach["n_gpus"] * GPU_M_PER_GPU
         self._machines = MachineView(
             online_use_cpu_m=real[:m],
             batch_use_cpu_m=real[m : 2 * m],
-            gpu_m=_frozen(world.mach["n_gpus"] * GPU_M_PER_GPU),
+            machine_type=_copy(world.mach["machine_type"]),
             surplus=_frozen((world.mach["surplus"] != 0) | (world.mach["role"] == DATABASE)),
             rack=_frozen(machine_groups(setting.fleet, setting.sites)[BY_RACK]),
-            **dict(zip(MACHINE_VIEWS, columns, strict=True)),
-            **{view: _copy(world.mach[column]) for view, column in STEADY_MACHINE.items()},
+            table=whole[: len(TABLED) * m].reshape(len(TABLED), m),
+            **{view: _frozen(column) for view, column in columns.items()},
         )
         table = setting.services
         none = np.zeros(0, np.int64)
@@ -149,12 +155,7 @@ class Sight:
         )
 
 
-STEADY_MACHINE = {
-    "role": "role",
-    "machine_type": "machine_type",
-    "cpu_m": "cpu_m",
-    "memory_mib": "memory_mib",
-}
+STEADY_MACHINE = {"role": "role", "cpu_m": "cpu_m", "memory_mib": "memory_mib"}
 STEADY_SERVICE = {
     "replica_cpu_m": "cpu_m",
     "replica_memory_mib": "memory_mib",
@@ -162,20 +163,7 @@ STEADY_SERVICE = {
     "startup_ms": "startup_ms",
 }
 # In the order in which the kernel writes them.
-MACHINE_VIEWS = (
-    "state",
-    "lending",
-    "online_cpu_m",
-    "online_memory_mib",
-    "batch_cpu_m",
-    "batch_memory_mib",
-    "batch_limit_cpu_m",
-    "batch_limit_memory_mib",
-    "gpu_free_m",
-    "replicas",
-    "jobs",
-    "empty_since_ms",
-)
+MACHINE_VIEWS = (*TABLED, "batch_limit_cpu_m", "batch_limit_memory_mib")
 SERVICE_VIEWS = ("online", "starting", "standby", "pending", "cutoff")
 
 

@@ -39,7 +39,6 @@ from greensched.model.decision import (
     Forecaster,
     Hold,
     Lend,
-    MachineView,
     Memory,
     Move,
     Policy,
@@ -73,6 +72,7 @@ from greensched.model.entities import (
     Trace,
 )
 from greensched.model.interference import NO_INTERFERENCE, Interference
+from greensched.model.machines import TABLED, MachineView
 from greensched.model.outages import Outages, merged
 from greensched.model.setting import (
     Discipline,
@@ -102,6 +102,7 @@ __all__ = [
     "SLEEPING",
     "STANDBY_SHARE",
     "STATES",
+    "TABLED",
     "WARM",
     "Action",
     "BatchLimit",

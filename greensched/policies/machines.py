@@ -10,6 +10,7 @@ import numpy as np
 from greensched.model import (
     OWN,
     ROLE_CODES,
+    TABLED,
     BoolArray,
     IntArray,
     MachineView,
@@ -17,14 +18,18 @@ from greensched.model import (
     Snapshot,
 )
 from greensched.policies.kernels import waking
-from greensched.policies.kernels.resting import COLUMNS, idle
+from greensched.policies.kernels.resting import idle
 from greensched.policies.memory import frozen
 
 ONLINE, BATCH, ANY = ROLE_CODES["online"], ROLE_CODES["batch"], ROLE_CODES["any"]
 NOTHING: IntArray = frozen(np.empty(0, np.int64))
 
 
-columns = attrgetter(*COLUMNS)  # of a machine view, as the loops of `kernels.resting` take them
+def columns(view: MachineView) -> IntArray:
+    """Return the columns of machines as loops take them: rows of one table [TABLED, machines]."""
+    if view.table is not None:
+        return view.table
+    return frozen(np.stack(attrgetter(*TABLED)(view)))
 
 
 def ours(view: MachineView) -> BoolArray:

@@ -83,6 +83,8 @@ def columns(
 ) -> None:
     """Write columns of machines, then of services, in the order of engine/snapshot.py.
 
+    Those of machines that stay the same are not written.
+
     `before`: the integrals of use and load at `since_ms`; means are of the time from then on.
     `told`: the instant and the queue, in the order of S_NOW_MS and its followers.
     """
@@ -92,17 +94,17 @@ def columns(
     for m in range(n):
         r = mach[m]
         whole[m] = r.state
-        whole[n + m] = r.lending
-        whole[2 * n + m] = r.online_cpu_m
-        whole[3 * n + m] = r.online_memory_mib
-        whole[4 * n + m] = r.batch_cpu_m
-        whole[5 * n + m] = r.batch_memory_mib
-        whole[6 * n + m] = r.limit_cpu_m
-        whole[7 * n + m] = r.limit_memory_mib
-        whole[8 * n + m] = r.gpu_free_m
-        whole[9 * n + m] = r.n_reps
-        whole[10 * n + m] = r.n_jobs
-        whole[11 * n + m] = r.empty_since_ms
+        whole[2 * n + m] = r.lending
+        whole[6 * n + m] = r.online_cpu_m
+        whole[7 * n + m] = r.online_memory_mib
+        whole[8 * n + m] = r.batch_cpu_m
+        whole[9 * n + m] = r.batch_memory_mib
+        whole[10 * n + m] = r.gpu_free_m
+        whole[11 * n + m] = r.n_reps
+        whole[12 * n + m] = r.n_jobs
+        whole[13 * n + m] = r.empty_since_ms
+        whole[14 * n + m] = r.limit_cpu_m
+        whole[15 * n + m] = r.limit_memory_mib
         use = r.use_integral - before[m]
         real[m] = use / period if period > 0.0 else r.online_use_m
         real[n + m] = r.batch_use_m * r.rate_f

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, mixed, several, written
 from greensched.model import ON
 from greensched.policies.kernels.peaks import CPU, MEMORY, add_up, is_shared, predict
-from greensched.policies.kernels.resting import BATCH, COLUMNS, HOLDS, sort
+from greensched.policies.kernels.resting import BATCH, HOLDS, sort
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, FloatArray, IntArray
     from greensched.policies.kernels.peaks import Rule
 
-    Columns = tuple[IntArray, ...]
     Bounds = tuple[float, float, float, float]  # max_cpu, max_memory, starved_below, starved_to
 
 USES_ALL = 0.9  # of what it is allowed (Koordinator: 90 %)
@@ -22,7 +21,7 @@ USES_ALL = 0.9  # of what it is allowed (Koordinator: 90 %)
 
 @inner
 def _is_suspect(
-    columns: Columns,
+    columns: IntArray,
     limit_cpu_m: IntArray,
     online_use_cpu_m: FloatArray,
     batch_use_cpu_m: FloatArray,
@@ -41,7 +40,7 @@ def _is_suspect(
 
 @entry
 def watch(
-    columns: Columns,
+    columns: IntArray,
     surplus: BoolArray,
     limit_cpu_m: IntArray,
     online_use_cpu_m: FloatArray,
@@ -80,7 +79,7 @@ def _fewest(lows: IntArray, hour: int, same: bool, count: int) -> int:
 
 @inner
 def _leave_steady(
-    columns: Columns,
+    columns: IntArray,
     rows: IntArray,
     shared: int,
     most: int,
@@ -111,7 +110,7 @@ def _leave_steady(
 
 @entry
 def limits(
-    columns: Columns,
+    columns: IntArray,
     surplus: BoolArray,
     ratios: FloatArray,
     counts: IntArray,
@@ -153,7 +152,7 @@ def limits(
 
 @inner
 def _starve(
-    columns: Columns,
+    columns: IntArray,
     surplus: BoolArray,
     online_use_cpu_m: FloatArray,
     batch_use_cpu_m: FloatArray,
@@ -182,7 +181,7 @@ def _starve(
 
 @entry
 def guard(
-    columns: Columns,
+    columns: IntArray,
     surplus: BoolArray,
     limit_cpu_m: IntArray,
     online_use_cpu_m: FloatArray,
@@ -238,7 +237,7 @@ def guard(
 
 @entry
 def beside(
-    columns: Columns,
+    columns: IntArray,
     surplus: BoolArray,
     cpu_m: IntArray,
     memory_mib: IntArray,
@@ -269,7 +268,7 @@ def beside(
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     kept, real, table, rows = given(WHOLE), given(REAL), given(REAL, 2), written(WHOLE)
-    columns, flags, bounds = several(kept, len(COLUMNS)), given(FLAG), several(REAL, 4)
+    columns, flags, bounds = given(WHOLE, 2), given(FLAG), several(REAL, 4)
     machines, made = (columns, flags), (written(REAL, 2), written(WHOLE, 2))
     watch.compile((*machines, kept, real, real, bounds, WHOLE, made[0]))
     rule, pair = mixed(REAL, WHOLE, WHOLE, REAL), several(REAL, 2)

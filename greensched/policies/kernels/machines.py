@@ -8,7 +8,6 @@ from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, mixed, 
 from greensched.model import BOOTING, DRAINING, ON, OWN, ROLE_CODES
 from greensched.policies.kernels.resting import (
     BATCH,
-    COLUMNS,
     ONLINE,
     is_idle,
     rest,
@@ -19,7 +18,6 @@ from greensched.policies.kernels.waking import wake_to_serve
 if TYPE_CHECKING:
     from greensched.model import BoolArray, IntArray
 
-    Columns = tuple[IntArray, ...]
     Counts = tuple[IntArray, ...]  # replicas that serve, start, found no room, are cut off
     Sizes = tuple[IntArray, IntArray, IntArray]  # CPU, memory and GPUs of one replica
 
@@ -66,7 +64,7 @@ def _added(
 
 @inner
 def _rooms(
-    columns: Columns,
+    columns: IntArray,
     surplus: BoolArray,
     counts: Counts,
     wanted: IntArray,
@@ -140,7 +138,7 @@ def _enough(rows: IntArray, count: int, room: IntArray, used: IntArray, least: f
 
 @inner
 def _free(
-    columns: Columns,
+    columns: IntArray,
     surplus: BoolArray,
     least: tuple[float, float],
     asked_ms: IntArray,
@@ -157,8 +155,9 @@ def _free(
     Return how many: beyond the budget nothing moves, only so many may be under way, and the rest
     keeps the `least` CPU and memory free after the moves.
     """
-    state, role, gpu_m, online_cpu_m, online_mib = columns[0], columns[1], *columns[5:8]
-    batch_cpu_m, gpu_free_m, replicas, jobs = columns[8], columns[10], columns[11], columns[12]
+    state, role, gpu_m, online_cpu_m = columns[0], columns[1], columns[5], columns[6]
+    online_mib, batch_cpu_m, gpu_free_m = columns[7], columns[8], columns[10]
+    replicas, jobs = columns[11], columns[12]
     rows, keys, others = table[FREED], table[KEYS], table[SCRATCH]
     may = count = 0
     for m in range(len(state)):
@@ -200,7 +199,7 @@ def _places(cpu_m: float, memory_mib: float, each_cpu_m: int, each_memory_mib: i
 
 @inner
 def _spare(
-    columns: Columns,
+    columns: IntArray,
     count: int,
     headroom: float,
     most_cpu_m: int,
@@ -234,7 +233,9 @@ def _spare(
 
 
 @inner
-def _all_fit(columns: Columns, freed: int, headroom: float, sizes: Sizes, table: IntArray) -> bool:
+def _all_fit(
+    columns: IntArray, freed: int, headroom: float, sizes: Sizes, table: IntArray
+) -> bool:
     """Say whether whatever moves fits elsewhere, were it as large as the largest replica."""
     most_cpu_m = most_mib = 1
     if freed == 0 or columns[11][table[FREED, freed - 1]] == 0:  # empty ones come first
@@ -246,7 +247,7 @@ def _all_fit(columns: Columns, freed: int, headroom: float, sizes: Sizes, table:
 
 @entry
 def fit(
-    columns: Columns,
+    columns: IntArray,
     surplus: BoolArray,
     counts: Counts,
     sizes: Sizes,
@@ -299,7 +300,7 @@ def fit(
 
 @entry
 def spare(
-    columns: Columns,
+    columns: IntArray,
     count: int,
     headroom: float,
     on_machine: IntArray,
@@ -326,7 +327,7 @@ def spare(
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     kept, made, table = given(WHOLE), written(WHOLE), written(WHOLE, 2)
-    columns, three = several(kept, len(COLUMNS)), several(kept, 3)
+    columns, three = given(WHOLE, 2), several(kept, 3)
     reserve, limits = mixed(WHOLE, *4 * (REAL,)), several(WHOLE, 4)
     seen = (columns, given(FLAG), several(kept, 4), three, kept)
     fit.compile((*seen, reserve, limits, kept, FLAG, made, written(FLAG, 2), table))

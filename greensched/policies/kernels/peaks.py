@@ -19,14 +19,13 @@ from greensched.compiling import (
     written,
 )
 from greensched.model import ON, OWN, ROLE_CODES
-from greensched.policies.kernels.resting import COLUMNS, ONLINE
+from greensched.policies.kernels.resting import ONLINE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from greensched.model import BoolArray, FloatArray, IntArray
 
-    Columns = tuple[IntArray, ...]
     Weights = NDArray[np.float32]
     # Sigmas, samples in a row that they need, samples in all that histograms need, their factor.
     Rule = tuple[float, int, int, float]
@@ -38,7 +37,7 @@ CPU, MEMORY = range(2)  # rows of histograms and peaks
 
 
 @inner
-def is_shared(columns: Columns, surplus: BoolArray, m: int) -> bool:
+def is_shared(columns: IntArray, surplus: BoolArray, m: int) -> bool:
     """Say whether machine m serves and may take jobs as well: on, ours, with services."""
     state, role, lending, replicas = columns[0], columns[1], columns[2], columns[11]
     serves = role[m] == ONLINE or (role[m] == ANY and replicas[m] > 0)
@@ -46,7 +45,7 @@ def is_shared(columns: Columns, surplus: BoolArray, m: int) -> bool:
 
 
 @inner
-def add_up(columns: Columns, use_cpu_m: FloatArray, period_ms: int, taken: FloatArray) -> None:
+def add_up(columns: IntArray, use_cpu_m: FloatArray, period_ms: int, taken: FloatArray) -> None:
     """Add one more period to what a sample sums up [3, machines].
 
     Rows: use and reservation x time [millicores x ms]; 1 where a machine was not its own.
@@ -82,7 +81,7 @@ def _count_in(weights: Weights, resource: int, share: float, m: int) -> None:
 def sample(
     sums: FloatArray,
     measured_ms: int,
-    columns: Columns,
+    columns: IntArray,
     surplus: BoolArray,
     ratios: FloatArray,
     counts: IntArray,
@@ -164,7 +163,7 @@ def _n_sigma(ratios: FloatArray, sigmas: float, mean: FloatArray, predicted: Flo
 
 @inner
 def predict(
-    columns: Columns,
+    columns: IntArray,
     ratios: FloatArray,
     counts: IntArray,
     shares: FloatArray,
@@ -191,9 +190,8 @@ def predict(
 
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
-    columns = several(given(WHOLE), len(COLUMNS))
     weights, pair = given(SMALL_REAL, 3), several(REAL, 2)
-    seen = given(REAL, 2), WHOLE, columns, given(FLAG)
+    seen = given(REAL, 2), WHOLE, given(WHOLE, 2), given(FLAG)
     before = given(REAL, 2), given(WHOLE, 2), weights, pair
     sample.compile((*seen, *before, written(REAL, 2), written(WHOLE, 2), written(SMALL_REAL, 3)))
     percentiles.compile((weights, pair, written(SMALL_REAL, 2), written(REAL, 2)))

@@ -10,25 +10,8 @@ from greensched.model import OFF, ON, OWN, ROLE_CODES, SLEEPING
 if TYPE_CHECKING:
     from greensched.model import BoolArray, IntArray
 
-    Columns = tuple[IntArray, ...]
 
 ONLINE, BATCH = ROLE_CODES["online"], ROLE_CODES["batch"]
-COLUMNS = (
-    "state",
-    "role",
-    "lending",
-    "cpu_m",
-    "memory_mib",
-    "gpu_m",
-    "online_cpu_m",
-    "online_memory_mib",
-    "batch_cpu_m",
-    "batch_memory_mib",
-    "gpu_free_m",
-    "replicas",
-    "jobs",
-    "empty_since_ms",
-)  # of machines that these loops take, in this order
 HOLDS = 1 << 50  # is added to the sorting key of a machine that is not empty
 
 
@@ -53,7 +36,7 @@ def sort(rows: IntArray, keys: IntArray, count: int, scratch: IntArray) -> None:
 
 
 @inner
-def is_idle(columns: Columns, surplus: BoolArray, m: int, before_ms: int) -> bool:
+def is_idle(columns: IntArray, surplus: BoolArray, m: int, before_ms: int) -> bool:
     """Say whether machine m is on, ours, and has been empty since `before_ms`."""
     state, lending = columns[0], columns[2]
     replicas, jobs, empty_since_ms = columns[11:]
@@ -68,7 +51,7 @@ def is_idle(columns: Columns, surplus: BoolArray, m: int, before_ms: int) -> boo
 
 
 @entry
-def idle(columns: Columns, surplus: BoolArray, before_ms: int, rows: IntArray) -> int:
+def idle(columns: IntArray, surplus: BoolArray, before_ms: int, rows: IntArray) -> int:
     """Write the machines that are on, ours, and have been empty since `before_ms`; count them."""
     count = 0
     for m in range(len(surplus)):
@@ -80,7 +63,7 @@ def idle(columns: Columns, surplus: BoolArray, before_ms: int, rows: IntArray) -
 
 @inner
 def rest(
-    columns: Columns,
+    columns: IntArray,
     surplus: BoolArray,
     before_ms: int,
     room: tuple[float, float],
@@ -122,7 +105,7 @@ def rest(
 
 @entry
 def to_rest(
-    columns: Columns,
+    columns: IntArray,
     surplus: BoolArray,
     before_ms: int,
     room: tuple[float, float],
@@ -135,7 +118,7 @@ def to_rest(
 
 
 @entry
-def resting(columns: Columns, surplus: BoolArray) -> tuple[bool, bool]:
+def resting(columns: IntArray, surplus: BoolArray) -> tuple[bool, bool]:
     """Say whether any machine of ours sleeps or is off: one for services, one for batch alone."""
     state, role, lending = columns[:3]
     of_services = of_batch = False
@@ -148,7 +131,7 @@ def resting(columns: Columns, surplus: BoolArray) -> tuple[bool, bool]:
 
 @entry
 def to_leave(
-    columns: Columns,
+    columns: IntArray,
     surplus: BoolArray,
     lent: BoolArray,
     spare_share: float,
@@ -186,7 +169,7 @@ def to_leave(
 
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
-    columns, flags = several(given(WHOLE), len(COLUMNS)), given(FLAG)
+    columns, flags = given(WHOLE, 2), given(FLAG)
     made = written(WHOLE)
     idle.compile((columns, flags, WHOLE, made))
     resting.compile((columns, flags))

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from greensched.compiling import FLAG, REAL, WHOLE, entry, given, inner, several, written
 from greensched.model import BOOTING, DRAINING, OFF, OWN, SLEEPING
-from greensched.policies.kernels.resting import BATCH, COLUMNS, sort
+from greensched.policies.kernels.resting import BATCH, sort
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, IntArray
 
-    Columns = tuple[IntArray, ...]
 
 ABLE, WOKEN, SOME = range(3)  # rows of marks: may be woken, is to be, a choice of those able
 MARKS = 3
@@ -35,7 +34,7 @@ def _is_of(kind: int, state: int, gpu_m: int) -> bool:
 
 @inner
 def _wake(
-    columns: Columns,
+    columns: IntArray,
     able: BoolArray,
     need_cpu_m: float,
     need_memory_mib: float,
@@ -58,7 +57,7 @@ def _wake(
 
 
 @inner
-def _holds(columns: Columns, m: int, each: tuple[int, int, int]) -> int:
+def _holds(columns: IntArray, m: int, each: tuple[int, int, int]) -> int:
     """Return how many replicas, each of such a size, an empty machine takes."""
     cpu_m, memory_mib, gpu_m = columns[3], columns[4], columns[5]
     each_cpu_m, each_memory_mib, each_gpu_m = each
@@ -70,7 +69,7 @@ def _holds(columns: Columns, m: int, each: tuple[int, int, int]) -> int:
 
 @inner
 def _wake_for_pending(
-    columns: Columns,
+    columns: IntArray,
     able: BoolArray,
     pending: IntArray,
     sizes: tuple[IntArray, IntArray, IntArray],
@@ -109,7 +108,7 @@ def _written(marked: BoolArray, rows: IntArray) -> int:
 
 
 @inner
-def _begin(columns: Columns, surplus: BoolArray, among: BoolArray, marks: BoolArray) -> None:
+def _begin(columns: IntArray, surplus: BoolArray, among: BoolArray, marks: BoolArray) -> None:
     """Mark the machines of `among` that are ours to wake, and none as woken."""
     lending = columns[2]
     for m in range(len(surplus)):
@@ -119,7 +118,7 @@ def _begin(columns: Columns, surplus: BoolArray, among: BoolArray, marks: BoolAr
 
 @entry
 def to_wake(
-    columns: Columns,
+    columns: IntArray,
     surplus: BoolArray,
     among: BoolArray,
     need_cpu_m: float,
@@ -139,7 +138,7 @@ def to_wake(
 
 @inner
 def wake_to_serve(
-    columns: Columns,
+    columns: IntArray,
     surplus: BoolArray,
     short: tuple[float, float, int],
     pending: IntArray,
@@ -163,7 +162,7 @@ def wake_to_serve(
 
 
 @inner
-def _one_of_each_type(columns: Columns, types: IntArray, marks: BoolArray) -> None:
+def _one_of_each_type(columns: IntArray, types: IntArray, marks: BoolArray) -> None:
     """Mark the first machine of each type that is able and rests."""
     state = columns[0]
     for m in range(len(state)):
@@ -177,7 +176,7 @@ def _one_of_each_type(columns: Columns, types: IntArray, marks: BoolArray) -> No
 
 
 @inner
-def _coming(columns: Columns, some: BoolArray, drains_too: bool) -> tuple[int, int, int]:
+def _coming(columns: IntArray, some: BoolArray, drains_too: bool) -> tuple[int, int, int]:
     """Return what jobs find free on the machines of `some` that boot: CPU, memory, GPUs.
 
     And on dedicated ones that drain if `drains_too`.
@@ -196,7 +195,7 @@ def _coming(columns: Columns, some: BoolArray, drains_too: bool) -> tuple[int, i
 
 @inner
 def _keep(
-    columns: Columns,
+    columns: IntArray,
     least: tuple[float, float],
     need: tuple[float, float],
     marks: BoolArray,
@@ -232,7 +231,7 @@ def _keep(
 
 @entry
 def for_queue(
-    columns: Columns,
+    columns: IntArray,
     surplus: BoolArray,
     types: IntArray,
     among: BoolArray,
@@ -286,7 +285,7 @@ def for_queue(
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     kept, flags = given(WHOLE), written(FLAG)
-    among = (several(kept, len(COLUMNS)), given(FLAG), flags)
+    among = (given(WHOLE, 2), given(FLAG), flags)
     marks, rows = written(FLAG, 2), written(WHOLE)
     needs = (*3 * (REAL,), kept, several(kept, 3))
     to_wake.compile((*among, *needs, marks, rows))
