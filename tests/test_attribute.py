@@ -62,7 +62,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Result:
 
 
 class Counting(Here):
-    """Carries out everything here and counts the items of each map."""
+    """Carries out everything here and counts the items of each map, and those pursued."""
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -74,6 +74,16 @@ class Counting(Here):
         """Return the results."""
         self.counts.append(len(items))
         return super().map(work, items, runs)
+
+    def pursue(self, work: Any, wanted: Any, take: Any, *rest: Any) -> None:
+        """Carry out what is wanted."""
+        self.counts.append(0)
+
+        def taken(item: Any, found: Any) -> None:
+            self.counts[-1] += 1
+            take(item, found)
+
+        super().pursue(work, wanted, taken, *rest)
 
 
 def test_parts_sum_to_the_saving_of_the_table(ran: Result) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from greensched.engine.simulate import Simulation
@@ -90,9 +91,18 @@ def evaluate(
         Task(ground=ground, others=others, policies=tuple(one)) for others, one in todo.items()
     ]
     tasks.sort(key=lambda task: -len(task.others))  # the largest sets first: they take longest
-    for task, done in zip(tasks, executor.map(_evaluated, tasks, counted), strict=True):
-        given |= dict(zip(task.policies, done, strict=True))
+
+    def take(task: Task, done: list[Combination] | None) -> None:
+        assert done is not None  # none is useless
+        given.update(zip(task.policies, done, strict=True))
+
+    executor.pursue(_evaluated, partial(next, iter(tasks), None), take, _useless, counted)
     return {on: given[policies] for on, policies in wanted.items()}
+
+
+def _useless(_task: Task) -> bool:
+    """Say that all sets are needed."""
+    return False
 
 
 def _evaluated(task: Task, tell: Tell) -> list[Combination]:

@@ -60,12 +60,12 @@ def run(
     """Return the scenario against its baseline, with static-peak beside it.
 
     With `attribution` (`Question()`) also all combinations of its switches are run; with `bounds`
-    the result tells what no policy could beat.
-    `progress` is told how far all runs are, as those in this process advance and any end;
-    `executor` says where they are carried out, here one after the other if it is None; `world`
-    is what all runs share, made of the scenario unless it is given. Raises ScenarioError and
+    the result tells what no policy could beat. `progress` is told how far all runs are, as those
+    in this process advance and any end; `executor` says where they are carried out (None: here);
+    `world` is what all share, made of the scenario unless it is given. Raises ScenarioError and
     DataError for what cannot be run, UsageError for a question that has no answer.
     """
+    (executor := executor or Here()).start()
     sets = None if attribution is None else sets_of(scenario.policies, attribution, scenario.seed)
     counted = Tally.of(progress)
     fewer = [counted.part(RUNS) for _ in SHARES] if is_asked(scenario) else []
@@ -80,7 +80,7 @@ def run(
         "baseline": (fleet, base.policies),
         "static_peak": (static, ()),
     }
-    with Lent(world) as lent, _Runs(lent, plans, executor or Here(), counted) as runs:
+    with Lent(world) as lent, _Runs(lent, plans, executor, counted) as runs:
         outcomes, ground = _accounted(runs, fleet)
         parts = None if sets is None else _attributed(ground, sets, outcomes, runs, kind)
     late_ms, worth = ground.priced_ms - ground.end_ms, _worth(world)
@@ -113,7 +113,7 @@ def _count(world: Shared, base: tuple[Policy, ...], sets: Sets | None) -> int:
     return 1 + len(table) + len(missing(sets, switches, as_recorded(world), known))
 
 
-def _with_shares(whole: Result, counted: list[Tally], executor: Executor | None) -> Result:
+def _with_shares(whole: Result, counted: list[Tally], executor: Executor) -> Result:
     """Return the result with what is saved where fewer of the assumed jobs may wait."""
     each = iter(counted)
 
