@@ -10,6 +10,7 @@ import pytest
 
 import greensched as gs
 from greensched.experiment.forecasts import Worth, forecast_of, worth_of
+from greensched.experiment.world import shared
 from greensched.model.pools import by_pool, with_sums
 from greensched.scenario import build_workload
 from greensched.units import MS_PER_DAY, MS_PER_H
@@ -35,6 +36,13 @@ def worth(scenario: Scenario, workload: Workload, **having: Any) -> Worth:
     found = worth_of(scenario, workload, forecast_of(scenario, workload, 8 * MS_PER_DAY))
     assert found is not None
     return found
+
+
+def test_who_runs_no_policy_waits_for_no_forecast(week: tuple[Scenario, Workload]) -> None:
+    """A world without forecasts has none of load and none of intensity; else it has both."""
+    for asked in (True, False):
+        world = shared(week[0], forecasts=asked)
+        assert [asked, asked] == [world.forecast is not None, world.carbon is not None]
 
 
 def test_figures_are_those_of_the_words(week: tuple[Scenario, Workload]) -> None:

@@ -172,7 +172,7 @@ def validate(scenario: Path, form: str, **asked: Any) -> None:
 
     loaded = Asked(path=scenario, **asked).load()
     with reading():
-        world = shared(loaded)
+        world = shared(loaded, forecasts=False)
     work = world.workload
     found: dict[str, Any] = {
         "name": loaded.name,

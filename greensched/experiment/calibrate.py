@@ -135,7 +135,7 @@ def calibrate(
     Watts stay within 1 / `within` .. `within` times the scenario's, PUE within 1 .. 3; what is in
     `hold` is not fitted. Raises ScenarioError and DataError for what cannot be run or compared.
     """
-    world = shared(scenario)
+    world = shared(scenario, forecasts=False)
     run = recorded(world, progress)
     rows = joined(world, run, metered.meters)
     held_out = _held_out(rows)

@@ -85,7 +85,8 @@ def evaluate(
             if same == policies:
                 given[policies] = of_outcome(world, one, policies)
             elif policies not in given and parted(same, ground.fleet)[0] == others:
-                given[policies] = _with_databases(ground, one.run, same, policies)
+                own_ms = responses_ms(world, one.run)
+                given[policies] = _with_databases(ground, one.run, own_ms, (same, policies))
     todo = missing(sets, world.scenario.policies, ground.fleet, [same for same, _ in ready])
     tasks = [
         Task(ground=ground, others=others, policies=tuple(one)) for others, one in todo.items()
@@ -118,15 +119,19 @@ def _evaluated(task: Task, tell: Tell) -> list[Combination]:
     )
     advanced = None if tell is None else lambda share: tell(name, share)
     run = Simulation(setting, advanced).finish().extend(ground.end_ms).result()
-    return [_with_databases(ground, run, task.others, policies) for policies in task.policies]
+    own_ms = responses_ms(ground.lent.world, run)
+    return [_with_databases(ground, run, own_ms, (task.others, one)) for one in task.policies]
 
 
 def _with_databases(
-    ground: Ground, run: RunResult, same: Policies, policies: Policies
+    ground: Ground, run: RunResult, own_ms: FloatArray, sets: tuple[Policies, Policies]
 ) -> Combination:
-    """Return what `policies` give, by a run of the `same` but for what packs databases."""
-    lent, fleet = ground.lent, ground.fleet
-    before, now = parted(same, fleet)[1], parted(policies, fleet)[1]
+    """Return what the second of two sets gives, by a run of the first with its responses.
+
+    They differ in what packs databases alone, of which responses of services know nothing.
+    """
+    lent, fleet, policies = ground.lent, ground.fleet, sets[1]
+    before, now = (parted(one, fleet)[1] for one in sets)
     if before != now:
         run = beside(
             run,
@@ -137,6 +142,5 @@ def _with_databases(
     factors = ground.factors
     if run.end_ms > ground.priced_ms:
         factors = lent.world.factors(run.end_ms)
-    own_ms = responses_ms(lent.world, run)
     accounted = outcome(lent.world, run, factors, own_ms, ground.reference_ms)
     return of_outcome(lent.world, accounted, policies)

@@ -139,8 +139,11 @@ class Shared:
         )
 
 
-def shared(scenario: Scenario) -> Shared:
-    """Return the demand, fleet and grid of a scenario; every finding about sizes at once."""
+def shared(scenario: Scenario, *, forecasts: bool = True) -> Shared:
+    """Return the demand, fleet and grid of a scenario; every finding about sizes at once.
+
+    Without `forecasts` there are none for policies to see: who runs none does not wait for them.
+    """
     parts = (fleet_types, build_workload, intensities, priced)
     fleet, workload, used, prices = together(partial(part, scenario) for part in parts)
     workload = _that_fit(scenario, workload, fleet)
@@ -150,7 +153,7 @@ def shared(scenario: Scenario) -> Shared:
     workload = _with_prices(workload, prices)
     workload = _with_fleet(scenario, workload, fleet)
     outages, workload = _outages(scenario, fleet, workload)
-    return Shared(
+    world = Shared(
         scenario=scenario,
         workload=workload,
         outages=outages,
@@ -159,6 +162,11 @@ def shared(scenario: Scenario) -> Shared:
         intensity=used,
         edges_ms=_grid(scenario, used, prices),
         prices=prices,
+    )
+    if not forecasts:
+        return world
+    return replace(
+        world,
         forecast=forecast_of(scenario, workload, _last_ms(scenario)),
         carbon=carbon_forecast_of(scenario, used, fleet),
     )
