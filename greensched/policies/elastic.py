@@ -155,19 +155,18 @@ class ElasticReactive:
         The last two when it is time to `free` machines; `asked_ms`: as it is remembered.
         """
         m, view, now = snapshot.machines, snapshot.services, snapshot.now_ms
-        rows, seen, sizes = np.empty(len(wanted), np.int64), columns(m), hpa.sizes(view)
+        replicas, seen, sizes = np.empty((2, len(wanted)), np.int64), columns(m), hpa.sizes(view)
         table = np.empty((kernels.ROWS, len(asked_ms)), np.int64)
         scaled, woken, freed, rested, closely = kernels.fit(
             *(seen, m.surplus, hpa.counts(view), sizes, wanted, self._reserve),
             (now - self.idle_ms, now - self.retry_ms, self.moves_max, snapshot.queue.jobs),
-            *(asked_ms, free, rows, np.empty((MARKS, len(asked_ms)), np.bool_), table),
+            *(asked_ms, free, replicas, np.empty((MARKS, len(asked_ms)), np.bool_), table),
         )
         if closely:
-            replicas = snapshot.replicas
-            places = replicas.machine, replicas.service
+            places = snapshot.replicas.machine, snapshot.replicas.service
             freed = kernels.spare(seen, freed, self.headroom, *places, sizes, table)
         return (
-            hpa.scale(rows[:scaled], wanted, **self._terms_ms),
+            hpa.scale(replicas, scaled, **self._terms_ms),
             table[kernels.WOKEN, :woken],
             table[kernels.FREED, :freed],
             table[kernels.RESTED, :rested],

@@ -48,13 +48,13 @@ class Plan:
 class PredictiveMemory(ElasticMemory):
     """That of the reactive rule, the last plan, and what was seen since.
 
-    `seen` [2, S]: the load [millicores] at `seen_ms`, when replicas were `wanted`, and load x
-    time [millicores x ms] until then from the last plan before.
+    `seen` [3, S]: the load [millicores] at `seen_ms`, when replicas were `wanted`, load x time
+    [millicores x ms] until then from the last plan before, and the mean load of that time.
     """
 
     plan: Plan = field(default_factory=Plan)
     seen_ms: int = NONE
-    seen: FloatArray = field(default_factory=lambda: frozen(np.empty((2, 0))))
+    seen: FloatArray = field(default_factory=lambda: frozen(np.empty((3, 0))))
     wanted: IntArray = field(default_factory=lambda: frozen(np.empty(0, np.int64)))
 
 
@@ -134,7 +134,7 @@ class ElasticPredictive(ElasticReactive):
         now, plan, windows = snapshot.now_ms, memory.plan, memory.hpa
         seen = self._seen(snapshot, memory)
         if plan.made_ms == NONE or now - plan.made_ms >= self.plan_period_ms:
-            plan, wanted = self._planned(snapshot, forecast, plan, seen[1])
+            plan, wanted = self._planned(snapshot, forecast, plan, seen[2])
             if plan.trusted.tobytes() != memory.plan.trusted.tobytes():
                 windows = hpa.unsettled(snapshot, windows)  # others follow the reactive rule
         else:
@@ -152,16 +152,19 @@ class ElasticPredictive(ElasticReactive):
         }
 
     def _seen(self, snapshot: Snapshot, memory: PredictiveMemory) -> FloatArray:
-        """Return the load, and load x time since the last plan [2, S].
+        """Return the load, load x time since the last plan, and the mean load since [3, S].
 
         Wakes that were settled had the load seen before.
         """
-        load_cpu_m, period_ms = snapshot.services.load_cpu_m, snapshot.period_ms
-        before, planned = memory.seen, memory.seen_ms == memory.plan.made_ms
+        load_cpu_m, made_ms = snapshot.services.load_cpu_m, memory.plan.made_ms
+        before, last_ms = memory.seen, snapshot.now_ms - snapshot.period_ms
         assert before.shape[1] in {0, len(load_cpu_m)}
-        quiet_ms = snapshot.now_ms - period_ms - memory.seen_ms
-        seen = np.empty((2, len(load_cpu_m)))
-        kernels.add_work(load_cpu_m, float(period_ms), before, float(quiet_ms), planned, seen)
+        past_ms = snapshot.now_ms - (last_ms if made_ms == NONE else made_ms)
+        seen = np.empty((3, len(load_cpu_m)))
+        kernels.add_work(
+            *(load_cpu_m, float(snapshot.period_ms), before, float(last_ms - memory.seen_ms)),
+            *(memory.seen_ms == made_ms, float(past_ms), seen),
+        )
         return frozen(seen)
 
     def _planned(
@@ -169,19 +172,18 @@ class ElasticPredictive(ElasticReactive):
         snapshot: Snapshot,
         forecast: Forecaster,
         before: Plan,
-        work_mc: FloatArray,
+        load_cpu_m: FloatArray,
     ) -> tuple[Plan, IntArray]:
         """Return a new plan, and what it asks for now.
 
-        `work_mc`: the load x time since the plan `before`. Where only a part of what may go goes,
-        the rest is kept until the next look.
+        `load_cpu_m`: the mean since the plan `before`. Where only a part of what may go goes, the
+        rest is kept until the next look.
         """
-        view, now, first = snapshot.services, snapshot.now_ms, before.made_ms == NONE
-        since_ms = now - snapshot.period_ms if first else before.made_ms
+        view, now = snapshot.services, snapshot.now_ms
         recent = forecast.observe(
-            forecast.begin if first else before.recent,
+            forecast.begin if before.made_ms == NONE else before.recent,
             now,
-            work_mc / (now - since_ms),
+            load_cpu_m,
             quantile=self.quantile,
             period_ms=self.plan_period_ms,
         )

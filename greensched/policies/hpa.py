@@ -123,13 +123,17 @@ def scaled(view: ServiceView, wanted: IntArray) -> tuple[tuple[Scale, ...], bool
 
     And whether any service lacks replicas: wanted, or without room.
     """
-    rows = np.empty(len(wanted), np.int64)
-    count, lack = kernels.changes(counts(view), wanted, rows)
-    return scale(rows[:count], wanted), lack
+    table = np.empty((2, len(wanted)), np.int64)
+    count, lack = kernels.changes(counts(view), wanted, table)
+    return scale(table, count), lack
 
 
-def scale(rows: IntArray, wanted: IntArray, **terms_ms: int) -> tuple[Scale, ...]:
-    """Return one `Scale` of the services `rows` to what is `wanted`, on these terms, or none."""
-    if not rows.size:
+def scale(table: IntArray, count: int, **terms_ms: int) -> tuple[Scale, ...]:
+    """Return one `Scale` on these terms, or none: the first `count` of a table [2, S].
+
+    It has services and their replicas.
+    """
+    if not count:
         return ()
-    return (Scale(services=frozen(rows), replicas=frozen(wanted.take(rows)), **terms_ms),)
+    frozen(table)  # and with it its parts
+    return (Scale(services=table[0, :count], replicas=table[1, :count], **terms_ms),)

@@ -264,9 +264,9 @@ def fit(
 
     `reserve`: machines and share of what is on, share of it that may empty at one time, headroom,
     room kept for jobs; `limits`: instants since when machines are idle and when they were asked
-    to empty, moves, jobs that wait. Written: the services that are `scaled`, and machines to
-    wake, to empty and to rest (if `free`) into the table. Return how many of each, and whether
-    those to empty have to be looked at closely (`spare`).
+    to empty, moves, jobs that wait. Written: services that are `scaled` and their replicas
+    [2, S], and machines to wake, to empty and to rest (if `free`) into the table. Return how many
+    of each, and whether those to empty have to be looked at closely (`spare`).
     """
     least_machines, share, drains_share, headroom, spare_share = reserve
     idle_since_ms, asked_before_ms, moves_max, queue_jobs = limits
@@ -326,9 +326,9 @@ def spare(
 
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
-    kept, made, table = given(WHOLE), written(WHOLE), written(WHOLE, 2)
+    kept, table = given(WHOLE), written(WHOLE, 2)
     columns, three = given(WHOLE, 2), several(kept, 3)
     reserve, limits = mixed(WHOLE, *4 * (REAL,)), several(WHOLE, 4)
     seen = (columns, given(FLAG), several(kept, 4), three, kept)
-    fit.compile((*seen, reserve, limits, kept, FLAG, made, written(FLAG, 2), table))
+    fit.compile((*seen, reserve, limits, kept, FLAG, table, written(FLAG, 2), table))
     spare.compile((columns, WHOLE, REAL, kept, kept, three, table))

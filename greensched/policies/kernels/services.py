@@ -171,11 +171,13 @@ def add_work(
     before: FloatArray,
     quiet_ms: float,
     planned: bool,
+    past_ms: float,
     seen: FloatArray,
 ) -> None:
-    """Write the load, and load x time [2, S]: of the last period, and since the plan before it.
+    """Write the load, load x time since the last plan, `past_ms` ago, and its mean [3, S].
 
-    That is of the quiet wakes before that period, and of `before`, unless then was `planned`.
+    Time is the last period, the quiet wakes before it, and what is in `before`, unless then was
+    `planned`.
     """
     for s in range(len(load_cpu_m)):
         seen[0, s] = load_cpu_m[s]
@@ -185,7 +187,7 @@ def add_work(
                 work_mc += before[0, s] * quiet_ms
             if not planned:
                 work_mc += before[1, s]
-        seen[1, s] = work_mc
+        seen[1, s], seen[2, s] = work_mc, work_mc / past_ms
 
 
 @inner
@@ -266,12 +268,12 @@ def plan(
 
 @inner
 def note_changes(
-    counts: tuple[IntArray, ...], wanted: IntArray, rows: IntArray
+    counts: tuple[IntArray, ...], wanted: IntArray, scaled: IntArray
 ) -> tuple[int, bool, bool]:
-    """Write the services whose replicas change, and count them; say whether any lack some.
+    """Write the services whose replicas change, and to how many, into `scaled` [2, S].
 
-    That is more than there are, or one that found no room; whether any found none is said last.
-    `counts`: as `hpa.counts` has them.
+    Return their number, whether any lack some, that is more than there are or one that found no
+    room, and whether any found none. `counts`: as `hpa.counts` has them.
     """
     online, starting, pending = counts[:3]
     count, lack, waits = 0, False, False
@@ -280,15 +282,15 @@ def note_changes(
         waits = waits or pending[s] > 0
         lack = lack or wanted[s] > present
         if wanted[s] != present:
-            rows[count] = s
+            scaled[0, count], scaled[1, count] = s, wanted[s]
             count += 1
     return count, lack or waits, waits
 
 
 @entry
-def changes(counts: tuple[IntArray, ...], wanted: IntArray, rows: IntArray) -> tuple[int, bool]:
+def changes(counts: tuple[IntArray, ...], wanted: IntArray, scaled: IntArray) -> tuple[int, bool]:
     """Write the services whose replicas change, see `note_changes`."""
-    count, lack, _ = note_changes(counts, wanted, rows)
+    count, lack, _ = note_changes(counts, wanted, scaled)
     return count, lack
 
 
@@ -301,8 +303,8 @@ def compile_all() -> None:
     follow_rule.compile((real, several(kept, 6), given(FLAG), *rule, WHOLE, FLAG, FLAG, *seen))
     table, counts = given(REAL, 2), written(WHOLE, 2)
     unchanged.compile((real, *3 * (kept,), table, kept, given(FLAG), FLAG))
-    add_work.compile((real, REAL, table, REAL, FLAG, written(REAL, 2)))
+    add_work.compile((real, REAL, table, REAL, FLAG, REAL, written(REAL, 2)))
     follow.compile((real, several(kept, 6), rows, REAL, REAL, made))
     tables = (kept, real, table, table)
     plan.compile((table, several(kept, 6), REAL, rows, real, REAL, REAL, *tables, counts, made))
-    changes.compile((several(kept, 4), kept, made))
+    changes.compile((several(kept, 4), kept, written(WHOLE, 2)))
