@@ -13,7 +13,7 @@ from greensched.experiment.levels import responses_ms
 from greensched.experiment.outcome import outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from greensched.accounting import Factors
     from greensched.accounting.attribution import Switches
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     Policies = tuple[Policy, ...]
     Ready = Sequence[tuple[Policies, Outcome]]
+    Begun = Callable[[Sequence["Task"]], dict[Policies, list[Combination]]]  # by others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +74,17 @@ def missing(
 
 
 def evaluate(
-    ground: Ground, sets: Sets, ready: Ready, executor: Executor, counted: Tally | None
+    ground: Ground,
+    sets: Sets,
+    ready: Ready,
+    executor: Executor,
+    counted: Tally | None,
+    begun: Begun,
 ) -> dict[Switches, Combination]:
-    """Return what each wanted set gives; those in `ready` (by policies) are not run again."""
+    """Return what each wanted set gives.
+
+    Those in `ready` (by policies) are not run again; `begun` ends those tasks that were begun.
+    """
     world = ground.lent.world
     wanted = {on: sets.policies(on, world.scenario.policies) for on in sets.wanted}
     given: dict[Policies, Combination] = {}
@@ -97,7 +106,12 @@ def evaluate(
         assert done is not None  # none is useless
         given.update(zip(task.policies, done, strict=True))
 
-    executor.pursue(_evaluated, partial(next, iter(tasks), None), take, _useless, counted)
+    ended = begun(tasks)
+    for task in tasks:
+        if task.others in ended:
+            take(task, ended[task.others])
+    left = (task for task in tasks if task.others not in ended)
+    executor.pursue(_evaluated, partial(next, left, None), take, _useless, counted)
     return {on: given[policies] for on, policies in wanted.items()}
 
 
@@ -118,7 +132,13 @@ def _evaluated(task: Task, tell: Tell) -> list[Combination]:
         places=ground.fleet.places,
     )
     advanced = None if tell is None else lambda share: tell(name, share)
-    run = Simulation(setting, advanced).finish().extend(ground.end_ms).result()
+    return accounted(task, Simulation(setting, advanced).finish())
+
+
+def accounted(task: Task, simulation: Simulation) -> list[Combination]:
+    """Return what the sets of a task give by their run, which goes on to where the table ends."""
+    ground = task.ground
+    run = simulation.extend(ground.end_ms).result()
     own_ms = responses_ms(ground.lent.world, run)
     return [_with_databases(ground, run, own_ms, (task.others, one)) for one in task.policies]
 

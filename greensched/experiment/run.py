@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
-from greensched.accounting import Baseline, Totals, account, baseline_of, total
-from greensched.engine.simulate import Simulation
+from greensched.accounting import Baseline, baseline_of, total
 from greensched.experiment import carbon_forecast, forecasts
 from greensched.experiment.assumed import SHARES, at_shares, is_asked, told
 from greensched.experiment.attributed import Attributed, attributed
@@ -22,6 +20,7 @@ from greensched.experiment.outcome import Outcome, outcome
 from greensched.experiment.partition import as_recorded, static_peak
 from greensched.experiment.result import Result
 from greensched.experiment.run_bound import run_bounds
+from greensched.experiment.runs import Runs
 from greensched.experiment.tally import Tally
 from greensched.experiment.world import Shared, shared
 from greensched.forecast.erring import ErringForecast
@@ -30,22 +29,16 @@ from greensched.scenario.calibration import finding_of
 from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
 
     from greensched.engine.result import RunResult
-    from greensched.experiment.executor import Tell
     from greensched.experiment.forecasts import Worth
     from greensched.experiment.partition import Partition
     from greensched.experiment.tally import Progress
     from greensched.model import Policy
     from greensched.scenario import Scenario
 
-    Plan = tuple[Partition, tuple[Policy, ...]]
-    Plans = dict[str, Plan]
-
 RUNS: Final = 4  # of a table: the search for static-peak counts as one
-_NUMBERS: Final = itertools.count()  # of simulations, in the process that asks for them
-_LIVE: Final[dict[int, Simulation]] = {}  # those that have ended here and may go on
 
 
 def run(
@@ -75,12 +68,12 @@ def run(
     static = static_peak(world, counted)
     counted.ended()
     fleet = as_recorded(world) if kind == "as-recorded" else static
-    plans: Plans = {
+    plans = {
         "scenario": (fleet, scenario.policies),  # the longest is begun first
         "baseline": (fleet, base.policies),
         "static_peak": (static, ()),
     }
-    with Lent(world) as lent, _Runs(lent, plans, executor, counted) as runs:
+    with Lent(world) as lent, Runs(lent, plans, executor, counted, sets) as runs:
         outcomes, ground = _accounted(runs, fleet)
         parts = None if sets is None else _attributed(ground, sets, outcomes, runs, kind)
     late_ms, worth = ground.priced_ms - ground.end_ms, _worth(world)
@@ -168,7 +161,7 @@ def _previewed(run: RunResult) -> tuple[str, ...]:
     )
 
 
-def _accounted(runs: _Runs, fleet: Partition) -> tuple[dict[str, Outcome], Ground]:
+def _accounted(runs: Runs, fleet: Partition) -> tuple[dict[str, Outcome], Ground]:
     """Return the outcomes of the table's runs, and what others are compared with them by."""
     world, results = runs.lent.world, runs.results()
     end_ms = results["scenario"].end_ms
@@ -194,7 +187,7 @@ def _accounted(runs: _Runs, fleet: Partition) -> tuple[dict[str, Outcome], Groun
 
 
 def _attributed(
-    ground: Ground, sets: Sets, outcomes: dict[str, Outcome], runs: _Runs, kind: str
+    ground: Ground, sets: Sets, outcomes: dict[str, Outcome], runs: Runs, kind: str
 ) -> Attributed:
     """Return who saved what; runs that were made for the table are not made again."""
     ready = [
@@ -202,7 +195,7 @@ def _attributed(
         for name, (partition, policies) in runs.plans.items()
         if partition is ground.fleet
     ]
-    found = evaluate(ground, sets, ready, runs.executor, runs.counted)
+    found = evaluate(ground, sets, ready, runs.executor, runs.counted, runs.begun)
     late_ms = {one.end_ms for one in found.values()} - {ground.end_ms}
     baselines = {ground.end_ms: total(outcomes["baseline"].entries)}
     baselines |= runs.baseline_until(late_ms, ground)
@@ -228,120 +221,6 @@ def _annual(world: Shared) -> tuple[str, ...]:
     if any(one.labels.source != Constant.name for one in world.intensity.values()):
         return ()
     return (NOT_ASSESSABLE,)
-
-
-class _Runs:
-    """The runs of a table; a context manager, as they are kept to go on with."""
-
-    def __init__(self, lent: Lent, plans: Plans, executor: Executor, counted: Tally) -> None:
-        """Number the runs; equal ones are run once."""
-        self.lent, self.plans, self.executor, self.counted = lent, plans, executor, counted
-        self._place: dict[str, int] = {}
-        self._tasks: list[_Task] = []
-        for name, plan in plans.items():
-            same = [i for i, t in enumerate(self._tasks) if _equal(t.plan, plan)]
-            self._place[name] = same[0] if same else len(self._tasks)
-            if not same:
-                task = _Task(number=next(_NUMBERS), name=name, lent=lent, plan=plan)
-                self._tasks.append(task)
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Let go of what is kept in this process."""
-        for task in self._tasks:
-            _LIVE.pop(task.number, None)
-
-    def results(self) -> dict[str, RunResult]:
-        """Return the runs, all until baseline and scenario have ended.
-
-        What stands beside these two may need longer, and is then priced longer.
-        """
-        ends_ms = self.executor.map(_finished, self._tasks, self.counted)
-        end_ms = max(ends_ms[self._place[name]] for name in ("baseline", "scenario"))
-        items = [
-            (task.number, end_ms, i == self._place["baseline"])
-            for i, task in enumerate(self._tasks)
-        ]
-        results = self.executor.map(_until, items, None)
-        return {name: results[i] for name, i in self._place.items()}
-
-    def baseline_until(self, ends_ms: Iterable[int], ground: Ground) -> dict[int, Totals]:
-        """Return the baseline's totals until each of `ends_ms`, later than its own end."""
-        place = self._place["baseline"]
-        later = _Later(
-            number=self._tasks[place].number, ends_ms=tuple(sorted(ends_ms)), ground=ground
-        )
-        items = [later if i == place else None for i in range(len(self._tasks))]
-        return self.executor.map(_gone_on, items, None)[place]
-
-
-def _equal(a: Plan, b: Plan) -> bool:
-    """Say whether two plans are one run."""
-    return a[0] is b[0] and a[1] == b[1]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """A run to be carried out, and the number under which it is kept."""
-
-    number: int
-    name: str
-    lent: Lent
-    plan: Plan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Later:
-    """A kept run to go on with, and the ends until which its totals are wanted."""
-
-    number: int
-    ends_ms: tuple[int, ...]
-    ground: Ground
-
-
-def _finished(task: _Task, tell: Tell) -> int:
-    """Carry out a run and keep it; return its end [ms]."""
-    partition, policies = task.plan
-    setting = task.lent.world.setting(
-        task.name,
-        policies=policies,
-        roles=partition.roles,
-        replicas=partition.replicas,
-        places=partition.places,
-    )
-    simulation = Simulation(setting, _teller(tell, task.name)).finish()
-    _LIVE[task.number] = simulation
-    return simulation.end_ms
-
-
-def _until(task: tuple[int, int, bool], _tell: Tell) -> RunResult:
-    """Return the result of a run until at least an end [ms]; it is kept where asked for."""
-    number, end_ms, keep = task
-    simulation = _LIVE[number] if keep else _LIVE.pop(number)
-    return simulation.extend(end_ms).result()
-
-
-def _gone_on(later: _Later | None, _tell: Tell) -> dict[int, Totals]:
-    """Return the totals of a kept run until later ends [ms]; it is kept no longer."""
-    found: dict[int, Totals] = {}
-    if later is None:
-        return found
-    simulation, ground = _LIVE.pop(later.number), later.ground
-    for end_ms in later.ends_ms:
-        late = end_ms > ground.priced_ms
-        factors = ground.lent.world.factors(end_ms) if late else ground.factors
-        found[end_ms] = total(account(simulation.extend(end_ms).result().usage, factors))
-    return found
-
-
-def _teller(tell: Tell, name: str) -> Callable[[float], None] | None:
-    """Return the progress of one run under its name."""
-    if tell is None:
-        return None
-    return lambda share: tell(name, share)
 
 
 def _identity(world: Shared, kind: str, text: str, policies: tuple[Any, ...]) -> Baseline:
