@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -283,7 +282,7 @@ class Simulation:
 
     def _scale(self, action: Scale, *, at_once: bool = False) -> None:
         """Carry a scale out; each replica that is kept without traffic has a timer."""
-        terms_ms = _terms_ms(action.cutoff_ms, action.standby_ms, action.warm_ms)
+        terms_ms = indices([action.cutoff_ms, action.standby_ms, action.warm_ms])
         self._room(int(action.replicas.sum()) + int(self._scalars["n_alive"]))
         services, wanted = indices(action.services), indices(action.replicas)
         self._control(C_SCALE, services, wanted, terms_ms, flag=at_once)
@@ -370,12 +369,6 @@ class Simulation:
         """Return what was measured until now."""
         found = collect(self.setting, self.world, self._book, self._jobs, self.end_ms)
         return replace(found, previews=tuple(shadow.result() for shadow in self._shadows))
-
-
-@cache
-def _terms_ms(*terms_ms: int) -> IntArray:
-    """Return times of a scale as the kernel takes them; most scales of a run have the same."""
-    return indices(list(terms_ms))
 
 
 def _largest_first(services: Services, mach: NDArray[Any]) -> IntArray:
