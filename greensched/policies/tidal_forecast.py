@@ -12,7 +12,7 @@ from greensched.errors import Finding
 from greensched.forecast import LEADS_MS, QUANTILES, nothing_recent
 from greensched.model import LENT, NONE, ON, Lend, Recall
 from greensched.model.pools import POOLS, with_sums
-from greensched.policies.kernels.lending import add_work
+from greensched.policies.kernels.lending import add_work, breaks
 from greensched.policies.lending import (
     Strength,
     Tenants,
@@ -222,13 +222,14 @@ class TidalForecast(TidalTimetable):
         view = snapshot.services
         if snapshot.period_ms == 0:
             return NOTHING
-        most_cpu_m = self.breach_utilisation * view.replica_cpu_m
-        if not (view.load_cpu_m > most_cpu_m * (view.online + view.starting)).any():
+        counts = view.replica_cpu_m, view.online, view.starting
+        if not breaks(view.load_cpu_m, *counts, self.breach_utilisation):
             return NOTHING
         has = serving(snapshot)
         wanted = view.load_cpu_m / (np.maximum(view.replica_cpu_m, 1) * self.max_utilisation)
-        breaks = view.load_cpu_m > most_cpu_m * has.replicas
-        needed = np.where(breaks, np.ceil(wanted).astype(np.int64), 0)
+        most_cpu_m = self.breach_utilisation * view.replica_cpu_m * has.replicas
+        too_few = view.load_cpu_m > most_cpu_m
+        needed = np.where(too_few, np.ceil(wanted).astype(np.int64), 0)
         need = Strength(frozen(needed[np.newaxis]), frozen(np.zeros((1, POOLS))))
         tenants = Tenants.of(snapshot, _recall_order(snapshot, lent, memory.until_ms))
         back: IntArray = tenants.order[tenants.wanted_back(has, need) == 0]

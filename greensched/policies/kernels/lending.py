@@ -42,6 +42,21 @@ def add_work(
 
 
 @entry
+def breaks(
+    load_cpu_m: FloatArray,
+    each_cpu_m: IntArray,
+    online: IntArray,
+    starting: IntArray,
+    most: float,
+) -> bool:
+    """Say whether any service uses more than the share `most` of what serves or starts."""
+    anywhere = False
+    for s in range(len(load_cpu_m)):
+        anywhere = anywhere or load_cpu_m[s] > most * each_cpu_m[s] * (online[s] + starting[s])
+    return anywhere
+
+
+@entry
 def serving(
     machine: IntArray,
     service: IntArray,
@@ -270,6 +285,7 @@ def compile_all() -> None:
     loads, out = given(REAL), written(REAL, 2)
     on_loan.compile((kept, written(FLAG)))
     add_work.compile((loads, WHOLE, loads, WHOLE, loads, out))
+    breaks.compile((loads, kept, kept, kept, REAL))
     serving.compile((kept, kept, kept, several(kept, 4), made, written(REAL)))
     tenants.compile((*5 * (kept,), table, made, table, out))
     within.compile((*4 * (kept,), WHOLE, made, made, table, made, table, made))

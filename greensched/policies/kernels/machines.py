@@ -78,8 +78,10 @@ def _rooms(
     Return the CPU, memory and GPUs that are short of the reserve with the replicas that are added,
     the CPU and memory that sleep leaves free, and how many machines serve.
     """
-    state, role, lending, cpu_m, memory_mib, _, online_cpu_m, online_memory_mib = columns[:8]
-    batch_cpu_m, batch_memory_mib, gpu_free_m, replicas = columns[8:12]
+    state, role, lending, cpu_m = columns[0], columns[1], columns[2], columns[3]
+    memory_mib, online_cpu_m, online_memory_mib = columns[4], columns[6], columns[7]
+    batch_cpu_m, batch_memory_mib, gpu_free_m = columns[8], columns[9], columns[10]
+    replicas = columns[11]
     serving = serving_cpu_m = serving_mib = 0
     room_cpu_m = room_mib = booting_cpu_m = booting_mib = room_gpu_m = 0
     for m in range(len(state)):

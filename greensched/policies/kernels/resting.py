@@ -39,7 +39,7 @@ def sort(rows: IntArray, keys: IntArray, count: int, scratch: IntArray) -> None:
 def is_idle(columns: IntArray, surplus: BoolArray, m: int, before_ms: int) -> bool:
     """Say whether machine m is on, ours, and has been empty since `before_ms`."""
     state, lending = columns[0], columns[2]
-    replicas, jobs, empty_since_ms = columns[11:]
+    replicas, jobs, empty_since_ms = columns[11], columns[12], columns[13]
     return (
         0 <= empty_since_ms[m] <= before_ms
         and replicas[m] == 0
@@ -73,7 +73,8 @@ def rest(
     scratch: IntArray,
 ) -> int:
     """Write the machines for batch to put to sleep and count them, see `batch.to_rest`."""
-    state, role, lending, cpu_m, memory_mib = columns[:5]
+    state, role, lending, cpu_m = columns[0], columns[1], columns[2], columns[3]
+    memory_mib = columns[4]
     batch_cpu_m, batch_mib, jobs = columns[8], columns[9], columns[12]
     drains = room[0] > 0 and room[1] > 0
     count = 0
@@ -120,7 +121,7 @@ def to_rest(
 @entry
 def resting(columns: IntArray, surplus: BoolArray) -> tuple[bool, bool]:
     """Say whether any machine of ours sleeps or is off: one for services, one for batch alone."""
-    state, role, lending = columns[:3]
+    state, role, lending = columns[0], columns[1], columns[2]
     of_services = of_batch = False
     for m in range(len(state)):
         if (state[m] == SLEEPING or state[m] == OFF) and lending[m] == OWN and not surplus[m]:
@@ -139,8 +140,10 @@ def to_leave(
     scratch: IntArray,
 ) -> int:
     """Write batch's machines to empty while lent ones have room, see `lent_batch.to_leave`."""
-    state, role, lending, cpu_m, memory_mib, gpu_m = columns[:6]
-    online_mib, batch_cpu_m, batch_mib, gpu_free_m = columns[7:11]
+    state, role, lending, cpu_m = columns[0], columns[1], columns[2], columns[3]
+    memory_mib, gpu_m = columns[4], columns[5]
+    online_mib, batch_cpu_m, batch_mib = columns[7], columns[8], columns[9]
+    gpu_free_m = columns[10]
     count = 0
     free_cpu_m = free_mib = free_gpu_m = used_cpu_m = used_mib = used_gpu_m = 0
     for m in range(len(state)):

@@ -181,8 +181,8 @@ def _coming(columns: IntArray, some: BoolArray, drains_too: bool) -> tuple[int, 
 
     And on dedicated ones that drain if `drains_too`.
     """
-    state, role, _, cpu_m, memory_mib = columns[:5]
-    batch_cpu_m, batch_memory_mib, gpu_free_m = columns[8:11]
+    state, role, cpu_m, memory_mib = columns[0], columns[1], columns[3], columns[4]
+    batch_cpu_m, batch_memory_mib, gpu_free_m = columns[8], columns[9], columns[10]
     free_cpu_m = free_memory_mib = free_gpu_m = 0
     for m in range(len(state)):
         drains = drains_too and state[m] == DRAINING and role[m] == BATCH
@@ -206,7 +206,7 @@ def _keep(
     Return the CPU and memory that they have free. A gang's tasks are smaller than its sum: half a
     machine is asked for at most of what a job takes at `least`.
     """
-    state, role, _, cpu_m, memory_mib = columns[:5]
+    state, role, cpu_m, memory_mib = columns[0], columns[1], columns[3], columns[4]
     batch_cpu_m, batch_memory_mib = columns[8], columns[9]
     rows, free_cpu_m, scratch = table[0], table[1], table[2]
     count = got_cpu_m = got_memory_mib = 0
