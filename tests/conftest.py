@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,12 @@ def data_folder() -> Path:
 def may_skip(*, marked_data: bool, data_present: bool) -> bool:
     """Tell whether a test may skip where everything must run."""
     return marked_data and not data_present
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector of cycles leave all that was imported alone: a tenth of all the time."""
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

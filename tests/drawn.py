@@ -34,3 +34,8 @@ def whole(share: FloatArray, least: IntArray | int, most: IntArray | int) -> Int
     """Return the whole numbers from `least` to `most` that lie at shares of the way."""
     count = np.asarray(most) - least + 1
     return np.asarray(least + np.minimum((share * count).astype(np.int64), count - 1))
+
+
+def of_any_size(share: FloatArray, least: float, most: float) -> FloatArray:
+    """Return numbers from `least` to `most` of any size, the smaller the more often."""
+    return np.asarray(least + share**3 * (most - least))

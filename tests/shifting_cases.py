@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from greensched.policies.shifting.sites import Places
 from greensched.ticks import Schedule, TickIntensity, TickJobs
 from greensched.units import MS_PER_H
+from tests.drawn import shares, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+INTENSITIES = np.array([0.1, 0.2, 0.3, 33.3, 100.0, 250.5])  # of drawn series
 HOUR = 3  # ticks of a slot in these cases
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 of the local clock
 WINDOW_MS = 24 * MS_PER_H
@@ -62,31 +64,24 @@ def places(jobs: TickJobs, *series: TickIntensity, **more: Any) -> Places:
 def studies(draw: st.DrawFn, *, flat: bool = False) -> tuple[TickJobs, TickIntensity]:
     """Draw up to 8 jobs of at most 6 ticks on at most 40 ticks, with many equal intensities."""
     width = draw(st.integers(1, 4))
-    lead = draw(st.integers(0, width - 1))
-    slots = draw(st.integers(3, 10))
-    value = st.sampled_from([0.1, 0.2, 0.3, 33.3, 100.0, 250.5])
-    values = (
-        [draw(value)] * slots if flat else draw(st.lists(value, min_size=slots, max_size=slots))
-    )
-    series = intensity_of(*values, width=width, lead=lead)
-    rows = []
-    for _ in range(draw(st.integers(1, 8))):
-        length = draw(st.integers(1, min(6, series.length)))
-        arrival = draw(st.integers(0, series.length - length))
-        wait = draw(st.integers(0, min(12, series.length - length - arrival)))
-        expected = draw(st.integers(1, 8))
-        rows.append(
-            (arrival, length, wait, expected, draw(st.integers(1, 4)), draw(st.booleans()))
-        )
-    rows.sort(key=lambda row: row[0])
-    made = jobs_of(*[row[:3] for row in rows])
-    jobs = replace(
-        made,
-        expected=np.array([row[3] for row in rows], np.int64),
-        cpu_m=np.array([row[4] for row in rows], np.int64) * 500,
-        interruptible=np.array([row[5] for row in rows]),
-    )
-    return jobs, series
+    lead, slots = draw(st.integers(0, width - 1)), draw(st.integers(3, 10))
+    share = shares(draw, 7, 10)
+    values = INTENSITIES[whole(share[6, :slots], 0, len(INTENSITIES) - 1)]
+    series = intensity_of(*(values[:1].repeat(slots) if flat else values), width=width, lead=lead)
+    share = share[:, : draw(st.integers(1, 8))]
+    length = whole(share[0], 1, min(6, series.length))
+    arrival = whole(share[1], 0, series.length - length)
+    wait = whole(share[2], 0, np.minimum(12, series.length - length - arrival))
+    columns = {
+        "arrival": arrival,
+        "length": length,
+        "latest": arrival + wait,
+        "expected": whole(share[3], 1, 8),
+        "cpu_m": whole(share[4], 1, 4) * 500,
+        "interruptible": share[5] > 0.5,
+    }
+    order = np.argsort(arrival, kind="stable")
+    return TickJobs(**{name: column[order] for name, column in columns.items()}), series
 
 
 def per_tick(series: TickIntensity) -> list[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -15,6 +16,12 @@ FUNCTION_LINES_MAX = 50
 KERNEL_LINES_MAX = 80
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def _tree(text: str) -> ast.Module:
+    """Return a source's tree, which many rules look at."""
+    return ast.parse(text)
 
 
 def _functions(tree: ast.AST) -> Iterator[Function]:
@@ -40,7 +47,7 @@ def too_long(path: str, text: str) -> list[str]:
     if len(lines) > MODULE_LINES_MAX:
         found.append(f"{path}: {len(lines)} lines, at most {MODULE_LINES_MAX}")
     limit = KERNEL_LINES_MAX if "/kernels" in path else FUNCTION_LINES_MAX
-    for node in _functions(ast.parse(text)):
+    for node in _functions(_tree(text)):
         length = (node.end_lineno or node.lineno) - node.lineno + 1
         if length > limit:
             found.append(f"{path}:{node.lineno}: {node.name} has {length} lines, at most {limit}")
@@ -55,7 +62,7 @@ def too_long(path: str, text: str) -> list[str]:
 def untold_tests(path: str, text: str) -> list[str]:
     """Return test functions without a docstring of one sentence."""
     found = []
-    for node in _functions(ast.parse(text)):
+    for node in _functions(_tree(text)):
         if not node.name.startswith("test_"):
             continue
         told = (ast.get_docstring(node) or "").strip()
@@ -142,7 +149,7 @@ def unitless_names(path: str, text: str) -> list[str]:
     """Return public physical values, numbers or columns, whose names do not end in a unit."""
     return [
         f"{path}:{line}: {name} does not end in a unit"
-        for line, name, annotation in _public_values(ast.parse(text))
+        for line, name, annotation in _public_values(_tree(text))
         if not name.startswith("_") and _numeric(annotation) and lacks_unit(name)
     ]
 
@@ -184,7 +191,7 @@ HOMES: dict[str, tuple[str, ...]] = {
 
 def _imports(text: str) -> Iterator[tuple[int, str]]:
     """Yield line and first part of the name of every absolute import."""
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(_tree(text)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name.partition(".")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,15 +19,17 @@ from greensched.accounting import (
 )
 from greensched.accounting.usage import ROLES
 from greensched.model import MachineType
+from tests.drawn import of_any_size, shares, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from greensched.accounting import Entries
-    from greensched.model import PowerModel
+    from greensched.model import FloatArray, PowerModel
 
 SITES = ("hz", "sh")
 TYPES = ("gen7", "gen8", "gen9")
+GROUPS = tuple(Group(site=s, machine_type=t, role=r) for s, t, r in product(SITES, TYPES, ROLES))
 COLUMNS = (
     "energy_it_mwh",
     "energy_facility_mwh",
@@ -45,76 +48,72 @@ def tables(entries: Entries) -> dict[str, np.ndarray[Any, np.dtype[np.int64]]]:
 
 
 @st.composite
-def usages(draw: Callable[..., Any], *, joules: st.SearchStrategy[float] | None = None) -> Usage:
-    """Return usage of one to six groups in one to five intervals."""
-    if joules is None:
-        joules = st.floats(0.0, 1e8, allow_subnormal=False)
-    lengths = draw(st.lists(st.integers(1_000, 300_000), min_size=1, max_size=5))
-    places = st.tuples(st.sampled_from(SITES), st.sampled_from(TYPES), st.sampled_from(ROLES))
-    keys = draw(st.lists(places, min_size=1, max_size=6, unique=True))
-    shape = (len(lengths), len(keys))
-    cells = shape[0] * shape[1]
-    energy = draw(st.lists(joules, min_size=cells, max_size=cells))
-    held = draw(st.lists(st.integers(0, 10**8), min_size=cells, max_size=cells))
+def usages(
+    draw: st.DrawFn,
+    *,
+    least_j: float = 0.0,
+    most_j: float = 1e8,
+    whole_j: bool = False,
+) -> Usage:
+    """Return usage of one to six groups in one to five intervals; of whole joules, if asked."""
+    n, count = draw(st.integers(1, 5)), draw(st.integers(1, 6))
+    groups = np.argsort(shares(draw, len(GROUPS)), kind="stable")[:count]
+    cells = shares(draw, 5, 13)[:n]
+    lengths = whole(cells[:, -1], 1_000, 300_000)
+    energy_j = of_any_size(cells[:, :count], least_j, most_j)
     return Usage(
         edges_ms=np.cumsum([0, *lengths], dtype=np.int64),
-        groups=tuple(Group(site=s, machine_type=t, role=r) for s, t, r in keys),
-        energy_j=np.array(energy, np.float64).reshape(shape),
-        machine_ms=np.array(held, np.int64).reshape(shape),
+        groups=tuple(GROUPS[at] for at in groups.tolist()),
+        energy_j=np.floor(energy_j) if whole_j else energy_j,
+        machine_ms=np.asarray(of_any_size(cells[:, 6 : 6 + count], 0, 10**8), np.int64),
     )
 
 
 @st.composite
-def factors_for(draw: Callable[..., Any], usage: Usage, *, most_g: float = 2_000.0) -> Factors:
+def factors_for(draw: st.DrawFn, usage: Usage, *, most_g: float = 2_000.0) -> Factors:
     """Return factors whose steps are the usage's intervals."""
     n = len(usage.edges_ms) - 1
-
-    def row(low: float, high: float) -> np.ndarray[Any, np.dtype[np.float64]]:
-        values = st.floats(low, high, allow_subnormal=False)
-        return np.array(draw(st.lists(values, min_size=n, max_size=n)), np.float64)
-
+    rows = shares(draw, len(SITES), 4, 5)[:, :, :n]
     sites = tuple(
         SiteFactors(
             site=name,
             edges_ms=usage.edges_ms,
-            intensity_g_per_kwh=row(1.0, most_g),
+            intensity_g_per_kwh=of_any_size(row[0], 1.0, most_g),
             pue=Pue(
-                slope=row(1.0, 3.0),
-                fixed_w=row(0.0, 1e5),
+                slope=of_any_size(row[1], 1.0, 3.0),
+                fixed_w=of_any_size(row[2], 0.0, 1e5),
                 edges_ms=usage.edges_ms,
             ),
-            price_per_kwh=draw(st.floats(0.0, 2.0, allow_subnormal=False)),
+            price_per_kwh=2.0 * float(row[3, 0]),
             factor_id=f"test:{name}",
         )
-        for name in sorted({group.site for group in usage.groups})
+        for name, row in zip(SITES, rows, strict=True)
+        if name in {group.site for group in usage.groups}
     )
-    types = tuple(draw(_types(name)) for name in sorted({g.machine_type for g in usage.groups}))
+    used = {group.machine_type for group in usage.groups}
+    cells = zip(TYPES, shares(draw, len(TYPES), 5), strict=True)
+    types = tuple(_type(name, row) for name, row in cells if name in used)
     return Factors(sites=sites, machine_types=types, currency="EUR")
 
 
-@st.composite
-def _types(draw: Callable[..., Any], name: str) -> MachineFactors:
-    kg = st.floats(0.0, 5_000.0, allow_subnormal=False)
-    low, mid, high = sorted(draw(st.tuples(kg, kg, kg)))
+def _type(name: str, share: FloatArray) -> MachineFactors:
+    low, mid, high = np.sort(of_any_size(share[:3], 0.0, 5_000.0)).tolist()
     return MachineFactors(
         machine_type=name,
         embodied_kg=mid,
         embodied_low_kg=low,
         embodied_high_kg=high,
-        lifetime_ms=draw(st.integers(1, 10 * 365 * 86_400_000)),
-        price_per_machine_h=draw(st.floats(0.0, 10.0, allow_subnormal=False)),
+        lifetime_ms=int(of_any_size(share[3], 1, 10 * 365 * 86_400_000)),
+        price_per_machine_h=10.0 * float(share[4]),
     )
 
 
 @st.composite
 def accounts(
-    draw: Callable[..., Any],
-    *,
-    joules: st.SearchStrategy[float] | None = None,
-    most_g: float = 2_000.0,
+    draw: st.DrawFn, /, *, most_g: float = 2_000.0, **joules: Any
 ) -> tuple[Usage, Factors]:
-    """Return usage and factors that fit it."""
-    usage = draw(usages(joules=joules))
+    """Return usage and factors that fit it; `joules` is what `usages` takes."""
+    usage = draw(usages(**joules))
     return usage, draw(factors_for(usage, most_g=most_g))
 
 

@@ -30,7 +30,6 @@ from greensched.power import Square
 from tests.properties.accounts import COLUMNS, accounts, gen8, tables, with_sites
 
 BASELINE = baseline_of("static-peak", "All machines always on.", {"switches": []})
-WHOLE_JOULES = st.integers(0, 10**8).map(float)
 
 
 # ------------------------------------------------------------------------------------------
@@ -93,7 +92,7 @@ def test_i05_integral_equals_brute_force(steps: list[Step]) -> None:
 @st.composite
 def _cuts(draw: Any) -> tuple[Usage, Factors, Usage]:
     """Return an account's usage and the same with one interval cut in two."""
-    usage, factors = draw(accounts(joules=WHOLE_JOULES))
+    usage, factors = draw(accounts(whole_j=True))
     lengths = np.diff(usage.edges_ms)
     k = draw(st.integers(0, len(lengths) - 1))
     at = int(usage.edges_ms[k]) + draw(st.integers(1, int(lengths[k]) - 1))
@@ -183,7 +182,7 @@ def test_i09_intensity_scales_scope_2(pair: tuple[Usage, Factors], times: int) -
     assert abs(scaled.scope2_location_mg - times * once.scope2_location_mg) <= slack_mg
 
 
-@given(accounts(joules=st.integers(0, 10**5).map(float)))
+@given(accounts(most_j=1e5, whole_j=True))
 def test_i09_units_of_energy_give_the_same_entries(pair: tuple[Usage, Factors]) -> None:
     """Energy metered in watt-hours or in kilowatt-hours gives the same integers."""
     usage, factors = pair
@@ -216,7 +215,7 @@ def test_i11_no_entry_is_negative(pair: tuple[Usage, Factors]) -> None:
         assert 0 <= int(table.min()), name
 
 
-@given(accounts(joules=st.floats(1e6, 1e8)))
+@given(accounts(least_j=1e6))
 def test_i11_a_loss_is_shown(pair: tuple[Usage, Factors]) -> None:
     """A scenario that uses twice the energy has a negative saving, equal to its excess."""
     usage, factors = pair

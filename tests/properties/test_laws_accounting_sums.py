@@ -37,7 +37,6 @@ from greensched.power import Linear
 from tests.properties.accounts import accounts, gen8, usages, with_sites
 
 BASELINE = baseline_of("static-peak", "All machines always on.", {"switches": []})
-WHOLE_JOULES = st.integers(0, 10**8).map(float)
 
 
 # ------------------------------------------------------------------------------------------
