@@ -51,6 +51,14 @@ def may_skip(*, marked_data: bool, data_present: bool) -> bool:
     return marked_data and not data_present
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Compile loops before there are workers, each of which would compile them for itself."""
+    from greensched.engine.kernels import warm
+
+    warm.ensure()
+
+
 def pytest_collection_finish() -> None:
     """Have the collector of cycles leave all that was imported alone: a tenth of all the time."""
     gc.freeze()
