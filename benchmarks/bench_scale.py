@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from greensched.experiment.executor import Executor
+    from greensched.scenario import Scenario
 
 ALIBABA_JOBS, ALIBABA_MACHINES, ALIBABA_DAYS = 14_300_000, 4_034, 8
 ALIBABA_SHORTER = 50  # lengths are divided by this: half of the batch machines are then in use
@@ -64,7 +66,20 @@ def all_combinations() -> Figures:
     what both took.
     """
     tiny()
+    return _attributed(load(WEEK))
+
+
+@benchmark("combinations-four", limit_s=300, at_most={"all_s": 5.0})
+def combinations_of_four() -> Figures:
+    """Attribute the bundled week without shifting: all 16 combinations of four switches, likewise."""
+    tiny()
     scenario = load(WEEK)
+    return _attributed(
+        replace(scenario, policies=tuple(p for p in scenario.policies if p.kind != "shifting"))
+    )
+
+
+def _attributed(scenario: Scenario) -> Figures:
     times = with_children(
         lambda executor: run(scenario, attribution=Question(), bounds=False, executor=executor)
     )

@@ -282,7 +282,8 @@ class Processes:
 def _lost() -> OutsideError:
     """Return the error of workers that went away."""
     what = "a worker was ended from outside, perhaps for want of memory"
-    return OutsideError(Finding(where="-j", what=what, remedy="use fewer workers"))
+    remedy = "use fewer workers; a script of one's own begins under `if __name__ == '__main__':`"
+    return OutsideError(Finding(where="-j", what=what, remedy=remedy))
 
 
 def ready() -> None:
