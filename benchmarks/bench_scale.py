@@ -71,7 +71,7 @@ def all_combinations() -> Figures:
 
 @benchmark("combinations-four", limit_s=300, at_most={"all_s": 5.0})
 def combinations_of_four() -> Figures:
-    """Attribute the bundled week without shifting: all 16 combinations of four switches, likewise."""
+    """Attribute the bundled week without shifting: all 16 combinations of its switches."""
     tiny()
     scenario = load(WEEK)
     return _attributed(
