@@ -65,6 +65,11 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(10_000, 20, 50)
 
 
+def pytest_unconfigure() -> None:
+    """Have it take all apart at the end, as libraries expect that look for what is left."""
+    gc.unfreeze()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test marked `data` where the data is absent."""
     if item.get_closest_marker("data") and not data_root().is_dir():

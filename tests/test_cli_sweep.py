@@ -139,29 +139,37 @@ def test_what_is_no_address_is_refused(folder: Path, address: str) -> None:
     assert (2, [f"--scheduler {address}: {remedy}"]) == (told.exit_code, told.stderr.splitlines())
 
 
+# The command line, but rows become parts as they come: a short sweep can be interrupted after one.
+KEPT_AT_ONCE = """\
+import runpy
+from greensched.experiment import sweep
+sweep.KEEP_EVERY_S = 0.0
+runpy.run_module("greensched", run_name="__main__")
+"""
+
+
 def test_an_interrupted_sweep_is_resumed(folder: Path) -> None:
     """Ctrl-C keeps what is done as parts that can be read; resumed, the bytes are the same."""
     out = folder / "stopped"
-    command = [sys.executable, "-m", "greensched", "sweep", str(folder / "small.yaml")]
-    grid = ("--grid", "seed=1:30:1", "--grid", "policies.elastic-reactive.enabled=true,false")
+    command = [sys.executable, "-c", KEPT_AT_ONCE, "sweep", str(folder / "small.yaml")]
+    grid = ("--grid", "seed=1:60:1", "--grid", "policies.elastic-reactive.enabled=true,false")
     with subprocess.Popen([*command, *grid, "--out", str(out)], stderr=subprocess.PIPE) as process:
-        limit_s = time.monotonic() + 120
-        while not list(out.glob("parts/*.parquet")) and time.monotonic() < limit_s:
-            time.sleep(0.1)
+        while not list(out.glob("parts/*.parquet")) and process.poll() is None:
+            time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert 130 == process.returncode
     assert b"--resume goes on" in stderr
     with duckdb.connect() as con:
         parts = con.read_parquet(f"{out}/parts/*.parquet").fetchall()
-    assert 0 < len(parts) < 60
+    assert 0 < len(parts) < 120
     assert not (out / "points.parquet").exists()
     told = call("sweep", folder / "small.yaml", *grid, "--out", out)
     assert 2 == told.exit_code
     assert "holds a sweep that was not finished" in told.stderr
     told = call("sweep", folder / "small.yaml", *grid, "--out", out, "--resume")
     assert 0 == told.exit_code, told.stderr
-    assert f"{len(parts):,} of 60 points are there already" in told.stderr
+    assert f"{len(parts):,} of 120 points are there already" in told.stderr
     whole = call("sweep", folder / "small.yaml", *grid, "--out", folder / "whole", "-q")
     assert 0 == whole.exit_code
     assert (folder / "whole" / "points.parquet").read_bytes() == (
