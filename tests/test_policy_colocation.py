@@ -211,10 +211,7 @@ def test_own_machines_drain_while_there_is_room() -> None:
 
 @given(world=snapshots(), scale=st.floats(0, 1))
 def test_more_use_leaves_batch_less(world: Snapshot, scale: float) -> None:
-    """Where services use more by a constant factor, no machine gives batch more.
-
-    But where it is left to its services while others are steadier, or batch is being evicted.
-    """
+    """Where services use more by a factor, no machine that batch may use in both gives it more."""
     count = len(world.machines.state)
     rng = np.random.default_rng(count)
     shares = rng.random((26, count))
@@ -229,6 +226,7 @@ def test_more_use_leaves_batch_less(world: Snapshot, scale: float) -> None:
 
     less, more = last(scale), last(1.0)
     assert less.keys() == more.keys()
+    # others are steadier than one left to its services; where batch is evicted its limit is no gift
     both = [m for m, (_, _, evicts) in more.items() if less[m][0] > 0 and not evicts]
     assert all(more[m][0] <= less[m][0] for m in both)
 
