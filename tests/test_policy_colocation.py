@@ -226,7 +226,6 @@ def test_more_use_leaves_batch_less(world: Snapshot, scale: float) -> None:
 
     less, more = last(scale), last(1.0)
     assert less.keys() == more.keys()
-    # others are steadier than one left to its services; where batch is evicted its limit is no gift
     both = [m for m, (_, _, evicts) in more.items() if less[m][0] > 0 and not evicts]
     assert all(more[m][0] <= less[m][0] for m in both)
 
