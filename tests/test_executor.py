@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from greensched.errors import OutsideError
 from greensched.experiment.executor import Executor, Here, Processes
 
 if TYPE_CHECKING:
@@ -20,6 +23,19 @@ PATIENCE_S = 30.0
 def doubled(number: int, _tell: Tell) -> int:
     """Return twice the number."""
     return 2 * number
+
+
+def printed(number: int, _tell: Tell) -> int:
+    """Print the number."""
+    sys.stdout.write(f"printed {number}\n")
+    return number
+
+
+def goes_away(number: int, _tell: Tell) -> int:
+    """End the process that has 1 as if from outside."""
+    if number:
+        os._exit(1)
+    return number
 
 
 def waits_or_fails(number: int, tell: Tell) -> int:
@@ -79,3 +95,31 @@ def test_an_error_elsewhere_ends_what_runs_here() -> None:
     with pytest.raises(ValueError, match="1"), Processes(2) as executor:
         executor.pursue(waits_or_fails, lambda: next(items, None), print, bool, None)
     assert time.monotonic() - began_s < PATIENCE_S
+
+
+@pytest.mark.parametrize(
+    "goes_on",
+    [
+        lambda executor: executor.map(doubled, [0, 1], None),
+        lambda executor: executor.pursue(doubled, lambda: 1, print, bool, None),
+        lambda executor: executor.start(),
+    ],
+    ids=["map", "pursue", "start"],
+)
+def test_a_worker_that_went_away_before_is_told(goes_on: Callable[[Processes], object]) -> None:
+    """A worker that ended while nobody waited for it gives the error of one that ends at work."""
+    with Processes(2) as executor:
+        with pytest.raises(OutsideError, match="ended from outside"):
+            executor.map(goes_away, [0, 1], None)
+        with pytest.raises(OutsideError, match="ended from outside"):
+            goes_on(executor)
+
+
+def test_what_a_worker_prints_is_told(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A process that ends at once has written what stood in its buffers before."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    with Processes(2) as executor:
+        executor.map(printed, [0, 1], None)
+    assert "printed 1" in capfd.readouterr().out

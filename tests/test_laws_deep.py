@@ -53,6 +53,16 @@ def test_each_law_gets_its_examples(pytester: pytest.Pytester, found: Path) -> N
     assert "3 of them on all that is asked for; all hold" in told
 
 
+def test_one_test_without_more_examples_is_not_all() -> None:
+    """A law tried on two is told as whole when both have had enough, not one of them."""
+    few = {"outcome": "passed", "examples": 2, "seconds": 0.1, "exhausted": True}
+    for examples, whole in ((349, 0), (350, 1)):
+        part = {"outcome": "passed", "examples": examples, "seconds": 0.1}
+        state = {"test_x.py::test_i02_each[1]": few, "test_x.py::test_i02_each[2]": part}
+        told = page(state, examples=700, minutes=1.0, slow=set())
+        assert f"{whole} of them on all that is asked for" in told
+
+
 def test_it_goes_on_where_it_was(pytester: pytest.Pytester, found: Path) -> None:
     """What had enough is not run again, and what had a part gets the rest alone."""
     pytester.makepyfile(test_x=HEAD + HOLDS)

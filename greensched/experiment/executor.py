@@ -11,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from concurrent.futures import (
     FIRST_COMPLETED,
     Future,
@@ -20,7 +21,7 @@ from concurrent.futures import (
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ctypes import c_bool
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias, TypeVar
@@ -206,23 +207,21 @@ class Processes:
 
     def map(self, work: Callable[[A, Tell], B], items: Sequence[A], runs: Tally | None) -> list[B]:
         """Return the results; this process takes its share while the others work."""
-        others = {
-            i: self._pool(i % self._workers).submit(work, item, None)
-            for i, item in enumerate(items)
-            if i % self._workers
-        }
-        elsewhere = None if runs is None else _Elsewhere(others.values(), runs)
-        own = {}
-        for i in range(0, len(items), self._workers):
-            own[i] = work(items[i], elsewhere)
-            if runs is not None:
-                runs.ended()
-        if elsewhere is not None:
-            elsewhere.wait()
-        try:
+        with _workers_alive():
+            others = {
+                i: self._pool(i % self._workers).submit(work, item, None)
+                for i, item in enumerate(items)
+                if i % self._workers
+            }
+            elsewhere = None if runs is None else _Elsewhere(others.values(), runs)
+            own = {}
+            for i in range(0, len(items), self._workers):
+                own[i] = work(items[i], elsewhere)
+                if runs is not None:
+                    runs.ended()
+            if elsewhere is not None:
+                elsewhere.wait()
             return [own[i] if i in own else others[i].result() for i in range(len(items))]
-        except BrokenProcessPool:
-            raise _lost() from None
 
     def pursue(
         self,
@@ -235,7 +234,7 @@ class Processes:
         """Carry out what is wanted; this process works in a thread, so that all are kept busy."""
         idle, running = list(range(self._workers)), dict[Future[B], tuple[int, A]]()
         told = _until(self._ends[0], runs)
-        with ThreadPoolExecutor(1) as own:
+        with _workers_alive(), ThreadPoolExecutor(1) as own:
             try:
                 while True:
                     while idle and (item := wanted()) is not None:
@@ -255,16 +254,15 @@ class Processes:
                         take(item, _found(future, runs, here=not number))
                     for number, item in running.values():
                         self._ends[number].value = useless(item)
-            except BrokenProcessPool:
-                raise _lost() from None
             finally:  # where somebody raised nobody waits for the others
                 for end in self._ends:
                     end.value = True
 
     def start(self) -> None:
         """Start the processes, which load what simulations need."""
-        for number in range(1, self._workers):
-            self._pool(number).submit(ready)
+        with _workers_alive():
+            for number in range(1, self._workers):
+                self._pool(number).submit(ready)
 
     def _pool(self, number: int) -> ProcessPoolExecutor:
         """Return the pool of one process that is worker `number`, started where it is new."""
@@ -279,11 +277,17 @@ class Processes:
         return self._pools[number - 1]
 
 
-def _lost() -> OutsideError:
-    """Return the error of workers that went away."""
-    what = "a worker was ended from outside, perhaps for want of memory"
-    remedy = "use fewer workers; a script of one's own begins under `if __name__ == '__main__':`"
-    return OutsideError(Finding(where="-j", what=what, remedy=remedy))
+@contextmanager
+def _workers_alive() -> Iterator[None]:
+    """Raise an error of its own where a worker went away, before the block or in it."""
+    try:
+        yield
+    except BrokenProcessPool:
+        what = "a worker was ended from outside, perhaps for want of memory"
+        remedy = (
+            "use fewer workers; a script of one's own begins under `if __name__ == '__main__':`"
+        )
+        raise OutsideError(Finding(where="-j", what=what, remedy=remedy)) from None
 
 
 def ready() -> None:
@@ -306,7 +310,15 @@ def _born(end: Any) -> None:
     """
     deaf()
     _ENDS.append(end)
-    Finalize(None, os._exit, (0,), exitpriority=-1)
+    Finalize(None, _end, exitpriority=-1)
+
+
+def _end() -> None:
+    """End this process at once; what it has printed is told."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # none, or nobody reads it any more
+            stream.flush()
+    os._exit(0)
 
 
 def _elsewhere(work: Callable[[A, Tell], B], item: A) -> B:

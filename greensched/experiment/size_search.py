@@ -106,7 +106,7 @@ def _met(low: int, high: int, least: float, most: float, aim: float) -> int:
 def _walk(
     known: Known, fewest: int, start: Size, floor: Size
 ) -> Generator[list[Ask], Known, Size | None]:
-    """Return a size up to `start` that holds, where one less to compute does not; None: none does.
+    """Return the smallest size up to `start` that was seen to hold; None: none was.
 
     What computes is looked for between a number that was too small and one that kept jobs. What
     serves is `fewest`, and grows by 1, and more later, where services break something: once a
@@ -115,6 +115,7 @@ def _walk(
     """
     serve, low, high = fewest, floor[1] - 1, start[1]
     first, best, near = max(1, high // FIRST_STEP), None, False
+    least: Size | None = None
     while best is None or best[1] - low > 1:
         size = serve, _lower(low, high, first)
         more = min(start[0], serve + max(1, (serve - fewest) // 2))
@@ -128,6 +129,7 @@ def _walk(
         grows = serve < start[0] and (best is None or more + size[1] < sum(best))
         if verdict.broken is None:
             best, high, first = size, size[1], 2 * first
+            least = min(size, least or size, key=sum)  # more may serve than fewer that compute
         elif grows and (verdict.broken.is_service or size[1] == start[1]):
             serve, high = more, size[1] if verdict.jobs_kept else high
         elif size == start:
@@ -136,7 +138,7 @@ def _walk(
             low = size[1]
             if low == high:  # it kept jobs beside fewer that serve alone
                 high = start[1] if best is None else best[1]
-    return best
+    return least
 
 
 def _after(size: Size, low: int, high: int, first: int) -> list[Size]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
@@ -33,12 +35,10 @@ def law_of(name: str) -> str:
 
 def page(state: Mapping[str, Any], *, examples: int, minutes: float, slow: set[str]) -> str:
     """Return the page of what was found; `slow` are the laws that were asked for minutes."""
-    laws = _by_law(state)
+    laws = _by_law(state, examples)
     failed = sum(not one["held"] for one in laws.values())
     whole = sum(
-        one["seconds"] >= 60 * minutes - one["tests"]
-        if name in slow
-        else one["examples"] >= examples or one["exhausted"]
+        one["seconds"] >= 60 * minutes - one["tests"] if name in slow else one["enough"]
         for name, one in laws.items()
     )
     text = HEAD.format(
@@ -57,18 +57,23 @@ def page(state: Mapping[str, Any], *, examples: int, minutes: float, slow: set[s
     return text + "".join(_row(file, own) for file, own in sorted(files.items()))
 
 
-def _by_law(state: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what each law got over all that it was tried on."""
+def _by_law(state: Mapping[str, Any], examples: int) -> dict[str, dict[str, Any]]:
+    """Return what each law got over all that it was tried on.
+
+    `enough`: each of its tests has had its share of the examples, or all that there are.
+    """
     laws: dict[str, dict[str, Any]] = {}
+    tests = Counter(map(law_of, state))
     for name, one in state.items():
         law = laws.setdefault(
             law_of(name),
-            {"tests": 0, "examples": 0, "seconds": 0, "held": True, "exhausted": False},
+            {"tests": 0, "examples": 0, "seconds": 0, "held": True, "enough": True},
         )
         law["tests"] += 1  # whose seconds are rounded
         law["examples"] += one["examples"]
         law["seconds"] += one["seconds"]
-        law["exhausted"] |= one.get("exhausted", False)
+        share = math.ceil(examples / tests[law_of(name)])
+        law["enough"] &= one["examples"] >= share or one.get("exhausted", False)
         law["held"] &= one["outcome"] == "passed"
     return laws
 

@@ -121,7 +121,7 @@ def sample(
 def percentiles(
     weights: Weights, quantiles: tuple[float, float], work: Weights, ends: FloatArray
 ) -> None:
-    """Write the upper end of the bin that holds a quantile, see `peaks.percentiles`.
+    """Write the upper end of the bin that holds a quantile, see `peaks.renewed`.
 
     For work: `work` [2, machines].
     """
