@@ -12,7 +12,7 @@ import pytest
 
 import greensched as gs
 from greensched.errors import DataError, OutsideError
-from greensched.experiment import Here, Processes
+from greensched.experiment import Here, Processes, runs
 from greensched.experiment.world import Shared
 from greensched.report.outputs import json_text
 from greensched.scenario import Workload, intensities, sites
@@ -60,6 +60,18 @@ def test_processes_give_the_same_result(tmp_path: Path) -> None:
     assert alone.series.equals(together.series)
     assert alone.entries.equals(together.entries)
     assert alone.jobs.equals(together.jobs)
+
+
+def _kept(_item: int, _tell: Tell) -> int:
+    """Return how many simulations a process keeps."""
+    return len(runs._LIVE)
+
+
+def test_no_process_keeps_a_run_that_nobody_goes_on_with(tmp_path: Path) -> None:
+    """Without attribution the baseline goes no further, and no process keeps it."""
+    with Processes(2) as executor:
+        gs.run(gs.load(write_scenario(tmp_path)), executor=executor, bounds=False)
+        assert [0, 0] == executor.map(_kept, [0, 1], None)
 
 
 def test_an_item_stays_in_its_process() -> None:

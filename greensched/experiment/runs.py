@@ -50,6 +50,7 @@ class Runs:
             if not same:
                 self._add(name, plan)
         self._table = len(self._tasks)
+        self._goes_on = sets is not None  # sets may end later than the baseline
         self._ahead: dict[tuple[Policy, ...], int] = {}
         if sets is not None:
             self._look_ahead(sets)
@@ -88,7 +89,7 @@ class Runs:
         ends_ms = self.executor.map(_finished, self._tasks, self.counted)
         end_ms = max(ends_ms[self._place[name]] for name in ("baseline", "scenario"))
         items = [
-            (task.number, end_ms, i == self._place["baseline"])
+            (task.number, end_ms, self._goes_on and i == self._place["baseline"])
             for i, task in enumerate(self._tasks[: self._table])
         ]
         results = self.executor.map(_until, items, None)
