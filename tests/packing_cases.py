@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,7 +77,8 @@ def room_of(
 
 
 def joined(first: Room, second: Room) -> Room:
-    """Return the machines of both."""
+    """Return the machines of both; racks of the second are others, as none is in two sites."""
+    second = replace(second, rack=second.rack + first.rack.max() + 1)
     return Room(
         **{n: np.concatenate([getattr(first, n), getattr(second, n)]) for n in Room.__slots__}
     )

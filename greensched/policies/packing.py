@@ -48,7 +48,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """Machines that databases may use, one row each; racks and sites are numbered from 0."""
+    """Machines that databases may use, one row each; racks and sites are numbered from 0.
+
+    A rack is in one site: replicas that share no site share no rack.
+    """
 
     cpu_m: IntArray
     iops: IntArray

@@ -59,10 +59,13 @@ class Deep:
         self.count = 0  # examples of the law that runs
         self.counting: set[Any] = set()
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
         """Keep the laws that are left, each with its examples; what failed is tried anew."""
         laws = [one for one in items if _is_law(one)]
-        self.found.keep_only([one.nodeid for one in laws])
+        if not any("::" in path for path in config.args):  # whole files
+            self.found.keep_only([one.nodeid for one in laws])
         shares = Counter(law_of(one.nodeid) for one in laws)
         items[:] = []
         for item in laws:
