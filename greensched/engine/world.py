@@ -288,6 +288,9 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         timer=records(layout.TIMER, 4 * n + 1024),
         head=np.full((4, layout.LEVELS + 1), NONE, np.int64),
         block=np.zeros((4, layout.LEVELS // layout.BLOCK + 1), np.int64),
+        most_mib=np.full(
+            (4, layout.LEVELS + 1 + layout.LEVELS // layout.BLOCK + 1), NONE, np.int64
+        ),
         link=_links(n),
         heap_key=np.zeros(4 * HEAP_ROOM * n, np.int64),
         heap_slot=np.zeros(4 * HEAP_ROOM * n, np.int64),

@@ -9,7 +9,7 @@ import numpy as np
 from greensched.engine import result
 from greensched.engine.kernels import layout
 from greensched.engine.simulate import Simulation
-from greensched.model import BOOTING, LENT, NONE, OFF, OUT, OWN, SLEEPING
+from greensched.model import BOOTING, LENT, NONE, OFF, OUT, OWN, ROLE_CODES, SLEEPING
 
 if TYPE_CHECKING:
     from greensched.engine.kernels.layout import World
@@ -101,6 +101,22 @@ def _index(world: World) -> None:
         for k in set(found.values()):
             blocks[k // layout.BLOCK] |= 1 << (k % layout.BLOCK)
         assert blocks == world.block[pool].tolist()
+        _most_memory(world, pool, found)
+
+
+def _most_memory(world: World, pool: int, found: dict[int, int]) -> None:
+    """Check that no machine has more free memory than is told of its level and block."""
+    most_mib, mach = world.most_mib[pool], world.mach
+    left_mib = mach["memory_mib"] - mach["online_memory_mib"]
+    if pool >= layout.P_BATCH:
+        online = (mach["role"] == ROLE_CODES["online"]) | (mach["n_reps"] > 0)
+        limited = (mach["lending"] == OWN) & (mach["role"] != ROLE_CODES["batch"]) & online
+        left_mib = np.where(limited, np.minimum(left_mib, mach["limit_memory_mib"]), left_mib)
+    left_mib = left_mib - mach["batch_memory_mib"]
+    assert all(left_mib[m] <= most_mib[level] for m, level in found.items())
+    for k in range(world.block.shape[1]):
+        levels = most_mib[k * layout.BLOCK : min((k + 1) * layout.BLOCK, layout.LEVELS + 1)]
+        assert most_mib[layout.LEVELS + 1 + k] >= levels.max()
 
 
 def _held(world: World) -> None:

@@ -11,6 +11,7 @@ from greensched.engine.kernels.gangs import start_gang
 from greensched.engine.kernels.heaps import heap_room
 from greensched.engine.kernels.index import (
     batch_free_cpu,
+    batch_free_memory,
     batch_limit_cpu,
     batch_limit_memory,
     find,
@@ -161,7 +162,7 @@ def _fit_time(world: Pages, m: int, e: int) -> int:
     if mach[m].n_gpus * 1000 < wait[e].gpu_m or not may_stay(world, m, wait[e].stay_ms):
         return INF
     cpu_m = batch_free_cpu(world, m)
-    memory_mib = batch_limit_memory(world, m) - mach[m].batch_memory_mib
+    memory_mib = batch_free_memory(world, m)
     gpu_m = mach[m].gpu_free_m
     # found through the heap, in any order: its places lie side by side, a list's all over memory
     slots, first, end = heap_slot_of(world), mach[m].heap_at, mach[m].heap_at + mach[m].heap_n
@@ -267,7 +268,7 @@ def _to_evict(world: Pages, jobs: Pages, m: int, e: int) -> int:
     if (r.type_bit & t.types) == 0 or not may_stay(world, m, t.stay_ms):
         return INF
     cpu_m = batch_free_cpu(world, m)
-    memory_mib = batch_limit_memory(world, m) - r.batch_memory_mib
+    memory_mib = batch_free_memory(world, m)
     pods = r.pods_max - r.n_reps - r.n_jobs if r.pods_max > 0 else INF
     n, s = 0, r.job_head
     while (

@@ -13,7 +13,7 @@ from greensched.engine.kernels.batch import start_tasks, undo_start
 from greensched.engine.kernels.heaps import heap_room
 from greensched.engine.kernels.index import (
     batch_free_cpu,
-    batch_limit_memory,
+    batch_free_memory,
     find,
     fits_batch,
 )
@@ -29,7 +29,7 @@ from greensched.engine.kernels.layout import (
     TOP,
     ZERO,
 )
-from greensched.engine.kernels.levels import next_of, reach
+from greensched.engine.kernels.levels import lower, next_of, reach_memory
 from greensched.engine.kernels.memory import (
     gpu_free_of,
     head_of,
@@ -68,8 +68,7 @@ def _places(world: Pages, m: int, e: int) -> int:
     if t.cpu_m > 0:
         places = batch_free_cpu(world, m) // t.cpu_m
     if t.memory_mib > 0:
-        free = batch_limit_memory(world, m) - r.batch_memory_mib
-        places = min(places, free // t.memory_mib)
+        places = min(places, batch_free_memory(world, m) // t.memory_mib)
     if r.pods_max > 0:
         places = min(places, r.pods_max - r.n_reps - r.n_jobs)
     if t.gpu_m > 0:
@@ -85,15 +84,18 @@ def _count_places(world: Pages, e: int, but: int) -> int:
     for gpu in range(1 if t.gpu_m > 0 else 0, 2):
         pool = P_BATCH + gpu
         need = t.gpu_m / w[0].gpu_quantum if gpu else t.cpu_m / w[0].quantum
-        level = min(TOP, int(need))
-        level = reach(world, pool, level, ONE)
+        level = reach_memory(world, pool, min(TOP, int(need)), ONE, t.memory_mib)
         while level <= LEVELS and count < t.tasks:
+            most_mib = NO
             m = head_of(world)[pool, level]
             while m >= 0 and count < t.tasks:
                 if m != but:
                     count += min(t.tasks, _places(world, m, e))
+                most_mib = max(most_mib, batch_free_memory(world, m))
                 m = next_of(world, pool, m)
-            level = reach(world, pool, level + 1, ONE)
+            if m < 0:
+                lower(world, pool, level, most_mib)
+            level = reach_memory(world, pool, level + 1, ONE, t.memory_mib)
     return count
 
 
@@ -150,7 +152,7 @@ def _start_side_by_side(world: Pages, jobs: Pages, e: int, but: int) -> tuple[in
     gang, left = NO, t.tasks
     for pool in range(P_BATCH, P_BATCH + 2):
         level = min(TOP, int(t.cpu_m / w[0].quantum)) if pool == P_BATCH else ZERO
-        level = reach(world, pool, level, ONE)
+        level = reach_memory(world, pool, level, ONE, t.memory_mib)
         while level <= LEVELS and left > 0:
             m = head_of(world)[pool, level]
             while m >= 0 and left > 0:
@@ -162,7 +164,7 @@ def _start_side_by_side(world: Pages, jobs: Pages, e: int, but: int) -> tuple[in
                     gang = start_tasks(world, jobs, e, m, gang, n)
                     left -= n
                 m = after
-            level = reach(world, pool, level + 1, ONE)
+            level = reach_memory(world, pool, level + 1, ONE, t.memory_mib)
     return gang, left
 
 

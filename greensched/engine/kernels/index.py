@@ -22,7 +22,7 @@ from greensched.engine.kernels.layout import (
     WORST_FIT,
     ZERO,
 )
-from greensched.engine.kernels.levels import next_of, reach, set_level
+from greensched.engine.kernels.levels import lower, next_of, reach_memory, set_level
 from greensched.engine.kernels.memory import (
     gpu_free_of,
     head_of,
@@ -75,6 +75,25 @@ def batch_free_cpu(world: Pages, m: int) -> int:
 
 
 @inner
+def batch_free_memory(world: Pages, m: int) -> int:
+    """Return the memory [MiB] that batch may still reserve on machine m."""
+    return batch_limit_memory(world, m) - mach_of(world)[m].batch_memory_mib
+
+
+@inner
+def online_free_memory(world: Pages, m: int) -> int:
+    """Return the memory [MiB] that replicas may still reserve on machine m."""
+    r = mach_of(world)[m]
+    return r.memory_mib - r.online_memory_mib - r.batch_memory_mib
+
+
+@inner
+def free_memory(world: Pages, pool: int, m: int) -> int:
+    """Return the memory [MiB] that work of a pool may still reserve on machine m."""
+    return online_free_memory(world, m) if pool < P_BATCH else batch_free_memory(world, m)
+
+
+@inner
 def online_free_cpu(world: Pages, m: int) -> int:
     """Return the CPU [millicores] that replicas may still reserve, or -1 where none may."""
     r = mach_of(world)[m]
@@ -93,7 +112,7 @@ def fits_online(world: Pages, m: int, cpu_m: int, memory_mib: int, gpu_m: int) -
     r = mach_of(world)[m]
     if online_free_cpu(world, m) < cpu_m:
         return False
-    if r.memory_mib - r.online_memory_mib - r.batch_memory_mib < memory_mib:
+    if online_free_memory(world, m) < memory_mib:
         return False
     if r.pods_max > 0 and r.n_reps + r.n_jobs >= r.pods_max:
         return False
@@ -126,7 +145,7 @@ def fits_batch(
         return False
     if not may_stay(world, m, stay_ms):
         return False
-    if batch_limit_memory(world, m) - r.batch_memory_mib < memory_mib:
+    if batch_free_memory(world, m) < memory_mib:
         return False
     if r.pods_max > 0 and r.n_reps + r.n_jobs >= r.pods_max:
         return False
@@ -198,8 +217,8 @@ def reindex(world: Pages, m: int) -> None:
     room_m = max(ZERO, batch)
     w[0].batch_room_m += room_m - mach[m].batch_room_m
     mach[m].batch_room_m = room_m
-    set_level(world, P_ONLINE + gpu, m, _level(world, m, online))
-    set_level(world, P_BATCH + gpu, m, _level(world, m, batch))
+    set_level(world, P_ONLINE + gpu, m, _level(world, m, online), online_free_memory(world, m))
+    set_level(world, P_BATCH + gpu, m, _level(world, m, batch), batch_free_memory(world, m))
     size = w[0].tree_size
     if size > 0:
         _tree_set(world, P_ONLINE + gpu, size, m, online)
@@ -259,14 +278,17 @@ def _find_level(
     but: int,
 ) -> int:
     """Return the first machine that fits, from `level` up (step 1) or down (-1), or -1."""
-    level = reach(world, pool, level, step)
+    level = reach_memory(world, pool, level, step, memory_mib)
     while 0 <= level <= LEVELS:
+        most_mib = NO
         m = head_of(world)[pool, level]
         while m >= 0:
             if _fits(world, pool, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
                 return m
+            most_mib = max(most_mib, free_memory(world, pool, m))
             m = next_of(world, pool, m)
-        level = reach(world, pool, level + step, step)
+        lower(world, pool, level, most_mib)
+        level = reach_memory(world, pool, level + step, step, memory_mib)
     return -1
 
 

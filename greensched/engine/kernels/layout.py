@@ -214,6 +214,7 @@ class World(NamedTuple):
     timer: NDArray[Any]  # TIMER, a binary heap
     head: NDArray[np.int64]  # [4, LEVELS + 1] first machine of a level
     block: NDArray[np.int64]  # [4, LEVELS / BLOCK + 1] bits: which levels of a block have machines
+    most_mib: NDArray[np.int64]  # [4, levels + blocks] free memory of a machine there, at most
     link: NDArray[Any]  # LINK [2 M]: machines in the online pools, then in the batch pools
     heap_key: NDArray[np.int64]
     heap_slot: NDArray[np.int64]

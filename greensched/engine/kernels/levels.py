@@ -3,6 +3,11 @@
 Machines of a pool hang in doubly linked lists, one a level of free capacity (1/1024 of the
 largest machine: CPU where a pool has no GPUs, GPUs otherwise), newest first. A word of bits for
 each block of levels says which of them have machines.
+
+Machines that share with services often have CPU left but no memory. So that not each search
+looks at all of them, `most_mib` tells of a level, and of a block, how much memory a machine there
+has free at most: raised where a machine gets more, lowered to what was seen where a search has
+looked at all machines of a level in vain.
 """
 
 from __future__ import annotations
@@ -10,16 +15,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
-from greensched.engine.kernels.layout import BLOCK, LEVELS, P_BATCH
-from greensched.engine.kernels.memory import block_of, head_of, link_of, mach_of
+from greensched.engine.kernels.layout import BLOCK, LEVELS, NO, P_BATCH, ZERO
+from greensched.engine.kernels.memory import block_of, head_of, link_of, mach_of, most_mib_of
 
 if TYPE_CHECKING:
     from greensched.engine.kernels.layout import Pages
 
 
 @inner
-def set_level(world: Pages, pool: int, m: int, level: int) -> None:
-    """Move machine m to `level` (-1: out) of a pool."""
+def set_level(world: Pages, pool: int, m: int, level: int, free_mib: int) -> None:
+    """Move machine m, with `free_mib` of memory, to `level` (-1: out) of a pool."""
+    if level >= 0:
+        _raise(world, pool, level, free_mib)
     link, head, block = link_of(world), head_of(world), block_of(world)
     apart = len(mach_of(world)) if pool >= P_BATCH else 0
     i = m + apart
@@ -34,6 +41,7 @@ def set_level(world: Pages, pool: int, m: int, level: int) -> None:
             head[pool, old] = after
             if after < 0:
                 block[pool, old // BLOCK] ^= 1 << (old % BLOCK)
+                most_mib_of(world)[pool, old] = NO
         if after >= 0:
             link[after + apart].previous = before
     link[i].level = level
@@ -71,6 +79,38 @@ def reach(world: Pages, pool: int, level: int, step: int) -> int:
             return k * BLOCK
         bits = block[pool, k]
     return k * BLOCK + (_lowest(bits) if step > 0 else _highest(bits))
+
+
+@inner
+def reach_memory(world: Pages, pool: int, level: int, step: int, memory_mib: int) -> int:
+    """Return as `reach` the first level where a machine may have so much memory free."""
+    most_mib = most_mib_of(world)
+    level = reach(world, pool, level, step)
+    while 0 <= level <= LEVELS and most_mib[pool, level] < memory_mib:
+        k = level // BLOCK
+        if most_mib[pool, LEVELS + 1 + k] < memory_mib:  # nor has any other level of its block
+            level = k * BLOCK + (BLOCK - 1 if step > 0 else ZERO)
+        level = reach(world, pool, level + step, step)
+    return level
+
+
+@inner
+def _raise(world: Pages, pool: int, level: int, free_mib: int) -> None:
+    """Note that a machine with so much free memory is at a level."""
+    most_mib, at = most_mib_of(world), LEVELS + 1 + level // BLOCK
+    most_mib[pool, level] = max(most_mib[pool, level], free_mib)
+    most_mib[pool, at] = max(most_mib[pool, at], free_mib)
+
+
+@inner
+def lower(world: Pages, pool: int, level: int, free_mib: int) -> None:
+    """Note that no machine at a level has more free memory than this."""
+    most_mib, k = most_mib_of(world), level // BLOCK
+    most_mib[pool, level] = free_mib
+    most = NO
+    for other in range(k * BLOCK, min(k * BLOCK + BLOCK, LEVELS + 1)):
+        most = max(most, most_mib[pool, other])
+    most_mib[pool, LEVELS + 1 + k] = most
 
 
 @inner
