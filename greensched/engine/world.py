@@ -286,15 +286,15 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         svc=svc,
         cls=_classes(setting),
         timer=records(layout.TIMER, 4 * n + 1024),
-        head=np.full((4, layout.LEVELS + 1), NONE, np.int64),
-        block=np.zeros((4, layout.LEVELS // layout.BLOCK + 1), np.int64),
+        head=np.full((layout.POOLS, layout.LEVELS + 1), NONE, np.int64),
+        block=np.zeros((layout.POOLS, layout.LEVELS // layout.BLOCK + 1), np.int64),
         most_mib=np.full(
-            (4, layout.LEVELS + 1 + layout.LEVELS // layout.BLOCK + 1), NONE, np.int64
+            (layout.POOLS, layout.LEVELS + 1 + layout.LEVELS // layout.BLOCK + 1), NONE, np.int64
         ),
         link=_links(n),
         heap_key=np.zeros(4 * HEAP_ROOM * n, np.int64),
         heap_slot=np.zeros(4 * HEAP_ROOM * n, np.int64),
-        tree=np.full((4, 2 * max(1, tree_size)), NONE, np.int64),
+        tree=np.full((3 * layout.POOLS, 2 * max(1, tree_size)), NONE, np.int64),
         next_ms=np.full(n, layout.INF, np.int64),
         tour=np.full(2 << bits, layout.INF),
         gpu_free_m=np.full(int(mach["n_gpus"].sum()), 1000, np.int64),

@@ -106,17 +106,38 @@ def _index(world: World) -> None:
 
 def _most_memory(world: World, pool: int, found: dict[int, int]) -> None:
     """Check that no machine has more free memory than is told of its level and block."""
-    most_mib, mach = world.most_mib[pool], world.mach
+    most_mib, left_mib = world.most_mib[pool], _left_mib(world, pool)
+    assert all(left_mib[m] <= most_mib[level] for m, level in found.items())
+    for k in range(world.block.shape[1]):
+        levels = most_mib[k * layout.BLOCK : min((k + 1) * layout.BLOCK, layout.LEVELS + 1)]
+        assert most_mib[layout.LEVELS + 1 + k] >= levels.max()
+
+
+def _left_mib(world: World, pool: int) -> Any:
+    """Return the memory [MiB] that work of a pool may still reserve on each machine."""
+    mach = world.mach
     left_mib = mach["memory_mib"] - mach["online_memory_mib"]
     if pool >= layout.P_BATCH:
         online = (mach["role"] == ROLE_CODES["online"]) | (mach["n_reps"] > 0)
         limited = (mach["lending"] == OWN) & (mach["role"] != ROLE_CODES["batch"]) & online
         left_mib = np.where(limited, np.minimum(left_mib, mach["limit_memory_mib"]), left_mib)
-    left_mib = left_mib - mach["batch_memory_mib"]
-    assert all(left_mib[m] <= most_mib[level] for m, level in found.items())
-    for k in range(world.block.shape[1]):
-        levels = most_mib[k * layout.BLOCK : min((k + 1) * layout.BLOCK, layout.LEVELS + 1)]
-        assert most_mib[layout.LEVELS + 1 + k] >= levels.max()
+    return left_mib - mach["batch_memory_mib"]
+
+
+def _trees(world: World) -> None:
+    """Check that what searches descend by is what machines have, and most is on top."""
+    size = int(world.w["tree_size"][0])
+    mach, now_ms = world.mach, int(world.w["now_ms"][0])
+    for pool in range(layout.POOLS) if size else ():
+        cpu, mib, ms = world.tree[pool :: layout.POOLS]
+        able = np.flatnonzero(cpu[size : size + len(mach)] > 0)
+        assert (mib[size + able] == _left_mib(world, pool)[able]).all()
+        lent = able[mach["lending"][able] == LENT] if pool >= layout.P_BATCH else able[:0]
+        lent = lent[mach["role"][lent] != ROLE_CODES["batch"]]
+        assert (ms[size + lent] >= mach["stay_until_ms"][lent] - now_ms).all()
+        for tree in (cpu, mib, ms):
+            pairs = tree[2 : 2 * size].reshape(-1, 2)
+            assert (tree[1:size] == pairs.max(axis=1)).all()
 
 
 def _held(world: World) -> None:
@@ -135,6 +156,7 @@ def check_world(world: World) -> None:
     for m in range(len(world.mach)):
         _machine(world, m)
     _index(world)
+    _trees(world)
     w = world.w[0]
     state = world.rep["state"][: w["n_reps"]]
     alive = state != layout.A_FREE

@@ -242,6 +242,7 @@ def apply_lend(world: Pages, jobs: Pages, machines: Table, drain_ms: int, until_
         b = mach_of(world)[m]
         if b.lending == DRAIN or b.lending == LENT:
             b.stay_until_ms = until_ms
+            reindex(world, m)
             continue
         if b.state != ON or b.lending != OWN or b.surplus != 0 or b.role == _DATABASE_ROLE:
             w[0].n_rejected += 1

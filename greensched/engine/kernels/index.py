@@ -1,7 +1,7 @@
 """Which machine takes this: an index over free capacity, with filters and weighers.
 
 Best-fit walks up the levels of free capacity from the one that is needed, worst-fit down from the
-top; first-fit and spread descend a tree of the greatest free CPU.
+top; first-fit and spread descend trees of the most CPU, memory and time that a machine has left.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from greensched.compiling import inner
 from greensched.engine.kernels.layout import (
     BEST_FIT,
     FIRST_FIT,
+    INF,
     LEVELS,
     NO,
     ONE,
     P_BATCH,
     P_BATCH_GPU,
     P_ONLINE,
+    POOLS,
     TOP,
     WORST_FIT,
     ZERO,
@@ -120,19 +122,25 @@ def fits_online(world: Pages, m: int, cpu_m: int, memory_mib: int, gpu_m: int) -
 
 
 @inner
-def may_stay(world: Pages, m: int, stay_ms: int) -> bool:
-    """Say whether work that needs `stay_ms` in one piece (0: any) should start on machine m.
+def _stay_max(world: Pages, m: int) -> int:
+    """Return how long [ms] work that starts on machine m now may need in one piece.
 
     Lent machines are recalled some time, and services come first where they share a machine.
     """
     r = mach_of(world)[m]
-    if stay_ms == 0 or r.role == _BATCH_ROLE:
-        return True
+    if r.role == _BATCH_ROLE:
+        return INF
     if r.lending != OWN:
-        return w_of(world)[0].now_ms + stay_ms <= r.stay_until_ms
+        return r.stay_until_ms - w_of(world)[0].now_ms
     if r.role != _ONLINE_ROLE and r.n_reps == 0:
-        return True
-    return stay_ms <= r.stay_ms_max
+        return INF
+    return r.stay_ms_max
+
+
+@inner
+def may_stay(world: Pages, m: int, stay_ms: int) -> bool:
+    """Say whether work that needs `stay_ms` in one piece (0: any) should start on machine m."""
+    return stay_ms == 0 or stay_ms <= _stay_max(world, m)
 
 
 @inner
@@ -197,14 +205,16 @@ def _level(world: Pages, m: int, free_cpu_m: int) -> int:
 
 
 @inner
-def _tree_set(world: Pages, pool: int, size: int, m: int, value: int) -> None:
-    """Write machine m's free CPU into a pool's tree."""
+def _tree_set(world: Pages, kind: int, size: int, m: int, value: int) -> None:
+    """Write what machine m has free into a tree."""
     tree = tree_of(world)
     i = m + size
-    tree[pool, i] = value
+    if tree[kind, i] == value:
+        return
+    tree[kind, i] = value
     i >>= 1
     while i >= 1:
-        tree[pool, i] = max(tree[pool, 2 * i], tree[pool, 2 * i + 1])
+        tree[kind, i] = max(tree[kind, 2 * i], tree[kind, 2 * i + 1])
         i >>= 1
 
 
@@ -223,6 +233,12 @@ def reindex(world: Pages, m: int) -> None:
     if size > 0:
         _tree_set(world, P_ONLINE + gpu, size, m, online)
         _tree_set(world, P_BATCH + gpu, size, m, batch)
+        free_mib = online_free_memory(world, m) if online > 0 else NO
+        _tree_set(world, POOLS + P_ONLINE + gpu, size, m, free_mib)
+        free_mib = batch_free_memory(world, m) if batch > 0 else NO
+        _tree_set(world, POOLS + P_BATCH + gpu, size, m, free_mib)
+        stay_ms = max(ZERO, _stay_max(world, m)) if batch > 0 else NO
+        _tree_set(world, 2 * POOLS + P_BATCH + gpu, size, m, stay_ms)
 
 
 @inner
@@ -293,20 +309,27 @@ def _find_level(
 
 
 @inner
-def _tree_next(world: Pages, pool: int, size: int, start: int, need: int) -> int:
-    """Return the first leaf at or after `start` with at least `need`, or -1."""
+def _tree_next(
+    world: Pages, pool: int, size: int, start: int, cpu_m: int, memory_mib: int, stay_ms: int
+) -> int:
+    """Return the first leaf at or after `start` with at least so much of each, or -1."""
     tree = tree_of(world)
     i = start + size
-    if tree[pool, i] >= need:
-        return start
-    while i > 1:  # climb until a right neighbour holds enough, then descend
-        if i % 2 == 0 and tree[pool, i + 1] >= need:
-            i += 1
-            while i < size:
-                i = 2 * i if tree[pool, 2 * i] >= need else 2 * i + 1
-            return i - size
-        i >>= 1
-    return -1
+    while True:
+        if (
+            tree[pool, i] >= cpu_m
+            and tree[POOLS + pool, i] >= memory_mib
+            and (pool < P_BATCH or tree[2 * POOLS + pool, i] >= stay_ms)
+        ):
+            if i >= size:
+                return i - size
+            i *= 2  # machines below have enough of each: perhaps one has of all
+            continue
+        while i % 2 == 1:
+            if i == 1:
+                return -1
+            i >>= 1
+        i += 1
 
 
 @inner
@@ -325,7 +348,7 @@ def _find_tree(
     size, n = w_of(world)[0].tree_size, len(mach_of(world))
     m = start
     while m < n:
-        m = _tree_next(world, pool, size, m, max(cpu_m, 1))
+        m = _tree_next(world, pool, size, m, max(cpu_m, 1), memory_mib, stay_ms)
         if m < 0:
             return -1
         if _fits(world, pool, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but):

@@ -55,6 +55,7 @@ NEVER, ALWAYS = (cast("bool", np.bool_(n)) for n in (0, 1))
 
 # placement pools: online / batch work, on machines without / with GPUs
 P_ONLINE, P_ONLINE_GPU, P_BATCH, P_BATCH_GPU = _codes(4)
+POOLS = 4
 
 # queue disciplines and weighers, in the order of model.Discipline and model.Weigher
 FIFO, PRIORITY, SHORTEST, EASY = _codes(4)
@@ -218,7 +219,7 @@ class World(NamedTuple):
     link: NDArray[Any]  # LINK [2 M]: machines in the online pools, then in the batch pools
     heap_key: NDArray[np.int64]
     heap_slot: NDArray[np.int64]
-    tree: NDArray[np.int64]  # [4, 2 size] greatest free capacity (first-fit, spread)
+    tree: NDArray[np.int64]  # [12, 2 size] most free CPU, memory, time (first-fit, spread)
     next_ms: NDArray[np.int64]  # [M] next event of the machine's jobs
     tour: NDArray[np.int64]  # [2 x 2^bits] tournament of machines by next_ms
     gpu_free_m: NDArray[np.int64]  # [devices]
