@@ -69,7 +69,12 @@ from greensched.engine.kernels.memory import (
 from greensched.engine.kernels.meter import note_empty, refresh, sync
 from greensched.engine.kernels.outages import come_back, fail, leave
 from greensched.engine.kernels.queue import forget_failures
-from greensched.engine.kernels.replicas import change_online, finish_move, settle_replica
+from greensched.engine.kernels.replicas import (
+    change_online,
+    finish_move,
+    settle_replica,
+    spread,
+)
 from greensched.engine.kernels.shifting import release, see_jobs, suspend
 from greensched.engine.kernels.standby import time_over
 from greensched.model import BOOTING, LENT, ON
@@ -216,3 +221,4 @@ def control(
         release(world, jobs, first)
     else:
         _settle_tenants(world, table, who, first)
+    spread(world)

@@ -115,7 +115,7 @@ i8: load_start_ms load_step_ms wants_dispatch tour_bits discipline weigher n_pow
 i8: n_alive wants_replicas n_replica_changes freed_machine heaps_end tasks_max steady_since_ms
 i8: db_step db_next_ms db_start_ms db_step_ms
 i8: n_outages n_out n_out_peak n_out_peak_ms n_replicas_lost n_jobs_lost lost_work graceful
-i8: n_held holds shift_next_ms batch_room_m keeps_replicas
+i8: n_held holds shift_next_ms batch_room_m keeps_replicas to_spread
 f8: standby_share move_energy_j move_j_per_mib move_ms_per_mib quantum gpu_quantum
 f8: batch_sensitivity
 """)
@@ -167,7 +167,7 @@ f8: use_m gpu_use_m prefix_idle prefix_dynamic prefix_pressed prefix_smt
 SERVICE = _dtype("""
 i8: cpu_m memory_mib gpu_m startup_ms n_online n_starting n_standby n_pending since_ms
 i8: rep_head seen_ms seen_replicas seen_standby seen_pending
-i8: n_cutoff cutoff_ms standby_ms keep_ms warm_ms
+i8: n_cutoff cutoff_ms standby_ms keep_ms warm_ms to_spread
 f8: load_m use_m energy load_integral shortage_integral seen_load_m seen_integral
 """)
 CLASS = _dtype("""

@@ -109,20 +109,37 @@ def _part_of_load(world: Pages, s: int) -> None:
 
 @inner
 def change_online(world: Pages, s: int, change: int) -> None:
-    """Change the number of replicas of service s that serve, and spread its load anew."""
-    svc, rep = svc_of(world), rep_of(world)
+    """Change the number of replicas of service s that serve; its load is spread at the end."""
+    svc = svc_of(world)
     service_sync(world, s)
     svc[s].n_online += change
-    _part_of_load(world, s)
-    r = svc[s].rep_head
-    while r >= 0:
-        if rep[r].state == A_ONLINE:
-            m = rep[r].machine
-            sync(world, m)
-            settle_replica(world, r)
-            _set_use(world, r)
-            refresh(world, m)
-        r = rep[r].service_next
+    svc[s].to_spread, w_of(world)[0].to_spread = 1, 1
+
+
+@inner
+def spread(world: Pages) -> None:
+    """Spread the load of services anew of which other replicas serve since this instant began.
+
+    Once for all of an instant's changes, since each is a look at all replicas.
+    """
+    w, svc, rep = w_of(world), svc_of(world), rep_of(world)
+    if w[0].to_spread == 0:
+        return
+    w[0].to_spread = 0
+    for s in range(len(svc)):
+        if svc[s].to_spread == 0:
+            continue
+        svc[s].to_spread = 0
+        _part_of_load(world, s)
+        r = svc[s].rep_head
+        while r >= 0:
+            if rep[r].state == A_ONLINE:
+                m = rep[r].machine
+                sync(world, m)
+                settle_replica(world, r)
+                _set_use(world, r)
+                refresh(world, m)
+            r = rep[r].service_next
 
 
 @inner
