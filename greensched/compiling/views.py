@@ -1,4 +1,4 @@
-"""Arrays whose indices are taken as they are, and whose records may be asked for ahead.
+"""Arrays whose indices are taken as they are, whose records may be asked for ahead; bits of words.
 
 numba counts an index below zero from the end, so it looks at the sign of each. Kernels follow
 links from record to record: without those looks a replay takes four fifths of the time. A test
@@ -88,3 +88,27 @@ def _asking() -> Callable[[Any, int], None]:
 # prefetch(records, i) asks for a record that is read a little later. It is for places where
 # kernels are measured to wait for memory, and changes nothing but that.
 prefetch = _asking()
+
+
+def _place_of_bit(*, lowest: bool) -> Callable[[int], int]:
+    """Return what tells the place of the lowest or highest set bit of a number above 0."""
+    if not COMPILED:
+        return lambda bits: int(bits & -bits if lowest else bits).bit_length() - 1
+
+    def generate(_context: Any, builder: Any, _sig: Any, args: Any) -> Any:
+        never_zero = ir.IntType(1)(1)
+        if lowest:
+            return builder.cttz(args[0], never_zero)
+        return builder.sub(args[0].type(63), builder.ctlz(args[0], never_zero))
+
+    def typed(_context: Any, _bits: Any) -> Any:
+        return types.int64(types.int64), generate
+
+    make: Any = intrinsic
+    place: Callable[[int], int] = make(typed)
+    return place
+
+
+# One instruction each, where a search through a word of bits is all branches.
+lowest_bit = _place_of_bit(lowest=True)
+highest_bit = _place_of_bit(lowest=False)

@@ -107,10 +107,9 @@ def _index(world: World) -> None:
 def _most_memory(world: World, pool: int, found: dict[int, int]) -> None:
     """Check that no machine has more free memory than is told of its level and block."""
     most_mib, left_mib = world.most_mib[pool], _left_mib(world, pool)
-    assert all(left_mib[m] <= most_mib[level] for m, level in found.items())
-    for k in range(world.block.shape[1]):
-        levels = most_mib[k * layout.BLOCK : min((k + 1) * layout.BLOCK, layout.LEVELS + 1)]
-        assert most_mib[layout.LEVELS + 1 + k] >= levels.max()
+    for m, level in found.items():
+        assert left_mib[m] <= most_mib[level]
+        assert left_mib[m] <= most_mib[layout.LEVELS + 1 + level // layout.BLOCK]
 
 
 def _left_mib(world: World, pool: int) -> Any:

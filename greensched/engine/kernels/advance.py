@@ -179,6 +179,8 @@ def advance(world: Pages, jobs: Pages, until: int, closing: int) -> int:
             return GROW
         m = tour_first(world)
         job_ms = next_ms_of(world)[m] if m >= 0 else INF
+        if m >= 0:  # it is next once the jobs have arrived that come before
+            prefetch(mach_of(world), m)
         timer_ms = timer_of(world)[0].at_ms if w[0].timer_n > 0 else INF
         event = min(job_ms, timer_ms, w[0].load_next_ms, w[0].db_next_ms, w[0].edge_next_ms)
         if event > w[0].now_ms and w[0].wants_replicas != 0 and w[0].n_pending > 0:

@@ -24,7 +24,7 @@ from greensched.engine.kernels.layout import (
     WORST_FIT,
     ZERO,
 )
-from greensched.engine.kernels.levels import lower, next_of, reach_memory, set_level
+from greensched.engine.kernels.levels import lower, next_of, note_memory, reach_memory, set_level
 from greensched.engine.kernels.memory import (
     gpu_free_of,
     head_of,
@@ -227,8 +227,14 @@ def reindex(world: Pages, m: int) -> None:
     room_m = max(ZERO, batch)
     w[0].batch_room_m += room_m - mach[m].batch_room_m
     mach[m].batch_room_m = room_m
-    set_level(world, P_ONLINE + gpu, m, _level(world, m, online), online_free_memory(world, m))
-    set_level(world, P_BATCH + gpu, m, _level(world, m, batch), batch_free_memory(world, m))
+    level = _level(world, m, online)
+    set_level(world, P_ONLINE + gpu, m, level)
+    if level >= 0:
+        note_memory(world, P_ONLINE + gpu, level, online_free_memory(world, m))
+    level = _level(world, m, batch)
+    set_level(world, P_BATCH + gpu, m, level)
+    if level >= 0:
+        note_memory(world, P_BATCH + gpu, level, batch_free_memory(world, m))
     size = w[0].tree_size
     if size > 0:
         _tree_set(world, P_ONLINE + gpu, size, m, online)

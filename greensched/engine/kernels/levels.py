@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
+from greensched.compiling.views import highest_bit, lowest_bit
 from greensched.engine.kernels.layout import BLOCK, LEVELS, NO, P_BATCH, ZERO
 from greensched.engine.kernels.memory import block_of, head_of, link_of, mach_of, most_mib_of
 
@@ -23,10 +24,8 @@ if TYPE_CHECKING:
 
 
 @inner
-def set_level(world: Pages, pool: int, m: int, level: int, free_mib: int) -> None:
-    """Move machine m, with `free_mib` of memory, to `level` (-1: out) of a pool."""
-    if level >= 0:
-        _raise(world, pool, level, free_mib)
+def set_level(world: Pages, pool: int, m: int, level: int) -> None:
+    """Move machine m to `level` (-1: out) of a pool."""
     link, head, block = link_of(world), head_of(world), block_of(world)
     apart = len(mach_of(world)) if pool >= P_BATCH else 0
     i = m + apart
@@ -41,7 +40,6 @@ def set_level(world: Pages, pool: int, m: int, level: int, free_mib: int) -> Non
             head[pool, old] = after
             if after < 0:
                 block[pool, old // BLOCK] ^= 1 << (old % BLOCK)
-                most_mib_of(world)[pool, old] = NO
         if after >= 0:
             link[after + apart].previous = before
     link[i].level = level
@@ -78,7 +76,7 @@ def reach(world: Pages, pool: int, level: int, step: int) -> int:
         if not 0 <= k <= LEVELS // BLOCK:
             return k * BLOCK
         bits = block[pool, k]
-    return k * BLOCK + (_lowest(bits) if step > 0 else _highest(bits))
+    return k * BLOCK + (lowest_bit(bits) if step > 0 else highest_bit(bits))
 
 
 @inner
@@ -95,9 +93,11 @@ def reach_memory(world: Pages, pool: int, level: int, step: int, memory_mib: int
 
 
 @inner
-def _raise(world: Pages, pool: int, level: int, free_mib: int) -> None:
-    """Note that a machine with so much free memory is at a level."""
+def note_memory(world: Pages, pool: int, level: int, free_mib: int) -> None:
+    """Note that a machine at a level has so much memory free."""
     most_mib, at = most_mib_of(world), LEVELS + 1 + level // BLOCK
+    if most_mib[pool, level] >= free_mib and most_mib[pool, at] >= free_mib:
+        return  # as nearly always: nothing to write
     most_mib[pool, level] = max(most_mib[pool, level], free_mib)
     most_mib[pool, at] = max(most_mib[pool, at], free_mib)
 
@@ -105,31 +105,10 @@ def _raise(world: Pages, pool: int, level: int, free_mib: int) -> None:
 @inner
 def lower(world: Pages, pool: int, level: int, free_mib: int) -> None:
     """Note that no machine at a level has more free memory than this."""
-    most_mib, k = most_mib_of(world), level // BLOCK
+    head, most_mib, k = head_of(world), most_mib_of(world), level // BLOCK
     most_mib[pool, level] = free_mib
     most = NO
     for other in range(k * BLOCK, min(k * BLOCK + BLOCK, LEVELS + 1)):
-        most = max(most, most_mib[pool, other])
+        if head[pool, other] >= 0:
+            most = max(most, most_mib[pool, other])
     most_mib[pool, LEVELS + 1 + k] = most
-
-
-@inner
-def _lowest(bits: int) -> int:
-    """Return the place of the lowest of up to BLOCK bits, of which one at least is set."""
-    place, half = 0, BLOCK // 2
-    while half > 0:
-        if (bits >> place) & ((1 << half) - 1) == 0:
-            place += half
-        half //= 2
-    return place
-
-
-@inner
-def _highest(bits: int) -> int:
-    """Return the place of the highest of up to BLOCK bits, of which one at least is set."""
-    place, half = 0, BLOCK // 2
-    while half > 0:
-        if bits >> (place + half) != 0:
-            place += half
-        half //= 2
-    return place
