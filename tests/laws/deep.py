@@ -160,6 +160,8 @@ def main() -> int:
         examples=asked.examples, minutes=asked.minutes, longest=asked.longest, found=found
     )
     options = ["-v", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "slow or not slow"]
+    # that an example is long to print must not stand in for what it shows
+    options += ["-W", "ignore::hypothesis.errors.HypothesisWarning"]
     pytest.main([*options, *paths], plugins=[plugin])
     state = Found().all()  # others may have run other files
     slow = {law_of(name) for name in state if _is_slow(name)}

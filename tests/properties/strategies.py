@@ -258,8 +258,12 @@ def _machines(
         batch_cpu_m=read_only(batch_cpu, np.int64),
         batch_memory_mib=read_only(batch_memory, np.int64),
         batch_use_cpu_m=read_only(batch_cpu * rng.random(count), np.float64),
-        batch_limit_cpu_m=read_only(batch_cpu + rng.integers(0, 1_000, count), np.int64),
-        batch_limit_memory_mib=read_only(batch_memory + rng.integers(0, 999, count), np.int64),
+        batch_limit_cpu_m=read_only(
+            np.minimum(batch_cpu + rng.integers(0, 1_000, count), world.cpu_m), np.int64
+        ),
+        batch_limit_memory_mib=read_only(
+            np.minimum(batch_memory + rng.integers(0, 999, count), world.memory_mib), np.int64
+        ),
         replicas=read_only(held, np.int64),
         jobs=read_only(jobs, np.int64),
         gpu_m=world.gpu_m,

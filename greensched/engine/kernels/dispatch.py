@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 from greensched.compiling import inner
 from greensched.compiling.views import prefetch
 from greensched.engine.kernels.batch import devices_without, evict, gives_way, start_tasks
-from greensched.engine.kernels.gangs import start_gang
-from greensched.engine.kernels.heaps import heap_room
-from greensched.engine.kernels.index import (
+from greensched.engine.kernels.capacity import (
     batch_free_cpu,
     batch_free_memory,
     batch_limit_cpu,
     batch_limit_memory,
-    find,
-    fits_task,
     may_stay,
 )
+from greensched.engine.kernels.gangs import start_gang
+from greensched.engine.kernels.heaps import heap_room
+from greensched.engine.kernels.index import find, fits_task
 from greensched.engine.kernels.layout import (
     BACKFILL_DEPTH,
     EASY,

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
 from greensched.engine.kernels.batch import start_tasks, undo_start
-from greensched.engine.kernels.heaps import heap_room
-from greensched.engine.kernels.index import (
+from greensched.engine.kernels.capacity import (
     batch_free_cpu,
     batch_free_memory,
-    find,
     fits_batch,
 )
+from greensched.engine.kernels.heaps import heap_room
+from greensched.engine.kernels.index import find
 from greensched.engine.kernels.layout import (
     BEST_FIT,
     FIRST_FIT,
