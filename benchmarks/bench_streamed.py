@@ -28,7 +28,9 @@ def streamed() -> Figures:
     """Replay a million one-core jobs a day for a month (GREENSCHED_BENCH_DAYS), and for one day.
 
     On 100 machines of 64 cores, read from a mapped trace store. `ratio` is CPU time a job over
-    that of one day; `grown_mib` is what is resident at most beyond the most of one day.
+    that of one day, each the least of several runs: `first_us_per_job` also has what a machine
+    takes to hand out memory that nobody has had before. `grown_mib` is what is resident at most
+    beyond the most of one day.
     """
     tiny()
     with tempfile.TemporaryDirectory() as folder:
@@ -39,16 +41,19 @@ def streamed() -> Figures:
         before_mib = _peak_mib()
         _forget_peak()
         done: list[int] = []
-        wall_s, cpu_s = best_times(
-            lambda: done.append(simulate(long).counts["completed"]), repeats=1
-        )
+        times = [
+            best_times(lambda: done.append(simulate(long).counts["completed"]), repeats=1)
+            for _ in range(2)
+        ]
         peak_mib = _peak_mib()
+    wall_s, cpu_s = min(times)
     count = DAYS * JOBS_A_DAY
     return {
         "jobs": count,
         "completed": done[0],
         "replay_s": wall_s,
         "us_per_job": 1e6 * cpu_s / count,
+        "first_us_per_job": 1e6 * times[0][1] / count,
         "us_per_job_of_a_day": 1e6 * one_s / JOBS_A_DAY,
         "ratio": cpu_s / one_s / DAYS,
         "resident_mib": peak_mib,
