@@ -92,7 +92,7 @@ class Runs:
             (task.number, end_ms, self._goes_on and i == self._place["baseline"])
             for i, task in enumerate(self._tasks[: self._table])
         ]
-        results = self.executor.map(_until, items, None)
+        results = self.executor.map(_extended, items, None)
         return {name: results[i] for name, i in self._place.items()}
 
     def begun(self, tasks: Sequence[Task]) -> dict[tuple[Policy, ...], list[Combination]]:
@@ -155,7 +155,7 @@ def _finished(task: _Task, tell: Tell) -> int:
     return simulation.end_ms
 
 
-def _until(task: tuple[int, int, bool], _tell: Tell) -> RunResult:
+def _extended(task: tuple[int, int, bool], _tell: Tell) -> RunResult:
     """Return the result of a run until at least an end [ms]; it is kept where asked for."""
     number, end_ms, keep = task
     simulation = _LIVE[number] if keep else _LIVE.pop(number)

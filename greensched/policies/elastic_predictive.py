@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -224,7 +224,7 @@ class ElasticPredictive(ElasticReactive):
         )
 
 
-@cache
+@lru_cache(maxsize=8)
 def _longest(times_ms: bytes) -> int:
     """Return the longest of times, int64 as bytes; 0 where there are none."""
     return int(np.frombuffer(times_ms, np.int64).max(initial=0))

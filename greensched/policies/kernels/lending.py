@@ -148,24 +148,24 @@ def tenants(
 
 
 @inner
-def _may_go(held: IntArray, allowed: IntArray, counts: IntArray) -> bool:
-    """Say whether all of the services of replicas `held` by a machine may go; `counts` are 0."""
+def _may_go_too(held: IntArray, allowed: IntArray, counts: IntArray) -> bool:
+    """Say whether the replicas `held` by a machine may go as well, and add them to `counts`.
+
+    Services of replicas; `counts` has how many of each go before.
+    """
     may = True
     for k in range(len(held)):
         counts[held[k]] += 1
         may = may and counts[held[k]] <= allowed[held[k]]
-    for k in range(len(held)):
-        counts[held[k]] = 0
     return may
 
 
 @inner
-def _may_go_too(held: IntArray, allowed: IntArray, counts: IntArray) -> bool:
-    """Say the same of one that goes after others, which `counts` hold, and add it to them."""
-    may = True
+def _may_go(held: IntArray, allowed: IntArray, counts: IntArray) -> bool:
+    """Say whether the replicas `held` by a machine may go alone; `counts` are 0 and stay so."""
+    may = _may_go_too(held, allowed, counts)
     for k in range(len(held)):
-        counts[held[k]] += 1
-        may = may and counts[held[k]] <= allowed[held[k]]
+        counts[held[k]] = 0
     return may
 
 
