@@ -287,10 +287,9 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         cls=_classes(setting),
         timer=records(layout.TIMER, 4 * n + 1024),
         head=np.full((layout.POOLS, layout.LEVELS + 1), NONE, np.int64),
-        block=np.zeros((layout.POOLS, layout.LEVELS // layout.BLOCK + 1), np.int64),
-        most_mib=np.full(
-            (layout.POOLS, layout.LEVELS + 1 + layout.LEVELS // layout.BLOCK + 1), NONE, np.int64
-        ),
+        block=np.zeros((layout.POOLS, layout.BLOCKS), np.int64),
+        most_mib=np.full((layout.POOLS, layout.LEVELS + 1 + layout.BLOCKS), NONE, np.int64),
+        spots=np.zeros((n, 2), np.int64),
         link=_links(n),
         heap_key=np.zeros(4 * HEAP_ROOM * n, np.int64),
         heap_slot=np.zeros(4 * HEAP_ROOM * n, np.int64),

@@ -36,6 +36,7 @@ from greensched.engine.kernels.memory import (
     lane_of,
     mach_of,
     slot_of,
+    spots_of,
     w_of,
     wait_of,
 )
@@ -78,9 +79,13 @@ def _places(world: Pages, m: int, e: int) -> int:
 
 @inner
 def _count_places(world: Pages, e: int, but: int) -> int:
-    """Return how many tasks of entry e fit all machines but one; enough of them are enough."""
-    w, t = w_of(world), wait_of(world)[e]
+    """Return how many tasks of entry e fit all machines but one; enough of them are enough.
+
+    Where they fit is written into `spots`, the best machine first where the fullest is the best.
+    """
+    w, t, spots = w_of(world), wait_of(world)[e], spots_of(world)
     count = 0
+    w[0].n_spots = 0
     for gpu in range(1 if t.gpu_m > 0 else 0, 2):
         pool = P_BATCH + gpu
         need = t.gpu_m / w[0].gpu_quantum if gpu else t.cpu_m / w[0].quantum
@@ -89,8 +94,11 @@ def _count_places(world: Pages, e: int, but: int) -> int:
             most_mib = NO
             m = head_of(world)[pool, level]
             while m >= 0 and count < t.tasks:
-                if m != but:
-                    count += min(t.tasks, _places(world, m, e))
+                places = min(t.tasks, _places(world, m, e)) if m != but else ZERO
+                if places > 0:
+                    spots[w[0].n_spots, 0], spots[w[0].n_spots, 1] = m, places
+                    w[0].n_spots += 1
+                    count += places
                 most_mib = max(most_mib, batch_free_memory(world, m))
                 m = next_of(world, pool, m)
             if m < 0:
@@ -142,29 +150,20 @@ def _start_one_by_one(world: Pages, jobs: Pages, e: int, but: int) -> tuple[int,
 
 
 @inner
-def _start_side_by_side(world: Pages, jobs: Pages, e: int, but: int) -> tuple[int, int]:
-    """Start the tasks of entry e, without GPUs, on the best machines; return as one by one.
+def _start_side_by_side(world: Pages, jobs: Pages, e: int) -> tuple[int, int]:
+    """Start the tasks of entry e, without GPUs, where they were counted; return as one by one.
 
-    The best machine stays the best until it is full, and is worse than all others then: one walk
-    from the level that a task needs finds them all.
+    The best machine stays the best until it is full, and is worse than all others then: so the
+    walk that counted places has found the machines in the order in which tasks take them.
     """
-    w, t = w_of(world), wait_of(world)[e]
-    gang, left = NO, t.tasks
-    for pool in range(P_BATCH, P_BATCH + 2):
-        level = min(TOP, int(t.cpu_m / w[0].quantum)) if pool == P_BATCH else ZERO
-        level = reach_memory(world, pool, level, ONE, t.memory_mib)
-        while level <= LEVELS and left > 0:
-            m = head_of(world)[pool, level]
-            while m >= 0 and left > 0:
-                after = next_of(world, pool, m)  # before m moves to another level
-                n = min(left, _places(world, m, e)) if m != but else ZERO
-                if n > 0:
-                    if not heap_room(world, m):
-                        return gang, left
-                    gang = start_tasks(world, jobs, e, m, gang, n)
-                    left -= n
-                m = after
-            level = reach_memory(world, pool, level + 1, ONE, t.memory_mib)
+    w, spots = w_of(world), spots_of(world)
+    gang, left = NO, wait_of(world)[e].tasks
+    for i in range(w[0].n_spots):
+        m, n = spots[i, 0], min(left, spots[i, 1])
+        if not heap_room(world, m):
+            break
+        gang = start_tasks(world, jobs, e, m, gang, n)
+        left -= n
     return gang, left
 
 
@@ -176,7 +175,7 @@ def start_gang(world: Pages, jobs: Pages, e: int, but: int) -> bool:
         return False
     cursor = w[0].spread_cursor
     if t.gpu_m == 0 and w[0].weigher == BEST_FIT:
-        gang, left = _start_side_by_side(world, jobs, e, but)
+        gang, left = _start_side_by_side(world, jobs, e)
     else:
         gang, left = _start_one_by_one(world, jobs, e, but)
     if left == 0:

@@ -27,6 +27,7 @@ INF = 1 << 62
 LEVELS = 1024  # of free capacity in the placement index
 TOP = cast("int", np.int64(LEVELS))
 BLOCK = 32  # levels a block of the index
+BLOCKS = LEVELS // BLOCK + 1
 RATE_ONE = 1 << 20  # progress of an undisturbed job in one millisecond
 SHARE_ONE = 1_000_000  # a whole machine, in the unit of reserved shares
 PRESS_ONE = 1_000  # the pressure of a job class that counts as it uses CPU
@@ -115,7 +116,7 @@ i8: load_start_ms load_step_ms wants_dispatch tour_bits discipline weigher n_pow
 i8: n_alive wants_replicas n_replica_changes freed_machine heaps_end tasks_max steady_since_ms
 i8: db_step db_next_ms db_start_ms db_step_ms
 i8: n_outages n_out n_out_peak n_out_peak_ms n_replicas_lost n_jobs_lost lost_work graceful
-i8: n_held holds shift_next_ms batch_room_m keeps_replicas to_spread
+i8: n_held holds shift_next_ms batch_room_m keeps_replicas to_spread n_spots
 f8: standby_share move_energy_j move_j_per_mib move_ms_per_mib quantum gpu_quantum
 f8: batch_sensitivity
 """)
@@ -216,6 +217,7 @@ class World(NamedTuple):
     head: NDArray[np.int64]  # [4, LEVELS + 1] first machine of a level
     block: NDArray[np.int64]  # [4, LEVELS / BLOCK + 1] bits: which levels of a block have machines
     most_mib: NDArray[np.int64]  # [4, levels + blocks] free memory of a machine there, at most
+    spots: NDArray[np.int64]  # [M, 2] machines that take a gang's tasks, and how many
     link: NDArray[Any]  # LINK [2 M]: machines in the online pools, then in the batch pools
     heap_key: NDArray[np.int64]
     heap_slot: NDArray[np.int64]
