@@ -157,6 +157,7 @@ def check_world(world: World) -> None:
     _index(world)
     _trees(world)
     w = world.w[0]
+    assert w["to_spread"] == 0
     state = world.rep["state"][: w["n_reps"]]
     alive = state != layout.A_FREE
     assert alive.sum() == w["n_alive"]

@@ -50,6 +50,7 @@ CLASSES = (
 LOAD_M = 240  # loads are multiples: shares among up to six replicas are whole numbers
 WINDOW_MS, WAKE_MS, LOAD_STEPS = 40_000, 500, 4
 EASY_MACHINES, MACHINES = 4, 9  # EASY looks at four machines for its reservation, the twin at all
+FINE_MACHINES = 10
 
 
 class Dice:
@@ -178,6 +179,64 @@ def _action(dice: Dice, terms: Dice, count: int, services_count: int) -> Action:
                 job_ms_max=dice.pick(NONE, 3_000),
             )
     return Power(machines=some, to=kind, moves_max=dice.number(0, 3))
+
+
+def _fine_services(dice: Dice) -> Services:
+    """Return two services of small replicas."""
+    return services(
+        *(
+            {
+                "replica_cpu_m": dice.pick(16, 40, 80),
+                "replica_memory_mib": dice.pick(50, 300),
+                "replicas": dice.number(1, 4),
+                "startup_ms": 900,
+                "load_cpu_m": [LOAD_M * dice.number(0, 2) for _ in range(LOAD_STEPS)],
+            }
+            for _ in range(2)
+        ),
+        step_ms=WINDOW_MS // LOAD_STEPS,
+    )
+
+
+def fine(seed: int) -> Setting:
+    """Return a world of ten equal machines whose free CPU differs by little, memory by much."""
+    dice, terms = Dice(seed), Dice(1_000_000 + seed)
+    kind = machines(
+        count=FINE_MACHINES,
+        role=dice.pick("any", "online", "batch"),
+        cpu_m=8_000,
+        memory_mib=dice.pick(1_000, 2_500),
+        power=CURVES[0],
+    )
+    submit_ms = np.cumsum(dice.rng.integers(0, 200, 150)).tolist()
+    table = jobs(
+        *(
+            {
+                "submit_ms": at_ms,
+                "duration_ms": dice.number(1, 8_000),
+                "cpu_m": dice.pick(8, 16, 24, 40, 80, 120),
+                "memory_mib": dice.pick(0, 100, 400, 700, 900),
+                "tasks": dice.pick(1, 1, 1, 3, 6),
+                "job_class": dice.number(0, 4),
+            }
+            for at_ms in submit_ms
+        ),
+        classes=CLASSES[:5],
+    )
+    script = tuple(
+        (int(k) * WAKE_MS, tuple(_action(dice, terms, FINE_MACHINES, 2) for _ in range(2)))
+        for k in np.sort(dice.rng.permutation(WINDOW_MS // WAKE_MS)[:20])
+    )
+    return setting(
+        kind,
+        window_ms=WINDOW_MS,
+        jobs=table,
+        services=_fine_services(dice),
+        policies=(Scripted(script=script, period_ms=WAKE_MS),),
+        end="cut",
+        discipline=dice.pick(*get_args(Discipline)),
+        weigher=dice.pick(*get_args(Weigher)),
+    )
 
 
 def crowded(seed: int) -> Setting:

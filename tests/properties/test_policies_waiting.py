@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from hypothesis import given
 
 from greensched.model import OUT, ROLE_CODES, Hold, Release, Resume, Suspend
@@ -43,7 +44,7 @@ def cores_are_few(policy: Any, snapshot: Snapshot) -> bool:
     own = (machines.role == ROLE_CODES["batch"]) & ~machines.surplus & (machines.state != OUT)
     others_m = machines.batch_cpu_m.sum() - waiting.cpu_m[waiting.running].sum()
     cap_m = policy.fill_share * machines.cpu_m[own].sum() - max(0, others_m)
-    return bool(own.any() and waiting.cpu_m.sum() > cap_m)
+    return bool(own.any() and np.minimum(waiting.cpu_m, max(1, cap_m)).sum() > cap_m)
 
 
 def pairs(action: Any) -> Any:

@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
 from greensched.engine.kernels.batch import evict_cheapest, rest_if_drained
-from greensched.engine.kernels.capacity import (
-    batch_limit_cpu,
-    batch_limit_memory,
-)
+from greensched.engine.kernels.capacity import batch_limit_cpu, batch_limit_memory
 from greensched.engine.kernels.heaps import timer_push
 from greensched.engine.kernels.index import reindex
 from greensched.engine.kernels.layout import (

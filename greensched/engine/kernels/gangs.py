@@ -141,7 +141,7 @@ def _start_one_by_one(world: Pages, jobs: Pages, e: int, but: int) -> tuple[int,
     gang, left = NO, t.tasks
     while left > 0:
         m = find(world, NEVER, t.cpu_m, t.memory_mib, t.gpu_m, t.types, t.stay_ms, but)
-        if not heap_room(world, m):
+        if m < 0 or not heap_room(world, m):  # there is one wherever places were counted
             break
         n = min(left, _places(world, m, e)) if together else ONE
         gang = start_tasks(world, jobs, e, m, gang, n)

@@ -118,9 +118,9 @@ def change_online(world: Pages, s: int, change: int) -> None:
 
 @inner
 def spread(world: Pages) -> None:
-    """Spread the load of services anew of which other replicas serve since this instant began.
+    """Spread the load of services anew of which other replicas serve than when it was spread.
 
-    Once for all of an instant's changes, since each is a look at all replicas.
+    Once for all changes of a call of `control`, since it is a look at all replicas.
     """
     w, svc, rep = w_of(world), svc_of(world), rep_of(world)
     if w[0].to_spread == 0:

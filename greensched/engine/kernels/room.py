@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
 from greensched.engine.kernels.batch import devices_without, evict_cheapest, gives_way
-from greensched.engine.kernels.capacity import (
-    fits_online,
-    online_free_cpu,
-)
+from greensched.engine.kernels.capacity import fits_online, online_free_cpu
 from greensched.engine.kernels.index import find_devices
 from greensched.engine.kernels.layout import INF, NO
 from greensched.engine.kernels.memory import mach_of, slot_of, svc_of

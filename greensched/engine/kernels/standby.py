@@ -10,9 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
-from greensched.engine.kernels.capacity import (
-    fits_online,
-)
+from greensched.engine.kernels.capacity import fits_online
 from greensched.engine.kernels.heaps import timer_push
 from greensched.engine.kernels.index import find_devices, reindex, take_devices
 from greensched.engine.kernels.layout import (
