@@ -84,16 +84,22 @@ def online_free_cpu(world: Pages, m: int) -> int:
 
 
 @inner
+def _takes_one_more(world: Pages, m: int, gpu_m: int) -> bool:
+    """Say whether machine m has a pod left, and GPUs (thousandths) enough in sum."""
+    r = mach_of(world)[m]
+    if r.pods_max > 0 and r.n_reps + r.n_jobs >= r.pods_max:
+        return False
+    return r.gpu_free_m >= gpu_m
+
+
+@inner
 def fits_online(world: Pages, m: int, cpu_m: int, memory_mib: int, gpu_m: int) -> bool:
     """Say whether a replica of this size fits machine m now."""
-    r = mach_of(world)[m]
     if online_free_cpu(world, m) < cpu_m:
         return False
     if online_free_memory(world, m) < memory_mib:
         return False
-    if r.pods_max > 0 and r.n_reps + r.n_jobs >= r.pods_max:
-        return False
-    return r.gpu_free_m >= gpu_m
+    return _takes_one_more(world, m, gpu_m)
 
 
 @inner
@@ -123,13 +129,10 @@ def fits_batch(
     world: Pages, m: int, cpu_m: int, memory_mib: int, gpu_m: int, types: int, stay_ms: int
 ) -> bool:
     """Say whether a task of this size fits machine m now."""
-    r = mach_of(world)[m]
-    if (types & r.type_bit) == 0 or batch_free_cpu(world, m) < cpu_m:
+    if (types & mach_of(world)[m].type_bit) == 0 or batch_free_cpu(world, m) < cpu_m:
         return False
     if not may_stay(world, m, stay_ms):
         return False
     if batch_free_memory(world, m) < memory_mib:
         return False
-    if r.pods_max > 0 and r.n_reps + r.n_jobs >= r.pods_max:
-        return False
-    return r.gpu_free_m >= gpu_m
+    return _takes_one_more(world, m, gpu_m)

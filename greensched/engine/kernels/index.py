@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 from greensched.compiling import inner
 from greensched.engine.kernels.capacity import (
     batch_free_cpu,
-    batch_free_memory,
     fits_batch,
     fits_online,
     free_memory,
     online_free_cpu,
-    online_free_memory,
     stay_max,
 )
 from greensched.engine.kernels.layout import (
     BEST_FIT,
     FIRST_FIT,
+    INF,
     LEVELS,
     NO,
     ONE,
@@ -105,6 +104,20 @@ def _tree_set(world: Pages, kind: int, size: int, m: int, value: int) -> None:
 
 
 @inner
+def _enter(world: Pages, pool: int, m: int, free_cpu_m: int) -> None:
+    """Bring machine m to where it belongs in one pool: level and memory, leaves of trees."""
+    size, level = w_of(world)[0].tree_size, _level(world, m, free_cpu_m)
+    set_level(world, pool, m, level)
+    if level >= 0:
+        note_memory(world, pool, level, free_memory(world, pool, m))
+    if size > 0:
+        stay_ms = max(ZERO, stay_max(world, m)) if pool >= P_BATCH else INF
+        _tree_set(world, pool, size, m, free_cpu_m)
+        _tree_set(world, POOLS + pool, size, m, free_memory(world, pool, m) if level >= 0 else NO)
+        _tree_set(world, 2 * POOLS + pool, size, m, stay_ms if level >= 0 else NO)
+
+
+@inner
 def reindex(world: Pages, m: int) -> None:
     """Bring the index up to date after machine m's free capacity or state changed."""
     w, mach = w_of(world), mach_of(world)
@@ -113,24 +126,8 @@ def reindex(world: Pages, m: int) -> None:
     room_m = max(ZERO, batch)
     w[0].batch_room_m += room_m - mach[m].batch_room_m
     mach[m].batch_room_m = room_m
-    level = _level(world, m, online)
-    set_level(world, P_ONLINE + gpu, m, level)
-    if level >= 0:
-        note_memory(world, P_ONLINE + gpu, level, online_free_memory(world, m))
-    level = _level(world, m, batch)
-    set_level(world, P_BATCH + gpu, m, level)
-    if level >= 0:
-        note_memory(world, P_BATCH + gpu, level, batch_free_memory(world, m))
-    size = w[0].tree_size
-    if size > 0:
-        _tree_set(world, P_ONLINE + gpu, size, m, online)
-        _tree_set(world, P_BATCH + gpu, size, m, batch)
-        free_mib = online_free_memory(world, m) if online > 0 else NO
-        _tree_set(world, POOLS + P_ONLINE + gpu, size, m, free_mib)
-        free_mib = batch_free_memory(world, m) if batch > 0 else NO
-        _tree_set(world, POOLS + P_BATCH + gpu, size, m, free_mib)
-        stay_ms = max(ZERO, stay_max(world, m)) if batch > 0 else NO
-        _tree_set(world, 2 * POOLS + P_BATCH + gpu, size, m, stay_ms)
+    _enter(world, P_ONLINE + gpu, m, online)
+    _enter(world, P_BATCH + gpu, m, batch)
 
 
 @inner
@@ -211,7 +208,7 @@ def _tree_next(
         if (
             tree[pool, i] >= cpu_m
             and tree[POOLS + pool, i] >= memory_mib
-            and (pool < P_BATCH or tree[2 * POOLS + pool, i] >= stay_ms)
+            and tree[2 * POOLS + pool, i] >= stay_ms
         ):
             if i >= size:
                 return i - size

@@ -221,7 +221,7 @@ class World(NamedTuple):
     link: NDArray[Any]  # LINK [2 M]: machines in the online pools, then in the batch pools
     heap_key: NDArray[np.int64]
     heap_slot: NDArray[np.int64]
-    tree: NDArray[np.int64]  # [12, 2 size] most CPU, memory, time (batch) left: first-fit, spread
+    tree: NDArray[np.int64]  # [12, 2 size] most CPU, memory, time left (first-fit, spread)
     next_ms: NDArray[np.int64]  # [M] next event of the machine's jobs
     tour: NDArray[np.int64]  # [2 x 2^bits] tournament of machines by next_ms
     gpu_free_m: NDArray[np.int64]  # [devices]
