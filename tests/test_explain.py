@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
+import greensched as gs
 from greensched.errors import DataError, UsageError
 from greensched.report.explain import Source, as_text, explain, keys
-from greensched.report.outputs import read_result
+from greensched.report.outputs import read_result, write_result
 from greensched.report.tables import write_parquet
+from tests.properties.scenarios import drawn
 from tests.report_cases import write_scenario
 from tests.test_cli import call
 
@@ -210,3 +212,16 @@ def test_a_static_peak_that_is_the_baseline_stands_once(tmp_path: Path) -> None:
     for key in ("static_peak.scope2_location_kg", "static_peak.batch.wait_p95_s"):
         assert explain(stored, key).agrees
     assert isinstance(stored.table("factors"), pd.DataFrame)
+
+
+@pytest.mark.parametrize("seed", [321, 2_321])
+def test_a_half_unit_is_explained_as_it_was_rounded(seed: int, tmp_path: Path) -> None:
+    """Facility energy of a whole number of units and a half is rounded to even here too."""
+    result = gs.run(drawn(seed, pue=1.7))
+    write_result(result, tmp_path / "r", command="", page=lambda *_: "")
+    stored = read_result(tmp_path / "r")
+    rows = Source(stored).entries("scenario", "scope 2")
+    assert int(rows["energy_it_mwh"].sum()) % 10 == 5  # times 1.7
+    found = explain(stored, "balance.1.difference")
+    assert found.agrees
+    assert found.figure.value == 0

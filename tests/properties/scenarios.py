@@ -50,12 +50,25 @@ policies: [{policies}]
 def scenarios(draw: st.DrawFn, *, switches: tuple[str, ...] = SWITCHES) -> Scenario:
     """Draw a scenario of six hours with some of the switches, all of its contents by one seed."""
     on = draw(st.sets(st.sampled_from(switches))) if switches else set()
-    seed = draw(st.integers(0, 2**32 - 1))
-    policies = []
-    for kind in switches:
-        if kind in on:
-            hours = ", start: 01:00, end: 05:00" if kind == "tidal" else ""
-            policies.append(f"{{kind: {kind}{hours}}}")
+    return drawn(
+        draw(st.integers(0, 2**32 - 1)),
+        switches=tuple(kind for kind in switches if kind in on),
+        pue=draw(st.sampled_from([1.0, 1.2, 1.7])),
+        baseline=draw(st.sampled_from(["autoscaled", "static-peak"])),
+        end=draw(st.sampled_from(["drain", "cut"])),
+    )
+
+
+def drawn(
+    seed: int,
+    *,
+    switches: tuple[str, ...] = SWITCHES,
+    pue: float = 1.7,
+    baseline: str = "autoscaled",
+    end: str = "cut",
+) -> Scenario:
+    """Return the scenario of this seed."""
+    hours = {"tidal": ", start: 01:00, end: 05:00"}
     _FOLDERS.append(tempfile.TemporaryDirectory(prefix="drawn-"))
     folder = Path(_FOLDERS[-1].name)
     _write(folder, np.random.default_rng(seed))
@@ -64,10 +77,10 @@ def scenarios(draw: st.DrawFn, *, switches: tuple[str, ...] = SWITCHES) -> Scena
             start=START,
             hours=HOURS,
             seed=seed % 1_000,
-            pue=draw(st.sampled_from([1.0, 1.2, 1.7])),
-            baseline=draw(st.sampled_from(["autoscaled", "static-peak"])),
-            end=draw(st.sampled_from(["drain", "cut"])),
-            policies=", ".join(policies),
+            pue=pue,
+            baseline=baseline,
+            end=end,
+            policies=", ".join(f"{{kind: {kind}{hours.get(kind, '')}}}" for kind in switches),
         ),
         encoding="utf-8",
     )

@@ -154,7 +154,7 @@ def _sides(source: Source, run: str, name: str) -> tuple[int, int]:
         return round(parts * MWH_MILLI_PER_KWH), int(rows["energy_it_mwh"].sum())
     if name == "facility = IT x PUE":
         again, _ = totals.facility_again(source, run, rows)
-        return int(rows["energy_facility_mwh"].sum()), round(again * MWH_MILLI_PER_KWH)
+        return int(rows["energy_facility_mwh"].sum()), round(again)
     if name == "sum of entries = facility energy":
         total = round(told["energy_facility_kwh"] * MWH_MILLI_PER_KWH)
         return int(rows["energy_facility_mwh"].sum()), total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 MICRO: Final = 1_000_000
 BY: Final = ("site", "machine_type", "role")
 ENERGY: Final = ("energy_it_mwh", "energy_facility_mwh", "emissions_mg")
-W_PER_KW: Final = 1_000
+MW_PER_W: Final = 1_000  # milliwatts
+NANO: Final = 1_000_000_000
 
 
 def on_ms(source: Source, run: str, part: str = "machine") -> pd.DataFrame:
@@ -81,20 +83,29 @@ def _energy_facility(source: Source, run: str) -> Figure:
         with_values=f"{shown(it_kwh)} kWh x {shown(kwh / it_kwh if it_kwh else 1.0)} (PUE)",
         factors=source.uses(("pue", "fixed_w"), rows),
         rows=(grouped("entries.parquet", _where(run, "scope 2"), rows, BY, ENERGY[:2]),),
-        notes=(_again("IT energy and PUE", again, kwh, "kWh"),),
+        notes=(_again("IT energy and PUE", float(again / MWH_MILLI_PER_KWH), kwh, "kWh"),),
     )
 
 
-def facility_again(source: Source, run: str, rows: pd.DataFrame) -> tuple[float, float]:
-    """Return facility energy [kWh] by IT energy and PUE alone, and what of it is fixed."""
-    it_kwh = rows["energy_it_mwh"].to_numpy() / MWH_MILLI_PER_KWH
-    fixed = 0.0
+def facility_again(source: Source, run: str, rows: pd.DataFrame) -> tuple[Fraction, Fraction]:
+    """Return facility energy [mWh] by IT energy and PUE alone, exactly, and what of it is fixed.
+
+    As in the account slopes are taken to their ninth decimal, fixed power to the milliwatt.
+    """
+    it_mwh, slopes = rows["energy_it_mwh"].to_numpy(), source.at("pue", rows)
+    moving = sum(
+        (round(float(s) * NANO) * int(it_mwh[slopes == s].sum()) for s in np.unique(slopes)), 0
+    )
+    fixed_mw_ms = 0
     for site in rows["site"].unique():
         steps = source.factor("fixed_w", site=site)
         lengths = steps["end_ms"].clip(upper=source.end_ms(run)) - steps["start_ms"]
-        kw = steps["value"] / W_PER_KW
-        fixed += float((kw * lengths.clip(lower=0) / MS_PER_H).sum())
-    return float((it_kwh * source.at("pue", rows)).sum()) + fixed, fixed
+        fixed_mw_ms += sum(
+            round(watts * MW_PER_W) * int(ms)
+            for watts, ms in zip(steps["value"].tolist(), lengths.clip(lower=0), strict=True)
+        )
+    fixed = Fraction(fixed_mw_ms, MS_PER_H)
+    return Fraction(moving, NANO) + fixed, fixed
 
 
 def _scope2(source: Source, run: str) -> Figure:
