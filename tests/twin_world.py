@@ -301,3 +301,4 @@ class World(Shifting):
             self.look_again = False
             for lane in self.lanes:
                 self.dispatch(lane)
+            self.events()  # who goes on may have nothing left to do

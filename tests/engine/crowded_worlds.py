@@ -263,3 +263,42 @@ def crowded(seed: int) -> Setting:
             codes = [ROLE_CODES[kind.role] for kind in fleet for _ in range(kind.count)]
             told["roles"] = np.array([dice.pick(c, c, c, NONE) for c in codes], np.int8)
     return setting(*fleet, window_ms=WINDOW_MS, jobs=_jobs(dice, fleet), end="cut", **told)
+
+
+def together(seed: int) -> Setting:
+    """Return a world of four machines where jobs overtake a head, and many end at one instant."""
+    dice = Dice(seed)
+    tick_ms, rows, at_ms = dice.pick(500, 1_000), [], 0
+    for _ in range(dice.number(20, 60)):
+        at_ms += tick_ms * dice.number(0, 2)
+        duration_ms = tick_ms * dice.number(1, 12)
+        rows.append(
+            {
+                "submit_ms": at_ms,
+                "duration_ms": duration_ms,
+                "cpu_m": dice.pick(500, 1_000, 2_000, 4_000),
+                "memory_mib": dice.pick(0, 200, 400, 900),
+                "tasks": dice.pick(1, 1, 1, 1, 3, 6),
+                "job_class": dice.number(0, len(CLASSES) - 2),
+                "estimate_ms": dice.pick(duration_ms, 2 * duration_ms, tick_ms),
+            }
+        )
+    fleet = [
+        machines(
+            name=f"m{i}",
+            count=EASY_MACHINES // 2,
+            role="batch",
+            cpu_m=dice.pick(4_000, 6_000),
+            power=CURVES[0],
+            memory_mib=dice.pick(1_000, 2_500),
+        )
+        for i in range(2)
+    ]
+    return setting(
+        *fleet,
+        window_ms=WINDOW_MS,
+        jobs=jobs(*rows, classes=CLASSES[:-1]),
+        end="cut",
+        discipline="easy-backfill",
+        weigher=dice.pick(*get_args(Weigher)),
+    )

@@ -16,7 +16,7 @@ from hypothesis import Phase, assume, given, settings
 from greensched.engine.simulate import simulate
 from greensched.model import Setting  # noqa: TC001  (hypothesis reads annotations)
 from tests.effort import examples
-from tests.engine.crowded_worlds import crowded
+from tests.engine.crowded_worlds import crowded, together
 from tests.engine.random_worlds import batch_worlds, full_worlds
 from tests.engine.shifted_worlds import shifted_worlds
 from tests.twin_world import World
@@ -101,6 +101,18 @@ def test_twin_agrees_where_much_happens_at_once(hundred: int) -> None:
             agree(crowded(seed))
         except AssertionError as error:
             error.add_note(f"the world is crowded({seed})")
+            raise
+
+
+@pytest.mark.parametrize("hundred", range(3))
+def test_twin_agrees_where_many_end_at_one_instant(hundred: int) -> None:
+    """Engine and twin agree where several machines are freed before jobs behind a head try."""
+    for seed in range(100 * hundred, 100 * (hundred + 1)):
+        world = together(seed)
+        try:
+            agree(world)
+        except AssertionError as error:
+            error.add_note(f"the world is together({seed})")
             raise
 
 
