@@ -57,7 +57,7 @@ def fit(
         middles = start_ms + np.arange(steps, dtype=np.int64) * step_ms + step_ms // 2
         lifted, weekly = load + floor[:, np.newaxis], method == "hour-of-week"
         slots, stand_ins = hours.slots_of(middles), calendar.stand_ins()
-        history = _History(lifted, middles.tolist(), slots, hours, stand_ins, weekly, step_ms)
+        history = _History(lifted, middles, slots, hours, stand_ins, weekly, step_ms)
         learned = _learn(history, scale, banded=banded)
     return Forecast(
         method=method,
@@ -78,7 +78,7 @@ class _History(NamedTuple):
     """Load with its floor [S, T], and where in the week each step lies."""
 
     lifted_cpu_m: FloatArray
-    middles_ms: list[int]
+    middles_ms: IntArray
     slots: IntArray
     hours: Hours
     stand_ins: IntArray

@@ -198,7 +198,7 @@ class Forecast:
             *(hits, tries, table),
         )
         if not found:
-            between(self.hours, (recent.at_ms + past_ms // 2, now_ms, until_ms))  # says what
+            within(self.hours, (recent.at_ms + past_ms // 2, now_ms, until_ms))  # says what
         frozen(table)  # and with it its parts
         return Recent(
             at_ms=now_ms,
@@ -271,7 +271,7 @@ class Forecast:
             bands_cpu_m,
         )
         if not found:
-            between(self.hours, times_ms)  # which says what is wrong
+            within(self.hours, times_ms)  # which says what is wrong
         return frozen(bands_cpu_m)
 
 
@@ -289,34 +289,31 @@ def _lead(lead_ms: int) -> int:
     return min(bisect_left(LEADS_MS, lead_ms), len(LEADS_MS) - 1)
 
 
-def along(week_cpu_m: FloatArray, hours: Hours, at_ms: Sequence[int]) -> FloatArray:
+def along(week_cpu_m: FloatArray, hours: Hours, at_ms: Sequence[int] | IntArray) -> FloatArray:
     """Return [T, S]: the table [slots, S] at `at_ms` [T], linear between two hours' centres.
 
     Raises InternalError outside of the span of `hours`.
     """
-    places = between(hours, at_ms)
-    usual: FloatArray = week_cpu_m.take([before for before, _, _ in places], axis=0)
-    after = week_cpu_m.take([after for _, after, _ in places], axis=0)
-    after -= usual
-    after *= np.array([[share] for _, _, share in places]).reshape(-1, 1)
-    usual += after
+    within(hours, at_ms)
+    nodes_ms, slot = hours.nodes
+    at = np.asarray(at_ms, np.int64)
+    after = nodes_ms.searchsorted(at, "right")
+    before = after - 1
+    usual: FloatArray = week_cpu_m.take(slot[before], axis=0)
+    rise = week_cpu_m.take(slot[after], axis=0)
+    rise -= usual
+    rise *= ((at - nodes_ms[before]) / (nodes_ms[after] - nodes_ms[before]))[:, np.newaxis]
+    usual += rise
     return usual
 
 
-def between(hours: Hours, at_ms: Sequence[int]) -> list[tuple[int, int, float]]:
-    """Return the slots before and after each instant, and its share of the way between them.
-
-    Raises InternalError outside of the span of `hours`.
-    """
-    nodes, slot, places = hours.at_ms, hours.slot, []
-    for t in at_ms:
-        r = bisect_right(nodes, t)
-        if not 0 < r < len(nodes):
-            message = f"asked for {t} ms, fitted for {nodes[0]} .. {nodes[-1]} ms"
-            raise InternalError(message)
-        share = (t - nodes[r - 1]) / (nodes[r] - nodes[r - 1])
-        places.append((slot[r - 1], slot[r], share))
-    return places
+def within(hours: Hours, at_ms: Sequence[int] | IntArray) -> None:
+    """Raise InternalError where an instant is outside of the span of `hours`."""
+    at, first, end = np.asarray(at_ms), hours.at_ms[0], hours.at_ms[-1]
+    outside = at[(at < first) | (at >= end)]
+    if len(outside):
+        message = f"asked for {outside[0]} ms, fitted for {first} .. {end} ms"
+        raise InternalError(message)
 
 
 def frozen(array: A) -> A:

@@ -175,7 +175,7 @@ def _tries(early: Forecast, load: IntArray, kept: int) -> _Tries:
     leads = min(LEADS_H, kept // 2)
     lifted = load + early.floor_cpu_m[:, np.newaxis]
     middles = early.from_ms + np.arange(hours, dtype=np.int64) * MS_PER_H + MS_PER_H // 2
-    usual = along(early.week_cpu_m, early.hours, middles.tolist()).T
+    usual = along(early.week_cpu_m, early.hours, middles).T
     slow, fast = over_time(lifted, usual, MS_PER_H)[0][:, 0]
     origins = np.arange(hours - kept, hours - leads + 1)
     ahead = np.arange(leads)

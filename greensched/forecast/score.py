@@ -74,7 +74,7 @@ def score(
         lifted = load_cpu_m + forecast.floor_cpu_m[:, np.newaxis]
         steps = np.arange(lifted.shape[1], dtype=np.int64)
         middles = start_ms + steps * step_ms + step_ms // 2
-        usual = along(forecast.week_cpu_m, forecast.hours, middles.tolist()).T
+        usual = along(forecast.week_cpu_m, forecast.hours, middles).T
         factor = over_time(lifted, usual, step_ms)[0]
         replay = Replay(lifted, usual, factor, forecast.mean_cpu_m, step_ms)
         first = max(1, -(-(from_ms - start_ms) // step_ms))

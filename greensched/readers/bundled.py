@@ -38,11 +38,3 @@ def bundled_path(name: str) -> Path:
             remedy="install greensched again, or write the samples: greensched trace sample",
         )
     )
-
-
-def bundled_zero_utc(path: Path) -> str:
-    """Return the instant of trace zero that a bundled sample carries (ISO 8601), or nothing."""
-    from greensched.readers.source import connect, opened
-
-    with connect() as con, opened(con, path) as source:
-        return source.facts.get("zero_utc", "")

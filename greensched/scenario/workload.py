@@ -122,16 +122,11 @@ def _classified(scenario: Scenario, made: Workload) -> Workload:
 
 def _part(scenario: Scenario, key: str) -> _Part:
     """Return a part of the demand that the scenario names, read."""
-    from greensched.readers.bundled import bundled_zero_utc
-
     given = getattr(scenario.spec.traces, key)
     spec = TraceSpec(file=given) if isinstance(given, str) else given
     where = scenario.source.where(("traces", key))
     paths = [resolved(scenario, s, where) for s in spec.sources]
-    options = _options(spec.options)
-    if spec.sources[0].startswith(BUNDLED) and not options.zero_utc:
-        options = replace(options, zero_utc=bundled_zero_utc(paths[0]))
-    trace = imported(paths, spec.reader or "canonical", options)
+    trace = imported(paths, spec.reader or "canonical", _options(spec.options))
     return _Part(spec=spec, trace=trace, paths=paths, where=where)
 
 
