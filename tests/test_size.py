@@ -15,6 +15,7 @@ from greensched.experiment import Processes
 from greensched.experiment.executor import Here
 from greensched.experiment.lent import Lent
 from greensched.experiment.size import _planned, _searched, size
+from greensched.experiment.size_document import NO_FLEET, TOO_FEW
 from greensched.experiment.size_limits import Fullness
 from greensched.experiment.size_pools import Reserve
 from greensched.experiment.size_probe import (
@@ -172,6 +173,33 @@ def test_limits_name_who_what_and_when(found: Sizing) -> None:
     for limit, pool in zip(found.document["limited_by"], ("serving", "computing"), strict=True):
         assert (pool, "server") == (limit["pool"], limit["machine_type"])
         assert limit["objective"] == "lower_bound" or limit["hour"].startswith("2024-01-0")
+
+
+@pytest.mark.parametrize(
+    ("load_cpu_m", "slo", "least", "told"),
+    [
+        (28_000, "{latency_factor_p99: 100, shortage_share: 0.01}", 2, ("serving", TOO_FEW)),
+        (4_000, "{latency_factor_p99: 100, shortage_share: 0.01}", 1, ("serving", NO_FLEET)),
+        (28_000, "{shortage_share: 1.0, batch_wait_p95: 24 h}", 1, ("computing", NO_FLEET)),
+    ],
+)
+def test_a_size_that_is_its_bound_says_so(
+    load_cpu_m: int, slo: str, least: int, told: tuple[str, str], tmp_path: Path
+) -> None:
+    """Where no run was refused the lower bound is what limits: the load, or that none is left."""
+    path = write_scenario(tmp_path)
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if "slo:" not in line]
+    if told[0] == "serving":
+        lines = [line for line in lines if "jobs.csv" not in line]
+    path.write_text("\n".join([*lines, f"slo: {slo}"]) + "\n", encoding="utf-8")
+    head = "service,time_s,load_cpu_m,replica_cpu_m,replica_memory_mib"
+    rows = [f"shop,{3_600 * hour},{load_cpu_m},2000,2048" for hour in range(24)]
+    (tmp_path / "services.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    document = size(gs.load(path)).document
+    assert document["lower_bound"] == document["machines"] == least
+    (limit,) = document["limited_by"]
+    assert ("lower_bound", *told) == (limit["objective"], limit["pool"], limit["text"])
+    assert notes(document) == [f"with one {told[0]} machine less: {told[1]}"]
 
 
 @pytest.mark.slow

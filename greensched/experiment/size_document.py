@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "greensched/sizing/v1"
 RESERVES: Final = "databases find no room that keeps their reserves"
+TOO_FEW: Final = "the services' load exceeds all that serve, whatever the policy"
+NO_FLEET: Final = "no machine is left"
 NO_ROOM: Final = "databases find too little room or CPU on all machines for them"
 
 
@@ -88,10 +90,13 @@ class Sized:
 
 
 def _limits(found: Found, last: list[str], *, holds: bool) -> Iterator[Limited]:
-    """Yield what limits the machines that serve and compute; `last` of each is of such a type."""
-    refused = dict(found.refused) if holds else {}
+    """Yield what limits the machines that serve and compute; `last` of each is of such a type.
+
+    Nothing limits a fleet that is what it is by definition.
+    """
+    refused = dict(found.refused)
     for pool, name in enumerate(last):
-        if refused and name and found.size:
+        if holds and name and found.size and not found.fixed:
             less = (found.size[0] - (pool == 0), found.size[1] - (pool == 1))
             verdict = refused.get(less)
             broken = None if verdict is None else verdict.broken
@@ -312,13 +317,16 @@ class Sizing:
             "resource": None,
             "hour": None,
             "at_s": None,
-            "text": "as few machines as the services' load allows",
         }
         limits = [
             {
                 "pool": limit.pool,
                 "machine_type": limit.machine_type,
-                **(bound if limit.broken is None else limit.broken.document(self.shared)),
+                **(
+                    {**bound, "text": TOO_FEW if one.serve + one.compute > 1 else NO_FLEET}
+                    if limit.broken is None
+                    else limit.broken.document(self.shared)
+                ),
             }
             for limit in one.limited_by
         ]

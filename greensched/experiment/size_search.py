@@ -199,6 +199,9 @@ def _need(
 
 
 def _below(size: Size, floor: Size, longer: tuple[Size, ...] = ()) -> list[Size]:
-    """Return the sizes that are `longer` steps and one and two machines less, if they may be."""
+    """Return the sizes that are `longer` steps and one and two machines less, if they may be.
+
+    A `floor` without any that serve has one that computes: any one machine will do.
+    """
     moved = [(size[0] + a, size[1] + b) for a, b in (*longer, *NEIGHBOURS)]
-    return [one for one in moved if floor[0] <= one[0] and floor[1] <= one[1]]
+    return [one for one in moved if floor[0] <= one[0] and one[1] >= 0 and max(floor) <= sum(one)]
