@@ -47,6 +47,12 @@ def test_a_year_is_where_the_company_is() -> None:
     assert (8_760, 8_784) == (company.calendar(2025).hours, company.calendar(2024).hours)
 
 
+AGAIN = """contracts:
+  - {name: x, market: CN, year: 2024, factor: carbon-free, amount: 1 GWh,
+     retirement: GEC-2025-0001}
+"""
+
+
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [
@@ -58,6 +64,7 @@ def test_a_year_is_where_the_company_is() -> None:
         ("year: 2030", "year: 2020", "target 'net zero by 2030' is not after the base year"),
         ("method: net_zero", "method: share", "method 'share' of target 'net zero by 2030'"),
         ("name: bj", "name: hz", "site 'hz' is given twice"),
+        ("contracts:\n", AGAIN, "retirement 'GEC-2025-0001' is of two contracts: one can count"),
         ("pue_target: 1.25", "pue_target: 0.9", "sites[0].pue_target: 0.9 is below 1.0"),
         ("boundary:", "bondary:", "unknown key 'bondary'; did you mean 'boundary'?"),
     ],

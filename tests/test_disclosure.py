@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from greensched.cli.ledger_checks import public_key
 from greensched.cli.main import main
 from greensched.report.disclosure import gather, operated, statement
+from greensched.report.disclosure.sections import tonnes
 from greensched.scenario.company_file import load_company
 from tests.company import COMPANY, EXPECTED, FOLDER, hourly_files, kept, make_ledger
 from tests.effort import examples
@@ -289,10 +290,7 @@ def test_a_year_of_which_nothing_is_known(
 @pytest.mark.slow
 def test_an_earlier_year_is_disclosed_from_bills(example: Example, tmp_path: Path) -> None:
     """2023 is known by bills alone: no hourly scores, and no residual mix before 2022."""
-    company = _edited(tmp_path, ("      climate: climate-hz.csv.gz", "      climate: none.csv"))
-    text = company.read_text("utf-8")
-    begin, end = text.index("    cooling:\n"), text.index("  - name: bj")
-    company.write_text(text[:begin] + text[end:], "utf-8")
+    company = _copy(tmp_path)
     out = tmp_path / "o"
     result = example.disclose("--out", str(out), "-o", "json", company=company, year=2023)
     found = json.loads(result.stdout)
@@ -300,7 +298,14 @@ def test_an_earlier_year_is_disclosed_from_bills(example: Example, tmp_path: Pat
     assert 6_000_000 / 63_100_000 == pytest.approx(found["indicators"]["renewable_share"])
     assert [2020, 2021, 2022, 2023] == [one["year"] for one in found["path"]]
     base = example.disclose("--out", str(out), "-o", "json", company=company, year=2020)
-    assert "hz: no residual mix of 2020, the location factor stands in for it" in base.stderr
+    for told in (
+        "bj: no residual mix of 2020, the location factor stands in for it",
+        "hz: no residual mix of 2020, the location factor stands in for it",
+        "hz: ways of cooling are compared from 2025 on",
+    ):
+        assert told in base.stderr
+    flagged = [line for line in json.loads(base.stdout)["lines"] if "no_residual" in line["note"]]
+    assert {"bj", "hz"} == {line["site"] for line in flagged}
     assert None is json.loads(base.stdout)["change"]
 
 
@@ -363,3 +368,19 @@ def test_a_company_without_anything_optional(example: Example, tmp_path: Path) -
         found["lines"][1]["note"],
     )
     assert (None, None) == (found["benchmark"], found["sci_g_per_unit"])
+
+
+@pytest.mark.parametrize(
+    ("low", "mid", "high", "told"),
+    [
+        (38_633.0, 39_704.9, 41_230.3, "39,700 (38,600 .. 41,200)"),
+        (810.0, 1_170.0, 1_890.0, "1,200 (800 .. 1,900)"),
+        (1.21, 1.24, 1.26, "1.2 (1.2 .. 1.3)"),
+        (276.34, 276.34, 276.34, "276.3"),
+    ],
+)
+def test_a_range_has_no_more_digits_than_it_allows(
+    low: float, mid: float, high: float, told: str
+) -> None:
+    """The last digit is the second of the range's width; what is exact has one decimal."""
+    assert told == tonnes({"low_t": low, "mid_t": mid, "high_t": high})

@@ -214,6 +214,14 @@ def test_a_static_peak_that_is_the_baseline_stands_once(tmp_path: Path) -> None:
     assert isinstance(stored.table("factors"), pd.DataFrame)
 
 
+@pytest.mark.parametrize("name", ["energy_facility_kwh", "scope2_location_kg"])
+def test_parts_of_a_share_are_shares(name: str, stored: Stored) -> None:
+    """LMDI parts of a saving's share are in its unit too, and sum to it."""
+    found = explain(stored, f"savings.share.{name}").figure
+    assert found.parts
+    assert pytest.approx(found.value, rel=1e-6) == sum(part.value for part in found.parts)
+
+
 @pytest.mark.parametrize("seed", [321, 2_321])
 def test_a_half_unit_is_explained_as_it_was_rounded(seed: int, tmp_path: Path) -> None:
     """Facility energy of a whole number of units and a half is rounded to even here too."""

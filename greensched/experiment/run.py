@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from greensched.accounting import Baseline, baseline_of, total
+from greensched.accounting import Baseline, baseline_of, scope2_label, total
 from greensched.experiment import carbon_forecast, forecasts
 from greensched.experiment.assumed import SHARES, at_shares, is_asked, told
 from greensched.experiment.attributed import Attributed, attributed
@@ -31,6 +31,7 @@ from greensched.units import MS_PER_H
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from greensched.accounting import Factors
     from greensched.engine.result import RunResult
     from greensched.experiment.forecasts import Worth
     from greensched.experiment.partition import Partition
@@ -76,7 +77,7 @@ def run(
     with Lent(world) as lent, Runs(lent, plans, executor, counted, sets) as runs:
         outcomes, ground = _accounted(runs, fleet)
         parts = None if sets is None else _attributed(ground, sets, outcomes, runs, kind)
-    late_ms, worth = ground.priced_ms - ground.end_ms, _worth(world)
+    worth = _worth(world)
     whole = Result(
         scenario=scenario,
         shared=world,
@@ -85,7 +86,7 @@ def run(
         static_peak=outcomes["static_peak"],
         outcome=outcomes["scenario"],
         forecasts=_told_of(world, worth),
-        findings=_findings(world, static, worth, outcomes["scenario"].run, late_ms),
+        findings=_findings(ground, static, worth, outcomes["scenario"].run),
         bounds=run_bounds(world, outcomes["scenario"], ground.factors) if bounds else None,
         attribution=parts,
         interference=interference(world, outcomes["scenario"].run, ground.reference_ms),
@@ -136,9 +137,10 @@ def _told_of(world: Shared, worth: Worth | None) -> dict[str, Any]:
 
 
 def _findings(
-    world: Shared, static: Partition, worth: Worth | None, run: RunResult, late_ms: int
+    ground: Ground, static: Partition, worth: Worth | None, run: RunResult
 ) -> tuple[str, ...]:
-    """Return what readers, static-peak, forecasts and previews found, each once."""
+    """Return what readers, static-peak, forecasts, factors and previews found, each once."""
+    world, late_ms = ground.lent.world, ground.priced_ms - ground.end_ms
     found = (
         *world.workload.findings,
         *static.findings,
@@ -147,8 +149,18 @@ def _findings(
         *finding_of(world.scenario.spec),
         *_remarks(world, late_ms),
         *_previewed(run),
+        *_labelled(ground.factors),
     )
     return tuple(dict.fromkeys(found))
+
+
+def _labelled(factors: Factors) -> tuple[str, ...]:
+    """Say of which sites the intensity is no direct one, by the label of their entries."""
+    return tuple(
+        f"site {site.site}: {scope2_label(site.basis)}: what is emitted upstream counts in it"
+        for site in factors.sites
+        if site.basis == "lifecycle"
+    )
 
 
 def _previewed(run: RunResult) -> tuple[str, ...]:

@@ -73,9 +73,18 @@ class Alternative(Spec):
 class CoolingSpec(Spec):
     """Ways to cool a site, compared over its climate."""
 
+    since: CalendarYear | None = Field(
+        default=None,
+        alias="from",
+        description="the first year that `climate` has; none: every year",
+    )
     climate: Name = Field(description="file by the hour with outdoor temperatures, temperature_c")
     capacity: Power = Field(description="IT power that the site can carry")
     alternatives: tuple[Alternative, ...] = Field(min_length=1)
+
+    def is_of(self, year: int) -> bool:
+        """Say whether they are compared in a year."""
+        return self.since is None or self.since <= year
 
 
 class CompanySite(Spec):
@@ -152,7 +161,7 @@ class CompanySpec(Spec):
 
     @model_validator(mode="after")
     def _named_once(self) -> CompanySpec:
-        """Refuse two sites, contracts of a year or targets of one name."""
+        """Refuse two sites, contracts of a year, retirements or targets of one name."""
         for what, names in (
             ("site", [site.name for site in self.sites]),
             ("contract", [f"{c.name} {c.year}" for c in self.contracts]),
@@ -161,6 +170,10 @@ class CompanySpec(Spec):
             twice = [name for name in names if names.count(name) > 1]
             if twice:
                 raise problem(f"{what} '{twice[0]}' is given twice")
+        retired = [c.retirement for c in self.contracts if c.retirement]
+        twice = [one for one in retired if retired.count(one) > 1]
+        if twice:
+            raise problem(f"retirement '{twice[0]}' is of two contracts: one can count alone")
         for target in self.targets:
             if target.year <= self.base_year.year:
                 raise problem(f"target '{target.name}' is not after the base year")

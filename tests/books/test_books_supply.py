@@ -62,6 +62,12 @@ def test_pv_is_priced_hour_by_hour() -> None:
     assert 60_000 == part_mg(half.import_mwh, half.load_mwh, ints(50_000, 20_000))
 
 
+def test_emissions_of_a_part_are_rounded_once() -> None:
+    """Two intervals of half a unit each are one unit, not none."""
+    day = supplied(ints(2, 2), pv_mwh=ints(1, 1))
+    assert 1 == part_mg(day.import_mwh, day.load_mwh, ints(1, 1))
+
+
 def test_without_supply_on_site_everything_is_imported() -> None:
     """A site that makes nothing imports its load, and emits what the account priced."""
     day = supplied(ints(0, 7))
@@ -184,6 +190,22 @@ def test_control_mode_moves_lines(mode: Any, scope: int, category: str) -> None:
     assert servers == moved.lines[1]
     assert kg(6) == moved.total("location")
     assert kg(5) == moved.total("market")
+
+
+@pytest.mark.parametrize(
+    ("mode", "note", "told"),
+    [
+        ("leased_cat8", "", "purchased electricity of a site that is leased"),
+        (
+            "cloud_cat1",
+            "no_residual",
+            "no_residual; purchased electricity of a site that is bought",
+        ),
+    ],
+)
+def test_control_mode_keeps_what_is_noted(mode: Any, note: str, told: str) -> None:
+    """A line that is moved says what it was, after what was flagged of it before."""
+    assert told == by_control(inventory(line(note=note)), {"hz": mode}).lines[0].note
 
 
 def test_a_site_without_a_mode_is_operational() -> None:

@@ -38,4 +38,5 @@ def _moved(line: Line, mode: Control) -> Line:
     if mode == "operational" or line.scope == SCOPE3:
         return line
     note = f"{line.category} of a site that is {'leased' if mode == 'leased_cat8' else 'bought'}"
-    return replace(line, scope=SCOPE3, category=CATEGORIES[mode], note=note)
+    notes = f"{line.note}; {note}" if line.note else note
+    return replace(line, scope=SCOPE3, category=CATEGORIES[mode], note=notes)

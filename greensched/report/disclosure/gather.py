@@ -183,7 +183,12 @@ def _read(company: Company, calendar: list[Year]) -> _Read:
         }
         for one in calendar
     }
-    ways = [_ways(found, s, i, calendar[-1]) for i, s in enumerate(spec.sites) if s.cooling]
+    year = calendar[-1]
+    ways = [
+        _ways(found, site, i, year)
+        for i, site in enumerate(spec.sites)
+        if site.cooling and site.cooling.is_of(year.year)
+    ]
     if found.findings:
         raise ScenarioError(*found.findings)
     return _Read(

@@ -20,11 +20,7 @@ def notes(gathered: Gathered) -> list[str]:
     found += [
         f"contract {contract.name} is not counted: {reason}" for contract, reason in now.left_out
     ]
-    found += [
-        f"{line.site}: no residual mix of {gathered.year}, the location factor stands in for it"
-        for line in lines
-        if line.note == NO_RESIDUAL
-    ]
+    found += _without_residual(gathered)
     older = {
         f"{line.factor_id} {line.factor_vintage}": None
         for line in lines
@@ -46,8 +42,28 @@ def notes(gathered: Gathered) -> list[str]:
     missing = sorted(set(range(years[0], years[-1])) - set(years))
     if missing:
         found.append(f"nothing is known of {', '.join(map(str, missing))}")
+    found += [
+        f"{site.name}: ways of cooling are compared from {site.cooling.since} on"
+        for site in gathered.company.spec.sites
+        if site.cooling and not site.cooling.is_of(gathered.year)
+    ]
     if now.embodied.mid_mg:
         found.append(
             "machines count in the year of purchase; their time-linear share is in the SCI alone"
         )
     return list(dict.fromkeys(found))
+
+
+def _without_residual(gathered: Gathered) -> list[str]:
+    """Return which sites had no residual mix in which years, the base year's among them."""
+    years: dict[str, list[str]] = {}
+    for books in gathered.books:
+        for line in books.inventory.lines:
+            known = years.setdefault(line.site, [])
+            if line.note.startswith(NO_RESIDUAL) and str(books.year) not in known:
+                known.append(str(books.year))
+    return [
+        f"{site}: no residual mix of {', '.join(of)}, the location factor stands in for it"
+        for site, of in years.items()
+        if of
+    ]

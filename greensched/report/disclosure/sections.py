@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import plural
-from greensched.report.words import number
+from greensched.report.words import number, ranged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -50,11 +50,15 @@ def sections(values: Values) -> Iterator[Section]:
 
 
 def tonnes(found: Values) -> str:
-    """Return a range in tonnes: `1,234.5 (1,000.0 .. 1,500.0)`, the range only where there is."""
-    text = number(found["mid_t"], 1)
-    if found["low_t"] == found["high_t"]:
+    """Return a range in tonnes, with no more digits than it allows: `1,230 (1,000 .. 1,500)`.
+
+    The range is told only where there is one; what is exact has one decimal.
+    """
+    low, mid, high = (found[name] for name in ("low_t", "mid_t", "high_t"))
+    text = ranged(mid, low, high, 1)
+    if low == high:
         return text
-    return f"{text} ({number(found['low_t'], 1)} .. {number(found['high_t'], 1)})"
+    return f"{text} ({ranged(low, low, high, 1)} .. {ranged(high, low, high, 1)})"
 
 
 def share(value: float | None) -> str:

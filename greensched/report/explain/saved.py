@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.accounting import energy_factors
@@ -89,7 +90,7 @@ def _share(source: Source, name: str) -> Figure | None:
         with_values=f"({whole.with_values}) / {shown(whole.terms['baseline'])}",
         factors=whole.factors,
         rows=whole.rows,
-        parts=whole.parts,
+        parts=tuple(replace(p, value=p.value / whole.terms["baseline"]) for p in whole.parts),
         notes=whole.notes,
         terms=whole.terms,
     )
