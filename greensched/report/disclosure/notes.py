@@ -43,6 +43,15 @@ def notes(gathered: Gathered) -> list[str]:
     if missing:
         found.append(f"nothing is known of {', '.join(map(str, missing))}")
     found += [
+        f"{site.name}: no factor for {what}, left out of scope 3, category 3"
+        for site in gathered.company.spec.sites
+        for what, factor in (
+            ("what is upstream of its electricity", site.upstream_factor),
+            ("losses of the grid", site.losses_factor),
+        )
+        if factor is None
+    ]
+    found += [
         f"{site.name}: ways of cooling are compared from {site.cooling.since} on"
         for site in gathered.company.spec.sites
         if site.cooling and not site.cooling.is_of(gathered.year)
