@@ -49,7 +49,7 @@ test-cluster: $(STAMP)  ## run the tests on a real control plane (needs Go; buil
 	@$(PY) -m tests.cluster.binaries $(KUBERNETES) helm promtool
 	@GREENSCHED_TEST_KUBERNETES=$(KUBERNETES) $(PY) -m pytest -m cluster tests/cluster $(PYTEST_ARGS)
 
-# A browser that no longer answers must not hold up everything: who waited for it is told.
+# A browser that no longer answers must not hold up the rest: its test ends, with where it was.
 NO_HANG := -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
 test-browser: $(STAMP)  ## run the tests in a real browser (installs Chromium where it is missing)
 	@$(PY) -m tests.browser.chromium

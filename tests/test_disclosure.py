@@ -17,7 +17,6 @@ from hypothesis import given, settings
 from greensched.cli.ledger_checks import public_key
 from greensched.cli.main import main
 from greensched.report.disclosure import gather, operated, statement
-from greensched.report.disclosure.sections import tonnes
 from greensched.scenario.company_file import load_company
 from tests.company import COMPANY, EXPECTED, FOLDER, hourly_files, kept, make_ledger
 from tests.effort import examples
@@ -368,19 +367,3 @@ def test_a_company_without_anything_optional(example: Example, tmp_path: Path) -
         found["lines"][1]["note"],
     )
     assert (None, None) == (found["benchmark"], found["sci_g_per_unit"])
-
-
-@pytest.mark.parametrize(
-    ("low", "mid", "high", "told"),
-    [
-        (38_633.0, 39_704.9, 41_230.3, "39,700 (38,600 .. 41,200)"),
-        (810.0, 1_170.0, 1_890.0, "1,200 (800 .. 1,900)"),
-        (1.21, 1.24, 1.26, "1.2 (1.2 .. 1.3)"),
-        (276.34, 276.34, 276.34, "276.3"),
-    ],
-)
-def test_a_range_has_no_more_digits_than_it_allows(
-    low: float, mid: float, high: float, told: str
-) -> None:
-    """The last digit is the second of the range's width; what is exact has one decimal."""
-    assert told == tonnes({"low_t": low, "mid_t": mid, "high_t": high})

@@ -42,15 +42,7 @@ def notes(gathered: Gathered) -> list[str]:
     missing = sorted(set(range(years[0], years[-1])) - set(years))
     if missing:
         found.append(f"nothing is known of {', '.join(map(str, missing))}")
-    found += [
-        f"{site.name}: no factor for {what}, left out of scope 3, category 3"
-        for site in gathered.company.spec.sites
-        for what, factor in (
-            ("what is upstream of its electricity", site.upstream_factor),
-            ("losses of the grid", site.losses_factor),
-        )
-        if factor is None
-    ]
+    found += _not_reckoned(gathered)
     found += [
         f"{site.name}: ways of cooling are compared from {site.cooling.since} on"
         for site in gathered.company.spec.sites
@@ -76,3 +68,21 @@ def _without_residual(gathered: Gathered) -> list[str]:
         for site, of in years.items()
         if of
     ]
+
+
+def _not_reckoned(gathered: Gathered) -> list[str]:
+    """Return what no factor is given for of the electricity that sites took.
+
+    What is upstream is part of a life-cycle factor already.
+    """
+    bought = [line for line in gathered.now.inventory.lines if line.method]
+    whole = {line.site for line in bought if line.basis == "lifecycle"}
+    found = []
+    for site in gathered.company.spec.sites:
+        if site.name not in {line.site for line in bought}:
+            continue
+        if site.upstream_factor is None and site.name not in whole:
+            found.append(f"{site.name}: no upstream_factor: what is upstream is not reckoned")
+        if site.losses_factor is None:
+            found.append(f"{site.name}: no losses_factor: losses of the grid are not reckoned")
+    return found
