@@ -1,5 +1,8 @@
 """How loops are compiled: `entry` is called from Python and cached, `inner` only by other loops.
 
+What is `inlined` becomes part of the loop that calls it, and with it all that no other loop has
+called before. That makes compiled code longer, and is for what runs for every job.
+
 Nothing in a loop makes or keeps an array, so reference counting is switched off: it would cost
 two atomic operations an array a call.
 """
@@ -29,6 +32,7 @@ __all__ = [
     "cache_folder",
     "entry",
     "given",
+    "inlined",
     "inner",
     "is_cached",
     "mixed",
@@ -38,13 +42,15 @@ __all__ = [
 
 njit: Any = numba.njit  # its type information lacks the option without a name of its own
 entry = njit(cache=True, error_model="numpy", _nrt=False, **ENTERING)
-inner = njit(
-    error_model="numpy",
-    _nrt=False,
-    no_cpython_wrapper=True,
-    no_cfunc_wrapper=True,
+_INSIDE: dict[str, Any] = {
+    "error_model": "numpy",
+    "_nrt": False,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
     **LINKING,
-)
+}
+inner = njit(**_INSIDE)
+inlined = njit(forceinline=True, **_INSIDE)
 
 # What entries are compiled for, ahead of their first call.
 WHOLE, REAL, FLAG = numba.int64, numba.float64, numba.boolean

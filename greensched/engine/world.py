@@ -290,6 +290,7 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         block=np.zeros((layout.POOLS, layout.BLOCKS), np.int64),
         most_mib=np.full((layout.POOLS, layout.LEVELS + 1 + layout.BLOCKS), NONE, np.int64),
         spots=np.zeros((n, 2), np.int64),
+        freed=np.zeros(layout.FREED_MAX, np.int64),
         link=_links(n),
         heap_key=np.zeros(4 * HEAP_ROOM * n, np.int64),
         heap_slot=np.zeros(4 * HEAP_ROOM * n, np.int64),

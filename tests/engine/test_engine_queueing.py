@@ -1,4 +1,4 @@
-"""Waits in one machine against the formula of Erlang C."""
+"""Waits: against the formula of Erlang C, and where many machines are freed at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from greensched.engine.simulate import simulate
 from greensched.model import NONE, Jobs
 from greensched.queueing import wait_mean_ms
-from tests.engine.worlds import machines, setting
+from tests.engine.worlds import jobs, machines, setting
 
 SERVICE_MS = 100_000  # mean; large against the millisecond that times are rounded to
 JOBS = 1_500_000
@@ -48,3 +48,21 @@ def test_mean_wait_is_that_of_erlang_c(cores: int, load: float) -> None:
     waits_ms = (result.jobs.start_ms - table.submit_ms)[JOBS // 50 :]  # without the warm-up
     assert JOBS == result.counts["completed"]
     assert wait_mean_ms(cores, load, SERVICE_MS) == pytest.approx(waits_ms.mean(), rel=0.02)
+
+
+@pytest.mark.parametrize("small", [0, 1, 7, 8, 9, 30])
+@pytest.mark.parametrize("tasks", [1, 2])
+def test_all_that_are_freed_are_tried(small: int, tasks: int) -> None:
+    """Whoever waits for the last of many machines that are freed at one instant starts there."""
+    result = simulate(
+        setting(
+            machines(name="small", role="batch", count=small, cpu_m=1_000),
+            machines(name="large", role="batch", cpu_m=4_000),
+            jobs=jobs(
+                *[{"cpu_m": 1_000, "duration_ms": 5_000}] * small,
+                {"cpu_m": 4_000, "duration_ms": 5_000},
+                {"submit_ms": 1_000, "cpu_m": 4_000 // tasks, "tasks": tasks},
+            ),
+        )
+    )
+    assert [0] * small + [0, 5_000] == result.jobs.start_ms.tolist()

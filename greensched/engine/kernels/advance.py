@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.compiling import entry, inner
+from greensched.compiling import entry, inlined, inner
 from greensched.compiling.views import prefetch
 from greensched.engine.kernels.actions import (
     warm,
@@ -17,7 +17,7 @@ from greensched.engine.kernels.dispatch import (
     reserve_for_head,
     start_entry,
 )
-from greensched.engine.kernels.heaps import tour_first
+from greensched.engine.kernels.heaps import tour_first, tour_other
 from greensched.engine.kernels.index import reindex
 from greensched.engine.kernels.layout import (
     BACKFILL_DEPTH,
@@ -143,7 +143,7 @@ def _dispatch_all(world: Pages, jobs: Pages) -> None:
     for i in range(2):
         if lane_of(world)[i].n > 0:
             dispatch(world, jobs, i)
-    if w[0].status != GROW and w[0].freed_machine >= 0:
+    if w[0].status != GROW and w[0].n_freed > 0:
         trust_tried(world)
 
 
@@ -163,6 +163,16 @@ def _short_of_room(world: Pages) -> bool:
     )
 
 
+@inlined
+def _look_ahead(world: Pages, m: int) -> None:
+    """Ask for what is read soon: machine m, the first, and what may well be the event after it."""
+    prefetch(mach_of(world), m)  # it is next once the jobs have arrived that come before
+    other = tour_other(world)
+    if other >= 0:
+        prefetch(mach_of(world), other)
+        prefetch(slot_of(world), heap_slot_of(world)[mach_of(world)[other].heap_at])
+
+
 @entry
 def advance(world: Pages, jobs: Pages, until: int, closing: int) -> int:
     """Bring the data plane to `until`; events at `until` itself wait unless `closing` is 1.
@@ -179,8 +189,8 @@ def advance(world: Pages, jobs: Pages, until: int, closing: int) -> int:
             return GROW
         m = tour_first(world)
         job_ms = next_ms_of(world)[m] if m >= 0 else INF
-        if m >= 0:  # it is next once the jobs have arrived that come before
-            prefetch(mach_of(world), m)
+        if m >= 0:
+            _look_ahead(world, m)
         timer_ms = timer_of(world)[0].at_ms if w[0].timer_n > 0 else INF
         event = min(job_ms, timer_ms, w[0].load_next_ms, w[0].db_next_ms, w[0].edge_next_ms)
         if event > w[0].now_ms and w[0].wants_replicas != 0 and w[0].n_pending > 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from greensched.compiling import inner
+from greensched.compiling import inlined, inner
 from greensched.compiling.views import prefetch
 from greensched.engine.kernels.batch import devices_without, evict, gives_way, start_tasks
 from greensched.engine.kernels.capacity import (
@@ -33,6 +33,7 @@ from greensched.engine.kernels.layout import (
 )
 from greensched.engine.kernels.levels import next_of, reach
 from greensched.engine.kernels.memory import (
+    freed_of,
     head_of,
     heap_slot_of,
     lane_of,
@@ -88,34 +89,56 @@ def _note_failure(world: Pages, e: int) -> None:
 
 
 @inner
+def _find_anywhere(world: Pages, e: int, but: int) -> int:
+    """Return the machine that takes entry e, or -1, which is remembered; never machine `but`."""
+    t = wait_of(world)[e]
+    cpu_m, memory_mib, gpu_m, types, stay_ms = t.cpu_m, t.memory_mib, t.gpu_m, t.types, t.stay_ms
+    m = find(world, NEVER, cpu_m, memory_mib, gpu_m, types, stay_ms, but)
+    if m < 0:
+        t.tried, t.kept = lane_of(world)[t.lane].epoch, NO
+        if but >= 0 and fits_task(world, but, cpu_m, memory_mib, gpu_m, types, stay_ms, NO):
+            t.kept = but
+        else:  # no machine at all has room
+            _note_failure(world, e)
+    return m
+
+
+@inner
+def _find_freed(world: Pages, e: int, but: int) -> int:
+    """Return as `_find_anywhere` where only machines that were freed may have room."""
+    w, t, freed = w_of(world), wait_of(world)[e], freed_of(world)
+    epoch = lane_of(world)[t.lane].epoch
+    if t.tried != epoch:
+        t.tried, t.kept = epoch, NO
+    if t.cpu_m > w[0].freed_cpu_m or t.memory_mib > w[0].freed_memory_mib:
+        return -1
+    for k in range(w[0].n_freed):
+        m = freed[k]
+        if m == but:
+            t.kept = but  # perhaps there is room now
+        elif fits_task(world, m, t.cpu_m, t.memory_mib, t.gpu_m, t.types, t.stay_ms, NO):
+            if w[0].n_freed > 1:  # which of them is the best?
+                return _find_anywhere(world, e, but)
+            if w[0].weigher == SPREAD:
+                w[0].spread_cursor = (m + 1) % len(mach_of(world))
+            return m
+    return -1
+
+
+@inlined
 def _start_single(world: Pages, jobs: Pages, e: int, but: int) -> bool:
     """Start entry e of one task where it fits best, never on `but`; say whether it fitted.
 
-    What has been tried since capacity last changed in general can only fit on the one machine
-    that was freed since.
+    What has been tried since capacity last changed in general can only fit on machines that were
+    freed since, or on the one that was kept from it until now.
     """
-    w, wait, lane = w_of(world), wait_of(world), lane_of(world)
-    i, freed = wait[e].lane, w[0].freed_machine
-    cpu_m, memory_mib, gpu_m = wait[e].cpu_m, wait[e].memory_mib, wait[e].gpu_m
-    types, stay_ms = wait[e].types, wait[e].stay_ms
+    w, t = w_of(world), wait_of(world)[e]
     cursor = w[0].spread_cursor
-    m = NO
-    if wait[e].tried == lane[i].epoch or _known_to_fail(world, e):
-        if freed >= 0 and fits_task(world, freed, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
-            m = freed
-            if w[0].weigher == SPREAD:
-                w[0].spread_cursor = (m + 1) % len(mach_of(world))
-        elif freed >= 0 and freed == but:
-            wait[e].tried = NO  # once that machine is not kept free any more, it may fit there
+    tried = t.tried == lane_of(world)[t.lane].epoch and (t.kept < 0 or t.kept == but)
+    if tried or _known_to_fail(world, e):
+        m = _find_freed(world, e, but)
     else:
-        m = find(world, NEVER, cpu_m, memory_mib, gpu_m, types, stay_ms, but)
-        if m < 0:
-            reserved = but >= 0 and fits_task(
-                world, but, cpu_m, memory_mib, gpu_m, types, stay_ms, NO
-            )
-            if not reserved:  # no machine at all has room
-                wait[e].tried = lane[i].epoch
-                _note_failure(world, e)
+        m = _find_anywhere(world, e, but)
     if m < 0:
         return False
     if not heap_room(world, m):
@@ -240,6 +263,17 @@ def reserve_for_head(world: Pages, i: int) -> bool:
 
 
 @inner
+def _in_vain(world: Pages, i: int, e: int) -> bool:
+    """Say whether entry e of lane i was tried, and needs more than any freed machine has free.
+
+    So it is with most that wait, and this is less than to let `backfill_one` find it.
+    """
+    w, t = w_of(world), wait_of(world)[e]
+    above = t.cpu_m > w[0].freed_cpu_m or t.memory_mib > w[0].freed_memory_mib
+    return above and t.tried == lane_of(world)[i].epoch and t.kept < 0
+
+
+@inner
 def _backfill(world: Pages, jobs: Pages, i: int) -> None:
     """Start entries behind lane i's blocked head that do not delay it."""
     w, lane, wait = w_of(world), lane_of(world), wait_of(world)
@@ -253,7 +287,7 @@ def _backfill(world: Pages, jobs: Pages, i: int) -> None:
         after = wait[e].next
         if after >= 0:
             prefetch(wait, after)
-        if backfill_one(world, jobs, i, e):
+        if not _in_vain(world, i, e) and backfill_one(world, jobs, i, e):
             queue_remove(world, e)
             wait_free(world, e)
         e = after

@@ -31,6 +31,7 @@ from greensched.engine.kernels.layout import (
 )
 from greensched.engine.kernels.levels import lower, next_of, reach_memory
 from greensched.engine.kernels.memory import (
+    freed_of,
     gpu_free_of,
     head_of,
     lane_of,
@@ -111,15 +112,15 @@ def _count_places(world: Pages, e: int, but: int) -> int:
 def _fits(world: Pages, e: int, but: int) -> bool:
     """Say whether all tasks of entry e fit now.
 
-    A count that fell short is an upper bound until capacity changes in general: only what one
-    machine freed since is added to it. Nothing is counted where the room of all machines together
+    A count that fell short is an upper bound until capacity changes in general: only what machines
+    freed since have is added to it. Nothing is counted where the room of all machines together
     would not be enough.
     """
     w, t = w_of(world), wait_of(world)[e]
-    lane, freed = lane_of(world)[t.lane], w[0].freed_machine
+    lane, freed = lane_of(world)[t.lane], freed_of(world)
     if t.tried == lane.epoch:
-        if freed >= 0:
-            t.places += min(t.tasks, _places(world, freed, e))
+        for k in range(w[0].n_freed):
+            t.places += min(t.tasks, _places(world, freed[k], e))
         if t.places < t.tasks:
             return False
     if t.cpu_m * t.tasks > w[0].batch_room_m:

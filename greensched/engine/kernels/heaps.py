@@ -152,6 +152,14 @@ def tour_first(world: Pages) -> int:
 
 
 @inner
+def tour_other(world: Pages) -> int:
+    """Return the first machine of the half that the very first is not in, or -1."""
+    tour = tour_of(world)
+    other = max(tour[2], tour[3])
+    return other & ((1 << w_of(world)[0].tour_bits) - 1) if other < INF else -1
+
+
+@inner
 def _timer_before(world: Pages, a: int, b: int) -> bool:
     """Say whether timer a rings before timer b."""
     timer = timer_of(world)

@@ -32,6 +32,7 @@ RATE_ONE = 1 << 20  # progress of an undisturbed job in one millisecond
 SHARE_ONE = 1_000_000  # a whole machine, in the unit of reserved shares
 PRESS_ONE = 1_000  # the pressure of a job class that counts as it uses CPU
 BACKFILL_DEPTH = 100  # waiting jobs looked at behind a blocked head
+FREED_MAX = 8  # freed machines that are remembered by name
 SHADOW_MACHINES = 4  # machines looked at for a blocked head's reservation
 
 # roles of a machine in the usage table
@@ -113,10 +114,11 @@ i8: now_ms bucket cursor load_step load_next_ms arrivals_until_ms edge_next_ms
 i8: n_on n_on_peak n_on_peak_ms n_running n_waiting n_completed n_evictions n_moves n_rejected
 i8: slot_free wait_free rep_free n_reps timer_n timer_seq status spread_cursor tree_size
 i8: load_start_ms load_step_ms wants_dispatch tour_bits discipline weigher n_power_cycles n_pending
-i8: n_alive wants_replicas n_replica_changes freed_machine heaps_end tasks_max steady_since_ms
+i8: n_alive wants_replicas n_replica_changes n_freed heaps_end tasks_max steady_since_ms
 i8: db_step db_next_ms db_start_ms db_step_ms
 i8: n_outages n_out n_out_peak n_out_peak_ms n_replicas_lost n_jobs_lost lost_work graceful
 i8: n_held holds shift_next_ms batch_room_m keeps_replicas to_spread n_spots
+i8: freed_cpu_m freed_memory_mib
 f8: standby_share move_energy_j move_j_per_mib move_ms_per_mib quantum gpu_quantum
 f8: batch_sensitivity
 """)
@@ -151,9 +153,11 @@ i8: share press gang_next gang_prev
 i8: machine_next machine_prev estimate_end_ms cpu_m memory_mib gpu_m kept_ms use_row
 i8: devices next_free
 """)
+# `tried`: the epoch of its lane at which it found no room. A gang had `places` at most; one task
+# had none, or only on the machine that was `kept` from it (else NO).
 WAIT = _dtype("""
-i8: next tried tasks cpu_m memory_mib gpu_m stay_ms estimate_ms
-i8: types lane places previous job done_ms key submit_ms
+i8: next tried tasks cpu_m memory_mib gpu_m stay_ms kept
+i8: estimate_ms types lane places previous job done_ms key submit_ms
 """)
 LANE = _dtype("""
 i8: head tail n cpu_m memory_mib gpu_m shadow_ms shadow_machine shadow_for heap_n
@@ -218,6 +222,7 @@ class World(NamedTuple):
     block: NDArray[np.int64]  # [4, LEVELS / BLOCK + 1] bits: which levels of a block have machines
     most_mib: NDArray[np.int64]  # [4, levels + blocks] free memory of a machine there, at most
     spots: NDArray[np.int64]  # [M, 2] machines that take a gang's tasks, and how many
+    freed: NDArray[np.int64]  # [FREED_MAX] machines that waiting jobs have not been tried on
     link: NDArray[Any]  # LINK [2 M]: machines in the online pools, then in the batch pools
     heap_key: NDArray[np.int64]
     heap_slot: NDArray[np.int64]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
-from greensched.engine.kernels.layout import EASY, FIFO, INF, NO, PRIORITY, SHORTEST
+from greensched.engine.kernels.capacity import batch_free_cpu, batch_free_memory
+from greensched.engine.kernels.layout import EASY, FIFO, FREED_MAX, INF, NO, PRIORITY, SHORTEST
 from greensched.engine.kernels.memory import (
     cls_of,
     cpu_m_of,
     estimate_ms_of,
+    freed_of,
     gpu_m_of,
     job_class_of,
     lane_of,
@@ -58,7 +60,7 @@ def wait_new(world: Pages, jobs: Pages, j: int, done_ms: int) -> int:
     t.stay_ms = t.estimate_ms
     if c.checkpoint_ms > 0 and c.evictable != 0:
         t.stay_ms = min(t.estimate_ms, STAY_CHECKPOINTS * c.checkpoint_ms)
-    t.tried = NO
+    t.tried, t.kept = NO, NO
     t.key = 0
     if discipline == PRIORITY:
         t.key = -cls[job_class_of(jobs)[j]].priority
@@ -190,16 +192,24 @@ def queue_remove(world: Pages, e: int) -> None:
 
 
 @inner
-def forget_failures(world: Pages) -> None:
-    """Let every waiting job be tried on every machine again."""
+def _forget_freed(world: Pages) -> None:
+    """Forget which machines were freed, and sizes that found no room on others."""
     w, lane = w_of(world), lane_of(world)
+    w[0].n_freed, w[0].freed_cpu_m, w[0].freed_memory_mib = 0, NO, NO
     for i in range(2):
         lane[i].failed_cpu_m = INF
         lane[i].failed_memory_mib = INF
         lane[i].failed_gpu_m = INF
         lane[i].failed_stay_ms = INF
+
+
+@inner
+def forget_failures(world: Pages) -> None:
+    """Let every waiting job be tried on every machine again."""
+    w, lane = w_of(world), lane_of(world)
+    _forget_freed(world)
+    for i in range(2):
         lane[i].epoch += 1
-    w[0].freed_machine = NO
     w[0].wants_dispatch = 1
 
 
@@ -207,30 +217,32 @@ def forget_failures(world: Pages) -> None:
 def note_freed(world: Pages, m: int) -> None:
     """Note that machine m has more room than before: what found none need try only there.
 
-    When a second machine follows before waiting jobs were looked at, all is tried again.
+    When more machines follow than are remembered before waiting jobs were looked at, all is tried
+    again.
     """
-    w = w_of(world)
+    w, freed = w_of(world), freed_of(world)
     w[0].wants_dispatch = 1
-    if w[0].freed_machine < 0:
-        w[0].freed_machine = m
-    elif w[0].freed_machine != m:
-        forget_failures(world)
+    n = w[0].n_freed
+    if n == 0 or freed[n - 1] != m:  # one that is remembered twice is tried twice
+        if n == FREED_MAX:
+            forget_failures(world)
+            return
+        freed[n] = m
+        w[0].n_freed = n + 1
+    w[0].freed_cpu_m = max(w[0].freed_cpu_m, batch_free_cpu(world, m))
+    w[0].freed_memory_mib = max(w[0].freed_memory_mib, batch_free_memory(world, m))
 
 
 @inner
 def trust_tried(world: Pages) -> None:
-    """Forget the freed machine, and with it all that was not tried there.
+    """Forget the freed machines, and with them all that was not tried there.
 
     Sizes that failed before may fit there now. Jobs that wait have been tried there where all
     are looked at (backfill behind a head of one task) or only the head ever is (FIFO).
     """
     w, lane = w_of(world), lane_of(world)
-    w[0].freed_machine = NO
+    _forget_freed(world)
     for i in range(2):
-        lane[i].failed_cpu_m = INF
-        lane[i].failed_memory_mib = INF
-        lane[i].failed_gpu_m = INF
-        lane[i].failed_stay_ms = INF
         head, before = lane[i].head, lane[i].epoch
         ordered = w[0].discipline == PRIORITY or w[0].discipline == SHORTEST
         if ordered or (head >= 0 and wait_of(world)[head].tasks > 1):
