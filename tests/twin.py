@@ -27,6 +27,11 @@ HOUR_MS, OVERRUN_MS, STEP_MS = 3_600_000, 60_000, 300_000
 BATCH_ROLE = 1
 
 
+def some(cpu_m: int) -> int:
+    """Return the CPU that must be free for a task: at least a millicore."""
+    return max(cpu_m, 1)
+
+
 @dataclass(eq=False)
 class Machine:
     """One machine; `tasks` and `replicas` newest first."""
@@ -146,9 +151,11 @@ class Machine:
 
     def fits(self, need: Any, *, online: bool, now_ms: int = 0) -> bool:
         """Say whether a replica or task fits now."""
+        cpu_m = need.cpu_m
         if online:
             memory_mib = self.free_memory_mib() - self.batch_memory_mib()
         else:
+            cpu_m = some(cpu_m)
             memory_mib = self.batch_limit_memory_mib() - self.batch_memory_mib()
             if self.kind.name not in need.types or self.kind.site not in need.sites:
                 return False
@@ -156,7 +163,7 @@ class Machine:
                 return False
         pods = len(self.serving) + len(self.tasks)
         return (
-            self.free_cpu_m(online=online) >= need.cpu_m
+            self.free_cpu_m(online=online) >= cpu_m
             and memory_mib >= need.memory_mib
             and not 0 < self.kind.pods_max <= pods
             and self.devices(need.gpu_m) is not None

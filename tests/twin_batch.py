@@ -14,6 +14,7 @@ from tests.twin import (
     Job,
     Machine,
     Task,
+    some,
 )
 
 
@@ -274,7 +275,7 @@ class Batch(Clock):
         if valid and lane.kept_on is not None:  # a policy may have taken the machine away
             m = lane.kept_on
             valid = (
-                m.batch_limit_cpu_m() >= head.cpu_m
+                m.batch_limit_cpu_m() >= some(head.cpu_m)
                 and m.batch_limit_memory_mib() >= head.memory_mib
                 and m.may_stay(head, self.now)
             )
@@ -298,7 +299,7 @@ class Batch(Clock):
     def room_ms(self, m: Machine, job: Job) -> float:
         """Return when machine m is expected to have room for the job."""
         suits = m.kind.name in job.types and m.kind.site in job.sites
-        if not suits or not m.may_stay(job, self.now) or m.batch_limit_cpu_m() < job.cpu_m:
+        if not suits or not m.may_stay(job, self.now) or m.batch_limit_cpu_m() < some(job.cpu_m):
             return float("inf")
         if m.batch_limit_memory_mib() < job.memory_mib or m.kind.gpus * 1000 < job.gpu_m:
             return float("inf")
@@ -313,7 +314,7 @@ class Batch(Clock):
             cpu_m = m.batch_limit_cpu_m() - sum(t.cpu_m for t in left)
             memory_mib = m.batch_limit_memory_mib() - sum(t.memory_mib for t in left)
             gpu_m = self.free_gpu_m(m) + sum(t.gpu_m for t in gone)
-            if cpu_m >= job.cpu_m and memory_mib >= job.memory_mib and gpu_m >= job.gpu_m:
+            if cpu_m >= some(job.cpu_m) and memory_mib >= job.memory_mib and gpu_m >= job.gpu_m:
                 return at_ms
         return float("inf")
 
@@ -351,7 +352,7 @@ class Batch(Clock):
             memory_mib = m.batch_limit_memory_mib() - sum(t.memory_mib for t in stay)
             pods = len(m.serving) + len(stay) + 1
             if (
-                cpu_m >= job.cpu_m
+                cpu_m >= some(job.cpu_m)
                 and memory_mib >= job.memory_mib
                 and not 0 < m.kind.pods_max < pods
                 and devices_without(m, gone, job.gpu_m)

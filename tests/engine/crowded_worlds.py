@@ -110,7 +110,7 @@ def _jobs(dice: Dice, fleet: list[MachineType]) -> Jobs:
     for _ in range(dice.number(5, 40)):
         at_ms += dice.number(0, gap_ms) if dice.chance(0.7) else 0
         duration_ms = dice.number(1, dice.pick(500, 6_000, 15_000))
-        cpu_m = min(widest_m, dice.pick(250, 500, 1_000, 2_000, 4_000))
+        cpu_m = min(widest_m, dice.pick(250, 500, 1_000, 2_000, 4_000, 0))
         rows.append(
             {
                 "submit_ms": at_ms,
@@ -276,7 +276,7 @@ def together(seed: int) -> Setting:
             {
                 "submit_ms": at_ms,
                 "duration_ms": duration_ms,
-                "cpu_m": dice.pick(500, 1_000, 2_000, 4_000),
+                "cpu_m": dice.pick(500, 1_000, 2_000, 4_000, 0),
                 "memory_mib": dice.pick(0, 200, 400, 900),
                 "tasks": dice.pick(1, 1, 1, 1, 3, 6),
                 "job_class": dice.number(0, len(CLASSES) - 2),

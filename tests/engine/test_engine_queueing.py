@@ -66,3 +66,36 @@ def test_all_that_are_freed_are_tried(small: int, tasks: int) -> None:
         )
     )
     assert [0] * small + [0, 5_000] == result.jobs.start_ms.tolist()
+
+
+@pytest.mark.parametrize("tasks", [1, 2])
+def test_what_was_kept_from_a_job_is_tried_once_it_is_not(tasks: int) -> None:
+    """Who needs the machine kept for the head starts there when another is kept instead."""
+    fleet = [machines(name=name, role="batch", cpu_m=6_000) for name in ("first", "second")]
+    result = simulate(
+        setting(
+            *fleet,
+            machines(name="small", role="batch", cpu_m=1_000),
+            jobs=jobs(
+                {"cpu_m": 2_000, "duration_ms": 30_000, "estimate_ms": 5_000},
+                {"cpu_m": 5_000, "duration_ms": 30_000, "estimate_ms": 8_000},
+                {"cpu_m": 600, "duration_ms": 6_000},
+                {"submit_ms": 1_000, "cpu_m": 6_000},  # `first` is kept for it until 5 s
+                {
+                    "submit_ms": 2_000,
+                    "duration_ms": 20_000,
+                    "cpu_m": 4_000 // tasks,
+                    "tasks": tasks,
+                },
+            ),
+        )
+    )
+    assert result.jobs.start_ms[3] == 30_000
+    assert result.jobs.start_ms[4] == 6_000  # when the third ends, of which it has no use
+
+
+def test_without_a_millicore_nothing_starts() -> None:
+    """A job that asks for no CPU waits while a machine has none left, as others do."""
+    rows = [{"cpu_m": 500, "duration_ms": ms} for ms in (5_000, 9_000, 9_000)]
+    setup = setting(machines(role="batch", cpu_m=1_000), jobs=jobs(*rows, {"cpu_m": 0}))
+    assert simulate(setup).jobs.start_ms.tolist() == [0, 0, 5_000, 9_000]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
-from greensched.engine.kernels.layout import INF, P_BATCH
+from greensched.engine.kernels.layout import INF, ONE, P_BATCH
 from greensched.engine.kernels.memory import mach_of, w_of
 from greensched.model import LENT, ON, OWN, ROLE_CODES
 
@@ -125,11 +125,17 @@ def may_stay(world: Pages, m: int, stay_ms: int) -> bool:
 
 
 @inner
+def some_cpu(cpu_m: int) -> int:
+    """Return the CPU [millicores] that must be free for a request: without any, nothing starts."""
+    return max(cpu_m, ONE)
+
+
+@inner
 def fits_batch(
     world: Pages, m: int, cpu_m: int, memory_mib: int, gpu_m: int, types: int, stay_ms: int
 ) -> bool:
     """Say whether a task of this size fits machine m now."""
-    if (types & mach_of(world)[m].type_bit) == 0 or batch_free_cpu(world, m) < cpu_m:
+    if (types & mach_of(world)[m].type_bit) == 0 or batch_free_cpu(world, m) < some_cpu(cpu_m):
         return False
     if not may_stay(world, m, stay_ms):
         return False

@@ -13,6 +13,7 @@ from greensched.engine.kernels.capacity import (
     batch_limit_cpu,
     batch_limit_memory,
     may_stay,
+    some_cpu,
 )
 from greensched.engine.kernels.gangs import start_gang
 from greensched.engine.kernels.heaps import heap_room
@@ -177,7 +178,8 @@ def _expected_end(world: Pages, s: int, now: int) -> int:
 def _fit_time(world: Pages, m: int, e: int) -> int:
     """Return when machine m is expected to have room for entry e, or INF."""
     w, mach, slot, wait = w_of(world), mach_of(world), slot_of(world), wait_of(world)
-    if (mach[m].type_bit & wait[e].types) == 0 or batch_limit_cpu(world, m) < wait[e].cpu_m:
+    need_m = some_cpu(wait[e].cpu_m)
+    if (mach[m].type_bit & wait[e].types) == 0 or batch_limit_cpu(world, m) < need_m:
         return INF
     if batch_limit_memory(world, m) < wait[e].memory_mib:
         return INF
@@ -189,7 +191,7 @@ def _fit_time(world: Pages, m: int, e: int) -> int:
     # found through the heap, in any order: its places lie side by side, a list's all over memory
     slots, first, end = heap_slot_of(world), mach[m].heap_at, mach[m].heap_at + mach[m].heap_n
     at = now = w[0].now_ms
-    while cpu_m < wait[e].cpu_m or memory_mib < wait[e].memory_mib or gpu_m < wait[e].gpu_m:
+    while cpu_m < need_m or memory_mib < wait[e].memory_mib or gpu_m < wait[e].gpu_m:
         later = INF  # the next expected end after `at`, and all that it frees
         for k in range(first, end):
             end_ms = _expected_end(world, slots[k], now)
@@ -237,7 +239,7 @@ def _stale(world: Pages, i: int, head: int, now: int) -> bool:
     m = lane[i].shadow_machine  # it may have been drained, recalled or limited since
     wait = wait_of(world)
     return (
-        batch_limit_cpu(world, m) < wait[head].cpu_m
+        batch_limit_cpu(world, m) < some_cpu(wait[head].cpu_m)
         or batch_limit_memory(world, m) < wait[head].memory_mib
         or not may_stay(world, m, wait[head].stay_ms)
     )
@@ -305,7 +307,7 @@ def _to_evict(world: Pages, jobs: Pages, m: int, e: int) -> int:
     pods = r.pods_max - r.n_reps - r.n_jobs if r.pods_max > 0 else INF
     n, s = 0, r.job_head
     while (
-        cpu_m < t.cpu_m
+        cpu_m < some_cpu(t.cpu_m)
         or memory_mib < t.memory_mib
         or pods < 1
         or (t.gpu_m > 0 and not devices_without(world, jobs, m, t.gpu_m, t.key, s))

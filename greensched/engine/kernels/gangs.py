@@ -113,8 +113,9 @@ def _fits(world: Pages, e: int, but: int) -> bool:
     """Say whether all tasks of entry e fit now.
 
     A count that fell short is an upper bound until capacity changes in general: only what machines
-    freed since have is added to it. Nothing is counted where the room of all machines together
-    would not be enough.
+    freed since have is added to it; where it is enough with machine `but`, that one is noted, for
+    it may not be kept from the entry later. Nothing is counted where the room of all machines
+    together would not be enough.
     """
     w, t = w_of(world), wait_of(world)[e]
     lane, freed = lane_of(world)[t.lane], freed_of(world)
@@ -131,6 +132,7 @@ def _fits(world: Pages, e: int, but: int) -> bool:
     if but >= 0:
         count += min(t.tasks, _places(world, but, e))
     t.tried, t.places = lane.epoch, count
+    t.kept = but if count >= t.tasks else NO
     return False
 
 

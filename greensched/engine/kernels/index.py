@@ -15,6 +15,7 @@ from greensched.engine.kernels.capacity import (
     fits_online,
     free_memory,
     online_free_cpu,
+    some_cpu,
     stay_max,
 )
 from greensched.engine.kernels.layout import (
@@ -237,7 +238,7 @@ def _find_tree(
     size, n = w_of(world)[0].tree_size, len(mach_of(world))
     m = start
     while m < n:
-        m = _tree_next(world, pool, size, m, max(cpu_m, 1), memory_mib, stay_ms)
+        m = _tree_next(world, pool, size, m, some_cpu(cpu_m), memory_mib, stay_ms)
         if m < 0:
             return -1
         if _fits(world, pool, m, cpu_m, memory_mib, gpu_m, types, stay_ms, but):
