@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from greensched.errors import DataError, Finding, UsageError
+from greensched.errors import DataError, Finding, UsageError, plural
 from greensched.ledger import files, keys, record, store
 from greensched.ledger.checkpoint import Checkpoint, SignedCheckpoint
 from greensched.ledger.note import SigningKey, new_key, signed
@@ -223,7 +223,7 @@ class Ledger:
             return
         old = published.checkpoint
         if old.size > head.frontier.size:
-            what = f"its tail is lost: {old.size:,} rows were acknowledged"
+            what = f"its tail is lost: {plural(old.size, 'row')} acknowledged"
             what += f", it has {head.frontier.size:,}"
             raise DataError(_damaged(self.path, what))
         try:

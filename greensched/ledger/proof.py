@@ -162,7 +162,7 @@ def prove_growth(ledger: Path, old: SignedCheckpoint) -> GrowthProof:
 
         path = _path(ledger, connection, now, made)
     if path is None:
-        what = f"did not grow from that checkpoint: its first {before.size:,} rows were others"
+        what = f"did not grow from that checkpoint: rows up to no. {before.size:,} were others"
         raise DataError(Finding(where=str(ledger), what=what))
     return GrowthProof(old_size=before.size, path=path, checkpoint=checkpoint)
 

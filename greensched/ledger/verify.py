@@ -104,8 +104,9 @@ def _read(
     except ValueError as error:
         raise _damaged(ledger, str(error)) from None
     if sum_up != head.frontier:
-        what = f"its {sum_up.size:,} rows do not give the root of {head.frontier.size:,} rows"
-        raise DataError(Finding(where=str(ledger), what=f"{what} that was signed", remedy=RESTORE))
+        what = f"the root of what it holds ({plural(sum_up.size, 'row')}) is not the one that was"
+        what += f" signed (of {plural(head.frontier.size, 'row')})"
+        raise DataError(Finding(where=str(ledger), what=what, remedy=RESTORE))
     return Contents(
         opening=opening, checkpoint=head.checkpoint, roots=roots, rotations=tuple(found)
     )
