@@ -277,21 +277,24 @@ def test_reader_of_a_broken_pipe_is_no_traceback(tmp_path: Path) -> None:
     assert ("{", "") == (done.stdout, done.stderr)
 
 
-def test_lost_interrupt_is_raised_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_lost_interrupt_is_raised_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
     """A Ctrl-C that a library's callback swallows still ends the run, at its next step."""
 
     def run(_scenario: Any, *, progress: Any, **_rest: Any) -> None:
         with contextlib.suppress(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         progress("baseline", 0.0)
         raise AssertionError("it went on")
 
     monkeypatch.setattr("greensched.experiment.run", run)
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(number)
     told = call("run", write_scenario(tmp_path), "--out", tmp_path / "r")
     assert 130 == told.exit_code
     assert "interrupted" in told.stderr
-    assert before == signal.getsignal(signal.SIGINT)
+    assert before == signal.getsignal(number)
 
 
 @pytest.mark.parametrize(

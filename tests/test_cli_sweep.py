@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -24,7 +25,6 @@ from tests.test_cli import call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 GRID = ("--grid", "seed=1:6:1", "--grid", "policies.elastic-reactive.enabled=true,false")
 CLUSTER = """
@@ -177,6 +177,37 @@ def test_an_interrupted_sweep_is_resumed(folder: Path) -> None:
     ).read_bytes()
 
 
+def _is_there(process: str) -> bool:
+    """Say whether a process is there and has not ended."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return stat.rpartition(") ")[2][0] not in "ZX"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_a_sweep_that_is_ended(folder: Path, number: signal.Signals) -> None:
+    """Ended by a batch system or killed, a sweep leaves none of the processes it started."""
+    out = folder / f"ended-{number}"
+    command = [sys.executable, "-c", KEPT_AT_ONCE, "sweep", str(folder / "small.yaml")]
+    grid = ("--grid", "seed=1:500:1", "-j", "2", "--out", str(out))
+    with subprocess.Popen([*command, *grid], stderr=subprocess.DEVNULL) as process:
+        while not list(out.glob("parts/*.parquet")) and process.poll() is None:
+            time.sleep(0.02)
+        tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
+        started = [one for task in tasks for one in task.read_text(encoding="utf-8").split()]
+        process.send_signal(number)
+        process.wait(timeout=60)
+    assert process.returncode == (130 if number == signal.SIGTERM else -number)
+    assert len(started) >= 2
+    give_up_s = time.monotonic() + 60
+    while any(map(_is_there, started)) and time.monotonic() < give_up_s:
+        time.sleep(0.1)
+    assert not [one for one in started if _is_there(one)]
+
+
 def test_interrupted_before_the_first_point_nothing_is_promised(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,12 +236,31 @@ def test_another_sweep_is_not_resumed(folder: Path, tmp_path: Path) -> None:
         *("--set", "fleet.0.count=7"),
     )
     assert "scenario_sha256" in told.stderr
+    changed = tmp_path / "changed"
+    shutil.copytree(folder, changed)
+    table = (changed / "jobs.csv").read_text(encoding="utf-8")
+    (changed / "jobs.csv").write_text(table + table.splitlines()[-1] + "\n", encoding="utf-8")
+    told = call("sweep", changed / "small.yaml", *GRID, "--out", out, "--resume")
+    assert 2 == told.exit_code
+    assert "holds another sweep: checksums differ" in told.stderr
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.txt").touch()
     told = call("sweep", folder / "small.yaml", *GRID, "--out", tmp_path / "other")
     assert 2 == told.exit_code
     assert "is not a sweep of greensched" in told.stderr
     assert (tmp_path / "other" / "mine.txt").exists()
+
+
+def test_two_grids_on_one_scalar_are_refused(folder: Path, tmp_path: Path) -> None:
+    """A machine type by number and by name is one, in dots or brackets."""
+    grids = ("fleet.0.count=6,7", "fleet.server.count=8,9", "fleet[0].count=3", "seed=1,2")
+    words = [word for grid in grids for word in ("--grid", grid)]
+    told = call("sweep", folder / "small.yaml", *words, "--out", tmp_path / "r")
+    assert 2 == told.exit_code
+    for other in ("fleet.server.count", "fleet[0].count"):
+        assert f"--grid {other}: is the same scalar as fleet.0.count" in told.stderr
+    assert "seed: is" not in told.stderr
+    assert not (tmp_path / "r").exists()
 
 
 def test_a_sweep_that_is_replaced_leaves_files_of_others(folder: Path, tmp_path: Path) -> None:

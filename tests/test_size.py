@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from greensched.experiment.size import _Plan
     from greensched.experiment.size_document import Sized, Sizing
     from greensched.experiment.size_search import Size
+    from greensched.model import MachineType
     from greensched.scenario import Scenario
 
 
@@ -337,6 +338,41 @@ def test_no_reserve_is_bought_of_machines_for_databases(scenario: Scenario, foun
     only = dataclasses.replace(world, fleet=fleet[:1])
     alone = dataclasses.replace(found, shared=only, reserve=Reserve(machines=1))
     assert (4,) == alone.bought(dataclasses.replace(one, by_type=(3,)))
+
+
+def test_a_reserve_stands_in_for_whatever_fails(found: Sizing) -> None:
+    """It is bought of a type that holds what all others do and may do it; else that is told."""
+    world = found.shared
+    (server,) = world.fleet
+    small = dataclasses.replace(server, name="small", cpu_m=server.cpu_m // 2)
+    batch = dataclasses.replace(server, name="batch", role="batch")
+    one = dataclasses.replace(found.scenario_size, serve=3, compute=2)
+
+    def spared(*fleet: MachineType, by_type: tuple[int, ...], machines: int = 2) -> Sizing:
+        return dataclasses.replace(
+            found,
+            shared=dataclasses.replace(world, fleet=fleet),
+            scenario_size=dataclasses.replace(one, by_type=by_type),
+            reserve=Reserve(machines=machines),
+        )
+
+    cases: tuple[tuple[tuple[MachineType, ...], tuple[int, ...], tuple[int, ...]], ...] = (
+        ((small, server), (2, 3), (2, 5)),  # a large one replaces a small one
+        ((small, server), (5, 0), (7, 0)),
+        ((batch, server), (2, 3), (2, 5)),  # what may serve and compute
+        ((server, batch), (0, 5), (2, 5)),
+    )
+    for fleet, by_type, bought in cases:
+        sizing = spared(*fleet, by_type=by_type)
+        assert bought == sizing.bought(sizing.scenario_size)
+        assert list(found.findings) == sizing.document["findings"]
+    online = dataclasses.replace(server, role="online")  # named `server`
+    apart = spared(batch, online, by_type=(2, 3), machines=9)
+    assert (2, 12) == apart.bought(apart.scenario_size)
+    told = " ".join(apart.document["findings"])
+    assert "no machine type stands in for every machine that may fail" in told
+    assert "the reserve is of server, which replaces only some of them" in told
+    assert "the fleet has 4 machines less than the reserve asks for" in told
 
 
 def test_fullness_is_the_most_reserved_resource() -> None:

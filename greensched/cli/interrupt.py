@@ -1,4 +1,8 @@
-"""Ctrl-C that is not lost: libraries swallow the exception, or make another one of it."""
+"""Ctrl-C that is not lost: libraries swallow the exception, or make another one of it.
+
+SIGTERM, by which `timeout`, a batch system or a container's end stops a command, is taken as
+Ctrl-C: so what was started ends too, and nothing is left behind.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 INTERRUPTED = 130  # the exit code
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
@@ -24,7 +29,7 @@ class Interrupts:
     def __init__(self) -> None:
         """Begin without one."""
         self.pressed = False
-        self.before: Any = None  # what else is to be told of it
+        self.before: dict[int, Any] = {}  # what was told of each signal before
 
     def check(self) -> None:
         """Raise KeyboardInterrupt where Ctrl-C was pressed before."""
@@ -34,14 +39,20 @@ class Interrupts:
     def note(self, number: int, frame: Any) -> None:
         """Remember it, and interrupt what runs now."""
         self.pressed = True
-        if isinstance(getattr(self.before, "__self__", None), Interrupts):
-            self.before(number, frame)
+        before = self.before[number]
+        if _is_noted(before):
+            before(number, frame)
         raise KeyboardInterrupt
+
+
+def _is_noted(handler: Any) -> bool:
+    """Say whether a handler of signals is one of ours."""
+    return isinstance(getattr(handler, "__self__", None), Interrupts)
 
 
 @contextmanager
 def noted_interrupts() -> Iterator[Interrupts]:
-    """Yield what remembers Ctrl-C for the time of the block; as it was before, afterwards.
+    """Yield what remembers Ctrl-C and SIGTERM for the block; as it was before, afterwards.
 
     What a library raises once it was pressed (DuckDB: "Query interrupted") is an interrupt.
     """
@@ -49,8 +60,12 @@ def noted_interrupts() -> Iterator[Interrupts]:
     if threading.current_thread() is not threading.main_thread():
         yield noted  # only the main thread is told of signals
         return
-    before, hook = signal.signal(signal.SIGINT, noted.note), sys.unraisablehook
-    noted.before = before
+    hook = sys.unraisablehook
+    for number in SIGNALS:
+        before = signal.getsignal(number)
+        if number == signal.SIGINT or before == signal.SIG_DFL or _is_noted(before):
+            noted.before[number] = before
+            signal.signal(number, noted.note)
 
     def quiet(lost: Any) -> None:
         """Keep quiet about a lost KeyboardInterrupt: it is raised again."""
@@ -65,7 +80,8 @@ def noted_interrupts() -> Iterator[Interrupts]:
             raise KeyboardInterrupt from error
         raise
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, before in noted.before.items():
+            signal.signal(each, before)
         sys.unraisablehook = hook
 
 

@@ -12,6 +12,8 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
+import time
 from concurrent.futures import (
     FIRST_COMPLETED,
     Future,
@@ -300,6 +302,8 @@ def ready() -> None:
         warm.compile_loops()
 
 
+WATCH_S: Final = 2.0  # between looks whether the process that started this one is there
+_WATCHED: Final[list[int]] = []  # its number, in a process that was started
 _ENDS: Final[list[Any]] = []  # in a process that was started: its own, see `Processes`
 
 
@@ -327,8 +331,18 @@ def _elsewhere(work: Callable[[A, Tell], B], item: A) -> B:
 
 
 def deaf() -> None:
-    """Leave Ctrl-C to the process that started this one, which then ends it."""
+    """Leave Ctrl-C to the process that started this one, which then ends it; outlive it not."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not _WATCHED:
+        _WATCHED.append(os.getppid())
+        threading.Thread(target=_watch, args=_WATCHED, daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    """End this process soon after its parent, which may be killed and then ends nobody."""
+    while os.getppid() == parent:
+        time.sleep(WATCH_S)
+    os._exit(1)
 
 
 @contextmanager

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 import greensched
+from greensched.errors import plural
 from greensched.experiment.size_databases import bound_for_databases, databases_kept
+from greensched.experiment.size_pools import reserve_types
 from greensched.experiment.spare import out_at_once
 from greensched.scenario.calibration import stamp_of
 from greensched.units import MS_PER_S
@@ -125,14 +127,12 @@ class Sizing:
     def bought(self, one: Sized) -> tuple[int, ...] | None:
         """Return the machines of each type with the reserve, None where no fleet holds.
 
-        Reserve is bought of the first-listed type that the fleet has more of, but none for
-        databases where others are; what goes beyond the fleet is counted with the last of these.
+        What goes beyond the fleet is counted with the last type that a reserve is bought of.
         """
         if one.by_type is None:
             return None
         bought, more = [*one.by_type], self.reserve.added(sum(one.by_type))
-        types = [i for i, kind in enumerate(self.shared.fleet) if kind.role != "database"]
-        types = types or list(range(len(bought)))
+        types, _ = self._reserve_types(one, one.by_type)
         for i in types:
             room = self.shared.fleet[i].count - bought[i]
             added = more if i == types[-1] else min(more, room)
@@ -140,11 +140,16 @@ class Sizing:
             more -= added
         return tuple(bought)
 
+    def _reserve_types(self, one: Sized, by_type: tuple[int, ...]) -> tuple[list[int], bool]:
+        """Return what a reserve beside one size is bought of, and whether that will do."""
+        does = {"serve": one.serve > 0, "compute": one.compute > 0}
+        return reserve_types(self.shared.fleet, by_type, **does)
+
     @property
     def lower_bound(self) -> int | None:
-        """Return the bound on the machines of any fleet, with the reserve."""
+        """Return the bound on the machines of any fleet, with the reserve; none runs nothing."""
         least = self.bound.machines
-        least = None if least is None else least + bound_for_databases(self.shared)
+        least = None if least is None else max(1, least + bound_for_databases(self.shared))
         return None if least is None else least + self.reserve.added(least)
 
     @property
@@ -200,8 +205,8 @@ class Sizing:
         resources = {
             one.broken.resource for one in self.scenario_size.limited_by if one.broken is not None
         }
-        if resources - {"cpu"}:
-            parts.append(f"{' and '.join(sorted(resources - {'cpu'}))} runs out first")
+        if scarce := sorted(str(r) for r in resources - {"cpu", None}):
+            parts.append(f"{' and '.join(scarce)} runs out first")
         needed = self.scenario_size.machines or 0
         if more := self.reserve.added(needed):
             parts.append(f"{more} machines are a reserve")
@@ -216,8 +221,15 @@ class Sizing:
             "lower_bound": self.lower_bound,
             "reserve_machines": self.reserve.added(self.scenario_size.machines or 0),
             "limited_by": self._limited(self.scenario_size),
+            "captured_share": self.captured_share,
             "embodied_not_bought_kg": self.embodied_not_bought_kg,
         }
+
+    @property
+    def captured_share(self) -> float | None:
+        """Return what the scenario saves over what the bound leaves to save."""
+        before, after = self.machines(self.baseline), self.machines(self.scenario_size)
+        return captured(before, after, self.lower_bound)
 
     @property
     def needed(self) -> dict[str, int | None]:
@@ -263,15 +275,31 @@ class Sizing:
             "baseline_machines": before,
             "static_peak_machines": self.machines(self.static_peak),
             "lower_bound": self.lower_bound,
-            "captured_share": captured(before, after, self.lower_bound),
+            "captured_share": self.captured_share,
             "limited_by": self._limited(self.scenario_size),
             "by_type": self._by_type(),
             "runs": [self._run(name, one) for name, one in self._runs().items()],
             "embodied_not_bought_kg": self.embodied_not_bought_kg,
             "industry": self.industry,
             "certificate": self.bound.certificate,
-            "findings": list(self.findings),
+            "findings": [*self.findings, *self._reserve_findings()],
         }
+
+    def _reserve_findings(self) -> Iterator[str]:
+        """Yield what a reserve cannot do, where there is one."""
+        one = self.scenario_size
+        bought = self.bought(one)
+        if bought is None or one.by_type is None or not self.reserve.added(sum(one.by_type)):
+            return
+        fleet, (types, whole) = self.shared.fleet, self._reserve_types(one, one.by_type)
+        if not whole:
+            yield (
+                f"no machine type stands in for every machine that may fail: the reserve is of"
+                f" {fleet[types[0]].name}, which replaces only some of them"
+            )
+        beyond = sum(max(0, n - kind.count) for n, kind in zip(bought, fleet, strict=True))
+        if beyond:
+            yield f"the fleet has {plural(beyond, 'machine')} less than the reserve asks for"
 
     def _limits(self) -> dict[str, Any]:
         """Return the limits that every re-run kept."""

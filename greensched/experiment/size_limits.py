@@ -47,11 +47,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
-    """A limit that a fleet breaks, and where it is worst; `at_ms` from the window's start."""
+    """A limit that a fleet breaks, and where it is worst; `at_ms` from the window's start.
+
+    `resource`: what was reserved most; None where nothing was.
+    """
 
     objective: str
     service: str | None
-    resource: str
+    resource: str | None
     at_ms: int
 
     @property
@@ -72,7 +75,7 @@ class Broken:
             "hour": hour,
             "at_s": self.at_ms / MS_PER_S,
             "text": f"{who}{_WORDS[self.objective]}, worst in the hour from {hour}; "
-            f"{self.resource} is what is reserved most",
+            + (f"{self.resource} is what is reserved most" if self.resource else "nothing runs"),
         }
 
 
@@ -93,10 +96,10 @@ class Fullness:
         part = batch if batch.any() else own
         self.computing = np.maximum(self.computing, _shares(mach[part], "batch"))
 
-    def fullest(self, *, serving: bool) -> str:
-        """Return the resource that was fullest."""
+    def fullest(self, *, serving: bool) -> str | None:
+        """Return the resource that was fullest; None where nothing was reserved."""
         shares = self.serving if serving else self.computing
-        return RESOURCES[int(np.argmax(shares))]
+        return RESOURCES[int(np.argmax(shares))] if shares.any() else None
 
 
 def _shares(mach: Any, kind: str) -> FloatArray:

@@ -32,6 +32,32 @@ class Reserve:
         return self.machines
 
 
+def reserve_types(
+    fleet: Sequence[MachineType], bought: Sequence[int], *, serve: bool, compute: bool
+) -> tuple[list[int], bool]:
+    """Return the types of which a reserve is bought, in order, and whether any will do.
+
+    Those that can stand in for every machine of `bought` [machines of each type], whichever fails,
+    as they are listed; where there are none, the one that can for most. `serve` and `compute` say
+    what the machines bought do. None is for databases where others are.
+    """
+    types = [i for i, kind in enumerate(fleet) if kind.role != "database"]
+    types = types or list(range(len(fleet)))
+    does = {"any"} | ({"online"} if not compute else set()) | ({"batch"} if not serve else set())
+    able = [
+        sum(
+            bought[j]
+            for j in types
+            if fleet[i].role in does | {fleet[j].role} and _holds(fleet[i], fleet[j])
+        )
+        for i in types
+    ]
+    most = max(able)
+    best = [i for i, n in zip(types, able, strict=True) if n == most]
+    whole = most == sum(bought[i] for i in types)
+    return (best if whole else best[:1]), whole
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pools:
     """Machines that may serve and that may compute, in the order in which they are taken.

@@ -10,12 +10,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import Finding, GreenschedError, UsageError
+from greensched.scenario.overrides import place_of
 from greensched.scenario.source import read_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from greensched.scenario import Scenario
+    from greensched.scenario.source import Path
 
 VALUES_MAX: Final = 100_000  # of one range: more was a mistyped step
 POINTS_MAX: Final = 1_000_000
@@ -129,7 +131,12 @@ def check_axes(scenario: Scenario, axes: Sequence[Axis]) -> None:
         raise UsageError(Finding(where="--grid", what=what))
     findings: list[Finding] = []
     kind: type[GreenschedError] = UsageError
+    first: dict[Path, str] = {}
     for axis in axes:
+        same = first.setdefault(place_of(scenario.source.tree, axis.path), axis.path)
+        if same != axis.path:
+            what, remedy = f"is the same scalar as {same}", "one grid a scalar"
+            findings.append(Finding(where=f"--grid {axis.path}", what=what, remedy=remedy))
         for value in axis.values:
             try:
                 scenario.overridden({axis.path: value})

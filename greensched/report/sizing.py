@@ -129,7 +129,11 @@ def notes(given: Mapping[str, Any]) -> list[str]:
             f"not even the whole fleet keeps the scenario's objectives{why}",
             f"the machines of {fixed} definition, whether they keep objectives or not",
         ]
-    return [f"with one {ONE_OF[limit['pool']]} less: {limit['text']}" for limit in limits]
+    told = [f"with one {ONE_OF[limit['pool']]} less: {limit['text']}" for limit in limits]
+    share = given.get("captured_share")  # results of earlier versions have none
+    if share is not None:
+        told.append(f"saved of what the bound leaves to save: {100 * share:.0f} %")
+    return told
 
 
 def _broken(document: Mapping[str, Any]) -> list[str]:

@@ -17,9 +17,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import greensched
-from greensched.errors import DataError, Finding, UsageError
+from greensched.errors import DataError, Finding, GreenschedError, UsageError
 from greensched.experiment.sweep import frame
 from greensched.experiment.sweep_grid import points_of
+from greensched.experiment.world import shared
 from greensched.report.outputs import PAGE, json_text, versions
 from greensched.report.tables import read_parquet, write_parquet
 
@@ -33,15 +34,24 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "greensched/sweep/v1"
 ABOUT, PARTS, POINTS = "sweep.json", "parts", "points.parquet"
-IDENTITY: Final = ("schema", "scenario_sha256", "axes", "version")  # equal where rows may be kept
+# equal where rows may be kept
+IDENTITY: Final = ("schema", "scenario_sha256", "checksums", "axes", "version")
 
 
 def about(scenario: Scenario, axes: Sequence[Axis], points: int, command: str) -> dict[str, Any]:
-    """Return what a sweep is: what repeats it, and what its rows depend on."""
+    """Return what a sweep is: what repeats it, and what its rows depend on.
+
+    `checksums` are of the files that the scenario reads before any grid, as far as it can be run.
+    """
+    try:
+        checksums = shared(scenario).checksums
+    except GreenschedError:
+        checksums = {}
     return {
         "schema": SCHEMA,
         "name": scenario.name,
         "scenario_sha256": scenario.hash,
+        "checksums": checksums,
         "seed": scenario.seed,
         "version": greensched.__version__,
         "versions": versions(),

@@ -60,6 +60,16 @@ def _label(item: Any, index: int) -> str:
     return str(index)
 
 
+def place_of(tree: Any, text: str) -> Path:
+    """Return the keys and indices that a path leads to in `tree`, however it is written."""
+    place: list[str | int] = []
+    for step in _steps(text):
+        key = _key(tree, step)
+        place.append(step if key is None else key)
+        tree = None if key is None else tree[key]
+    return tuple(place)
+
+
 def _steps(text: str) -> list[str]:
     """Return the steps of a path: dots and brackets alike."""
     return [s for s in _INDEX.sub(r".\1", text.strip()).split(".") if s]

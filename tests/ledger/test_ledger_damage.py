@@ -124,7 +124,7 @@ def test_changed_row_with_its_hash(tmp_path: Path) -> None:
     statement = "UPDATE rows SET record = ?, leaf_hash = ? WHERE row = 2"
     changed(case, statement, row.decode(), leaf_hash(row))
     for act in (case.verify, case.export, lambda: prove_row(case.ledger, 1)):
-        with pytest.raises(DataError, match="root .* signed"):
+        with pytest.raises(DataError, match=r"root .* signed"):
             act()
 
 
