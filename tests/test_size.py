@@ -11,9 +11,11 @@ import pytest
 import greensched as gs
 from greensched import registry
 from greensched.engine.simulate import Simulation
+from greensched.errors import ScenarioError
 from greensched.experiment import Processes
 from greensched.experiment.executor import Here
 from greensched.experiment.lent import Lent
+from greensched.experiment.partition import scales
 from greensched.experiment.size import _planned, _searched, size
 from greensched.experiment.size_document import NO_FLEET, TOO_FEW
 from greensched.experiment.size_limits import Fullness
@@ -22,13 +24,12 @@ from greensched.experiment.size_probe import (
     HOPELESS,
     judged,
     probe,
-    scales,
     work_until,
 )
 from greensched.experiment.size_search import NEIGHBOURS, Ask
 from greensched.experiment.tally import Tally
 from greensched.experiment.world import shared
-from greensched.report.sizing import notes
+from greensched.report.sizing import notes, remarks
 from tests.report_cases import write_scenario
 from tests.test_bounds import proven
 
@@ -82,6 +83,46 @@ def test_the_size_holds_and_one_or_two_machines_less_do_not(plan: _Plan, found: 
         one = (best[0] + less[0], best[1] + less[1])
         if min(one) >= 0 and sum(one) > 0:
             assert not held(plan, one)
+
+
+@pytest.mark.parametrize("given", ["fleet", "size"])
+def test_a_run_on_the_size_keeps_the_objectives(
+    scenario: Scenario, found: Sizing, given: str
+) -> None:
+    """With the pools of `size`, `run` is its re-run, on the fleet and on no more machines."""
+    (one,) = found.document["by_type"]
+    pools = {one["machine_type"]: {"serve": one["serve"], "compute": one["compute"]}}
+    count = one["fleet_machines"] if given == "fleet" else one["machines"]
+    bought = scenario.with_(**{"pools": pools, "fleet.0.count": count})
+    level = gs.run(bought, bounds=False).summary["scenario"]
+    slo = scenario.slo
+    assert level["service"]["shortage_share"] <= slo.shortage_share
+    assert level["batch"]["wait_p95_s"] * 1_000 <= slo.batch_wait_p95
+    assert 0 == level["batch"]["unfinished"]
+    assert level["machines_on_peak"] <= one["machines"]
+    told = " ".join(remarks(found.document))
+    for key in ("serve", "compute"):
+        wanted = f"--set pools.server.{key}={one[key]}"
+        assert (wanted in told) == (one[key] > 0)
+    assert size(bought).document["by_type"][0]["machines"] <= one["machines"]
+
+
+def test_pools_that_cannot_be_are_refused_all_at_once(scenario: Scenario) -> None:
+    """A type that is not there, more machines than there are, and what they never do."""
+    for role, pools, expected in (
+        ("any", {"other": {"serve": 1}}, ["no machine type 'other'", "there are server"]),
+        ("any", {"server": {"serve": 5, "compute": 4}}, ["5 + 4 machines of 8"]),
+        ("batch", {"server": {"serve": 1}}, ["machines of role 'batch' do something else"]),
+        (
+            "online",
+            {"server": {"serve": 8, "compute": 1}, "x": {"serve": 1}},
+            ["8 + 1 machines of 8", "of role 'online' do something else", "no machine type 'x'"],
+        ),
+    ):
+        with pytest.raises(ScenarioError) as caught:
+            gs.run(scenario.with_(**{"fleet.0.role": role, "pools": pools}))
+        for text in expected:
+            assert text in str(caught.value)
 
 
 def test_a_run_is_stopped_only_where_it_would_break(plan: _Plan) -> None:
@@ -365,11 +406,11 @@ def test_a_reserve_stands_in_for_whatever_fails(found: Sizing) -> None:
     for fleet, by_type, bought in cases:
         sizing = spared(*fleet, by_type=by_type)
         assert bought == sizing.bought(sizing.scenario_size)
-        assert list(found.findings) == sizing.document["findings"]
+        assert [] == list(sizing._reserve_findings())
     online = dataclasses.replace(server, role="online")  # named `server`
     apart = spared(batch, online, by_type=(2, 3), machines=9)
     assert (2, 12) == apart.bought(apart.scenario_size)
-    told = " ".join(apart.document["findings"])
+    told = " ".join(apart._reserve_findings())
     assert "no machine type stands in for every machine that may fail" in told
     assert "the reserve is of server, which replaces only some of them" in told
     assert "the fleet has 4 machines less than the reserve asks for" in told

@@ -54,6 +54,16 @@ def test_surplus_comes_before_what_is_listed_later() -> None:
     assert [[0, 3, 4], [1]] == [rows.tolist() for rows in static_pools(static).taken((3, 1))]
 
 
+def test_the_first_of_a_type_serve_and_the_next_compute() -> None:
+    """Whichever static-peak took: so a fleet that has no other machines is the same run."""
+    static = given_out(BATCH, NONE, ONLINE, ONLINE, ONLINE)
+    pools = pools_of((LARGE, SMALL), static)
+    assert [[2, 1], [0]] == [rows.tolist() for rows in pools.taken((2, 1))]
+    assert [ONLINE, ONLINE, BATCH, NONE, NONE] == pools.roles((2, 1), 5).tolist()
+    own = static_pools(static)
+    assert [BATCH, NONE, ONLINE, ONLINE, ONLINE] == own.roles(own.size, 5).tolist()
+
+
 @pytest.mark.parametrize(
     "other",
     [{"cpu_m": 20_000}, {"memory_mib": 70_000}, {"gpus": 1}, {"site": "there"}, {"pods_max": 0}],

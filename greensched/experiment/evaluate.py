@@ -11,6 +11,7 @@ from greensched.experiment.apart import beside, databases_alone, parted
 from greensched.experiment.combinations import Combination, of_outcome
 from greensched.experiment.levels import responses_ms
 from greensched.experiment.outcome import outcome
+from greensched.experiment.partition import replicas_at_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,12 +125,13 @@ def _evaluated(task: Task, tell: Tell) -> list[Combination]:
     """Run and account for the sets of switches of one task."""
     ground = task.ground
     name = " + ".join(p.kind for p in task.others) or "no switch"
-    setting = ground.lent.world.setting(
+    world, fleet = ground.lent.world, ground.fleet
+    setting = world.setting(
         name,
         policies=task.others,
-        roles=ground.fleet.roles,
-        replicas=ground.fleet.replicas,
-        places=ground.fleet.places,
+        roles=fleet.roles,
+        replicas=replicas_at_start(world, fleet, task.others, short=fleet.unplaced > 0),
+        places=fleet.places,
     )
     advanced = None if tell is None else lambda share: tell(name, share)
     return accounted(task, Simulation(setting, advanced).finish())

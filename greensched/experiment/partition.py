@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,13 +13,15 @@ from greensched.experiment.databases import DATABASE, first_places
 from greensched.experiment.fewest import fewest_machines
 from greensched.experiment.spare import spares
 from greensched.model import NONE, ROLE_CODES, Services
+from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from greensched.experiment.world import Shared
-    from greensched.model import Int8Array, IntArray
+    from greensched.model import Int8Array, IntArray, Policy
 
+SCALING: Final = ("elastic", "autoscaled")  # kinds of policy that change replicas
 _ONLINE, _BATCH = ROLE_CODES["online"], ROLE_CODES["batch"]
 
 
@@ -40,6 +42,50 @@ class Partition:
     unplaced: int = 0
     serve_types: tuple[int, ...] = ()
     batch_types: tuple[int, ...] = ()
+
+
+def pooled(shared: Shared, fleet: Partition, static: Partition) -> Partition:
+    """Return `fleet` with the machines that serve and compute as the scenario's `pools` has them.
+
+    `static` is static-peak's. Without `pools` nothing is changed.
+    """
+    pools = shared.scenario.spec.pools
+    if pools is None:
+        return fleet
+    roles, first = np.where(fleet.roles == DATABASE, DATABASE, NONE).astype(np.int8), 0
+    for kind in shared.fleet:
+        if kind.name in pools:
+            serve, compute = pools[kind.name].serve, pools[kind.name].compute
+            roles[first : first + serve] = _ONLINE
+            roles[first + serve : first + serve + compute] = _BATCH
+        first += kind.count
+    short = static.unplaced
+    if (roles == _ONLINE).sum() < (static.roles == _ONLINE).sum():
+        short = max(1, short)
+    return replace(fleet, roles=roles, spare=0, unplaced=short)
+
+
+def replicas_at_start(
+    shared: Shared, fleet: Partition, policies: Iterable[Policy], *, short: bool
+) -> IntArray | None:
+    """Return the replicas at the start: the fleet's, where machines are there for all.
+
+    Where they are short, services that are scaled begin with what static-peak's rule gives for
+    the load of the first hour: replicas for the peak would find no room.
+    """
+    services = shared.workload.services
+    if services is None or fleet.replicas is None or not short or not any(map(scales, policies)):
+        return fleet.replicas
+    steps = max(1, MS_PER_H // services.step_ms)
+    first = replace(services, load_cpu_m=services.load_cpu_m[:, :steps])
+    unknown = replace(first, replicas=np.full(len(services), NONE, np.int64))
+    headroom = shared.scenario.baseline.headroom
+    return np.minimum(fleet.replicas, peak_replicas(unknown, headroom)[0])
+
+
+def scales(policy: Policy) -> bool:
+    """Say whether a policy changes replicas."""
+    return policy.kind.startswith(SCALING)
 
 
 def peak_replicas(services: Services, headroom: float) -> tuple[IntArray, int]:

@@ -17,7 +17,7 @@ from greensched.experiment.interference import interference
 from greensched.experiment.lent import Lent
 from greensched.experiment.levels import responses_ms
 from greensched.experiment.outcome import Outcome, outcome
-from greensched.experiment.partition import as_recorded, static_peak
+from greensched.experiment.partition import as_recorded, pooled, static_peak
 from greensched.experiment.result import Result
 from greensched.experiment.run_bound import run_bounds
 from greensched.experiment.runs import Runs
@@ -68,7 +68,7 @@ def run(
     counted.expect(_count(world, base.policies, sets))
     static = static_peak(world, counted)
     counted.ended()
-    fleet = as_recorded(world) if kind == "as-recorded" else static
+    fleet = pooled(world, as_recorded(world) if kind == "as-recorded" else static, static)
     plans = {
         "scenario": (fleet, scenario.policies),  # the longest is begun first
         "baseline": (fleet, base.policies),

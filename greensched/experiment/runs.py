@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from greensched.accounting import Totals, account, total
 from greensched.engine.simulate import Simulation
 from greensched.experiment.evaluate import Ground, accounted, missing
+from greensched.experiment.partition import replicas_at_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -143,11 +144,12 @@ class _Later:
 def _finished(task: _Task, tell: Tell) -> int:
     """Carry out a run and keep it; return its end [ms]."""
     partition, policies = task.plan
-    setting = task.lent.world.setting(
+    world = task.lent.world
+    setting = world.setting(
         task.name,
         policies=policies,
         roles=partition.roles,
-        replicas=partition.replicas,
+        replicas=replicas_at_start(world, partition, policies, short=partition.unplaced > 0),
         places=partition.places,
     )
     simulation = Simulation(setting, _teller(tell, task.name)).finish()

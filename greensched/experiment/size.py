@@ -17,7 +17,7 @@ from greensched.experiment.batch_machines import WAIT_P95_ASSUMED_MS
 from greensched.experiment.executor import Executor, Here
 from greensched.experiment.lent import Lent
 from greensched.experiment.levels import responses_ms
-from greensched.experiment.partition import as_recorded, peak_replicas, static_peak
+from greensched.experiment.partition import as_recorded, pooled, replicas_at_start, static_peak
 from greensched.experiment.size_bound import capacities, lower_bound, serving_need
 from greensched.experiment.size_document import Sized, Sizing
 from greensched.experiment.size_limits import Limits
@@ -25,15 +25,12 @@ from greensched.experiment.size_pools import Pools, Reserve, pools_of, static_po
 from greensched.experiment.size_probe import (
     Task,
     probe,
-    scales,
     seen,
 )
 from greensched.experiment.size_pursuit import RUNS, Pursued, Pursuit
 from greensched.experiment.size_search import Ask, Found, search
 from greensched.experiment.tally import Tally
 from greensched.experiment.world import shared
-from greensched.model import NONE
-from greensched.units import MS_PER_H
 
 if TYPE_CHECKING:
     from greensched.engine.result import RunResult
@@ -125,21 +122,9 @@ class _Plan:
         )
 
     def _begin(self, policies: tuple[Policy, ...], size: Size) -> IntArray | None:
-        """Return the replicas at the start: static-peak's, where machines are there for all.
-
-        A smaller fleet whose services are scaled begins with what static-peak's rule gives for
-        the load of the first hour: replicas for the peak would find no room.
-        """
-        services = self.shared.workload.services
-        replicas = self.static.replicas
-        fits = size[0] >= self.pools.size[0] and not self.static.unplaced
-        if services is None or replicas is None or fits or not any(map(scales, policies)):
-            return replicas
-        steps = max(1, MS_PER_H // services.step_ms)
-        first = replace(services, load_cpu_m=services.load_cpu_m[:, :steps])
-        unknown = replace(first, replicas=np.full(len(services), NONE, np.int64))
-        headroom = self.shared.scenario.baseline.headroom
-        return np.minimum(replicas, peak_replicas(unknown, headroom)[0])
+        """Return the replicas at the start, fewer where a fleet is smaller than static-peak's."""
+        short = size[0] < self.pools.size[0] or self.static.unplaced > 0
+        return replicas_at_start(self.shared, self.static, policies, short=short)
 
 
 def typical_runs(scenario: Scenario) -> int:
@@ -156,8 +141,10 @@ def _planned(lent: Lent, known: Result | None, counted: Tally) -> _Plan:
     base = baseline_for(scenario, world.workload.services)
     if known is None:
         begin = as_recorded(world) if scenario.baseline.kind == "as-recorded" else static
+        begin = pooled(world, begin, static)
+        replicas = replicas_at_start(world, begin, base.policies, short=begin.unplaced > 0)
         setting = world.setting(
-            "baseline", policies=base.policies, roles=begin.roles, replicas=begin.replicas
+            "baseline", policies=base.policies, roles=begin.roles, replicas=replicas
         )
         told = partial(counted, "baseline")
         reference: RunResult = Simulation(setting, told).finish().result()

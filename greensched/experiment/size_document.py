@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 import greensched
-from greensched.errors import plural
 from greensched.experiment.size_databases import bound_for_databases, databases_kept
-from greensched.experiment.size_pools import reserve_types
+from greensched.experiment.size_pools import reserve_types, unmet
 from greensched.experiment.spare import out_at_once
 from greensched.scenario.calibration import stamp_of
 from greensched.units import MS_PER_S
@@ -49,6 +48,7 @@ class Limited:
 class Sized:
     """The smallest fleet of one set of switches, without reserve.
 
+    `pools`: how many machines of each type serve, and compute.
     `by_type` [machines] is None where not even the whole fleet keeps the limits (`held` is then
     false too); `limited_by` says, for each pool, what breaks with one machine less.
     """
@@ -57,6 +57,7 @@ class Sized:
     serve: int
     compute: int
     databases: int
+    pools: tuple[tuple[int, int], ...]
     by_type: tuple[int, ...] | None
     held: bool
     limited_by: tuple[Limited, ...]
@@ -77,12 +78,14 @@ class Sized:
         kept = np.concatenate([*taken, databases.machines])
         kind = np.repeat(np.arange(len(shared.fleet)), [k.count for k in shared.fleet])
         by_type = np.bincount(kind[kept], minlength=len(shared.fleet))
+        pools_of_type = [np.bincount(kind[rows], minlength=len(shared.fleet)) for rows in taken]
         last = [shared.fleet[kind[rows[-1]]].name if len(rows) else "" for rows in taken]
         return cls(
             policies=tuple(p.kind for p in policies),
             serve=size[0],
             compute=size[1],
             databases=len(databases.machines),
+            pools=tuple((int(a), int(b)) for a, b in zip(*pools_of_type, strict=True)),
             by_type=tuple(int(n) for n in by_type) if holds else None,
             held=found.verdict.held and databases.held,
             limited_by=tuple(_limits(found, last, holds=holds)),
@@ -291,15 +294,8 @@ class Sizing:
         bought = self.bought(one)
         if bought is None or one.by_type is None or not self.reserve.added(sum(one.by_type)):
             return
-        fleet, (types, whole) = self.shared.fleet, self._reserve_types(one, one.by_type)
-        if not whole:
-            yield (
-                f"no machine type stands in for every machine that may fail: the reserve is of"
-                f" {fleet[types[0]].name}, which replaces only some of them"
-            )
-        beyond = sum(max(0, n - kind.count) for n, kind in zip(bought, fleet, strict=True))
-        if beyond:
-            yield f"the fleet has {plural(beyond, 'machine')} less than the reserve asks for"
+        types, whole = self._reserve_types(one, one.by_type)
+        yield from unmet(self.shared.fleet, bought, None if whole else types[0])
 
     def _limits(self) -> dict[str, Any]:
         """Return the limits that every re-run kept."""
@@ -381,6 +377,8 @@ class Sizing:
                 "machine_type": kind.name,
                 "fleet_machines": kind.count,
                 "machines": None if columns[0] is None else columns[0][i],
+                "serve": None if columns[0] is None else self.scenario_size.pools[i][0],
+                "compute": None if columns[0] is None else self.scenario_size.pools[i][1],
                 "baseline_machines": None if columns[1] is None else columns[1][i],
                 "static_peak_machines": None if columns[2] is None else columns[2][i],
                 "lower_bound": self._least(i),

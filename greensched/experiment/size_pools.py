@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from greensched.errors import plural
 from greensched.experiment.size_probe import BATCH, ONLINE
 from greensched.model import NONE, ROLE_CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from greensched.experiment.partition import Partition
     from greensched.experiment.size_search import Size
@@ -58,18 +59,32 @@ def reserve_types(
     return (best if whole else best[:1]), whole
 
 
+def unmet(fleet: Sequence[MachineType], bought: Sequence[int], some: int | None) -> Iterator[str]:
+    """Yield what a reserve cannot do; it is bought of type `some`, which replaces only some."""
+    if some is not None:
+        yield (
+            "no machine type stands in for every machine that may fail: the reserve is of"
+            f" {fleet[some].name}, which replaces only some of them"
+        )
+    beyond = sum(max(0, n - kind.count) for n, kind in zip(bought, fleet, strict=True))
+    if beyond:
+        yield f"the fleet has {plural(beyond, 'machine')} less than the reserve asks for"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pools:
     """Machines that may serve and that may compute, in the order in which they are taken.
 
     What may do either is in both, and serves first. Static-peak takes `size` of them; with `most`
-    its surplus is given out too.
+    its surplus is given out too. With `kind`, the type of each machine, the first ones of a type
+    serve and the next compute, so that a fleet of that size and no other machine is the same run.
     """
 
     serve: IntArray
     compute: IntArray
     size: Size
     most: Size
+    kind: IntArray | None = None
 
     @property
     def starts(self) -> tuple[Size, ...]:
@@ -85,7 +100,13 @@ class Pools:
         """Return the roles of all machines where pools are cut to `size`; others are surplus."""
         roles = np.full(machines, NONE, np.int8)
         serve, compute = self.taken(size)
-        roles[serve], roles[compute] = ONLINE, BATCH
+        if self.kind is None:
+            roles[serve], roles[compute] = ONLINE, BATCH
+            return roles
+        for k in np.unique(self.kind):
+            some = np.flatnonzero(self.kind == k)
+            first, more = (int((self.kind[rows] == k).sum()) for rows in (serve, compute))
+            roles[some[:first]], roles[some[first : first + more]] = ONLINE, BATCH
         return roles
 
 
@@ -121,6 +142,7 @@ def pools_of(fleet: Sequence[MachineType], static: Partition) -> Pools:
         compute=compute[role[compute] != ONLINE],
         size=only.size,
         most=(only.size[0] + len(some), only.size[1] + len(others)),
+        kind=kind,
     )
 
 

@@ -16,6 +16,7 @@ from greensched.experiment.levels import (
     service_parts,
     step_lengths_ms,
 )
+from greensched.experiment.partition import scales
 from greensched.experiment.size_limits import (
     SERVICE_OBJECTIVES,
     Broken,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 ONLINE, BATCH = ROLE_CODES["online"], ROLE_CODES["batch"]
 HOPELESS: Final = 8.0  # times the shortage that is allowed: a scout need not see more
-SCALING: Final = ("elastic", "autoscaled")  # kinds of policy that change replicas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +76,6 @@ class Task:
         )
         whole = np.array([0, setting.window_ms, int(setting.edges_ms[-1])])
         return replace(setting, edges_ms=np.unique(whole))
-
-
-def scales(policy: Policy) -> bool:
-    """Say whether a policy changes replicas."""
-    return policy.kind.startswith(SCALING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,6 +156,7 @@ def remarks(document: Mapping[str, Any]) -> list[str]:
     sets = [r for r in document["runs"] if r["name"] not in ("baseline", "static_peak")]
     if len(sets) > 1:
         made += [f"{r['name']}: {_machines(r['machines'])}" for r in sets]
+    made += _pools(document)
     made += _broken(document)
     if out := document["reserve"]["out_at_once"]:
         made.append(
@@ -172,6 +173,28 @@ def remarks(document: Mapping[str, Any]) -> list[str]:
             f"{quoted['gap']}"
         )
     return [*made, *document["findings"]]
+
+
+def _pools(document: Mapping[str, Any]) -> list[str]:
+    """Return how the scenario's machines are divided, and what runs it so."""
+    divided = [one for one in document["by_type"] if one["serve"] or one["compute"]]
+    if not divided:
+        return []
+    types = [f"{one['serve']} {one['machine_type']}" for one in divided if one["serve"]]
+    computing = [f"{one['compute']} {one['machine_type']}" for one in divided if one["compute"]]
+    told = [
+        f"{' + '.join(some)} {what}"
+        for some, what in ((types, "serve"), (computing, "compute"))
+        if some
+    ]
+    settings = [
+        f"--set pools.{one['machine_type']}.{key}={one[key]}"
+        for one in divided
+        for key in ("serve", "compute")
+        if one[key]
+    ]
+    told[-1] += f"; `run` divides them so with {' '.join(settings)}"
+    return [f"of the scenario's machines {', '.join(told)}"]
 
 
 def _machines(value: int | None) -> str:

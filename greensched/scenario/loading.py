@@ -100,8 +100,9 @@ class Scenario:
         values["baseline"] = {k: v for k, v in values["baseline"].items() if v is not None}
         if self.spec.calibration is None:
             del values["calibration"]
-        if values["classify"] is None:
-            del values["classify"]
+        for name in ("classify", "pools"):
+            if values[name] is None:
+                del values[name]
         maintenance = [m for m in values.pop("maintenance") if m.pop("enabled")]
         if maintenance:
             values["maintenance"] = maintenance

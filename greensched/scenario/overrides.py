@@ -18,6 +18,7 @@ _PARTS = frozenset(
     (
         *("history", "slo", "baseline", "queue", "prices", "calibration"),
         *("boot", "sleep", "off", "reserved", "embodied", "gpu_power"),
+        "pools",
     )
 )
 _INDEX = re.compile(r"\[([^\]]*)\]")
@@ -83,7 +84,8 @@ def _replace(tree: dict[str, Any], text: str, value: Any) -> None:
     node: Any = tree
     for i, step in enumerate(steps[:-1]):
         key = _key(node, step)
-        if key is None and isinstance(node, dict) and step in _PARTS:
+        new = step in _PARTS or steps[max(0, i - 1)] == "pools"  # which has any names
+        if key is None and isinstance(node, dict) and new:
             key = step
             node[key] = {}
         if key is None:

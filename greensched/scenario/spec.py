@@ -212,6 +212,13 @@ TraceSource: TypeAlias = Annotated[
 ]
 
 
+class PoolSpec(Spec):
+    """How many machines of a type serve, and how many compute; the others are surplus."""
+
+    serve: Annotated[int, Field(ge=0)] = 0
+    compute: Annotated[int, Field(ge=0)] = 0
+
+
 class Traces(Spec):
     """The demand: any of services, jobs and databases."""
 
@@ -302,6 +309,11 @@ class ScenarioSpec(Spec):
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     sites: Annotated[tuple[SiteSpec, ...], Field(min_length=1)]
     fleet: Annotated[tuple[FleetEntry, ...], Field(min_length=1)]
+    pools: dict[Name, PoolSpec] | None = Field(
+        default=None,
+        description="of each machine type, how many serve and how many compute, as `size` tells "
+        "them; default: those that static-peak takes",
+    )
     traces: Traces
     classify: ClassifySpec | None = None
     history: History = History()

@@ -14,7 +14,7 @@ from greensched.scenario.paths import resolved
 from greensched.units import MS_PER_MIN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from greensched.carbon import CarbonIntensity
     from greensched.model import IntArray, MachineType, Policy, Site, Trace
@@ -54,7 +54,26 @@ def fleet_types(scenario: Scenario) -> tuple[MachineType, ...]:
         raise ScenarioError(
             *(Finding(where=where, what=f"machine type '{n}' is there twice") for n in twice)
         )
+    if wrong := list(_wrong_pools(scenario, {kind.name: kind for kind in types})):
+        raise ScenarioError(*wrong)
     return tuple(types)
+
+
+def _wrong_pools(scenario: Scenario, types: Mapping[str, MachineType]) -> Iterator[Finding]:
+    """Yield what `pools` asks of machines that are not there, or that do something else."""
+    for name, pool in (scenario.spec.pools or {}).items():
+        where, kind = scenario.source.where(("pools", name)), types.get(name)
+        if kind is None:
+            remedy = f"there are {', '.join(types)}"
+            yield Finding(where=where, what=f"no machine type '{name}'", remedy=remedy)
+            continue
+        if pool.serve + pool.compute > kind.count:
+            what = f"{pool.serve} + {pool.compute} machines of {kind.count}"
+            yield Finding(where=where, what=what, remedy="ask for at most as many as there are")
+        never = {"batch": pool.serve, "online": pool.compute}.get(kind.role, 0)
+        if never or (kind.role == "database" and pool.serve + pool.compute):
+            what = f"machines of role '{kind.role}' do something else"
+            yield Finding(where=where, what=what, remedy="role: any lets them serve and compute")
 
 
 def fleet_checksums(scenario: Scenario) -> tuple[tuple[str, str], ...]:
