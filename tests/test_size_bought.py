@@ -1,0 +1,145 @@
+"""What is bought of a size: its pools run again, and machines in reserve."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pytest
+
+import greensched as gs
+from greensched.errors import ScenarioError
+from greensched.experiment.size import size
+from greensched.experiment.size_pools import Reserve
+from greensched.report.sizing import remarks
+from tests.size_cases import write_sized
+
+if TYPE_CHECKING:
+    from greensched.experiment.size_document import Sizing
+    from greensched.model import MachineType
+    from greensched.scenario import Scenario
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Scenario:
+    """Return the small scenario with every objective set."""
+    return gs.load(write_sized(tmp_path_factory.mktemp("bought")))
+
+
+@pytest.fixture(scope="module")
+def found(scenario: Scenario) -> Sizing:
+    """Return its sizes."""
+    return size(scenario)
+
+
+@pytest.mark.parametrize("given", ["fleet", "size"])
+def test_a_run_on_the_size_keeps_the_objectives(
+    scenario: Scenario, found: Sizing, given: str
+) -> None:
+    """With the pools of `size`, `run` is its re-run, on the fleet and on no more machines."""
+    (one,) = found.document["by_type"]
+    pools = {one["machine_type"]: {"serve": one["serve"], "compute": one["compute"]}}
+    count = one["fleet_machines"] if given == "fleet" else one["machines"]
+    bought = scenario.with_(**{"pools": pools, "fleet.0.count": count})
+    level = gs.run(bought, bounds=False).summary["scenario"]
+    slo = scenario.slo
+    assert level["service"]["shortage_share"] <= slo.shortage_share
+    assert level["batch"]["wait_p95_s"] * 1_000 <= slo.batch_wait_p95
+    assert 0 == level["batch"]["unfinished"]
+    assert level["machines_on_peak"] <= one["machines"]
+    told = " ".join(remarks(found.document))
+    for key in ("serve", "compute"):
+        wanted = f"--set pools.server.{key}={one[key]}"
+        assert (wanted in told) == (one[key] > 0)
+    assert size(bought).document["by_type"][0]["machines"] <= one["machines"]
+
+
+def test_pools_that_cannot_be_are_refused_all_at_once(scenario: Scenario) -> None:
+    """A type that is not there, more machines than there are, and what they never do."""
+    for role, pools, expected in (
+        ("any", {"other": {"serve": 1}}, ["no machine type 'other'", "there are server"]),
+        ("any", {"server": {"serve": 5, "compute": 4}}, ["5 + 4 machines of 8"]),
+        ("batch", {"server": {"serve": 1}}, ["machines of role 'batch' do something else"]),
+        (
+            "online",
+            {"server": {"serve": 8, "compute": 1}, "x": {"serve": 1}},
+            ["8 + 1 machines of 8", "of role 'online' do something else", "no machine type 'x'"],
+        ),
+    ):
+        with pytest.raises(ScenarioError) as caught:
+            gs.run(scenario.with_(**{"fleet.0.role": role, "pools": pools}))
+        for text in expected:
+            assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reserve", "needed", "added"),
+    [
+        *((Reserve(), 9, 0), (Reserve(machines=2), 9, 2), (Reserve(share=0.1), 9, 1)),
+        *((Reserve(share=0.1), 10, 2), (Reserve(share=0.5), 7, 7)),
+    ],
+)
+def test_reserve(reserve: Reserve, needed: int, added: int) -> None:
+    """A share is of the fleet bought: when it fails, what is needed is still there."""
+    assert added == reserve.added(needed)
+    assert (needed + added) * (1 - reserve.share) - reserve.machines >= needed - 1e-9
+
+
+def test_reserve_is_part_of_every_size(scenario: Scenario, found: Sizing) -> None:
+    """Two machines of reserve make every size and the bound larger by two."""
+    more = size(scenario, reserve=Reserve(machines=2))
+    assert {k: n + 2 for k, n in found.needed.items() if n} == more.needed
+    assert (found.lower_bound or 0) + 2 == more.lower_bound
+
+
+def test_no_reserve_is_bought_of_machines_for_databases(scenario: Scenario, found: Sizing) -> None:
+    """Where the first-listed type is for databases, the next one is bought."""
+    world = found.shared
+    (server,) = world.fleet
+    fleet = (dataclasses.replace(server, name="data", role="database"), server)
+    one = dataclasses.replace(found.scenario_size, by_type=(3, 2))
+    for reserve, expected in ((1, (3, 3)), (90, (3, 92))):
+        spared = dataclasses.replace(
+            found,
+            shared=dataclasses.replace(world, fleet=fleet),
+            reserve=Reserve(machines=reserve),
+        )
+        assert expected == spared.bought(one)
+    only = dataclasses.replace(world, fleet=fleet[:1])
+    alone = dataclasses.replace(found, shared=only, reserve=Reserve(machines=1))
+    assert (4,) == alone.bought(dataclasses.replace(one, by_type=(3,)))
+
+
+def test_a_reserve_stands_in_for_whatever_fails(found: Sizing) -> None:
+    """It is bought of a type that holds what all others do and may do it; else that is told."""
+    world = found.shared
+    (server,) = world.fleet
+    small = dataclasses.replace(server, name="small", cpu_m=server.cpu_m // 2)
+    batch = dataclasses.replace(server, name="batch", role="batch")
+    one = dataclasses.replace(found.scenario_size, serve=3, compute=2)
+
+    def spared(*fleet: MachineType, by_type: tuple[int, ...], machines: int = 2) -> Sizing:
+        return dataclasses.replace(
+            found,
+            shared=dataclasses.replace(world, fleet=fleet),
+            scenario_size=dataclasses.replace(one, by_type=by_type),
+            reserve=Reserve(machines=machines),
+        )
+
+    cases: tuple[tuple[tuple[MachineType, ...], tuple[int, ...], tuple[int, ...]], ...] = (
+        ((small, server), (2, 3), (2, 5)),  # a large one replaces a small one
+        ((small, server), (5, 0), (7, 0)),
+        ((batch, server), (2, 3), (2, 5)),  # what may serve and compute
+        ((server, batch), (0, 5), (2, 5)),
+    )
+    for fleet, by_type, bought in cases:
+        sizing = spared(*fleet, by_type=by_type)
+        assert bought == sizing.bought(sizing.scenario_size)
+        assert [] == list(sizing._reserve_findings())
+    online = dataclasses.replace(server, role="online")  # named `server`
+    apart = spared(batch, online, by_type=(2, 3), machines=9)
+    assert (2, 12) == apart.bought(apart.scenario_size)
+    told = " ".join(apart._reserve_findings())
+    assert "no machine type stands in for every machine that may fail" in told
+    assert "the reserve is of server, which replaces only some of them" in told
+    assert "the fleet has 4 machines less than the reserve asks for" in told
