@@ -15,7 +15,7 @@ from greensched.scenario.calibration import stamp_of
 from greensched.units import MS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from greensched.bounds import Fleet
     from greensched.experiment.size_limits import Broken, Limits
@@ -62,6 +62,7 @@ class Sized:
     held: bool
     limited_by: tuple[Limited, ...]
     use_cpu_share: float | None
+    measured: Mapping[str, float | None] | None
     tried: int
 
     @property
@@ -90,6 +91,7 @@ class Sized:
             held=found.verdict.held and databases.held,
             limited_by=tuple(_limits(found, last, holds=holds)),
             use_cpu_share=found.verdict.use_cpu_share,
+            measured=found.verdict.measured if holds else None,
             tried=found.tried,
         )
 
@@ -330,6 +332,7 @@ class Sizing:
             "held": one.held,
             "limited_by": self._limited(one),
             "use_cpu_share": one.use_cpu_share,
+            "measured": None if one.measured is None else dict(one.measured),
             "tried": one.tried,
         }
 

@@ -29,7 +29,7 @@ from greensched.model import NONE, ROLE_CODES
 from greensched.units import CPU_M_PER_CORE, MS_PER_H, MS_PER_S, S_PER_H
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from greensched.engine.result import RunResult
     from greensched.experiment.lent import Lent
@@ -90,6 +90,7 @@ class Verdict:
     use_cpu_share: float | None = None  # of machines that were on, in core-hours
     shortage: float | None = None  # of services, over what is allowed
     jobs_kept: bool = False
+    measured: Mapping[str, float | None] | None = None  # of each objective, if it ended
 
     @property
     def held(self) -> bool:
@@ -127,7 +128,7 @@ def probe(task: Task, tell: Callable[[float], None] | None) -> Verdict:
 def judged(task: Task, simulation: Simulation, fullness: Fullness) -> Verdict:
     """Return the verdict on a run that has ended."""
     run, shared = simulation.result(), task.shared
-    names, own_ms = _broken(task.limits, shared, run)
+    names, measured, own_ms = _broken(task.limits, shared, run)
     broken = None
     if names:
         broken = broken_at_end(shared, task.limits, run, own_ms, names[0], fullness)
@@ -136,6 +137,7 @@ def judged(task: Task, simulation: Simulation, fullness: Fullness) -> Verdict:
         stopped_ms=run.end_ms,
         use_cpu_share=_use_share(shared, run),
         jobs_kept=set(names) <= set(SERVICE_OBJECTIVES),
+        measured=measured,
     )
 
 
@@ -144,14 +146,25 @@ def seen(task: Task, run: RunResult) -> Verdict | None:
 
     It may have gone on beyond its end, and have databases. Why it broke only a re-run tells.
     """
-    if _broken(task.limits, task.shared, run)[0]:
+    names, measured, _ = _broken(task.limits, task.shared, run)
+    if names:
         return None
-    share = _use_share(task.shared, run)
-    return Verdict(broken=None, stopped_ms=run.end_ms, use_cpu_share=share, jobs_kept=True)
+    return Verdict(
+        broken=None,
+        stopped_ms=run.end_ms,
+        use_cpu_share=_use_share(task.shared, run),
+        jobs_kept=True,
+        measured=measured,
+    )
 
 
-def _broken(limits: Limits, shared: Shared, run: RunResult) -> tuple[list[str], FloatArray]:
-    """Return the limits that a run broke, in the order in which they are told; its responses."""
+def _broken(
+    limits: Limits, shared: Shared, run: RunResult
+) -> tuple[list[str], dict[str, float | None], FloatArray]:
+    """Return the limits that a run broke, in the order in which they are told.
+
+    Also what it measured of each objective, in the units of a document, and its responses.
+    """
     own_ms = responses_ms(shared, run)
     parts = service_parts(shared, run, own_ms, limits.reference_ms)
     service = service_level(shared, run, parts)
@@ -165,7 +178,14 @@ def _broken(limits: Limits, shared: Shared, run: RunResult) -> tuple[list[str], 
         ("end", run.end_ms, limits.end_ms if _drains(shared) else None),
     )
     broken = [n for n, v, most in held if most is not None and v is not None and v > most]
-    return broken, own_ms
+    measured = {
+        "latency_factor_p99": service["latency_factor_p99"],
+        "shortage_share": service["shortage_share"],
+        "deadline_miss_share": batch["deadline_miss_share"],
+        "wait_p95_s": batch["wait_p95_s"],
+        "end_s": run.end_ms / MS_PER_S,
+    }
+    return broken, measured, own_ms
 
 
 def _drains(shared: Shared) -> bool:

@@ -23,6 +23,13 @@ ONE_OF: Final = {
     "computing": "computing machine",
     "databases": "machine for databases",
 }
+# what of an objective is told, and in which unit
+NEAR: Final = (
+    ("latency_factor_p99", "p99 latency factor", 1.0, ""),
+    ("shortage_share", "work short of CPU", 100.0, " %"),
+    ("deadline_miss_share", "missed deadlines", 100.0, " %"),
+    ("wait_p95_s", "p95 wait", 1 / 60, " min"),
+)
 SIZED: Final = "autoscaled"  # the baseline whose fleet is searched for, as the scenario's is
 
 
@@ -156,6 +163,7 @@ def remarks(document: Mapping[str, Any]) -> list[str]:
     sets = [r for r in document["runs"] if r["name"] not in ("baseline", "static_peak")]
     if len(sets) > 1:
         made += [f"{r['name']}: {_machines(r['machines'])}" for r in sets]
+    made += _measured(document)
     made += _pools(document)
     made += _broken(document)
     if out := document["reserve"]["out_at_once"]:
@@ -173,6 +181,17 @@ def remarks(document: Mapping[str, Any]) -> list[str]:
             f"{quoted['gap']}"
         )
     return [*made, *document["findings"]]
+
+
+def _measured(document: Mapping[str, Any]) -> list[str]:
+    """Return how near the scenario's size is to its limits."""
+    found = next(r for r in document["runs"] if r["name"] == "scenario")["measured"]
+    limits, told = document["limits"], []
+    for key, name, factor, unit in NEAR:
+        if found is not None and found[key] is not None and limits[key] is not None:
+            value, most = number(factor * found[key], 3), number(factor * limits[key], 3)
+            told.append(f"{name} {value} of {most}{unit}")
+    return [f"measured on the scenario's machines: {', '.join(told)}"] if told else []
 
 
 def _pools(document: Mapping[str, Any]) -> list[str]:
