@@ -16,6 +16,7 @@ from greensched.experiment.executor import Here
 from greensched.experiment.lent import Lent
 from greensched.experiment.partition import scales
 from greensched.experiment.size import _planned, _searched, size
+from greensched.experiment.size_bound import capacities
 from greensched.experiment.size_document import NO_FLEET, TOO_FEW
 from greensched.experiment.size_limits import Fullness
 from greensched.experiment.size_pools import Reserve
@@ -67,6 +68,23 @@ def held(plan: _Plan, one: Size) -> bool:
         "whole", policies=task.policies, roles=task.roles, replicas=task.replicas
     )
     return judged(task, Simulation(setting).finish(), Fullness()).held
+
+
+def test_work_may_end_as_much_later_as_it_may_be_held(scenario: Scenario, plan: _Plan) -> None:
+    """The latest end is the baseline's, with the wait allowed and the longest delay."""
+    shifting = {"kind": "shifting", "max_delay": "2 h"}
+    more = _planned(
+        Lent(shared(scenario.with_(policies=[{"kind": "elastic"}, shifting]))), None, Tally()
+    )
+    assert 2 * 3_600_000 == more.limits.end_ms - plan.limits.end_ms
+
+
+def test_machines_for_batch_weaken_no_bound_on_those_that_serve(plan: _Plan) -> None:
+    """What the bound takes as serving is what may serve."""
+    (server,) = plan.shared.fleet
+    fleet = tuple(dataclasses.replace(server, role=role) for role in ("batch", "online", "any"))
+    world = dataclasses.replace(plan.shared, fleet=fleet)
+    assert [False, True, True] == [one.serves for one in capacities(world)]
 
 
 def test_the_size_holds_and_one_or_two_machines_less_do_not(plan: _Plan, found: Sizing) -> None:
