@@ -180,7 +180,7 @@ def _broken(
     broken = [n for n, v, most in held if most is not None and v is not None and v > most]
     measured = {
         "latency_factor_p99": service["latency_factor_p99"],
-        "shortage_share": service["shortage_share"],
+        "shortage_share": service["shortage_share"] if shared.workload.services else None,
         "deadline_miss_share": batch["deadline_miss_share"],
         "wait_p95_s": batch["wait_p95_s"],
         "end_s": run.end_ms / MS_PER_S,
