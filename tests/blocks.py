@@ -96,6 +96,7 @@ BLOCKS: Final = {
     },
     "docs/reference/sizing.md": {
         "greensched size simulations/": "takes minutes; tests/test_cli_size.py",
+        "greensched run simulations/tidal-week.yaml --set pools.": "tests/test_size_bought.py",
     },
     "docs/reference/sweep.md": {
         "greensched sweep SCENARIO": FORMS + "tests/test_cli_sweep.py, the tutorial",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from greensched.errors import ScenarioError
 from greensched.experiment.size import size
 from greensched.experiment.size_pools import Reserve
 from greensched.report.sizing import remarks
+from tests.blocks import ROOT
 from tests.size_cases import write_sized
 
 if TYPE_CHECKING:
@@ -52,6 +54,29 @@ def test_a_run_on_the_size_keeps_the_objectives(
         wanted = f"--set pools.server.{key}={one[key]}"
         assert (wanted in told) == (one[key] > 0)
     assert size(bought).document["by_type"][0]["machines"] <= one["machines"]
+
+
+@pytest.mark.slow
+def test_the_bundled_week_runs_on_its_size() -> None:
+    """The command of the page on sizing has the pools found, and keeps every objective."""
+    path = ROOT / "simulations" / "tidal-week.yaml"
+    document = size(gs.load(path)).document
+    (told,) = (text for text in remarks(document) if "`run` divides them so" in text)
+    settings = re.findall(r"--set (\S+)=(\d+)", told)
+    page = (ROOT / "docs/reference/sizing.md").read_text(encoding="utf-8")
+    command = " ".join(f"--set {name}={n}" for name, n in settings)
+    assert f"greensched run simulations/tidal-week.yaml {command}\n" in page
+    level = gs.run(gs.load(path, dict(settings)), bounds=False).summary["scenario"]
+    kept = {
+        key: value
+        for part in ("service", "batch", "databases")
+        for key, value in level[part].items()
+        if key.endswith("_ok")
+    }
+    assert {True} == {value for value in kept.values() if value is not None}
+    assert {"latency_factor_p99_ok", "shortage_share_ok", "wait_p95_ok"} <= set(kept)
+    measured = document["runs"][-1]["measured"]
+    assert measured["wait_p95_s"] == level["batch"]["wait_p95_s"]
 
 
 def test_pools_that_cannot_be_are_refused_all_at_once(scenario: Scenario) -> None:
