@@ -17,8 +17,7 @@ from greensched.experiment.lent import Lent
 from greensched.experiment.partition import scales
 from greensched.experiment.size import _planned, _searched, size
 from greensched.experiment.size_bound import capacities
-from greensched.experiment.size_document import NO_FLEET, TOO_FEW
-from greensched.experiment.size_limits import Fullness
+from greensched.experiment.size_limits import NO_FLEET, TOO_FEW, Fullness
 from greensched.experiment.size_pools import Reserve
 from greensched.experiment.size_probe import (
     HOPELESS,
@@ -189,10 +188,16 @@ def test_limits_name_who_what_and_when(found: Sizing) -> None:
         assert limit["objective"] == "lower_bound" or limit["hour"].startswith("2024-01-0")
 
 
+OF_SHOP = (
+    f"{TOO_FEW}, most in the hour from 2024-01-01T00:00:00+01:00 and of service shop;"
+    " cpu is what it lacks"
+)
+
+
 @pytest.mark.parametrize(
     ("load_cpu_m", "slo", "least", "told"),
     [
-        (28_000, "{latency_factor_p99: 100, shortage_share: 0.01}", 2, ("serving", TOO_FEW)),
+        (28_000, "{latency_factor_p99: 100, shortage_share: 0.01}", 2, ("serving", OF_SHOP)),
         (4_000, "{latency_factor_p99: 100, shortage_share: 0.01}", 1, ("serving", NO_FLEET)),
         (28_000, "{shortage_share: 1.0, batch_wait_p95: 24 h}", 1, ("computing", NO_FLEET)),
     ],

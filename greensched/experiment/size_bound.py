@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from greensched.bounds import Capacity, Demand, Fleet, fewest_machines, server_need
 from greensched.experiment.levels import step_lengths_ms
+from greensched.experiment.size_limits import BOUND, NO_FLEET, RESOURCES, Broken
 from greensched.experiment.size_probe import work_until
 
 if TYPE_CHECKING:
     from greensched.experiment.size_limits import Limits
     from greensched.experiment.world import Shared
     from greensched.model import FloatArray, Jobs
+
+
+NOBODY: Final = {"service": None, "resource": None, "hour": None, "at_s": None}
 
 
 def lower_bound(shared: Shared, limits: Limits) -> Fleet:
@@ -24,6 +28,34 @@ def lower_bound(shared: Shared, limits: Limits) -> Fleet:
 def serving_need(shared: Shared, limits: Limits) -> tuple[int, ...]:
     """Return the capacity of each resource that machines that serve need in all."""
     return server_need(demand(shared, limits)).online
+
+
+def limited_by_bound(shared: Shared, limits: Limits, machines: int) -> dict[str, Any]:
+    """Return what limits a size of so many machines that is its own bound, as plain values."""
+    if machines <= 1:
+        return {**NOBODY, "objective": BOUND, "text": NO_FLEET}
+    return _too_few(shared, limits).document(shared)
+
+
+def _too_few(shared: Shared, limits: Limits) -> Broken:
+    """Return what services lack where fewer machines cannot serve them, whatever the policy.
+
+    The resource of which they need most of what machines that serve have, the step in which all
+    of them want most of it, and the service that then wants most.
+    """
+    services = shared.workload.services
+    assert services is not None
+    room = np.array([np.array(k.size) * k.count for k in capacities(shared) if k.serves])
+    r = int(np.argmax(np.array(serving_need(shared, limits)) / np.maximum(1, room.sum(axis=0))))
+    size = (services.replica_cpu_m, services.replica_memory_mib, services.replica_gpu_m)[r]
+    wanted = services.load_cpu_m * (size / services.replica_cpu_m)[:, np.newaxis]
+    step = int(np.argmax(wanted.sum(axis=0)))
+    return Broken(
+        objective=BOUND,
+        service=services.names[int(np.argmax(wanted[:, step]))],
+        resource=RESOURCES[r],
+        at_ms=max(0, services.start_ms + step * services.step_ms),
+    )
 
 
 def capacities(shared: Shared) -> list[Capacity]:

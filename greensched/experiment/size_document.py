@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 import greensched
+from greensched.experiment.size_bound import NOBODY, limited_by_bound
 from greensched.experiment.size_databases import bound_for_databases, databases_kept
 from greensched.experiment.size_pools import reserve_types, unmet
 from greensched.experiment.spare import out_at_once
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "greensched/sizing/v1"
 RESERVES: Final = "databases find no room that keeps their reserves"
-TOO_FEW: Final = "the services' load exceeds all that serve, whatever the policy"
-NO_FLEET: Final = "no machine is left"
 NO_ROOM: Final = "databases find too little room or CPU on all machines for them"
 
 
@@ -338,19 +337,12 @@ class Sizing:
 
     def _limited(self, one: Sized) -> list[dict[str, Any]]:
         """Return what limits a size; where no run was needed it is the lower bound."""
-        bound = {
-            "objective": "lower_bound",
-            "service": None,
-            "resource": None,
-            "hour": None,
-            "at_s": None,
-        }
         limits = [
             {
                 "pool": limit.pool,
                 "machine_type": limit.machine_type,
                 **(
-                    {**bound, "text": TOO_FEW if one.serve + one.compute > 1 else NO_FLEET}
+                    limited_by_bound(self.shared, self.limits, one.serve + one.compute)
                     if limit.broken is None
                     else limit.broken.document(self.shared)
                 ),
@@ -361,7 +353,7 @@ class Sizing:
             kind = next(k.name for k in self.shared.fleet if k.role == "database")
             text = RESERVES if one.held or one.limited_by else NO_ROOM
             about = {"pool": POOLS[-1], "machine_type": kind, "objective": "reserves"}
-            limits.append({**bound, **about, "text": text})
+            limits.append({**NOBODY, **about, "text": text})
         return limits
 
     def _least(self, i: int) -> int:

@@ -28,6 +28,9 @@ _WORDS: Final = {
     "unfinished": "jobs are not finished",
     "end": "jobs end too late",
 }
+BOUND: Final = "lower_bound"
+TOO_FEW: Final = "the services' load exceeds all that serve, whatever the policy"
+NO_FLEET: Final = "no machine is left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +71,18 @@ class Broken:
         hour_ms = self.at_ms // MS_PER_H * MS_PER_H
         hour = (start + timedelta(milliseconds=hour_ms)).isoformat()
         who = f"service {self.service} " if self.service else ""
+        what = f"{who}{_WORDS.get(self.objective)}, worst in the hour from {hour}; "
+        what += f"{self.resource} is what is reserved most" if self.resource else "nothing runs"
+        if self.objective == BOUND:
+            what = f"{TOO_FEW}, most in the hour from {hour} and of {who.strip()}; "
+            what += f"{self.resource} is what it lacks"
         return {
             "objective": self.objective,
             "service": self.service,
             "resource": self.resource,
             "hour": hour,
             "at_s": self.at_ms / MS_PER_S,
-            "text": f"{who}{_WORDS[self.objective]}, worst in the hour from {hour}; "
-            + (f"{self.resource} is what is reserved most" if self.resource else "nothing runs"),
+            "text": what,
         }
 
 
