@@ -18,7 +18,7 @@ from greensched.model.pools import with_sums
 from greensched.policies.elastic import ElasticReactive
 from greensched.policies.memory import from_json, to_json
 from greensched.policies.tidal import TidalTimetable
-from greensched.policies.tidal_forecast import TidalForecast, TidalOracle
+from greensched.policies.tidal_forecast import TidalForecast, TidalOracle, _recall_order
 from greensched.queueing import wait_tail
 from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 from tests.engine.worlds import machines, setting
@@ -148,6 +148,26 @@ def test_least_batch_comes_back_first() -> None:
     late = world(told((0, 600.0), (60, 8_500.0)), 39, lent=14, machines=busy)
     back = rows(decided(late, max_utilisation=0.85), Recall)
     assert not set(back) & set(busy)
+
+
+def test_the_shortest_term_comes_back_before_the_least_batch() -> None:
+    """Batch was told when machines go; of equal terms the least batch comes first."""
+    busy = {17: {"batch_cpu_m": 9_000}, 18: {"batch_cpu_m": 2_000}, 19: {"batch_cpu_m": 1_000}}
+    made = world(flat(600.0), lent=3, machines=busy)
+    until_ms = np.full(20, 2 * MS_PER_H)
+    until_ms[17] = MS_PER_H
+    assert [17, 19, 18] == _recall_order(made, made.machines.lending == LENT, until_ms).tolist()
+
+
+def test_where_a_replica_starts_nothing_is_lent() -> None:
+    """What starts there is about to be needed."""
+    made = world(flat(100.0))
+    online = made.replicas.online.copy()
+    online[made.replicas.machine >= 12] = False
+    starting = replace(made, replicas=replace(cast("Any", made.replicas), online=online))
+    assert max(rows(decided(made), Lend)) >= 12
+    assert 0 < len(gone := rows(decided(starting), Lend))
+    assert max(gone) < 12
 
 
 def test_breach_recalls_at_once_and_nothing_goes_for_an_hour() -> None:
