@@ -15,7 +15,7 @@ import numpy as np
 from greensched.carbon import INTENSITY_LIMIT_G_PER_KWH as MOST
 from greensched.carbon import CarbonIntensity, hourly_means
 from greensched.errors import DataError
-from greensched.forecast import Calendar
+from greensched.experiment.forecasts import calendar_of
 from greensched.forecast.error_model import LEAST_G_PER_KWH as LEAST
 from greensched.forecast.intensity import foresee
 from greensched.ticks import TickIntensity, on_ticks
@@ -24,6 +24,7 @@ from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from greensched.forecast import Calendar
     from greensched.forecast.error_model import ErrorModel
     from greensched.model import Jobs, MachineType
     from greensched.scenario import Scenario
@@ -49,7 +50,7 @@ class CarbonForecast:
     offset_ms: int
     history_ms: int
     tick_ms: int
-    time_zone: str
+    calendar: Calendar
     early: tuple[CarbonIntensity | None, ...] = ()
 
     def issued(self, now_ms: int, *, truth: bool) -> TickIntensity | None:
@@ -77,12 +78,11 @@ class CarbonForecast:
             edges_ms=self.series.edges_ms[max(first - 1, 0) : last],
             values_g_per_kwh=self.series.values_g_per_kwh[max(first - 1, 0) : last - 1],
         )
-        calendar = Calendar(time_zone=self.time_zone)
         try:
             found = foresee(
                 known,
                 now_utc_ms + HORIZON_MS + ISSUED_MS,
-                calendar=calendar,
+                calendar=self.calendar,
                 coverage_share=None,
             ).expected
         except DataError:
@@ -139,7 +139,7 @@ def carbon_forecast_of(
         offset_ms=scenario.start_offset_ms,
         history_ms=round(scenario.spec.history.days * MS_PER_DAY),
         tick_ms=math.gcd(*grid),
-        time_zone=scenario.spec.window.start.isoformat()[-6:],
+        calendar=calendar_of(scenario),
     )
     if all(policy.oracle for policy in shifting):
         return made

@@ -20,6 +20,26 @@ LEAD_MS = MS_PER_H  # the lead whose errors are told
 BAND = 0.95  # whose coverage is told
 
 
+def calendar_of(scenario: Scenario) -> Calendar:
+    """Return the clock and the holidays that forecasts go by; without, the window's offset."""
+    given, offset = scenario.spec.calendar, scenario.spec.window.start.isoformat()[-6:]
+    if given is None:
+        return Calendar(time_zone=offset)
+    return Calendar(
+        time_zone=given.time_zone or offset, country=given.country, subdivision=given.subdivision
+    )
+
+
+def calendar_told(scenario: Scenario) -> tuple[str, ...]:
+    """Say by which clock and holidays forecasts go, where the scenario tells."""
+    if scenario.spec.calendar is None:
+        return ()
+    found = calendar_of(scenario)
+    place = " ".join(part for part in (found.country, found.subdivision) if part)
+    days = f"the holidays of {place}" if place else "no holidays"
+    return (f"forecasts go by the clock of {found.time_zone} and by {days}",)
+
+
 def forecast_of(scenario: Scenario, workload: Workload, until_ms: int) -> Forecast | None:
     """Return the forecast of the services up to `until_ms`; None where no policy uses one.
 
@@ -35,10 +55,7 @@ def forecast_of(scenario: Scenario, workload: Workload, until_ms: int) -> Foreca
             load_cpu_m,
             start_ms=table.start_ms if past is None else past.start_ms,
             step_ms=table.step_ms,
-            calendar=Calendar(
-                time_zone=scenario.spec.window.start.isoformat()[-6:],
-                zero_utc_ms=scenario.start_utc_ms,
-            ),
+            calendar=replace(calendar_of(scenario), zero_utc_ms=scenario.start_utc_ms),
             until_ms=until_ms + LEADS_MS[-1],  # what is asked for at the end
         )
 

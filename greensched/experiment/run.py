@@ -145,6 +145,7 @@ def _findings(
         *world.workload.findings,
         *static.findings,
         *(() if worth is None else worth.findings),
+        *forecasts.calendar_told(world.scenario),
         *carbon_forecast.findings(world.carbon, world.workload.jobs),
         *finding_of(world.scenario.spec),
         *_remarks(world, late_ms),

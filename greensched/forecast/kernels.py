@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 # Rows of what `observe` writes: sums of the slow and of the fast level, both levels, the band.
+ROUNDED_CPU_M = 1e-6  # of a load [millicores]: what rounding may take from a band
 FACTOR, BAND, ROWS = 4, 6, 7
 
 
@@ -178,7 +179,8 @@ def _count(
     if promised:
         tries[now_h % hours] += 1
         for s in range(len(load_cpu_m)):
-            hits[now_h % hours, s] += load_cpu_m[s] <= promised_cpu_m[s]
+            # a steady load has a band of no width, which rounding may put just below it
+            hits[now_h % hours, s] += load_cpu_m[s] <= promised_cpu_m[s] + ROUNDED_CPU_M
 
 
 @entry

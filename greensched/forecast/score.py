@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from greensched.model import FloatArray, IntArray
 
 Rival: TypeAlias = Literal["last-value", "yesterday", "last-week"]
+# of the load: what rounding may put above a band of no width
+ROUNDED_SHARE: Final = 1e-9
 RIVALS: Final[tuple[tuple[Rival, int], ...]] = (
     ("last-value", 0),
     ("yesterday", MS_PER_DAY),
@@ -104,8 +106,8 @@ def _lead(
             rivals[name] = error_share(lifted[:, at])
     best = min(rivals, key=lambda name: rivals[name])
     error = error_share(result.forecast_cpu_m)
-    below = (result.each <= excess[EACH][:, np.newaxis]).mean(axis=1)
-    whole = result.whole <= excess[WHOLE][:, np.newaxis]
+    below = (result.each <= excess[EACH][:, np.newaxis] + ROUNDED_SHARE).mean(axis=1)
+    whole = result.whole <= excess[WHOLE][:, np.newaxis] + ROUNDED_SHARE
     return LeadScore(
         lead_ms=result.lead_ms,
         origins=len(result.origins),

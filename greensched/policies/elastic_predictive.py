@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greensched.forecast import nothing_recent
+from greensched.errors import Finding
+from greensched.forecast import LEADS_MS, QUANTILES, nothing_recent
 from greensched.model import NONE
 from greensched.policies import hpa
 from greensched.policies.elastic import ElasticMemory, ElasticReactive
@@ -87,8 +88,16 @@ class ElasticPredictive(ElasticReactive):
     def __post_init__(self) -> None:
         """Refuse settings outside of their range (`UsageError`)."""
         ElasticReactive.__post_init__(self)
+        findings = []
+        if not QUANTILES[0] <= self.quantile <= QUANTILES[-1]:
+            what = f"{self.quantile} is no quantile between {QUANTILES[0]} and {QUANTILES[-1]}"
+            findings.append(Finding(where="quantile", what=what))
+        if self.plan_period_ms + max(self.lead_ms, self.hold_ms) > LEADS_MS[-1]:
+            what = "more than 24 h ahead; there are no bands for it"
+            findings.append(Finding(where="plan_period_ms, lead_ms, hold_ms", what=what))
         check(
             self,
+            findings=findings,
             shares=("quantile", "max_utilisation", "wait_share", "coverage_min", "gray_share"),
             positive=("max_utilisation", "wait_share", "wait_ms", "plan_period_ms", "gray_share"),
             natural=("lead_ms", "hold_ms"),

@@ -100,7 +100,7 @@ class Scenario:
         values["baseline"] = {k: v for k, v in values["baseline"].items() if v is not None}
         if self.spec.calibration is None:
             del values["calibration"]
-        for name in ("classify", "pools"):
+        for name in ("calendar", "classify", "pools"):
             if values[name] is None:
                 del values[name]
         maintenance = [m for m in values.pop("maintenance") if m.pop("enabled")]

@@ -18,7 +18,7 @@ _PARTS = frozenset(
     (
         *("history", "slo", "baseline", "queue", "prices", "calibration"),
         *("boot", "sleep", "off", "reserved", "embodied", "gpu_power"),
-        "pools",
+        *("pools", "calendar"),
     )
 )
 _INDEX = re.compile(r"\[([^\]]*)\]")

@@ -22,6 +22,8 @@ from pydantic import (
 
 from greensched.accounting.factors import PUE_LIMIT
 from greensched.carbon import INTENSITY_LIMIT_G_PER_KWH
+from greensched.errors import UsageError
+from greensched.forecast.calendar import Calendar
 from greensched.scenario.calibrationspec import CalibrationSpec  # noqa: TC001 pydantic reads it
 from greensched.scenario.classifyspec import ClassifySpec  # noqa: TC001 pydantic reads it
 from greensched.scenario.fleetspec import FleetEntry  # noqa: TC001 pydantic reads it
@@ -242,6 +244,36 @@ class History(Spec):
     days: Annotated[float, Field(ge=0, le=3660)] = 28.0
 
 
+class CalendarSpec(Spec):
+    """The clock and the holidays by which demand repeats, for forecasts of load and intensity."""
+
+    time_zone: Name | None = Field(
+        default=None,
+        description="IANA name such as Europe/Berlin, whose clock changes; default: the offset of "
+        "window.start, the whole year",
+    )
+    country: str = Field(
+        default="",
+        description="ISO 3166 code, whose holidays are no working days; none by default",
+    )
+    subdivision: str = Field(default="", description="a part of it with holidays of its own")
+
+    @model_validator(mode="after")
+    def _known(self) -> CalendarSpec:
+        """Refuse zones and countries that nobody knows."""
+        if self.subdivision and not self.country:
+            raise problem("a subdivision of no country", "give 'country' too")
+        try:
+            Calendar(
+                time_zone=self.time_zone or "UTC",
+                country=self.country,
+                subdivision=self.subdivision,
+            )
+        except UsageError as error:
+            raise problem(error.findings[0].what, error.findings[0].remedy) from None
+        return self
+
+
 class Slo(Spec):
     """The objectives that a run is held to; those not given are not judged."""
 
@@ -317,6 +349,7 @@ class ScenarioSpec(Spec):
     traces: Traces
     classify: ClassifySpec | None = None
     history: History = History()
+    calendar: CalendarSpec | None = None
     slo: Slo = Slo()
     baseline: BaselineSpec = BaselineSpec()
     queue: Queue = Queue()

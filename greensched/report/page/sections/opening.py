@@ -104,8 +104,8 @@ def _risk(summary: Mapping[str, Any]) -> tuple[str, ...]:
     figure = f"{held} of {plural(len(rows), 'objective')} held" if rows else "not judged"
     said = [objectives_sentence(summary)]
     lines, kind = by_key(summary), summary["baseline"]["kind"]
-    if look_up(summary, "demand.services"):
-        minutes = lines["service.violation_min"].cells
+    if (row := lines.get("service.violation_min")) is not None:  # none where nothing was asked
+        minutes = row.cells
         said.append(f"Services: {minutes[-1]} min in violation ({minutes[0]} under {kind}).")
     said += _jobs(summary, lines)
     cycles = lines["power_cycles"]

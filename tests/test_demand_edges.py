@@ -1,0 +1,69 @@
+"""Demand at the edge of what is usual: nothing at all, and always the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import greensched as gs
+from greensched.errors import ScenarioError
+from tests.report_cases import write_scenario
+from tests.test_cli import call
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_load(folder: Path, loads_cpu_m: tuple[int, ...], history_days: int = 0) -> Path:
+    """Write the small scenario with services of steady loads and no jobs; return its path."""
+    path = write_scenario(folder)
+    text = path.read_text(encoding="utf-8").replace("  jobs: {file: jobs.csv}\n", "")
+    path.write_text(f"{text}history: {{days: {history_days}}}\n", encoding="utf-8")
+    rows = [
+        f"s{i},{3600 * hour},{load},2000,2048"
+        for i, load in enumerate(loads_cpu_m)
+        for hour in range(-24 * history_days, 24)
+    ]
+    head = "service,time_s,load_cpu_m,replica_cpu_m,replica_memory_mib"
+    (folder / "services.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("policies", ["[{kind: elastic}]", "[{kind: elastic-reactive}]", "[]"])
+def test_a_run_without_any_load_has_its_page(tmp_path: Path, policies: str) -> None:
+    """Services that nobody asks anything are told in table and page as any others."""
+    path = write_load(tmp_path, (0, 0))
+    text = path.read_text(encoding="utf-8").replace("[{kind: elastic}]", policies)
+    path.write_text(text, encoding="utf-8")
+    told = call("run", path, "--out", tmp_path / "r", "--no-sizing", "-q")
+    assert 0 == told.exit_code, told.stderr
+    assert (tmp_path / "r" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("days", [9, 14, 28])
+def test_a_steady_load_is_within_its_band(tmp_path: Path, days: int) -> None:
+    """Rounding puts nothing above a band of no width, in the score or in what is trusted."""
+    path = write_load(tmp_path, (12_345, 99_999, 4_321, 7_777), days)
+    found = gs.run(gs.load(path), bounds=False).summary["forecasts"]["services"]
+    assert 0 == pytest.approx(found["each"]["error_share"], abs=1e-9)
+    assert [1.0, 1.0] == [found["each"][k] for k in ("coverage_share", "coverage_worst_share")]
+
+
+@pytest.mark.parametrize(
+    ("setting", "what"),
+    [
+        ({"quantile": 1.0}, "1.0 is no quantile between 0.5 and 0.999"),
+        ({"quantile": 0.3}, "0.3 is no quantile"),
+        ({"hold": "30 h"}, "more than 24 h ahead; there are no bands for it"),
+        ({"lead": "400 d"}, "more than 24 h ahead"),
+        ({"plan_period": "24 h"}, "more than 24 h ahead"),
+    ],
+)
+def test_what_no_forecast_reaches_is_refused(
+    tmp_path: Path, setting: dict[str, Any], what: str
+) -> None:
+    """Settings of `elastic` beyond its bands are an error of the scenario, not of a run."""
+    path = write_load(tmp_path, (5_000,))
+    with pytest.raises(ScenarioError, match=what):
+        gs.load(path).with_(policies=[{"kind": "elastic", **setting}])
