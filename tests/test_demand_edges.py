@@ -8,6 +8,7 @@ import pytest
 
 import greensched as gs
 from greensched.errors import ScenarioError
+from greensched.report import heading
 from tests.report_cases import write_scenario
 from tests.test_cli import call
 
@@ -21,9 +22,9 @@ def write_load(folder: Path, loads_cpu_m: tuple[int, ...], history_days: int = 0
     text = path.read_text(encoding="utf-8").replace("  jobs: {file: jobs.csv}\n", "")
     path.write_text(f"{text}history: {{days: {history_days}}}\n", encoding="utf-8")
     rows = [
-        f"s{i},{3600 * hour},{load},2000,2048"
+        f"s{i},{300 * step},{load},2000,2048"
         for i, load in enumerate(loads_cpu_m)
-        for hour in range(-24 * history_days, 24)
+        for step in range(-288 * history_days, 288)
     ]
     head = "service,time_s,load_cpu_m,replica_cpu_m,replica_memory_mib"
     (folder / "services.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
@@ -67,3 +68,21 @@ def test_what_no_forecast_reaches_is_refused(
     path = write_load(tmp_path, (5_000,))
     with pytest.raises(ScenarioError, match=what):
         gs.load(path).with_(policies=[{"kind": "elastic", **setting}])
+
+
+def test_savings_at_unequal_service_say_so(tmp_path: Path) -> None:
+    """Where the baseline leaves jobs undone that the scenario does, sentence and notes tell it."""
+    path = write_scenario(tmp_path)
+    text = path.read_text(encoding="utf-8").replace("count: 8", "count: 3")
+    text = text.replace("kind: autoscaled}", "kind: static-peak}")
+    path.write_text(text.replace("[{kind: elastic}]", "[{kind: colocation}]"), encoding="utf-8")
+    summary = gs.run(gs.load(path), bounds=False).summary
+    left = [summary[run]["batch"]["unfinished"] for run in ("baseline", "scenario")]
+    assert left == [40, 0]
+    told = heading.unequal(summary)
+    assert "of 40 jobs 40 are unfinished under static-peak and 0 under the scenario" in told
+    assert told in heading.remarks(summary)
+    assert "not at equal service" in heading.sentence(summary)
+    same = {**summary, "scenario": summary["baseline"]}
+    assert not heading.unequal(same)
+    assert "equal service" not in " ".join(heading.remarks(same))

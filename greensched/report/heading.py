@@ -105,8 +105,9 @@ def sentence(summary: Mapping[str, Any]) -> str:
     """Return the result in one sentence, with its service."""
     saved = look_up(summary, "savings.energy_facility_kwh")
     kind = look_up(summary, "baseline.kind")
+    unlike = " This is not at equal service." if unequal(summary) else ""
     if why := why_nothing(summary):
-        return spoken(why)
+        return spoken(why) + unlike
     share = look_up(summary, "savings.share.energy_facility_kwh") or 0.0
     broken = broken_objectives(summary)
     held = f"but breaks {', '.join(broken)}" if broken else "with its stated objectives held"
@@ -116,7 +117,7 @@ def sentence(summary: Mapping[str, Any]) -> str:
         f"Against {kind} the scenario takes {rows[ENERGY].shown(saved)} ({100 * share:.1f} %) "
         f"less facility energy, {scope2[0]}CO2e {scope2[1]} scope 2 and {machines[0]} "
         f"{'fewer' if machines[1] == 'less' else 'more'} machines on average, {held}."
-    )
+    ) + unlike
 
 
 def spoken(remark: str) -> str:
@@ -143,8 +144,22 @@ def broken_objectives(summary: Mapping[str, Any]) -> list[str]:
 
 def remarks(summary: Mapping[str, Any]) -> list[str]:
     """Return what has to be said below the table, in sentences."""
-    said = (in_window, captured, worst_services, worst_databases, interference, balance)
+    said = (unequal, in_window, captured, worst_services, worst_databases, interference, balance)
     return [text for one in said if (text := one(summary))]
+
+
+def unequal(summary: Mapping[str, Any]) -> str:
+    """Return that not the same work was done; empty where it was, or what is left is priced."""
+    before, after = (
+        look_up(summary, f"{run}.batch.unfinished") or 0 for run in ("baseline", "scenario")
+    )
+    if not drain(summary) or before == after:
+        return ""
+    jobs, kind = plural(summary["demand"]["jobs"], "job"), summary["baseline"]["kind"]
+    return (
+        f"NOT AT EQUAL SERVICE: of {jobs} {before:,} are unfinished under {kind} and"
+        f" {after:,} under the scenario; what is saved is not the price of the same work"
+    )
 
 
 def balance(summary: Mapping[str, Any]) -> str:
