@@ -18,7 +18,7 @@ from greensched.model import Policy, Setting
 from greensched.scenario import build_workload, fleet_types, intensities, sites
 from greensched.scenario.convert import intensity_source
 from greensched.scenario.cut import take_jobs
-from greensched.scenario.fits import check_sizes, fitting
+from greensched.scenario.fits import check_sizes, fitting, fitting_together
 from greensched.scenario.outages import planned
 from greensched.scenario.prices import Priced, priced
 from greensched.scenario.world import fleet_checksums
@@ -214,11 +214,20 @@ def _that_fit(scenario: Scenario, workload: Workload, fleet: tuple[MachineType, 
         return workload
     if given.options.get("on_bad") != "drop":
         return workload
-    keep = fitting(fleet, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m)
-    if keep.all():
+    fits = fitting(fleet, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m)
+    keep = fits & fitting_together(fleet, jobs)
+    findings = tuple(
+        f"{plural(int(left.sum()), 'job')} {why}, dropped"
+        for left, why in (
+            (~fits, "larger than every machine"),
+            (fits & ~keep, "with more tasks than all machines together take at once"),
+        )
+        if left.any()
+    )
+    if not findings:
         return workload
-    finding = f"{plural(int((~keep).sum()), 'job')} larger than every machine, dropped"
-    return replace(workload, jobs=take_jobs(jobs, keep), findings=(*workload.findings, finding))
+    kept = take_jobs(jobs, keep)
+    return replace(workload, jobs=kept, findings=(*workload.findings, *findings))
 
 
 def _last_ms(scenario: Scenario) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from greensched.units import MS_PER_S
 if TYPE_CHECKING:
     from greensched.model import Jobs, MachineType
     from greensched.scenario.workload import Workload
+
+
+DROP: Final = "drop them with --on-bad=drop"
+DEVICE: Final = 1_000  # thousandths of a GPU
 
 
 def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Finding, ...]:
@@ -35,9 +39,13 @@ def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Fin
             are = "job is" if len(bad) == 1 else "jobs are"
             first = _sized(jobs, int(bad[0]))
             what = f"{len(bad):,} {are} larger than every machine, the first: {first}"
-            findings.append(
-                Finding(where="traces.jobs", what=what, remedy="drop them with --on-bad=drop")
-            )
+            findings.append(Finding(where="traces.jobs", what=what, remedy=DROP))
+        bad = np.flatnonzero(fits & ~fitting_together(fleet, jobs))
+        if len(bad):
+            have, first = "job has" if len(bad) == 1 else "jobs have", _sized(jobs, int(bad[0]))
+            what = f"{len(bad):,} {have} more tasks than all machines together take at once, the"
+            what += f" first: {jobs.tasks[bad[0]]:,} tasks of {first}"
+            findings.append(Finding(where="traces.jobs", what=what, remedy=DROP))
     if workload.databases is not None:
         findings += check_databases(workload.databases, fleet)
     return tuple(findings)
@@ -48,6 +56,30 @@ def _sized(jobs: Jobs, row: int) -> str:
     size = f"{jobs.cpu_m[row] / 1000:,g} cores, {jobs.memory_mib[row]:,} MiB"
     gpus = f", {jobs.gpu_m[row] / 1000:g} GPUs" if jobs.gpu_m[row] else ""
     return f"{size}{gpus}, submitted {jobs.submit_ms[row] / MS_PER_S:,.10g} s into the window"
+
+
+def fitting_together(fleet: tuple[MachineType, ...], jobs: Jobs) -> Any:
+    """Return whether all tasks of each job, which start at once, find room in the empty fleet."""
+    gangs = np.flatnonzero(jobs.tasks > 1)
+    tasks, gpu_m = jobs.tasks[gangs].astype(np.int64), jobs.gpu_m[gangs].astype(np.int64)
+    sizes = jobs.cpu_m[gangs].astype(np.int64), jobs.memory_mib[gangs].astype(np.int64)
+    places = np.zeros(len(gangs), np.int64)
+    for kind in fleet:
+        room = tasks.copy()
+        cpu_m, memory_mib = (
+            kind.cpu_m - kind.reserved_cpu_m,
+            kind.memory_mib - kind.reserved_memory_mib,
+        )
+        for size, free in zip(sizes, (cpu_m, memory_mib), strict=True):
+            room = np.where(size > 0, np.minimum(room, free // np.maximum(size, 1)), room)
+        each = np.maximum(DEVICE // np.maximum(gpu_m, 1), 1)  # of a fraction several on a device
+        devices = kind.gpus * each // np.maximum(gpu_m // DEVICE, 1)
+        room = np.where(gpu_m > 0, np.minimum(room, devices), room)
+        room = np.minimum(room, kind.pods_max) if kind.pods_max else room
+        places += kind.count * np.maximum(room, 0)
+    fits = np.ones(len(jobs), np.bool_)
+    fits[gangs] = places >= tasks
+    return fits
 
 
 def fitting(fleet: tuple[MachineType, ...], cpu_m: Any, memory_mib: Any, gpu_m: Any) -> Any:
