@@ -106,6 +106,23 @@ def test_no_saving_says_why(policies: list[str], energy_kwh: float, expected: st
     assert bool(expected) == bool(told)
 
 
+@pytest.mark.parametrize(
+    ("kind", "policies", "told"),
+    [
+        ("autoscaled", ["tidal"], True),
+        ("autoscaled", ["elastic-reactive", "tidal"], False),
+        ("static-peak", ["tidal"], False),
+    ],
+)
+def test_rules_that_no_switch_takes_over_are_told(
+    kind: str, policies: list[str], told: bool
+) -> None:
+    """A loss against the baseline that scales names its rules where no switch scales."""
+    made = summary(energy_kwh=13_000.0)
+    made["baseline"]["kind"], made["scenario"]["policies"] = kind, policies
+    assert told == ("own rules are off, and no switch changes replicas" in why_nothing(made))
+
+
 def test_sentence_names_broken_objectives() -> None:
     """The sentence of a saving that breaks an objective says so in the same breath."""
     assert heading.sentence(summary()).endswith("with its stated objectives held.")

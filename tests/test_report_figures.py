@@ -225,6 +225,17 @@ def test_saving_that_lies_in_the_window_is_not_split() -> None:
     assert heading.headline(told).startswith("tidal-week: 7 days, 40 services")
 
 
+def test_a_loss_is_not_called_a_saving() -> None:
+    """Where the window loses, the words say what it takes more, not that it saves less than 0."""
+    told = summary()
+    within = told["savings"]["in_window"]
+    within["energy_facility_kwh"] = -36.58
+    saying = heading.in_window(told)
+    assert saying.startswith("within the window of 7 days it takes 0.04 MWh more and ")
+    assert "saves" not in saying
+    assert "less (" in saying
+
+
 def test_more_is_not_called_less(made: dict[str, Any]) -> None:
     """A scenario that saves energy and emits more is told so in the sentence."""
     saved = made["savings"] | {"scope2_location_kg": -120.0}

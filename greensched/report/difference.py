@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from greensched.report.difference_rows import ENERGY, ROWS, Line, Row
 from greensched.report.left_out import named
@@ -19,6 +19,9 @@ from greensched.report.words import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+_AUTOSCALED: Final = "autoscaled"
+_ELASTIC: Final = "elastic"  # how the kinds of policies begin that change replicas as it does
 
 
 def look_up(outcome: Mapping[str, Any], path: str) -> Any:
@@ -186,10 +189,12 @@ def why_nothing(summary: Mapping[str, Any]) -> str:
     if saved < 0:
         lost = look_up(summary, "scenario.batch.wasted_core_h") or 0.0
         again = f" ({number(lost, 1)} core-h of work were lost to eviction and done again)"
+        rules = kind == _AUTOSCALED and not any(one.startswith(_ELASTIC) for one in switches)
+        without = f" ({kind}'s own rules are off, and no switch changes replicas in their place)"
         return (
             f"saves nothing: the scenario takes {by_key(summary)[ENERGY].shown(-saved)} more "
             "facility energy than "
-            f"{kind}" + (again if lost else "")
+            f"{kind}" + (without if rules else "") + (again if lost else "")
         )
     if not switches:
         return f"saves 0: no switch is on, so the scenario runs exactly like its baseline ({kind})"

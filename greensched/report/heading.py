@@ -74,14 +74,16 @@ def in_window(summary: Mapping[str, Any]) -> str:
     if not drain(summary) or all(abs(1 - v) <= TOLD_SHARE for v in shares.values()):
         return ""
     rows = by_key(summary)
+    loses = any(within[k] < 0 for k in shares)
     energy, carbon = (
-        rows[k].shown(within[k]) + end + (f" ({100 * v:.0f} %)" if 0 <= v <= 1 else "")
+        (" ".join(_less(rows[k], within[k], end)) if loses else rows[k].shown(within[k]) + end)
+        + (f" ({100 * v:.0f} %)" if 0 <= v <= 1 else "")
         for (k, v), end in zip(shares.items(), ("", "CO2e"), strict=True)
     )
     return (
-        f"within the window of {days(summary)} it saves {energy} and {carbon}, the rest in the "
-        f"{drain(summary)} after it, in which the last jobs end and services keep their last "
-        "load"
+        f"within the window of {days(summary)} it {'takes' if loses else 'saves'} {energy} and "
+        f"{carbon}, the rest in the {drain(summary)} after it, in which the last jobs end and "
+        "services keep their last load"
     )
 
 
@@ -112,10 +114,13 @@ def sentence(summary: Mapping[str, Any]) -> str:
     broken = broken_objectives(summary)
     held = f"but breaks {', '.join(broken)}" if broken else "with its stated objectives held"
     rows = by_key(summary)
-    scope2, machines = (_less(rows[k], summary["savings"][k]) for k in (SCOPE2, MACHINES))
+    scope2, machines = (
+        _less(rows[k], summary["savings"][k], end)
+        for k, end in ((SCOPE2, "CO2e"), (MACHINES, ""))
+    )
     return (
         f"Against {kind} the scenario takes {rows[ENERGY].shown(saved)} ({100 * share:.1f} %) "
-        f"less facility energy, {scope2[0]}CO2e {scope2[1]} scope 2 and {machines[0]} "
+        f"less facility energy, {scope2[0]} {scope2[1]} scope 2 and {machines[0]} "
         f"{'fewer' if machines[1] == 'less' else 'more'} machines on average, {held}."
     ) + unlike
 
@@ -125,9 +130,9 @@ def spoken(remark: str) -> str:
     return f"{remark[0].upper()}{remark[1:]}." if remark else ""
 
 
-def _less(row: Line, saved: float) -> tuple[str, str]:
-    """Return how much is saved, and whether that is less or, below zero, more."""
-    return row.shown(abs(saved)), "less" if saved >= 0 else "more"
+def _less(row: Line, saved: float, end: str) -> tuple[str, str]:
+    """Return how much is saved, `end` after its unit, and if that is less or, below zero, more."""
+    return row.shown(abs(saved)) + end, "less" if saved >= 0 else "more"
 
 
 def broken_objectives(summary: Mapping[str, Any]) -> list[str]:
