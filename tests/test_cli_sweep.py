@@ -292,11 +292,11 @@ def test_a_finished_sweep_is_resumed_without_a_run(
 
 
 def test_a_point_that_fails_is_told_and_the_others_are_written(folder: Path) -> None:
-    """A value that the demand does not fit gives exit code 2 after all other points are there."""
+    """A value that the demand does not fit ends all others with exit code 2, told even with -q."""
     out = folder / "failed"
     told = call(
         *("sweep", folder / "small.yaml", "--grid", "fleet.0.memory=1 GiB,64 GiB"),
-        *("--out", out),
+        *("--out", out, "-q"),
     )
     assert 2 == told.exit_code
     assert "1 point could not be run; the first: " in told.stderr

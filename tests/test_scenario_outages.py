@@ -80,9 +80,27 @@ def test_maintenance_of_a_site_and_of_a_type() -> None:
         "  - {site: a, from: 2024-01-01T05:00+01:00, until: 2024-01-01T05:00Z, notice: 2 h}\n"
         "  - {fleet: y, from: 2024-01-02T00:00+01:00, until: 2024-01-02T01:00+01:00}\n"
     )
+    assert () == found.findings
     expected = [(m, 3.0, 5.0, 6.0) for m in (0, 1, 2)] + [(m, 23.5, 24.0, 25.0) for m in (3, 4)]
     assert expected == rows(found)
     assert not found.synthetic
+
+
+def test_maintenance_that_never_comes_is_told() -> None:
+    """What ends before the window or begins after the runs takes nothing out, and is named."""
+    found = plan(
+        "maintenance:\n"
+        "  - {site: a, from: 2023-12-30T05:00Z, until: 2023-12-31T23:00Z}\n"
+        "  - {fleet: y, from: 2024-01-11T00:00+01:00, until: 2024-01-12T00:00+01:00}\n"
+        "  - {fleet: x, from: 2024-01-10T23:00+01:00, until: 2024-01-12T00:00+01:00}\n"
+    )
+    assert [0, 1, 2] == [row[0] for row in rows(found)]
+    assert [
+        "the maintenance of 'a' from 2023-12-30T05:00:00+00:00 is not within the time of the "
+        "runs: it takes nothing out of service",
+        "the maintenance of 'y' from 2024-01-11T00:00:00+01:00 is not within the time of the "
+        "runs: it takes nothing out of service",
+    ] == list(found.findings)
 
 
 def test_a_trace_names_machines_types_and_sites(tmp_path: Path) -> None:
@@ -95,7 +113,7 @@ def test_a_trace_names_machines_types_and_sites(tmp_path: Path) -> None:
     found = plan("failures: {trace: f.csv}\n", tmp_path)
     assert [(1, 1.0, 1.0, 3.0), (3, 0.0, 0.0, 4.0), (4, 0.0, 0.0, 4.0)] == rows(found)
     assert ["f.csv"] == [source for source, _ in found.checksums]
-    assert ("f.csv: 5 outages recorded",) == found.findings
+    assert ("f.csv: 5 outages recorded, 3 of them within the time of the runs",) == found.findings
     (tmp_path / "f.csv").write_text("\n".join(lines[:2]) + "\n", encoding="utf-8")
     assert ("f.csv: 1 outage recorded",) == plan("failures: {trace: f.csv}\n", tmp_path).findings
 

@@ -97,7 +97,8 @@ def sweep(
     if done.failed:
         say.tell(
             f"{plural(len(done.failed), 'point')} could not be run; "
-            f"the first: {done.failed[0]['error']}"
+            f"the first: {done.failed[0]['error']}",
+            at=say.QUIET,
         )
         raise click.exceptions.Exit(2)
 
@@ -110,7 +111,7 @@ def _report(scenario: Scenario, done: Sweep) -> None:
     from greensched.experiment import run
 
     row, points = done.unbalanced[0], f"{len(done.unbalanced):,} of {len(done.rows):,} points"
-    say.tell(f"{points} do not balance; the first: point {row['point']}")
+    say.tell(f"{points} do not balance; the first: point {row['point']}", at=say.QUIET)
     values = {axis.path: row[axis.path] for axis in done.axes}
     check_balance(run(scenario.overridden(values), bounds=False), typed())
     raise InternalError(f"balance of point {row['point']}, when it was swept: {row['balance']}")

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from greensched.errors import DataError, Finding, ScenarioError
+from greensched.errors import DataError, Finding, ScenarioError, plural
 from greensched.model import Outages, merged
 from greensched.scenario.paths import resolved
 from greensched.scenario.words import near
 from greensched.units import MS_PER_DAY, MS_PER_H
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from greensched.model import IntArray, MachineType
     from greensched.readers.outages import OutageRow, OutageTable
@@ -85,12 +85,11 @@ def planned(scenario: Scenario, fleet: Sequence[MachineType], last_ms: int) -> P
         table = _read(scenario, failures.trace, failures.time_zone or "")
         checksums = ((failures.trace, table.checksum),)
         _recorded(scenario, table, places, rows)
-        outages = "1 outage" if len(table.rows) == 1 else f"{len(table.rows):,} outages"
-        findings.append(f"{table.label}: {outages} recorded")
+        findings.append(f"{table.label}: {_met(scenario, table, last_ms)}")
     laws = () if failures is None else _laws(failures.machines, failures.sites, places)
     for law, units, what in laws:
         findings.append(_drawn(law, units, last_ms, scenario, what, rows))
-    _maintained(scenario, places, rows)
+    findings += _maintained(scenario, places, rows, last_ms)
     return Planned(
         outages=rows.until(last_ms),
         synthetic=bool(laws),
@@ -119,8 +118,10 @@ def _since_start_ms(scenario: Scenario, instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(milliseconds=1) - scenario.start_utc_ms
 
 
-def _maintained(scenario: Scenario, places: _Places, rows: _Rows) -> None:
-    """Add the windows of maintenance."""
+def _maintained(
+    scenario: Scenario, places: _Places, rows: _Rows, last_ms: int
+) -> Iterator[str]:
+    """Add the windows of maintenance; yields what is to be known of those that never come."""
     for i, entry in enumerate(scenario.spec.maintenance):
         known = places.types if entry.site is None else places.sites
         name = entry.fleet or entry.site or ""
@@ -134,6 +135,11 @@ def _maintained(scenario: Scenario, places: _Places, rows: _Rows) -> None:
         from_ms = _since_start_ms(scenario, entry.since)
         until_ms = _since_start_ms(scenario, entry.until)
         rows.add(known[name], from_ms - entry.notice, from_ms, until_ms)
+        if until_ms <= 0 or from_ms >= last_ms:
+            yield (
+                f"the maintenance of '{name}' from {entry.since.isoformat()} is not within the "
+                "time of the runs: it takes nothing out of service"
+            )
 
 
 def _read(scenario: Scenario, trace: str, time_zone: str) -> OutageTable:
@@ -164,6 +170,16 @@ def _recorded(scenario: Scenario, table: OutageTable, places: _Places, rows: _Ro
             rows.add(own, from_ms, from_ms, row.until_ms - offset_ms)
     if findings:
         raise DataError(*findings)
+
+
+def _met(scenario: Scenario, table: OutageTable, last_ms: int) -> str:
+    """Return how many outages are recorded, and how many the runs meet where those are fewer."""
+    recorded = f"{plural(len(table.rows), 'outage')} recorded"
+    at_ms = scenario.start_utc_ms if table.of_utc else 0
+    met = sum(row.until_ms > at_ms and row.from_ms - at_ms < last_ms for row in table.rows)
+    if met == len(table.rows):
+        return recorded
+    return f"{recorded}, {met:,} of them within the time of the runs"
 
 
 def _bad_row(table: OutageTable, row: OutageRow, what: str, remedy: str) -> Finding:
