@@ -138,17 +138,27 @@ def test_nothing_is_read_from_what_goes_out_after_the_plan() -> None:
     assert [("move", [1], [2])] == [a for a in told(policy, given, known)[0] if a[0] == "move"]
 
 
+def test_what_is_on_its_way_takes_room_where_it_goes() -> None:
+    """Of three that a machine has room for two of, one is on its way there, so one more begins."""
+    plan = Night(begin_ms=MS_PER_H, plan=np.array([2, 2, 2]))
+    calm = [np.full(24, 400)] * 3
+    for to, begun in ((NONE, [0, 1]), (2, [1])):
+        given = seen(view(*calm, at=[0, 1, 1], to=np.array([to, NONE, NONE])), 1.5)
+        actions = told(Consolidation(**FREE), given, plan)[0]
+        assert begun == next(a for a in actions if a[0] == "move")[1]
+
+
 def test_later_nights_keep_to_their_budget() -> None:
-    """After the first night, of four databases none moves at 2 %, one at 25 %."""
+    """After the first night, of four databases none moves at 0 %, one at 2 % and at 25 %."""
     four = view(*[DAY // 4] * 4, at=[0, 1, 2, 3], servers=4)
     known = Night(begin_ms=MS_PER_H, plan=np.arange(4))
-    for share, moved in ((0.02, 0), (0.25, 1)):
+    for share, moved in ((0.0, 0), (0.02, 1), (0.25, 1), (0.3, 2)):
         actions = told(Consolidation(moves_share=share, **FREE), seen(four, 25.0), known)[0]
         assert moved == sum(len(a[1]) for a in actions if a[0] == "move")
 
 
 def test_what_a_night_leaves_undone_is_done_in_the_next() -> None:
-    """A plan of which two moves are left gives the next night a budget of two, not of none."""
+    """A plan of which two moves are left gives the next night a budget of two, not of one."""
     four = view(*[DAY // 4] * 4, at=[0, 1, 2, 3], servers=4)
     left = Night(begin_ms=MS_PER_H, plan=np.array([0, 1, 0, 1]))
     actions = told(Consolidation(**FREE), seen(four, 25.0), left)[0]

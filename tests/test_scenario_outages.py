@@ -96,10 +96,14 @@ def test_maintenance_that_never_comes_is_told() -> None:
     )
     assert [0, 1, 2] == [row[0] for row in rows(found)]
     assert [
-        "the maintenance of 'a' from 2023-12-30T05:00:00+00:00 is not within the time of the "
-        "runs: it takes nothing out of service",
-        "the maintenance of 'y' from 2024-01-11T00:00:00+01:00 is not within the time of the "
-        "runs: it takes nothing out of service",
+        (
+            "the maintenance of 'a' from 2023-12-30T05:00:00+00:00 is not within the time of the "
+            "runs: it takes nothing out of service"
+        ),
+        (
+            "the maintenance of 'y' from 2024-01-11T00:00:00+01:00 is not within the time of the "
+            "runs: it takes nothing out of service"
+        ),
     ] == list(found.findings)
 
 

@@ -7,6 +7,7 @@ has room moves, machines that are empty are switched off. By day nothing is move
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -128,8 +129,8 @@ class Consolidation:
     def _budget(self, before: IntArray, at: IntArray) -> int:
         """Return how many replicas may move tonight: at least what the plan before left undone."""
         if len(before) != len(at):
-            return round(self.moves_first_share * len(at))
-        return max(round(self.moves_share * len(at)), int((before != at).sum()))
+            return math.ceil(self.moves_first_share * len(at))
+        return max(math.ceil(self.moves_share * len(at)), int((before != at).sum()))
 
     def first_plan(self, view: DatabaseView) -> IntArray | None:
         """Return the plan from nothing, in rows of the view's machines; None: nothing is known."""

@@ -115,8 +115,7 @@ def sentence(summary: Mapping[str, Any]) -> str:
     held = f"but breaks {', '.join(broken)}" if broken else "with its stated objectives held"
     rows = by_key(summary)
     scope2, machines = (
-        _less(rows[k], summary["savings"][k], end)
-        for k, end in ((SCOPE2, "CO2e"), (MACHINES, ""))
+        _less(rows[k], summary["savings"][k], end) for k, end in ((SCOPE2, "CO2e"), (MACHINES, ""))
     )
     return (
         f"Against {kind} the scenario takes {rows[ENERGY].shown(saved)} ({100 * share:.1f} %) "

@@ -118,9 +118,7 @@ def _since_start_ms(scenario: Scenario, instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(milliseconds=1) - scenario.start_utc_ms
 
 
-def _maintained(
-    scenario: Scenario, places: _Places, rows: _Rows, last_ms: int
-) -> Iterator[str]:
+def _maintained(scenario: Scenario, places: _Places, rows: _Rows, last_ms: int) -> Iterator[str]:
     """Add the windows of maintenance; yields what is to be known of those that never come."""
     for i, entry in enumerate(scenario.spec.maintenance):
         known = places.types if entry.site is None else places.sites
