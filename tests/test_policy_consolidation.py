@@ -157,6 +157,15 @@ def test_later_nights_keep_to_their_budget() -> None:
         assert moved == sum(len(a[1]) for a in actions if a[0] == "move")
 
 
+def test_a_budget_is_rounded_up_from_what_it_is() -> None:
+    """Of 100 replicas 7 % are seven, though 0.07 x 100 is a little more in floats."""
+    at = np.arange(100)
+    assert 0.07 * 100 > 7
+    assert 7 == Consolidation(moves_share=0.07)._budget(at, at)
+    assert 8 == Consolidation(moves_share=0.071)._budget(at, at)
+    assert 7 == Consolidation(moves_first_share=0.07)._budget(at[:0], at)
+
+
 def test_what_a_night_leaves_undone_is_done_in_the_next() -> None:
     """A plan of which two moves are left gives the next night a budget of two, not of one."""
     four = view(*[DAY // 4] * 4, at=[0, 1, 2, 3], servers=4)

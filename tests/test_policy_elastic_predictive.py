@@ -71,7 +71,12 @@ class Told:
 
 
 def wanted(
-    forecast: Any, load: float, present: int, minutes: int = 11, policy: Any = None
+    forecast: Any,
+    load: float,
+    present: int,
+    minutes: int = 11,
+    policy: Any = None,
+    startup_ms: int = MS_PER_MIN,
 ) -> list[int]:
     """Return the replicas after each of some minutes in which load and forecast stay the same."""
     policy = policy or ElasticPredictive()
@@ -80,7 +85,7 @@ def wanted(
         rows = [(0, 0, "online")] * present
         now = snapshot(
             [machine(cpu_m=200_000, memory_mib=200_000)],
-            [service(load_cpu_m=load, startup_ms=60_000)],
+            [service(load_cpu_m=load, startup_ms=startup_ms)],
             rows,
             now_ms=k * MS_PER_MIN,
             period_ms=MS_PER_MIN if k else 0,
@@ -129,6 +134,14 @@ def test_ahead_of_the_load() -> None:
     assert before[5] < 20
     assert before[-1] >= 20_000 / 1_000 / 0.85
     assert 10 >= wanted(None, 5_000.0, 10, minutes=15)[-1]
+
+
+@pytest.mark.parametrize(("startup_min", "looked_min"), [(1, 26), (11, 16), (21, 6)])
+def test_ahead_by_the_time_to_start(startup_min: int, looked_min: int) -> None:
+    """The longer replicas take to start, the earlier the look at which the rise is met."""
+    rise = Told({0: 5_000.0, 31 * MS_PER_MIN: 20_000.0})
+    counts = wanted(rise, 5_000.0, 10, minutes=31, startup_ms=startup_min * MS_PER_MIN)
+    assert looked_min == next(k for k, count in enumerate(counts) if count >= 20)
 
 
 @pytest.mark.parametrize(

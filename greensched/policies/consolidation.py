@@ -129,8 +129,8 @@ class Consolidation:
     def _budget(self, before: IntArray, at: IntArray) -> int:
         """Return how many replicas may move tonight: at least what the plan before left undone."""
         if len(before) != len(at):
-            return math.ceil(self.moves_first_share * len(at))
-        return max(math.ceil(self.moves_share * len(at)), int((before != at).sum()))
+            return _up(self.moves_first_share * len(at))
+        return max(_up(self.moves_share * len(at)), int((before != at).sum()))
 
     def first_plan(self, view: DatabaseView) -> IntArray | None:
         """Return the plan from nothing, in rows of the view's machines; None: nothing is known."""
@@ -231,6 +231,11 @@ class ConsolidationPeaks(Consolidation):
     def _planned(self, case: Case, plan: IntArray, moves_max: int) -> IntArray:
         """Return the plan of a night, every resource's peak standing for all steps."""
         return repack(collapsed(case), plan, moves_max)
+
+
+def _up(moves: float) -> int:
+    """Return moves rounded up, but for what a product of floats is too large by."""
+    return math.ceil(round(moves, 6))
 
 
 def _largest(use: IntArray, width: int) -> IntArray:
