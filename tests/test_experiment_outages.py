@@ -163,6 +163,15 @@ def test_spare_machines_make_up_for_those_that_are_out(ran: Ran) -> None:
     assert [] == spares(shared(ran.without.scenario), serving, others).tolist()
 
 
+def test_spare_machines_make_up_for_memory_too(ran: Ran) -> None:
+    """A spare of the same CPU and half the memory needs a second one beside it."""
+    world = world_of(ran.scenario, out((0, 1, 5)))
+    full = replace(world.fleet[0], count=4)
+    half = replace(full, name="half", memory_mib=full.memory_mib // 2)
+    uneven = replace(world, fleet=(full, half))
+    assert [4, 5] == spares(uneven, np.arange(4), np.arange(4, 8)).tolist()
+
+
 def test_machines_out_at_once(ran: Ran) -> None:
     """One that is back as another fails is not out with it; what fails later does not count."""
     assert 2 == out_at_once(world_of(ran.scenario, out((0, 1, 5), (1, 4, 9), (2, 9, 12))))

@@ -1,19 +1,26 @@
 """One loaded world for several processes: its arrays are written once and mapped by all.
 
 A `Lent` pickles as the path of a file. Who unpickles it maps the arrays, which the system keeps
-in memory once however many processes read them; nobody can change another's.
+in memory once however many processes read them; nobody can change another's. The file is locked by
+who lends it, so that the next loan finds what a killed process has left, and removes it.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import pickle
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
+
+from greensched.model import NONE
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -22,7 +29,9 @@ if TYPE_CHECKING:
 
 MAPPED_BYTES_MIN: Final = 1 << 16  # smaller arrays travel with the rest
 ALIGNED_BYTES: Final = 64
+_PREFIX = "greensched-world-"
 _WORLD, _ARRAYS = "world.pickle", "arrays.bin"
+_UNLOCKED_S = 60.0  # younger folders may be about to be locked
 
 
 class Lent:
@@ -36,6 +45,7 @@ class Lent:
         self.world = world
         self.kept: dict[Any, Any] = {}
         self._folder: Path | None = None
+        self._lock = NONE
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -50,14 +60,16 @@ class Lent:
         """Remove what was written; processes that have mapped it keep what they see."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+            os.close(self._lock)
+            self._folder, self._lock = None, NONE
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         """Pickle as the place where the world is written, once."""
         if self._folder is None:
-            folder = Path(tempfile.mkdtemp(prefix="greensched-world-"))
-            _write(self.world, folder)
-            self._folder = folder
+            _remove_left()
+            self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            self._lock = _locked(self._folder / _ARRAYS)
+            _write(self.world, self._folder)
         return borrowed, (str(self._folder),)
 
 
@@ -67,6 +79,27 @@ def borrowed(folder: str) -> Lent:
     arrays = Path(folder) / _ARRAYS
     with (Path(folder) / _WORLD).open("rb") as stream:
         return Lent(_Reader(stream, arrays).load())
+
+
+def _locked(path: Path, *, flags: int = os.O_RDWR | os.O_CREAT) -> int:
+    """Return a descriptor that holds the lock on `path`; raises OSError where another holds it."""
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _remove_left() -> None:
+    """Remove worlds that were lent by processes which are no more, as far as they are ours."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _UNLOCKED_S:
+                lock = _locked(folder / _ARRAYS, flags=os.O_RDWR)
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
 
 
 def _write(world: Shared, folder: Path) -> None:

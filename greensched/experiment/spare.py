@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def spares(shared: Shared, serving: IntArray, candidates: IntArray) -> IntArray:
     """Return the first of `candidates` that make up for the machines of `serving` that are out.
 
-    Counted is CPU, at every instant of the window. Candidates that are out whenever they are
-    needed (those of a site that is out as a whole) are passed over.
+    Counted are CPU and memory, at every instant of the window. Candidates that are out whenever
+    they are needed (those of a site that is out as a whole) are passed over.
     """
     outages, window_ms = shared.outages, shared.scenario.window_ms
     none = np.empty(0, np.int64)
@@ -23,20 +23,24 @@ def spares(shared: Shared, serving: IntArray, candidates: IntArray) -> IntArray:
         return none
     times = np.unique(np.append(outages.leave_ms, outages.until_ms))
     times = times[times < window_ms]
-    cpu_m = np.repeat(
-        [kind.cpu_m - kind.reserved_cpu_m for kind in shared.fleet],
+    held = np.repeat(
+        [
+            (kind.cpu_m - kind.reserved_cpu_m, kind.memory_mib - kind.reserved_memory_mib)
+            for kind in shared.fleet
+        ],
         [kind.count for kind in shared.fleet],
+        axis=0,
     )
-    missing = np.zeros(len(times), np.int64)
+    missing = np.zeros((len(times), 2), np.int64)  # CPU [millicores] and memory [MiB]
     for machine in serving[np.isin(serving, outages.machine)].tolist():
-        missing[_out(outages, machine, times)] += cpu_m[machine]
+        missing[_out(outages, machine, times)] += held[machine]
     chosen = []
     for machine in candidates.tolist():
         if not (missing > 0).any():
             break
         there = ~_out(outages, machine, times)
         if (missing[there] > 0).any():
-            missing[there] -= cpu_m[machine]
+            missing[there] -= held[machine]
             chosen.append(machine)
     return np.array(chosen, np.int64)
 
