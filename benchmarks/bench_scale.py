@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks import Figures, benchmark, best_times, peak_rss_mib
-from benchmarks.worlds import ROOT, tiny, week
+from benchmarks.worlds import ROOT, tiny, week, with_databases
 from greensched.engine.simulate import simulate
 from greensched.experiment import Processes, Question, run
 from greensched.experiment.size import size
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 ALIBABA_JOBS, ALIBABA_MACHINES, ALIBABA_DAYS = 14_300_000, 4_034, 8
 ALIBABA_SHORTER = 50  # lengths are divided by this: half of the batch machines are then in use
 ALIBABA_SHORTER_SINGLE = 18  # the same work where each job has one task
+ALIBABA_DATABASES, ALIBABA_DATA_MACHINES = 240, 120
 WORKERS = 2
 POINTS = 1_000
 WEEK = ROOT / "simulations" / "tidal-week.yaml"
@@ -41,9 +42,10 @@ WEEK = ROOT / "simulations" / "tidal-week.yaml"
 def alibaba_size() -> Figures:
     """Replay a generated trace of Alibaba 2018's size with all switches.
 
-    14.3 million jobs (gangs among them) and 100 services on 4,034 machines for 8 days; elastic
-    capacity, tidal scheduling and co-location, the lesser of two runs after the kernels are
-    loaded: the first also waits for memory that the machine has not handed out before.
+    14.3 million jobs (gangs among them), 100 services and 240 databases on 4,034 machines for 8
+    days; elastic capacity, tidal scheduling, co-location and consolidation, the lesser of two
+    runs after the kernels are loaded: the first also waits for memory that the machine has not
+    handed out before.
     """
     tiny()
     return _replayed(_alibaba(ALIBABA_SHORTER))
@@ -61,9 +63,10 @@ def alibaba_single() -> Figures:
 
 def _alibaba(shorter: int) -> Setting:
     """Return the generated world of Alibaba 2018's size."""
-    return week(
+    setting = week(
         job_count=ALIBABA_JOBS, machines=ALIBABA_MACHINES, days=ALIBABA_DAYS, shorter=shorter
     )
+    return with_databases(setting, count=ALIBABA_DATABASES, machines=ALIBABA_DATA_MACHINES)
 
 
 def _replayed(setting: Setting) -> Figures:

@@ -14,20 +14,22 @@ import numpy as np
 
 from greensched import registry
 from greensched.engine.simulate import simulate
-from greensched.generate import jobs, services, uniform_jobs
-from greensched.model import MachineType, Setting, Site
+from greensched.generate import databases, jobs, services, uniform_jobs
+from greensched.model import NONE, MachineType, Setting, Site
+from greensched.policies.packing import case_of, sum_of_peaks
 from greensched.power import Linear
 from greensched.units import CPU_M_PER_CORE, MIB_PER_GIB, MS_PER_DAY, MS_PER_H, MS_PER_MIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from greensched.model import Jobs, Policy, Role
+    from greensched.model import Databases, IntArray, Jobs, Policy, Role
     from greensched.scenario import Scenario
 
 SEED = 7
 ROOT = Path(__file__).resolve().parent.parent
 SHORTER = 10  # lengths of generated jobs are divided by this: a million of them then fit
+PAST_DAYS = 14  # of the databases' record before the window
 MEAN_CORES = 22.0  # of generated services for each machine that may serve
 SITE = Site(name="here", zone="CN-EAST", pue_slope=1.25)
 
@@ -123,6 +125,44 @@ def week(
         edges_ms=grid(days * MS_PER_DAY),
         policies=switches(),
     )
+
+
+def with_databases(setting: Setting, *, count: int, machines: int) -> Setting:
+    """Return it with databases that are consolidated; of its batch machines some hold them."""
+    from greensched.experiment.databases import AS_STORED, room_for_databases
+
+    table = databases(SEED, count=count, days=PAST_DAYS + setting.window_ms // MS_PER_DAY)
+    past, ahead = np.split(
+        np.arange(table.cpu_m.shape[1]), [PAST_DAYS * MS_PER_DAY // table.step_ms]
+    )
+    online, batch = setting.fleet
+    data = replace(
+        kind("data", machines, "database"),
+        cpu_m=16 * CPU_M_PER_CORE,
+        memory_mib=128 * MIB_PER_GIB,
+        disk_gib=8 * MIB_PER_GIB,
+        iops=40_000,
+        racks=6,
+        power=Linear(idle_w=55.0, peak_w=160.0),
+    )
+    shown = _steps(table, ahead, start_ms=0)
+    plan = sum_of_peaks(case_of(shown, room_for_databases([data], setting.sites), AS_STORED))
+    assert (plan != NONE).all()
+    first = online.count + batch.count - machines
+    return replace(
+        setting,
+        fleet=(online, replace(batch, count=batch.count - machines), data),
+        databases=shown,
+        past_databases=_steps(table, past, start_ms=-PAST_DAYS * MS_PER_DAY),
+        places=first + plan,
+        policies=(*setting.policies, registry.load("policy", "consolidation")()),
+    )
+
+
+def _steps(table: Databases, steps: IntArray, *, start_ms: int) -> Databases:
+    """Return some steps of databases."""
+    cpu_m, iops = table.cpu_m[:, steps], table.iops[:, steps]
+    return replace(table, start_ms=start_ms, cpu_m=cpu_m, iops=iops)
 
 
 def surf() -> Scenario:

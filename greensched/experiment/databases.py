@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from greensched.engine.result import RunResult
     from greensched.experiment.world import Shared
-    from greensched.model import IntArray, MachineType, Policy
+    from greensched.model import IntArray, MachineType, Policy, Site
 
 DATABASE = ROLE_CODES["database"]
 AS_STORED = Terms(compression_share=0.0, compression_cpu_share=0.0)
@@ -31,12 +31,12 @@ def database_machines(fleet: Sequence[MachineType]) -> IntArray:
     return np.flatnonzero(own).astype(np.int64)
 
 
-def room_for_databases(shared: Shared) -> Room:
+def room_for_databases(fleet: Sequence[MachineType], sites: Sequence[Site]) -> Room:
     """Return what the machines for databases give, in the order of the fleet."""
-    rows = database_machines(shared.fleet)
-    group = machine_groups(shared.fleet, shared.sites)
-    disk_gib, iops = limits(shared.fleet)
-    kinds = [kind for kind in shared.fleet for _ in range(kind.count)]
+    rows = database_machines(fleet)
+    group = machine_groups(fleet, sites)
+    disk_gib, iops = limits(fleet)
+    kinds = [kind for kind in fleet for _ in range(kind.count)]
     return Room(
         cpu_m=np.array([kinds[m].cpu_m - kinds[m].reserved_cpu_m for m in rows], np.int64),
         iops=iops[rows],
@@ -58,7 +58,7 @@ def first_places(shared: Shared) -> tuple[IntArray | None, tuple[str, ...]]:
     databases = shared.workload.databases
     if databases is None:
         return None, ()
-    case = case_of(databases, room_for_databases(shared), AS_STORED)
+    case = case_of(databases, room_for_databases(shared.fleet, shared.sites), AS_STORED)
     plan = sum_of_peaks(case)
     rows = database_machines(shared.fleet)
     places: IntArray = np.where(plan == NONE, NONE, rows[plan])
@@ -79,7 +79,7 @@ def fewest_for_databases(shared: Shared) -> int | None:
         return None
     given = [p for p in shared.scenario.policies if getattr(p, "packs", False)]
     terms = terms_of(given[0]) if given else Terms()
-    return lower_bound(case_of(databases, room_for_databases(shared), terms))
+    return lower_bound(case_of(databases, room_for_databases(shared.fleet, shared.sites), terms))
 
 
 def always_on(shared: Shared) -> int:
@@ -95,7 +95,7 @@ def always_on(shared: Shared) -> int:
     database = np.repeat(np.arange(len(table)), table.replicas)
     copies = np.bincount(database[places != NONE], minlength=len(table))
     held = {"memory": (copies * table.memory_mib)[:, np.newaxis]}
-    room = {"memory": room_for_databases(shared).memory_mib}
+    room = {"memory": room_for_databases(shared.fleet, shared.sites).memory_mib}
     least = fewest_with_copies(held, room, copies=int(copies.max(initial=0)))
     out = () if shared.outages is None else shared.outages.machine
     return max(0, least - len(np.intersect1d(out, database_machines(shared.fleet))))

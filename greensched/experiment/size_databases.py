@@ -98,7 +98,7 @@ def bound_for_databases(shared: Shared) -> int:
     """
     if shared.workload.databases is None:
         return 0
-    table, room = _table(shared), room_for_databases(shared)
+    table, room = _table(shared), room_for_databases(shared.fleet, shared.sites)
     wanted = table.replicas @ table.cpu_m
     length_ms = np.full(len(wanted), table.step_ms, np.int64)
     share = shared.scenario.slo.shortage_share
