@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks import Figures, benchmark, best_times, peak_rss_mib
-from benchmarks.worlds import ROOT, tiny, week, with_databases
+from benchmarks.worlds import ROOT, tiny, week, with_databases, with_shifting
 from greensched.engine.simulate import simulate
 from greensched.experiment import Processes, Question, run
 from greensched.experiment.size import size
@@ -61,11 +61,29 @@ def alibaba_single() -> Figures:
     return _replayed(replace(setting, jobs=single))
 
 
-def _alibaba(shorter: int) -> Setting:
-    """Return the generated world of Alibaba 2018's size."""
-    setting = week(
-        job_count=ALIBABA_JOBS, machines=ALIBABA_MACHINES, days=ALIBABA_DAYS, shorter=shorter
-    )
+@benchmark("alibaba-shifting", limit_s=300)
+def alibaba_shifting() -> Figures:
+    """Replay two of the eight days with one task a job, without shifting and with it.
+
+    Half of the jobs may wait: some 250,000 are held at a time, and planned anew at every hour.
+    """
+    tiny()
+    days = 2
+    setting = _alibaba(ALIBABA_SHORTER_SINGLE, days=days)
+    assert setting.jobs is not None
+    single = replace(setting.jobs, tasks=np.ones_like(setting.jobs.tasks))
+    setting = replace(setting, jobs=single)
+    cpu_s = [
+        best_times(partial(simulate, given), repeats=2)[1]
+        for given in (setting, with_shifting(setting))
+    ]
+    return {"jobs": len(single), "as_they_come_cpu_s": cpu_s[0], "shifted_cpu_s": cpu_s[1]}
+
+
+def _alibaba(shorter: int, *, days: int = ALIBABA_DAYS) -> Setting:
+    """Return the generated world of Alibaba 2018's size, or its first days."""
+    jobs = ALIBABA_JOBS * days // ALIBABA_DAYS
+    setting = week(job_count=jobs, machines=ALIBABA_MACHINES, days=days, shorter=shorter)
     return with_databases(setting, count=ALIBABA_DATABASES, machines=ALIBABA_DATA_MACHINES)
 
 

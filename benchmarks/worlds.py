@@ -14,11 +14,19 @@ import numpy as np
 
 from greensched import registry
 from greensched.engine.simulate import simulate
+from greensched.forecast import Calendar
 from greensched.generate import databases, jobs, services, uniform_jobs
 from greensched.model import NONE, MachineType, Setting, Site
 from greensched.policies.packing import case_of, sum_of_peaks
 from greensched.power import Linear
-from greensched.units import CPU_M_PER_CORE, MIB_PER_GIB, MS_PER_DAY, MS_PER_H, MS_PER_MIN
+from greensched.units import (
+    CPU_M_PER_CORE,
+    H_PER_DAY,
+    MIB_PER_GIB,
+    MS_PER_DAY,
+    MS_PER_H,
+    MS_PER_MIN,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,6 +171,31 @@ def _steps(table: Databases, steps: IntArray, *, start_ms: int) -> Databases:
     """Return some steps of databases."""
     cpu_m, iops = table.cpu_m[:, steps], table.iops[:, steps]
     return replace(table, start_ms=start_ms, cpu_m=cpu_m, iops=iops)
+
+
+def with_shifting(setting: Setting) -> Setting:
+    """Return it with deferrable jobs that wait for a sunny noon, forecast as in a run."""
+    from greensched.carbon import CarbonIntensity
+    from greensched.experiment.carbon_forecast import CarbonForecast
+
+    hours = np.arange(
+        -PAST_DAYS * H_PER_DAY, setting.window_ms // MS_PER_H + 2 * PAST_DAYS * H_PER_DAY
+    )
+    carbon = CarbonForecast(
+        series=CarbonIntensity(
+            zone=SITE.zone,
+            edges_ms=np.append(hours, hours[-1] + 1) * MS_PER_H,
+            values_g_per_kwh=500 + 150 * np.cos(hours * 2 * np.pi / H_PER_DAY),
+        ),
+        start_utc_ms=0,
+        window_ms=setting.window_ms,
+        offset_ms=0,
+        history_ms=PAST_DAYS * MS_PER_DAY,
+        tick_ms=5 * MS_PER_MIN,
+        calendar=Calendar(),
+    )
+    shifting = registry.load("policy", "shifting")()
+    return replace(setting, policies=(*setting.policies, shifting), carbon=carbon)
 
 
 def surf() -> Scenario:

@@ -7,7 +7,7 @@ controller, the batch runner, a study) need not load a compiler for it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from greensched.model import IntArray
     from greensched.ticks import TickIntensity, TickJobs
+
+REMEMBERED_MAX: Final = 16_384  # windows and lengths
 
 Column = TypeVar("Column", bound="NDArray[Any]")
 
@@ -49,6 +51,7 @@ class CompiledPlan(Plan):
         if cpu_m < all_cpu_m:
             ticks += int(jobs.length.sum())  # one after the other at the latest
         pieces = np.empty((3, int(np.where(jobs.interruptible, jobs.length, 1).sum())), np.int64)
+        rows = 1 << min(len(jobs), REMEMBERED_MAX).bit_length()
         count = loops.plan(
             *(_whole(c) for c in (jobs.arrival, jobs.latest, jobs.length, jobs.cpu_m)),
             _whole(np.full(len(jobs), NONE) if held is None else held),
@@ -61,8 +64,10 @@ class CompiledPlan(Plan):
             1.0 - self.hysteresis,
             bool(self.checkpoint_ms) or jobs.checkpoint is not None,
             np.empty(last + 1, np.int64),
-            np.full(ticks, NONE),
             np.full(ticks, cpu_m),
+            np.full(slots, cpu_m),
+            np.full((rows, loops.FACTS), NONE),
+            np.empty(rows),
             pieces,
         )
         job, start, stop = (column.copy() for column in pieces[:, :count])
