@@ -10,6 +10,7 @@ import pytest
 
 import greensched as gs
 from greensched.errors import ScenarioError
+from greensched.experiment import Question
 from greensched.experiment.size import size
 from greensched.experiment.size_pools import Reserve
 from greensched.report.sizing import remarks
@@ -44,9 +45,12 @@ def test_a_run_on_the_size_keeps_the_objectives(
     count = one["fleet_machines"] if given == "fleet" else one["machines"]
     bought = scenario.with_(**{"pools": pools, "fleet.0.count": count})
     level = gs.run(bought, bounds=False).summary["scenario"]
-    slo = scenario.slo
-    assert level["service"]["shortage_share"] <= slo.shortage_share
-    assert level["batch"]["wait_p95_s"] * 1_000 <= slo.batch_wait_p95
+    assert level["service"]["shortage_share"] <= scenario.slo.shortage_share
+    measured = found.document["runs"][-1]["measured"]
+    assert measured["wait_p95_s"] == level["batch"]["wait_p95_s"]
+    if given == "fleet":  # else the baseline has no more machines, and runs on for longer
+        assert measured["shortage_share"] == level["service"]["shortage_share"]
+        assert measured["latency_factor_p99"] == level["service"]["latency_factor_p99"]
     assert 0 == level["batch"]["unfinished"]
     assert level["machines_on_peak"] <= one["machines"]
     told = " ".join(remarks(found.document))
@@ -54,6 +58,26 @@ def test_a_run_on_the_size_keeps_the_objectives(
         wanted = f"--set pools.server.{key}={one[key]}"
         assert (wanted in told) == (one[key] > 0)
     assert size(bought).document["by_type"][0]["machines"] <= one["machines"]
+
+
+def test_only_the_scenario_runs_on_its_pools(scenario: Scenario) -> None:
+    """Baseline and static-peak, and so what a size is held to, are those of the whole fleet.
+
+    No switch at all is static-peak, not a run on machines that its switches need no more of.
+    """
+    night = scenario.with_(policies=[{"kind": "tidal-timetable"}])
+    bought = night.with_(pools={"server": {"serve": 4, "compute": 0}})
+    with_pools, without = (gs.run(one, attribution=Question()) for one in (bought, night))
+    for name in ("baseline", "static_peak"):
+        a, b = (getattr(one, name).run for one in (with_pools, without))
+        assert a.counts == b.counts
+    assert with_pools.attribution is not None
+    none, _ = with_pools.attribution.combinations[0]
+    assert () == none.switches
+    assert none.end_ms == with_pools.outcome.run.end_ms
+    assert with_pools.static_peak.run.counts == none.counts
+    limits = size(bought).limits
+    assert limits.end_ms == size(night).limits.end_ms
 
 
 @pytest.mark.slow

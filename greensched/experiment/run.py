@@ -20,7 +20,7 @@ from greensched.experiment.outcome import Outcome, outcome
 from greensched.experiment.partition import as_recorded, pooled, static_peak
 from greensched.experiment.result import Result
 from greensched.experiment.run_bound import run_bounds
-from greensched.experiment.runs import Runs
+from greensched.experiment.runs import Runs, known
 from greensched.experiment.tally import Tally
 from greensched.experiment.world import Shared, shared
 from greensched.forecast.erring import ErringForecast
@@ -68,10 +68,11 @@ def run(
     counted.expect(_count(world, base.policies, sets))
     static = static_peak(world, counted)
     counted.ended()
-    fleet = pooled(world, as_recorded(world) if kind == "as-recorded" else static, static)
+    own = as_recorded(world) if kind == "as-recorded" else static
+    fleet = pooled(world, own, static)
     plans = {
         "scenario": (fleet, scenario.policies),  # the longest is begun first
-        "baseline": (fleet, base.policies),
+        "baseline": (own, base.policies),
         "static_peak": (static, ()),
     }
     with Lent(world) as lent, Runs(lent, plans, executor, counted, sets) as runs:
@@ -100,11 +101,12 @@ def _count(world: Shared, base: tuple[Policy, ...], sets: Sets | None) -> int:
     Known before static-peak is: of the fleet it only counts whether databases run on it.
     """
     switches, whole = world.scenario.policies, world.scenario.baseline.kind == "as-recorded"
-    table = {(whole, switches), (whole, base), (False, ())}
+    own = whole if world.scenario.spec.pools is None else "pools"
+    table = {(own, switches), (whole, base), (False, ())}
     if sets is None:
         return 1 + len(table)
-    known = [policies for fleet, policies in table if fleet == whole]
-    return 1 + len(table) + len(missing(sets, switches, as_recorded(world), known))
+    told = [policies for fleet, policies in table if fleet == own or not policies]
+    return 1 + len(table) + len(missing(sets, switches, as_recorded(world), told))
 
 
 def _with_shares(whole: Result, counted: list[Tally], executor: Executor) -> Result:
@@ -203,11 +205,7 @@ def _attributed(
     ground: Ground, sets: Sets, outcomes: dict[str, Outcome], runs: Runs, kind: str
 ) -> Attributed:
     """Return who saved what; runs that were made for the table are not made again."""
-    ready = [
-        (policies, outcomes[name])
-        for name, (partition, policies) in runs.plans.items()
-        if partition is ground.fleet
-    ]
+    ready = [(runs.plans[name][1], outcomes[name]) for name in known(runs.plans)]
     found = evaluate(ground, sets, ready, runs.executor, runs.counted, runs.begun)
     late_ms = {one.end_ms for one in found.values()} - {ground.end_ms}
     baselines = {ground.end_ms: total(outcomes["baseline"].entries)}

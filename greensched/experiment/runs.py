@@ -67,8 +67,8 @@ class Runs:
         The scenario, in the first process, takes longer than what stands beside it.
         """
         fleet, switches = self.plans["scenario"]
-        known = [policies for partition, policies in self.plans.values() if partition is fleet]
-        others = sorted(missing(sets, switches, fleet, known), key=len, reverse=True)
+        told = [self.plans[name][1] for name in known(self.plans)]
+        others = sorted(missing(sets, switches, fleet, told), key=len, reverse=True)
         for policies in others[: -self._table % self.executor.workers]:
             self._ahead[policies] = len(self._tasks)
             self._add(" + ".join(p.kind for p in policies) or "no switch", (fleet, policies))
@@ -115,6 +115,17 @@ class Runs:
         )
         items = [later if i == place else None for i in range(len(self._tasks))]
         return self.executor.map(_gone_on, items, None)[place]
+
+
+def known(plans: Plans) -> list[str]:
+    """Return the names of runs that tell of sets of switches: those on the scenario's machines.
+
+    Where these are bought for its switches (`pools`), no switch runs on machines of its own.
+    """
+    names = [name for name, plan in plans.items() if plan[0] is plans["scenario"][0]]
+    if all(plans[name][1] for name in names):
+        names += [name for name in ("baseline", "static_peak") if not plans[name][1]][:1]
+    return names
 
 
 def _equal(a: Plan, b: Plan) -> bool:

@@ -17,7 +17,7 @@ from greensched.experiment.batch_machines import WAIT_P95_ASSUMED_MS
 from greensched.experiment.executor import Executor, Here
 from greensched.experiment.lent import Lent
 from greensched.experiment.levels import responses_ms
-from greensched.experiment.partition import as_recorded, pooled, replicas_at_start, static_peak
+from greensched.experiment.partition import as_recorded, replicas_at_start, static_peak
 from greensched.experiment.size_bound import capacities, lower_bound, serving_need
 from greensched.experiment.size_document import Sized, Sizing
 from greensched.experiment.size_limits import Limits
@@ -141,7 +141,6 @@ def _planned(lent: Lent, known: Result | None, counted: Tally) -> _Plan:
     base = baseline_for(scenario, world.workload.services)
     if known is None:
         begin = as_recorded(world) if scenario.baseline.kind == "as-recorded" else static
-        begin = pooled(world, begin, static)
         replicas = replicas_at_start(world, begin, base.policies, short=begin.unplaced > 0)
         setting = world.setting(
             "baseline", policies=base.policies, roles=begin.roles, replicas=replicas

@@ -343,8 +343,9 @@ class ScenarioSpec(Spec):
     fleet: Annotated[tuple[FleetEntry, ...], Field(min_length=1)]
     pools: dict[Name, PoolSpec] | None = Field(
         default=None,
-        description="of each machine type, how many serve and how many compute, as `size` tells "
-        "them; default: those that static-peak takes",
+        description="of each machine type, how many serve and how many compute under the "
+        "scenario's switches, as `size` tells them; the baseline keeps its own; default: those "
+        "that static-peak takes",
     )
     traces: Traces
     classify: ClassifySpec | None = None
