@@ -296,7 +296,7 @@ class Sizing:
         if bought is None or one.by_type is None or not self.reserve.added(sum(one.by_type)):
             return
         types, whole = self._reserve_types(one, one.by_type)
-        yield from unmet(self.shared.fleet, bought, None if whole else types[0])
+        yield from unmet(self.shared.fleet, one.by_type, bought, None if whole else types[0])
 
     def _limits(self) -> dict[str, Any]:
         """Return the limits that every re-run kept."""

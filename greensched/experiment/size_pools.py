@@ -59,12 +59,23 @@ def reserve_types(
     return (best if whole else best[:1]), whole
 
 
-def unmet(fleet: Sequence[MachineType], bought: Sequence[int], some: int | None) -> Iterator[str]:
-    """Yield what a reserve cannot do; it is bought of type `some`, which replaces only some."""
+def unmet(
+    fleet: Sequence[MachineType], needed: Sequence[int], bought: Sequence[int], some: int | None
+) -> Iterator[str]:
+    """Yield what a reserve cannot do; it is bought of type `some`, which replaces only some.
+
+    `needed` and `bought` are machines of each type, without the reserve and with it.
+    """
     if some is not None:
         yield (
             "no machine type stands in for every machine that may fail: the reserve is of"
             f" {fleet[some].name}, which replaces only some of them"
+        )
+    databases = sum(n for n, kind in zip(needed, fleet, strict=True) if kind.role == "database")
+    if databases and databases < sum(needed):
+        yield (
+            f"the reserve is for what serves and computes: none of the {databases:,} machines for"
+            " databases can be replaced by it"
         )
     beyond = sum(max(0, n - kind.count) for n, kind in zip(bought, fleet, strict=True))
     if beyond:

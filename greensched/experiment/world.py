@@ -18,7 +18,7 @@ from greensched.model import Policy, Setting
 from greensched.scenario import build_workload, fleet_types, intensities, sites
 from greensched.scenario.convert import intensity_source
 from greensched.scenario.cut import take_jobs
-from greensched.scenario.fits import check_sizes, fitting, fitting_together
+from greensched.scenario.fits import check_sizes, fitting_together, for_jobs, jobs_fitting
 from greensched.scenario.outages import planned
 from greensched.scenario.prices import Priced, priced
 from greensched.scenario.world import fleet_checksums
@@ -139,16 +139,17 @@ class Shared:
         )
 
 
-def shared(scenario: Scenario, *, forecasts: bool = True) -> Shared:
+def shared(scenario: Scenario, *, forecasts: bool = True, checked: bool = True) -> Shared:
     """Return the demand, fleet and grid of a scenario; every finding about sizes at once.
 
     Without `forecasts` there are none for policies to see: who runs none does not wait for them.
+    Not `checked` is for who asks what was read: what fits no machine is no error then.
     """
     parts = (fleet_types, build_workload, intensities, priced)
     fleet, workload, used, prices = together(partial(part, scenario) for part in parts)
     workload = _that_fit(scenario, workload, fleet)
-    findings = (*check_sizes(workload, fleet), *check_names(scenario, workload))
-    if findings:
+    findings = (*check_sizes(workload, fleet, scenario.policies), *check_names(scenario, workload))
+    if findings and checked:
         raise ScenarioError(*findings)
     workload = _with_prices(workload, prices)
     workload = _with_fleet(scenario, workload, fleet)
@@ -214,8 +215,9 @@ def _that_fit(scenario: Scenario, workload: Workload, fleet: tuple[MachineType, 
         return workload
     if given.options.get("on_bad") != "drop":
         return workload
-    fits = fitting(fleet, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m)
-    keep = fits & fitting_together(fleet, jobs)
+    computing = for_jobs(fleet, scenario.policies)
+    fits = jobs_fitting(computing, jobs)
+    keep = fits & fitting_together(computing, jobs)
     findings = tuple(
         f"{plural(int(left.sum()), 'job')} {why}, dropped"
         for left, why in (

@@ -41,10 +41,10 @@ IDENTITY: Final = ("schema", "scenario_sha256", "checksums", "axes", "version")
 def about(scenario: Scenario, axes: Sequence[Axis], points: int, command: str) -> dict[str, Any]:
     """Return what a sweep is: what repeats it, and what its rows depend on.
 
-    `checksums` are of the files that the scenario reads before any grid, as far as it can be run.
+    `checksums` are of the files that the scenario reads before any grid, as far as they are read.
     """
     try:
-        checksums = shared(scenario).checksums
+        checksums = shared(scenario, forecasts=False, checked=False).checksums
     except GreenschedError:
         checksums = {}
     return {

@@ -11,15 +11,20 @@ from greensched.scenario.databases import check_databases
 from greensched.units import MS_PER_S
 
 if TYPE_CHECKING:
-    from greensched.model import Jobs, MachineType
+    from collections.abc import Iterable, Sequence
+
+    from greensched.model import Jobs, MachineType, Policy
     from greensched.scenario.workload import Workload
 
 
 DROP: Final = "drop them with --on-bad=drop"
+LENDING: Final = ("tidal", "colocation")  # kinds of policy that let jobs on what serves
 DEVICE: Final = 1_000  # thousandths of a GPU
 
 
-def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Finding, ...]:
+def check_sizes(
+    workload: Workload, fleet: tuple[MachineType, ...], policies: Iterable[Policy] = ()
+) -> tuple[Finding, ...]:
     """Return a finding for what is larger than every machine: replicas, jobs and databases."""
     findings = []
     services, jobs = workload.services, workload.jobs
@@ -33,17 +38,20 @@ def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Fin
             what = f"{len(names)} {have} replicas larger than every machine: {names[0]}"
             findings.append(Finding(where="traces.services", what=what))
     if jobs is not None and len(jobs):
-        fits = fitting(fleet, jobs.cpu_m, jobs.memory_mib, jobs.gpu_m)
+        computing = for_jobs(fleet, policies)
+        fits = jobs_fitting(computing, jobs)
         bad = np.flatnonzero(~fits)
         if len(bad):
             are = "job is" if len(bad) == 1 else "jobs are"
             first = _sized(jobs, int(bad[0]))
-            what = f"{len(bad):,} {are} larger than every machine, the first: {first}"
+            what = f"{len(bad):,} {are} larger than every machine"
+            what += f"{_that_compute(fleet, computing)}, the first: {first}"
             findings.append(Finding(where="traces.jobs", what=what, remedy=DROP))
-        bad = np.flatnonzero(fits & ~fitting_together(fleet, jobs))
+        bad = np.flatnonzero(fits & ~fitting_together(computing, jobs))
         if len(bad):
             have, first = "job has" if len(bad) == 1 else "jobs have", _sized(jobs, int(bad[0]))
-            what = f"{len(bad):,} {have} more tasks than all machines together take at once, the"
+            what = f"{len(bad):,} {have} more tasks than all machines"
+            what += f"{_that_compute(fleet, computing)} together take at once, the"
             what += f" first: {jobs.tasks[bad[0]]:,} tasks of {first}"
             findings.append(Finding(where="traces.jobs", what=what, remedy=DROP))
     if workload.databases is not None:
@@ -51,11 +59,29 @@ def check_sizes(workload: Workload, fleet: tuple[MachineType, ...]) -> tuple[Fin
     return tuple(findings)
 
 
+def _that_compute(fleet: Sequence[MachineType], computing: Sequence[MachineType]) -> str:
+    """Return which machines are meant, where they are not all of the fleet."""
+    return "" if len(computing) == len(fleet) else " that run jobs under these policies"
+
+
 def _sized(jobs: Jobs, row: int) -> str:
     """Return what a job asks for and when it was submitted, by which it is found in its file."""
     size = f"{jobs.cpu_m[row] / 1000:,g} cores, {jobs.memory_mib[row]:,} MiB"
     gpus = f", {jobs.gpu_m[row] / 1000:g} GPUs" if jobs.gpu_m[row] else ""
     return f"{size}{gpus}, submitted {jobs.submit_ms[row] / MS_PER_S:,.10g} s into the window"
+
+
+def jobs_fitting(fleet: tuple[MachineType, ...], jobs: Jobs) -> Any:
+    """Return whether a task of each job fits on an empty machine; it starts on a millicore."""
+    return fitting(fleet, np.maximum(jobs.cpu_m, 1), jobs.memory_mib, jobs.gpu_m)
+
+
+def for_jobs(
+    fleet: tuple[MachineType, ...], policies: Iterable[Policy]
+) -> tuple[MachineType, ...]:
+    """Return the machine types on which jobs may run: those that serve where policies let them."""
+    lent = any(policy.kind.startswith(LENDING) for policy in policies)
+    return tuple(k for k in fleet if k.role in ("any", "batch") or (lent and k.role == "online"))
 
 
 def fitting_together(fleet: tuple[MachineType, ...], jobs: Jobs) -> Any:
