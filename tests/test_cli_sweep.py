@@ -243,6 +243,13 @@ def test_another_sweep_is_not_resumed(folder: Path, tmp_path: Path) -> None:
     told = call("sweep", changed / "small.yaml", *GRID, "--out", out, "--resume")
     assert 2 == told.exit_code
     assert "holds another sweep: checksums differ" in told.stderr
+    small = ("sweep", changed / "small.yaml", "--set", "fleet.0.cores=1", "--grid")
+    axis = "fleet.0.cores=8:16:8"  # its replicas find room with the axis alone
+    assert 0 == call(*small, axis, "--out", changed / "of").exit_code
+    (changed / "jobs.csv").write_text(table, encoding="utf-8")
+    told = call(*small, axis, "--out", changed / "of", "--resume")
+    assert 2 == told.exit_code
+    assert "holds another sweep: checksums differ" in told.stderr
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.txt").touch()
     told = call("sweep", folder / "small.yaml", *GRID, "--out", tmp_path / "other")

@@ -19,7 +19,7 @@ from greensched.scenario import (
     reference_text,
     schema,
 )
-from greensched.scenario.overrides import scalar_paths
+from greensched.scenario.overrides import path_text, scalar_paths
 from greensched.scenario.quantity import DURATION, MEMORY, POWER, QuantityError, convert
 from greensched.scenario.source import read_text
 
@@ -101,6 +101,13 @@ def test_paths_of_overrides_go_by_index_name_and_kind() -> None:
     hashes = {scenario.with_(**{way: "100"}).hash for way in ways}
     assert len(hashes) == 1
     assert fleet_types(scenario.with_(**{ways[2]: 100}))[0].count == 100
+    for name in ("m5.large", "gen 8", "a.b.c"):
+        other = loads(GOOD.replace("gen8", f"'{name}'"))
+        path = path_text(("fleet", name, "count"))
+        assert (f"fleet[{name}].count" if "." in name else f"fleet.{name}.count") == path
+        assert path in scalar_paths(other.source.tree)
+        for way in (path, f"fleet['{name}'].count"):
+            assert fleet_types(other.with_(**{way: "100"}))[0].count == 100
     later = scenario.with_(**{"policies.tidal.end": "6 h"}).policies[1]
     assert getattr(later, "end_ms") == 6 * 3_600_000  # noqa: B009 not of every policy
 

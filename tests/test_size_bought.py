@@ -154,9 +154,14 @@ def test_no_reserve_is_bought_of_machines_for_databases(scenario: Scenario, foun
             reserve=Reserve(machines=reserve),
         )
         assert expected == spared.bought(one)
+        told = " ".join(dataclasses.replace(spared, scenario_size=one)._reserve_findings())
+        assert "none of the 3 machines for databases can be replaced by it" in told
     only = dataclasses.replace(world, fleet=fleet[:1])
     alone = dataclasses.replace(found, shared=only, reserve=Reserve(machines=1))
-    assert (4,) == alone.bought(dataclasses.replace(one, by_type=(3,)))
+    one = dataclasses.replace(one, by_type=(3,))
+    assert (4,) == alone.bought(one)
+    told = " ".join(dataclasses.replace(alone, scenario_size=one)._reserve_findings())
+    assert "for databases" not in told
 
 
 def test_a_reserve_stands_in_for_whatever_fails(found: Sizing) -> None:

@@ -31,8 +31,11 @@ def calendar_of(scenario: Scenario) -> Calendar:
 
 
 def calendar_told(scenario: Scenario) -> tuple[str, ...]:
-    """Say by which clock and holidays forecasts go, where the scenario tells."""
-    if scenario.spec.calendar is None:
+    """Say by which clock and holidays forecasts go, where the scenario tells and any is made."""
+    asked = (
+        getattr(p, "forecasts", False) or getattr(p, "shifts", False) for p in scenario.policies
+    )
+    if scenario.spec.calendar is None or not any(asked):
         return ()
     found = calendar_of(scenario)
     place = " ".join(part for part in (found.country, found.subdivision) if part)

@@ -72,7 +72,11 @@ class Broken:
         hour = (start + timedelta(milliseconds=hour_ms)).isoformat()
         who = f"service {self.service} " if self.service else ""
         what = f"{who}{_WORDS.get(self.objective)}, worst in the hour from {hour}; "
-        what += f"{self.resource} is what is reserved most" if self.resource else "nothing runs"
+        what += (
+            f"{self.resource} is what is reserved most"
+            if self.resource
+            else "nothing is reserved there"
+        )
         if self.objective == BOUND:
             what = f"{TOO_FEW}, most in the hour from {hour} and of {who.strip()}; "
             what += f"{self.resource} is what it lacks"

@@ -137,9 +137,12 @@ def _days(country: str, subdivision: str) -> tuple[Callable[[date], bool], froze
     try:
         days = holidays.country_holidays(country, subdiv=subdivision or None)
     except NotImplementedError as error:
-        what = f"no holidays known for {country!r} {subdivision!r}".rstrip(" '")
-        remedy = "give an ISO 3166 code such as CN or US, or none"
-        raise UsageError(Finding(where="country", what=f"{what}'", remedy=remedy)) from error
+        what = f"no holidays known for {country!r} {subdivision!r}".rstrip(" '") + "'"
+        where, remedy = "country", "give an ISO 3166 code such as CN or US, or none"
+        if subdivision and country in holidays.list_supported_countries():
+            where, parts = "subdivision", holidays.list_supported_countries()[country]
+            remedy = f"of {country} there are {', '.join(parts)}" if parts else "leave it out"
+        raise UsageError(Finding(where=where, what=what, remedy=remedy)) from error
     weekend = frozenset(days.weekend)
 
     def breaks_week(day: date) -> bool:

@@ -93,8 +93,11 @@ class ElasticPredictive(ElasticReactive):
             what = f"{self.quantile} is no quantile between {QUANTILES[0]} and {QUANTILES[-1]}"
             findings.append(Finding(where="quantile", what=what))
         if self.plan_period_ms + max(self.lead_ms, self.hold_ms) > LEADS_MS[-1]:
-            what = "more than 24 h ahead; there are no bands for it"
-            findings.append(Finding(where="plan_period_ms, lead_ms, hold_ms", what=what))
+            names = ("plan_period_ms", "lead_ms", "hold_ms")
+            what = "plan_period and the longer of lead and hold look more than 24 h ahead; there "
+            what += "are no bands for it"
+            longest = max(names, key=lambda name: int(getattr(self, name)))
+            findings.append(Finding(where=longest, what=what))
         check(
             self,
             findings=findings,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from greensched.errors import plural
 from greensched.report.side import UNLIMITED, beside
 from greensched.report.tables import csv_text, plain
 from greensched.report.words import number, signed, unit_for
+from greensched.scenario.overrides import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -207,7 +209,7 @@ def _pools(document: Mapping[str, Any]) -> list[str]:
         if some
     ]
     settings = [
-        f"--set pools.{one['machine_type']}.{key}={one[key]}"
+        f"--set {quote(path_text(('pools', one['machine_type'], key)) + f'={one[key]}')}"
         for one in divided
         for key in ("serve", "compute")
         if one[key]

@@ -45,13 +45,13 @@ def check_sizes(
             are = "job is" if len(bad) == 1 else "jobs are"
             first = _sized(jobs, int(bad[0]))
             what = f"{len(bad):,} {are} larger than every machine"
-            what += f"{_that_compute(fleet, computing)}, the first: {first}"
+            what += f"{_that_compute(fleet, computing, 'runs')}, the first: {first}"
             findings.append(Finding(where="traces.jobs", what=what, remedy=DROP))
         bad = np.flatnonzero(fits & ~fitting_together(computing, jobs))
         if len(bad):
             have, first = "job has" if len(bad) == 1 else "jobs have", _sized(jobs, int(bad[0]))
             what = f"{len(bad):,} {have} more tasks than all machines"
-            what += f"{_that_compute(fleet, computing)} together take at once, the"
+            what += f"{_that_compute(fleet, computing, 'run')} together take at once, the"
             what += f" first: {jobs.tasks[bad[0]]:,} tasks of {first}"
             findings.append(Finding(where="traces.jobs", what=what, remedy=DROP))
     if workload.databases is not None:
@@ -59,9 +59,11 @@ def check_sizes(
     return tuple(findings)
 
 
-def _that_compute(fleet: Sequence[MachineType], computing: Sequence[MachineType]) -> str:
+def _that_compute(
+    fleet: Sequence[MachineType], computing: Sequence[MachineType], verb: str
+) -> str:
     """Return which machines are meant, where they are not all of the fleet."""
-    return "" if len(computing) == len(fleet) else " that run jobs under these policies"
+    return "" if len(computing) == len(fleet) else f" that {verb} jobs under these policies"
 
 
 def _sized(jobs: Jobs, row: int) -> str:

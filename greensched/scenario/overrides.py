@@ -11,7 +11,7 @@ from greensched.errors import Finding, UsageError
 from greensched.scenario.source import Path, dotted, read_scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 # Parts with defaults: they may be overridden where the file does not write them.
 _PARTS = frozenset(
@@ -21,7 +21,7 @@ _PARTS = frozenset(
         *("pools", "calendar"),
     )
 )
-_INDEX = re.compile(r"\[([^\]]*)\]")
+_STEP = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
 
 
 def with_overrides(
@@ -29,9 +29,10 @@ def with_overrides(
 ) -> tuple[dict[str, Any], list[Finding]]:
     """Return `tree` with the scalars replaced whose paths can be, and what the others lack.
 
-    A path is `fleet.0.count`, `fleet[0].count`, `fleet.gen8.count` (by name) or
-    `policies.tidal.horizon` (by kind). Text is read as YAML, so that `100` is a number. A last key
-    that is not there yet is added (the check of the scenario refuses unknown ones).
+    A path is `fleet.0.count`, `fleet[0].count`, `fleet.gen8.count` (by name),
+    `fleet[m5.large].count` (a name with dots) or `policies.tidal.horizon` (by kind). Text is read
+    as YAML, so that `100` is a number. A last key that is not there yet is added (the check of the
+    scenario refuses unknown ones).
     """
     result = copy.deepcopy(dict(tree))
     findings: list[Finding] = []
@@ -49,7 +50,7 @@ def scalar_paths(tree: Any, path: Path = ()) -> list[str]:
         return [p for k, v in tree.items() for p in scalar_paths(v, (*path, k))]
     if isinstance(tree, list):
         return [p for i, v in enumerate(tree) for p in scalar_paths(v, (*path, _label(v, i)))]
-    return [".".join(str(s) for s in path)]
+    return [path_text(path)]
 
 
 def _label(item: Any, index: int) -> str:
@@ -72,8 +73,15 @@ def place_of(tree: Any, text: str) -> Path:
 
 
 def _steps(text: str) -> list[str]:
-    """Return the steps of a path: dots and brackets alike."""
-    return [s for s in _INDEX.sub(r".\1", text.strip()).split(".") if s]
+    """Return the steps of a path: by dots, and what is in brackets, which may have dots in it."""
+    found = (step.strip("'\"") or plain for step, plain in _STEP.findall(text.strip()))
+    return [step for step in found if step]
+
+
+def path_text(steps: Iterable[str | int]) -> str:
+    """Return a path as `--set` takes it, names with dots in brackets."""
+    text = "".join(f"[{s}]" if "." in str(s) else f".{s}" for s in steps)
+    return text.removeprefix(".")
 
 
 def _replace(tree: dict[str, Any], text: str, value: Any) -> None:

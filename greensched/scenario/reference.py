@@ -32,7 +32,8 @@ Sources: `bundled:NAME` is a sample that ships, `data:PATH` a file below `$GREEN
 only, anything else a path inside the scenario's folder (`--allow-outside` lifts that).
 
 `--set path=value` replaces any scalar: `fleet.0.count`, `fleet[0].count`, `fleet.gen8.count` (by
-name), `policies.tidal.share` (by kind) and `fleet.gen8.embodied.range.1` (in a list) are paths.
+name), `fleet[m5.large].count` (a name with dots in it), `policies.tidal.share` (by kind) and
+`fleet.gen8.embodied.range.1` (in a list) are paths.
 """
 
 
