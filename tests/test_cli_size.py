@@ -121,6 +121,9 @@ def test_other_forms(folder: Path) -> None:
     found = printed(folder)
     assert ["", "server"] == [row["machine_type"] for row in rows]
     assert [str(found["machines"])] * 2 == [row["machines"] for row in rows]
+    (server,) = found["by_type"]
+    for key in ("serve", "compute"):
+        assert [str(server[key])] * 2 == [row[key] for row in rows]
     told = call("size", folder / "small.yaml", "-o", "md", "-q").stdout
     assert "| next purchase | autoscaled | static-peak | scenario |" in told
     assert f"| machines needed | {found['baseline_machines']} |" in told

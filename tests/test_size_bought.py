@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from greensched.experiment import Question
 from greensched.experiment.size import size
 from greensched.experiment.size_pools import Reserve
 from greensched.report.sizing import remarks
+from greensched.scenario.overrides import with_overrides
 from tests.blocks import ROOT
 from tests.size_cases import write_sized
 
@@ -57,14 +59,12 @@ def test_a_run_on_the_size_keeps_the_objectives(
     for key in ("serve", "compute"):
         wanted = f"--set pools.server.{key}={one[key]}"
         assert (wanted in told) == (one[key] > 0)
+        assert f"pools.server.{key}=0" not in told
     assert size(bought).document["by_type"][0]["machines"] <= one["machines"]
 
 
 def test_only_the_scenario_runs_on_its_pools(scenario: Scenario) -> None:
-    """Baseline and static-peak, and so what a size is held to, are those of the whole fleet.
-
-    No switch at all is static-peak, not a run on machines that its switches need no more of.
-    """
+    """Baseline, static-peak (no switch at all) and a size's limits are of the whole fleet."""
     night = scenario.with_(policies=[{"kind": "tidal-timetable"}])
     bought = night.with_(pools={"server": {"serve": 4, "compute": 0}})
     with_pools, without = (gs.run(one, attribution=Question()) for one in (bought, night))
@@ -80,12 +80,25 @@ def test_only_the_scenario_runs_on_its_pools(scenario: Scenario) -> None:
     assert limits.end_ms == size(night).limits.end_ms
 
 
+@pytest.mark.parametrize("name", ["m5.large", "gen 8", "gen8"])
+def test_what_is_told_for_run_is_read_back(found: Sizing, name: str) -> None:
+    """The settings go through a shell and lead to the type, whatever is in its name."""
+    (server,) = found.document["by_type"]
+    told = remarks({**found.document, "by_type": [{**server, "machine_type": name}]})
+    words = shlex.split(next(text for text in told if text.startswith("--set ")))
+    settings = dict(word.split("=") for word in words if word != "--set")
+    tree, findings = with_overrides({"fleet": [{"name": name, "count": 8}]}, settings)
+    assert [] == findings
+    wanted = {key: server[key] for key in ("serve", "compute") if server[key]}
+    assert {name: wanted} == tree["pools"]
+
+
 @pytest.mark.slow
 def test_the_bundled_week_runs_on_its_size() -> None:
     """The command of the page on sizing has the pools found, and keeps every objective."""
     path = ROOT / "simulations" / "tidal-week.yaml"
     document = size(gs.load(path)).document
-    (told,) = (text for text in remarks(document) if "`run` divides them so" in text)
+    (told,) = (text for text in remarks(document) if text.startswith("--set "))
     settings = re.findall(r"--set (\S+)=(\d+)", told)
     page = (ROOT / "docs/reference/sizing.md").read_text(encoding="utf-8")
     command = " ".join(f"--set {name}={n}" for name, n in settings)

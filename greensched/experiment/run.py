@@ -68,15 +68,9 @@ def run(
     counted.expect(_count(world, base.policies, sets))
     static = static_peak(world, counted)
     counted.ended()
-    own = as_recorded(world) if kind == "as-recorded" else static
-    fleet = pooled(world, own, static)
-    plans = {
-        "scenario": (fleet, scenario.policies),  # the longest is begun first
-        "baseline": (own, base.policies),
-        "static_peak": (static, ()),
-    }
+    plans = _plans(world, scenario, static, base.policies)
     with Lent(world) as lent, Runs(lent, plans, executor, counted, sets) as runs:
-        outcomes, ground = _accounted(runs, fleet)
+        outcomes, ground = _accounted(runs, plans["scenario"][0])
         parts = None if sets is None else _attributed(ground, sets, outcomes, runs, kind)
     worth = _worth(world)
     whole = Result(
@@ -93,6 +87,18 @@ def run(
         interference=interference(world, outcomes["scenario"].run, ground.reference_ms),
     )
     return _with_shares(whole, fewer, executor) if fewer else whole
+
+
+def _plans(
+    world: Shared, scenario: Scenario, static: Partition, base: tuple[Policy, ...]
+) -> dict[str, tuple[Partition, tuple[Policy, ...]]]:
+    """Return what each run of the table starts with and does, the longest first."""
+    own = as_recorded(world) if scenario.baseline.kind == "as-recorded" else static
+    return {
+        "scenario": (pooled(world, own, static), scenario.policies),
+        "baseline": (own, base),
+        "static_peak": (static, ()),
+    }
 
 
 def _count(world: Shared, base: tuple[Policy, ...], sets: Sets | None) -> int:

@@ -182,16 +182,15 @@ class Sizing:
         N machines of the baseline that serve or compute, without reserve; R1 and R2 the mean CPU
         use of those that are on, before and after, each on its smallest fleet.
         """
-        before, after = self.bought(self.baseline), self.bought(self.scenario_size)
-        r1, r2 = self.baseline.use_cpu_share, self.scenario_size.use_cpu_share
-        if before is None or after is None or r1 is None or not r2:
+        before, after = self.baseline, self.scenario_size
+        r1, r2 = before.use_cpu_share, after.use_cpu_share
+        if before.machines is None or after.machines is None or r1 is None or not r2:
             return None
-        n = self.baseline.serve + self.baseline.compute
-        found = sum(before) - sum(after) - self.baseline.databases + self.scenario_size.databases
+        n = before.machines - before.databases
         return {
             "formula": "X = N (R2 - R1) / R2",
             "machines_saved": n * (r2 - r1) / r2,
-            "machines_saved_here": found,
+            "machines_saved_here": n - (after.machines - after.databases),
             "use_before_share": r1,
             "use_after_share": r2,
             "gap": self._gap(),
@@ -211,11 +210,11 @@ class Sizing:
         }
         if scarce := sorted(str(r) for r in resources - {"cpu", None}):
             parts.append(f"{' and '.join(scarce)} runs out first")
-        needed = self.scenario_size.machines or 0
-        if more := self.reserve.added(needed):
-            parts.append(f"{more} machines are a reserve")
-        if self.baseline.databases:
-            parts.append("machines for databases are in neither")
+        apart = [("a reserve", self.reserve.added(self.scenario_size.machines or 0))]
+        apart.append(("machines for databases", self.baseline.databases))
+        if names := [name for name, machines in apart if machines]:
+            verb = "is" if names == ["a reserve"] else "are"
+            parts.append(f"{' and '.join(names)} {verb} in neither")
         return "; ".join(parts)
 
     @property

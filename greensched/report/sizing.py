@@ -140,7 +140,7 @@ def notes(given: Mapping[str, Any]) -> list[str]:
         ]
     told = [f"with one {ONE_OF[limit['pool']]} less: {limit['text']}" for limit in limits]
     share = given.get("captured_share")  # results of earlier versions have none
-    if share is not None:
+    if share is not None and share >= 0:
         told.append(f"saved of what the bound leaves to save: {100 * share:.0f} %")
     return told
 
@@ -214,8 +214,7 @@ def _pools(document: Mapping[str, Any]) -> list[str]:
         for key in ("serve", "compute")
         if one[key]
     ]
-    told[-1] += f"; `run` divides them so with {' '.join(settings)}"
-    return [f"of the scenario's machines {', '.join(told)}"]
+    return [f"of the scenario's machines {', '.join(told)}; for `run`:", " ".join(settings)]
 
 
 def _machines(value: int | None) -> str:
@@ -244,6 +243,9 @@ def block_markdown(given: Mapping[str, Any]) -> str:
 def sizing_csv(document: Mapping[str, Any]) -> str:
     """Return the sizes as CSV: one row for all machines and one a type, numbers as they are."""
     keys = ("baseline_machines", "static_peak_machines", "machines", "lower_bound")
-    made: list[Sequence[Any]] = [["", *(document[k] for k in keys)]]
-    made += [[one["machine_type"], *(one[k] for k in keys)] for one in document["by_type"]]
-    return csv_text(["machine_type", *keys], made)
+    parts = ("serve", "compute")
+    types = document["by_type"]
+    all_of_them = [sum(one[k] for one in types) for k in parts]
+    made: list[Sequence[Any]] = [["", *(document[k] for k in keys), *all_of_them]]
+    made += [[one["machine_type"], *(one[k] for k in (*keys, *parts))] for one in types]
+    return csv_text(["machine_type", *keys, *parts], made)
