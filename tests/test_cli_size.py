@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from greensched.report.outputs import read_result
 from greensched.report.schema import summary_schema
-from greensched.report.sizing import block_markdown, sizing_schema, text_lines
+from greensched.report.sizing import block_markdown, remarks, sizing_schema, text_lines
 from tests.conftest import ROOT
 from tests.report_cases import write_scenario
 from tests.test_cli import call
@@ -147,6 +147,28 @@ def test_combinations_and_reserve(folder: Path) -> None:
     told = call(*words).stdout
     assert "reserve: 1 machine, included above" in told
     assert str(printed(folder)["machines"] + 1) == block(told)[1].split()[4]
+
+
+def test_how_near_a_size_is_to_its_limits_is_in_their_units(folder: Path) -> None:
+    """Each objective that is set and measured is beside its limit: percent and minutes."""
+    document = printed(folder)
+    measured = {
+        "latency_factor_p99": 1.25,
+        "shortage_share": 0.002,
+        "deadline_miss_share": None,
+        "wait_p95_s": 90.0,
+    }
+    limits = dict(zip(measured, (1.5, 0.01, 0.02, 1_800.0), strict=True))
+    runs = [{**run, "measured": measured} for run in document["runs"]]
+    told = remarks({**document, "limits": limits, "runs": runs})[0]
+    assert told == (
+        "measured on the scenario's machines: p99 latency factor 1.250 of 1.500, "
+        "work short of CPU 0.200 of 1.000 %, p95 wait 1.500 of 30.000 min"
+    )
+    missed = {**measured, "deadline_miss_share": 0.015}
+    runs = [{**run, "measured": missed} for run in runs]
+    told = remarks({**document, "limits": limits, "runs": runs})[0]
+    assert "missed deadlines 1.500 of 2.000 %" in told
 
 
 @pytest.mark.parametrize("text", ["x", "-1", "1.5", "100%", "nan"])

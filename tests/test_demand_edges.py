@@ -83,6 +83,8 @@ def test_savings_at_unequal_service_say_so(tmp_path: Path) -> None:
     assert "of 40 jobs 40 are unfinished under static-peak and 0 under the scenario" in told
     assert told in heading.remarks(summary)
     assert "not at equal service" in heading.sentence(summary)
+    cut = {**summary["window"], "end_s": summary["window"]["length_s"]}
+    assert not heading.unequal({**summary, "window": cut})
     same = {**summary, "scenario": summary["baseline"]}
     assert not heading.unequal(same)
     assert "equal service" not in " ".join(heading.remarks(same))

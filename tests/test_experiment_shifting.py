@@ -111,6 +111,20 @@ def test_forecasts_know_nothing_of_what_comes() -> None:
     assert {1.0} == set(true.values_g_per_kwh.tolist())
 
 
+def test_forecasts_of_intensity_go_by_the_calendar() -> None:
+    """From the hour in which the scenario's clock changes, what is foretold is an hour off."""
+    known = []
+    for zone in ("", "calendar: {time_zone: America/New_York}\n"):
+        carbon = shared(loads(TEXT.replace("SOURCE", "bundled:three-zones") + zone)).carbon
+        assert carbon is not None
+        found = carbon.issued(0, truth=False)
+        assert found is not None
+        known.append(found.values_g_per_kwh)
+    hours = 6 * 24 + 15  # from 5 March 16:00 UTC to 12 March 07:00 UTC
+    assert np.array_equal(known[0][:hours], known[1][:hours])
+    assert not np.isclose(known[0][hours:], known[1][hours:]).any()
+
+
 def test_without_two_days_of_past_nobody_waits() -> None:
     """With a day of history there is no forecast: jobs start at once, and the result says so."""
     scenario = loads(TEXT.replace("SOURCE", "bundled:three-zones") + "history: {days: 1}\n")

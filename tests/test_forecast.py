@@ -162,6 +162,23 @@ def test_a_service_that_wakes_up_after_history() -> None:
     assert [False] == recent.trusted().tolist()
 
 
+def test_a_steady_load_keeps_what_was_promised() -> None:
+    """Rounding breaks no promise of a band without width, whatever the load and the period."""
+    load = np.array([1, 4_321, 7_777, 12_345, 99_999, 1_234_567])
+    forecast = fitted(np.repeat(load[:, np.newaxis], 2 * WEEK + DAY, axis=1))
+    for period_ms in (STEP_MS, 7 * STEP_MS // 5):
+        recent = forecast.begin
+        for step in range(1, 80):
+            recent = forecast.observe(
+                recent,
+                forecast.fitted_until_ms + step * period_ms,
+                load.astype(np.float64),
+                quantile=0.95,
+                period_ms=period_ms,
+            )
+        assert {1.0} == set(recent.coverage().tolist())
+
+
 def test_recent_coverage_forgets_after_a_day() -> None:
     """Broken promises count for 24 hours and no longer."""
     load = weeks(services=1)

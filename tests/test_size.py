@@ -16,8 +16,8 @@ from greensched.experiment.executor import Here
 from greensched.experiment.lent import Lent
 from greensched.experiment.partition import scales
 from greensched.experiment.size import _planned, _searched, size
-from greensched.experiment.size_bound import capacities
-from greensched.experiment.size_limits import NO_FLEET, TOO_FEW, Fullness
+from greensched.experiment.size_bound import capacities, limited_by_bound
+from greensched.experiment.size_limits import NO_FLEET, TOO_FEW, Fullness, Limits
 from greensched.experiment.size_pools import Reserve
 from greensched.experiment.size_probe import (
     HOPELESS,
@@ -179,6 +179,8 @@ def test_bounds_are_not_beaten_and_are_proven(found: Sizing) -> None:
     for run in document["runs"]:
         assert document["lower_bound"] <= run["machines"]
     assert 0 < document["lower_bound"] <= document["machines"] <= document["fleet_machines"]
+    nothing = dataclasses.replace(found.bound, machines=0)
+    assert 1 == dataclasses.replace(found, bound=nothing).lower_bound
 
 
 def test_limits_name_who_what_and_when(found: Sizing) -> None:
@@ -219,6 +221,30 @@ def test_a_size_that_is_its_bound_says_so(
     (limit,) = document["limited_by"]
     assert ("lower_bound", *told) == (limit["objective"], limit["pool"], limit["text"])
     assert notes(document) == [f"with one {told[0]} machine less: {told[1]}"]
+
+
+def test_what_a_bound_lacks_is_named(tmp_path: Path) -> None:
+    """The scarcest resource, the hour in which all want most of it, and who then wants most."""
+    path = write_scenario(tmp_path)
+    head = "service,time_s,load_cpu_m,replica_cpu_m,replica_memory_mib"
+    loads = {"shop": (2_000, 8_000), "web": (9_000, 10_000), "mail": (1_000, 14_000)}
+    rows = [
+        f"{name},{3_600 * hour},{load[hour == 7]},2000,{16_384 if name == 'web' else 8_192}"
+        for name, load in loads.items()
+        for hour in range(24)
+    ]
+    (tmp_path / "services.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    world = shared(gs.load(path))
+    limits = Limits(
+        latency_factor=None,
+        shortage_share=0.0,
+        deadline_miss=None,
+        wait_p95_ms=None,
+        end_ms=world.scenario.window_ms,
+        reference_ms=np.zeros((289, 3)),
+    )
+    found = limited_by_bound(world, limits, 2)
+    assert ("web", "memory", 7 * 3_600) == tuple(found[k] for k in ("service", "resource", "at_s"))
 
 
 @pytest.mark.slow
@@ -329,5 +355,7 @@ def test_fullness_is_the_most_reserved_resource() -> None:
     mach["cpu_m"], mach["memory_mib"] = 8, 8
     mach["online_cpu_m"], mach["online_memory_mib"] = [4, 8], [6, 0]
     fullness = Fullness()
+    assert None is fullness.fullest(serving=True)
     fullness.look(type("World", (), {"mach": mach}))
     assert "memory" == fullness.fullest(serving=True)
+    assert None is fullness.fullest(serving=False)

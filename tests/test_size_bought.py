@@ -12,6 +12,7 @@ import pytest
 import greensched as gs
 from greensched.errors import ScenarioError
 from greensched.experiment import Question
+from greensched.experiment.partition import pooled, static_peak
 from greensched.experiment.size import size
 from greensched.experiment.size_pools import Reserve
 from greensched.report.sizing import remarks
@@ -91,6 +92,35 @@ def test_what_is_told_for_run_is_read_back(found: Sizing, name: str) -> None:
     assert [] == findings
     wanted = {key: server[key] for key in ("serve", "compute") if server[key]}
     assert {name: wanted} == tree["pools"]
+
+
+def test_fewer_switches_run_on_the_pools_as_alone(scenario: Scenario) -> None:
+    """A set of switches is the run of a scenario that has no others, on the same machines."""
+    pools = {"server": {"serve": 1, "compute": 2}}
+    two = [{"kind": "elastic"}, {"kind": "tidal-timetable"}]
+    both = gs.run(scenario.with_(pools=pools, policies=two), attribution=Question(), bounds=False)
+    assert both.attribution is not None
+    for name, kept in zip(("elastic-predictive", "tidal-timetable"), two, strict=True):
+        alone = gs.run(scenario.with_(pools=pools, policies=[kept]), bounds=False)
+        (one,) = (one for one, _ in both.attribution.combinations if one.switches == (name,))
+        assert one.counts == alone.outcome.run.counts
+        service = alone.summary["scenario"]["service"]
+        assert {key: service[key] for key in one.service} == one.service
+
+
+def test_pools_have_no_machine_to_spare(found: Sizing) -> None:
+    """What static-peak keeps for outages is no part of the machines that were bought."""
+    scenario = found.scenario.with_(pools={"server": {"serve": 3, "compute": 2}})
+    world = dataclasses.replace(found.shared, scenario=scenario)
+    static = dataclasses.replace(static_peak(world, None), spare=2)
+    assert 0 == pooled(world, static, static).spare
+
+
+def test_as_recorded_is_no_bar_to_pools(scenario: Scenario) -> None:
+    """The scenario runs on what was bought, whatever machines its baseline is recorded on."""
+    bought = {"baseline.kind": "as-recorded", "pools": {"server": {"serve": 3, "compute": 2}}}
+    summary = gs.run(scenario.with_(**bought), bounds=False).summary
+    assert summary["scenario"]["machines_on_peak"] <= 5 < summary["baseline"]["machines_on_peak"]
 
 
 @pytest.mark.slow
