@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from hypothesis import strategies as st
 
-from greensched.model import BY_MACHINE, BY_SITE, Databases
+from greensched.model import BY_MACHINE, BY_SITE, NONE, Databases
 from greensched.policies.packing import Case, Room, Terms, case_of
 from tests.drawn import shares, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from hypothesis.strategies import DrawFn
 
     from greensched.model import IntArray
+    from greensched.policies.packing import Packing
 
 FREE = Terms(
     cpu_headroom_share=0.0,
@@ -116,6 +118,23 @@ def fewest_by_search(case: Case) -> int | None:
 
     tried(frozenset())
     return best
+
+
+def room_for(packing: Packing, replica: int, among: Iterable[int]) -> dict[int, float]:
+    """Return the machines with room, and how little of any resource each has left then."""
+    case, found = packing.case, {}
+    database = case.database[replica]
+    group, need = case.group[case.apart[database]], case.need[database]
+    kin = [r for r in np.flatnonzero(case.database == database) if r != replica]
+    near = {group[packing.machine[r]] for r in kin if packing.machine[r] != NONE}
+    for at in among:
+        left = (packing.left[at] - need).tolist()
+        if min(left) >= 0 and group[at] not in near and not case.closed[at]:
+            found[at] = min(
+                min(left[a:b]) / max(1, int(most))
+                for (a, b), most in zip(pairwise(case.edges), case.room[at], strict=True)
+            )
+    return found
 
 
 @st.composite

@@ -21,6 +21,7 @@ import numpy as np
 
 from greensched.bounds import fewest_exactly, peaks_of_sums
 from greensched.model import BY_RACK, BY_SITE, NONE
+from greensched.policies.kernels import packing as kernels
 from greensched.policies.settings import check
 from greensched.units import MIB_PER_GIB
 
@@ -171,21 +172,18 @@ class Packing:
         """Begin with `plan`, or with nothing placed."""
         self.case = case
         self.machine = np.full(len(case), NONE) if plan is None else plan.astype(np.int64)
-        widths = np.diff(case.edges)
-        self.left = np.repeat(case.room, widths, axis=1)  # [machines, columns]
+        self.edges = np.array(case.edges, np.int64)
+        self.left = np.repeat(case.room, np.diff(case.edges), axis=1)  # [machines, columns]
         self.count = np.zeros(len(case.room), np.int64)
         self.most = np.maximum(case.room, 1).astype(float)
         # Where the columns of a replica's own peaks lie: most places without room fail there.
-        self.probe = np.stack(
-            [case.need[:, a:b].argmax(axis=1) + a for a, b in self._parts()], axis=1
+        self.probe = np.empty((len(case.need), len(RESOURCES)), np.int64)
+        kernels.begin(
+            *(case.need, self.edges, case.database, self.machine),
+            *(self.left, self.count, self.probe),
         )
         first = np.searchsorted(case.database, np.arange(len(case.need) + 1))
-        self.replicas = [slice(int(a), int(b)) for a, b in pairwise(first)]
-        for replica in np.flatnonzero(self.machine != NONE):
-            self._take(int(replica), int(self.machine[replica]), 1)
-
-    def _parts(self) -> list[tuple[int, int]]:
-        return list(pairwise(self.case.edges))
+        self.first: list[int] = first.tolist()  # replica of each database
 
     def _take(self, replica: int, machine: int, sign: int) -> None:
         self.left[machine] -= sign * self.case.need[self.case.database[replica]]
@@ -200,29 +198,20 @@ class Packing:
         if machine != NONE:
             self._take(replica, machine, 1)
 
+    def siblings(self, replica: int) -> tuple[int, int, int]:
+        """Return `replica`, and the first and the end of the replicas of its database."""
+        database = int(self.case.database[replica])
+        return replica, self.first[database], self.first[database + 1]
+
     def allowed(self, replica: int) -> BoolArray:
         """Return where no other replica of the same database is too near, [machines]."""
         database = int(self.case.database[replica])
         group = self.case.group[self.case.apart[database]]
         free = np.ones(len(group), bool)
-        for other in range(*self.replicas[database].indices(len(self.case))):
+        for other in range(self.first[database], self.first[database + 1]):
             if other != replica and self.machine[other] != NONE:
                 free &= group != group[self.machine[other]]
         return free
-
-    def room_for(self, replica: int, among: BoolArray) -> tuple[IntArray, FloatArray]:
-        """Return the machines of `among` with room, and how little of any resource is left then.
-
-        That is the least, over resources and steps, of what is left over what there is.
-        """
-        database = int(self.case.database[replica])
-        need, probe = self.case.need[database], self.probe[database]
-        at = np.flatnonzero(among & ~self.case.closed & self.allowed(replica))
-        at = at[(self.left[at[:, None], probe] >= need[probe]).all(axis=1)]
-        least = np.minimum.reduceat(self.left[at] - need, self.case.edges[:-1], axis=1)
-        fits = (least >= 0).all(axis=1)
-        at = at[fits]
-        return at, np.asarray((least[fits] / self.most[at]).min(axis=1, initial=np.inf))
 
     def fresh(self, replica: int) -> int:
         """Return the first empty machine that can take `replica`, or NONE."""
@@ -231,10 +220,20 @@ class Packing:
         fits &= ~self.case.closed
         return int(fits.argmax()) if fits.any() else NONE
 
-    def best(self, replica: int, among: BoolArray) -> int:
-        """Return the machine of `among` that `replica` fills best, or NONE; of ties the first."""
-        at, least = self.room_for(replica, among)
-        return int(at[least.argmin()]) if len(at) else NONE
+    def best(self, replica: int, among: BoolArray, *, is_first: bool = False) -> int:
+        """Return the machine of `among` with room that `replica` fills best, or NONE.
+
+        That is the one with the least left over of any resource at any step, as a share of what
+        there is; of ties the first. `is_first`: the first with room, however full.
+        """
+        case, database = self.case, int(self.case.database[replica])
+        return int(
+            kernels.place(
+                *(self.left, case.need[database], self.probe[database]),
+                *(self.edges, self.most, case.group[case.apart[database]], self.machine),
+                *(self.siblings(replica), among, case.closed, is_first),
+            )
+        )
 
 
 def by_size(case: Case) -> IntArray:
@@ -256,8 +255,8 @@ def sum_of_peaks(case: Case) -> IntArray:
     """Return the plan of first-fit decreasing on sums of peaks, the baseline to beat."""
     packing = Packing(collapsed(case))
     for replica in by_size(case).tolist():
-        at, _ = packing.room_for(replica, packing.count > 0)
-        packing.put(replica, int(at[0]) if len(at) else packing.fresh(replica))
+        place = packing.best(replica, packing.count > 0, is_first=True)
+        packing.put(replica, packing.fresh(replica) if place == NONE else place)
     return packing.machine
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from greensched.model import NONE
+from greensched.policies.kernels import packing as kernels
 from greensched.policies.packing import (
     Packing,
     best_fit,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from greensched.policies.packing import Case
 
 SWAPS_MAX: Final = 32  # replicas that are tried to make way for another one
-AT_ONCE: Final = 64  # replicas that are looked at together
 
 
 class _Search(Packing):
@@ -194,21 +194,14 @@ def _swapped(search: _Search, replica: int, among: BoolArray) -> bool:
 
 def _in_the_way(search: _Search, replica: int, among: BoolArray) -> Iterable[int]:
     """Return smaller replicas without which `replica` would have room, the smallest first."""
-    case, machine = search.case, search.machine
-    need, probe = _need(search, replica), search.probe[case.database[replica]]
-    near = among & search.allowed(replica)
-    others = search.order[::-1]
-    others = others[(machine[others] != NONE) & (search.sizes[others] < search.sizes[replica])]
-    others = others[near[machine[others]] & ~case.closed[machine[others]]]
-    at, database = machine[others], case.database[others]
-    left = search.left[at[:, None], probe] + case.need[database[:, None], probe]
-    others = others[(left >= need[probe]).all(axis=1)]
-    found = 0
-    for first in range(0, len(others), AT_ONCE):
-        part = others[first : first + AT_ONCE]
-        left = search.left[machine[part]] + case.need[case.database[part]]
-        for other in part[(left >= need).all(axis=1)].tolist():
-            yield other
-            found += 1
-            if found == SWAPS_MAX:
-                return
+    case, database = search.case, int(search.case.database[replica])
+    at = len(search.order)
+    for _ in range(SWAPS_MAX):
+        at = kernels.next_in_the_way(
+            *(search.order, at, search.sizes, search.left, case.need, search.probe[database]),
+            *(case.database, case.group[case.apart[database]], search.machine),
+            *(search.siblings(replica), among, case.closed),
+        )
+        if at == NONE:
+            return
+        yield int(search.order[at])

@@ -28,7 +28,7 @@ from greensched.policies.packing import (
 )
 from greensched.policies.repacking import consolidated, repack
 from tests.effort import examples
-from tests.packing_cases import cases, fewest_by_search, free_case, joined, room_of
+from tests.packing_cases import cases, fewest_by_search, free_case, joined, room_for, room_of
 
 if TYPE_CHECKING:
     from greensched.model import IntArray
@@ -49,8 +49,8 @@ def scattered(case: Case, seed: int) -> IntArray:
     draw = np.random.default_rng(seed)
     packing = Packing(case)
     for replica in draw.permutation(len(case)).tolist():
-        at, _ = packing.room_for(replica, np.ones(len(case.room), bool))
-        if len(at):
+        at = [*room_for(packing, replica, range(len(case.room)))]
+        if at:
             packing.put(replica, int(draw.choice(at)))
     return packing.machine
 

@@ -11,6 +11,7 @@ from greensched.policies.kernels import (
     colocation,
     lending,
     machines,
+    packing,
     peaks,
     resting,
     services,
@@ -23,5 +24,5 @@ from greensched.policies.kernels import (
 def compile_all() -> None:
     """Compile the loops, or load them from the cache."""
     groups = (services, staffing, machines, resting, waking)
-    for part in (*groups, peaks, colocation, lending, shifting):
+    for part in (*groups, peaks, colocation, lending, packing, shifting):
         part.compile_all()
