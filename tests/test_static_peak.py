@@ -81,6 +81,35 @@ def test_machines_with_equal_room_are_taken_as_the_engine_places(tmp_path: Path)
     assert () == static_peak(world, None).serve_types
 
 
+@pytest.mark.parametrize("weigher", ["worst-fit", "spread"])
+def test_who_spreads_gets_the_machines_that_packing_fills(tmp_path: Path, weigher: str) -> None:
+    """Replicas are spread over as many machines as they need, not over all that there are."""
+    world = shared(mixed(tmp_path, SMALL, LARGE).with_(**{"queue.weigher": weigher}))
+    assert [[11, 0], [11, 0], [0, 3]] == serving(world)
+    assert [[0, 3], [1, 0]] == given_out(world)
+
+
+@pytest.mark.parametrize(
+    ("weigher", "machines"), [("best-fit", 2), ("first-fit", 2), ("worst-fit", 3)]
+)
+def test_who_spreads_gets_more_where_what_is_left_is_in_pieces(
+    uniform: Shared, weigher: str, machines: int
+) -> None:
+    """Three replicas of 5 cores and four of 4 fill two machines of 16 where they are packed."""
+    services = uniform.workload.services
+    assert services is not None
+    services = dataclasses.replace(
+        services,
+        replica_cpu_m=np.array([5_000, 4_000]),
+        replica_memory_mib=np.zeros(2, np.int64),
+    )
+    workload = dataclasses.replace(uniform.workload, services=services)
+    scenario = uniform.scenario.with_(**{"queue.weigher": weigher})
+    world = dataclasses.replace(uniform, scenario=scenario, workload=workload)
+    (way,) = fillings(world, np.array([3, 4]))
+    assert (machines, 0) == (len(way.machines), way.unplaced)
+
+
 def test_who_needs_no_gpu_takes_none(tmp_path: Path) -> None:
     """Machines with GPUs are as large, and left alone while others have room."""
     world = shared(mixed(tmp_path, SMALL, GPUS, LARGE))
@@ -172,18 +201,21 @@ def test_a_fleet_that_is_just_enough_is_given_out_again(tmp_path: Path) -> None:
     cores=st.lists(st.sampled_from([4, 8, 16, 32]), min_size=2, max_size=3),
     counts=st.lists(st.integers(1, 9), min_size=3, max_size=3),
     replicas=st.lists(st.integers(1, 14), min_size=2, max_size=2),
+    weigher=st.sampled_from(["best-fit", "first-fit", "worst-fit", "spread"]),
 )
-@settings(max_examples=examples(30))
+@settings(max_examples=examples(40))
 def test_replicas_find_room_on_what_is_taken(
-    uniform: Shared, cores: list[int], counts: list[int], replicas: list[int]
+    uniform: Shared, cores: list[int], counts: list[int], replicas: list[int], weigher: str
 ) -> None:
     """On any fleet each way has room for all, and what is found takes no more than any."""
     (kind,) = uniform.fleet
+    scenario = uniform.scenario.with_(**{"queue.weigher": weigher})
     fleet = tuple(
         dataclasses.replace(kind, name=f"k{i}", cpu_m=1000 * n, memory_mib=4096 * n, count=count)
         for i, (n, count) in enumerate(zip(cores, counts, strict=False))
     )
-    world, wanted = dataclasses.replace(uniform, fleet=fleet), np.array(replicas)
+    world = dataclasses.replace(uniform, fleet=fleet, scenario=scenario)
+    wanted = np.array(replicas)
     ways = fillings(world, wanted)
     found = fewest_machines(world, np.full(world.machines, ANY, np.int8), wanted, None)
     for way in ways:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from greensched.experiment.world import Shared
-    from greensched.model import BoolArray, IntArray, MachineType
+    from greensched.model import BoolArray, IntArray, MachineType, Weigher
 
 _ONLINE = ROLE_CODES["online"]
+SPREADING: Final = ("worst-fit", "spread")  # weighers that begin a machine before one is full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +110,42 @@ def _given_up(
 
 
 def _placed(shared: Shared, may: BoolArray, replicas: IntArray) -> Filling:
-    """Return the machines on which the engine places the replicas among those that may serve."""
+    """Return the machines on which the engine places the replicas among those that may serve.
+
+    An engine that spreads replicas would take all machines there are: it gets those that packing
+    fills, and as many more as it then needs.
+    """
+    if shared.scenario.queue.weigher not in SPREADING:
+        return _engines(shared, may, replicas)
+    packed = _engines(shared, may, replicas, weigher="best-fit")
+    if packed.unplaced:
+        return packed
+    others = np.setdiff1d(np.flatnonzero(may), packed.machines)
+    order = np.concatenate([packed.machines, others])
+
+    def missing(machines: int) -> int:
+        some = np.zeros(len(may), np.bool_)
+        some[order[:machines]] = True
+        return _engines(shared, some, replicas).unplaced
+
+    low, high = len(packed.machines), len(order)
+    if not missing(low):
+        return packed
+    if left := missing(high):
+        return Filling(machines=np.sort(order), unplaced=left)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if missing(middle) else (low, middle)
+    return Filling(machines=np.sort(order[:high]), unplaced=0)
+
+
+def _engines(
+    shared: Shared, may: BoolArray, replicas: IntArray, weigher: Weigher | None = None
+) -> Filling:
+    """Return the machines that the engine fills, with another weigher than the scenario's."""
     roles = np.where(may, _ONLINE, NONE).astype(np.int8)
     setting = replace(shared.setting("packing", roles=roles, replicas=replicas), jobs=None)
+    setting = setting if weigher is None else replace(setting, weigher=weigher)
     world = Simulation(setting).world
     used = np.flatnonzero(world.mach["n_reps"] > 0)
     return Filling(machines=used.astype(np.int64), unplaced=int(world.w[0]["n_pending"]))
