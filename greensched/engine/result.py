@@ -222,10 +222,12 @@ def _jobs(setting: Setting, world: World, left_ms: IntArray, running_j: FloatArr
     out, held = world.out, world.held
     submit_ms = left_ms[:0] if setting.jobs is None else setting.jobs.submit_ms
     never = np.broadcast_to(np.int32(0), len(out))
-    energy_j = paging.zeros_like(out, np.float64)
-    for rows in paging.chunks(len(out)):
-        energy_j[rows] = out["energy_j"][rows] + running_j[rows]
-        paging.let_go([energy_j, out])
+    energy_j = _column(out, "energy_j")
+    if running_j.any():
+        energy_j = paging.zeros_like(out, np.float64)
+        for rows in paging.chunks(len(out)):
+            energy_j[rows] = out["energy_j"][rows] + running_j[rows]
+            paging.let_go([energy_j, out])
     return JobOutcome(
         start_ms=_column(out, "start_ms"),
         end_ms=_column(out, "end_ms"),
