@@ -149,6 +149,16 @@ def test_combinations_and_reserve(folder: Path) -> None:
     assert str(printed(folder)["machines"] + 1) == block(told)[1].split()[4]
 
 
+def test_embodied_says_which_way_it_goes(folder: Path) -> None:
+    """Fewer machines are not bought, with a minus as any difference; more are bought more."""
+    document = printed(folder)
+    for mid, expected in ((12.5, ("not bought", "-12.50")), (-12.5, ("bought more", "+12.50"))):
+        given = {"low": 0.8 * mid, "mid": mid, "high": 1.5 * mid}
+        last = text_lines({**document, "embodied_not_bought_kg": given})[-1]
+        assert last.startswith(f"kgCO2e embodied, {expected[0]}")
+        assert expected[1] in last.split()
+
+
 def test_how_near_a_size_is_to_its_limits_is_in_their_units(folder: Path) -> None:
     """Each objective that is set and measured is beside its limit: percent and minutes."""
     document = printed(folder)

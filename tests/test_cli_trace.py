@@ -235,3 +235,14 @@ def test_init_of_a_log_that_lists_its_machines(
     told = call("validate", "log.yaml", "-o", "json")
     assert 0 == told.exit_code, told.stderr
     assert 8 == json.loads(told.stdout)["jobs"]
+
+
+def test_an_empty_file_is_told_at_once(tmp_path: Path) -> None:
+    """A file without a byte is of no format: nobody is asked for one."""
+    empty = tmp_path / "empty.csv"
+    empty.touch()
+    for words in (("trace", "inspect", empty), ("init", "--from", empty)):
+        told = call(*words)
+        assert 3 == told.exit_code
+        assert "the file is empty" in told.stderr
+        assert "--reader" not in told.stderr

@@ -8,6 +8,7 @@ import pytest
 
 import greensched as gs
 from greensched.errors import ScenarioError
+from greensched.experiment.size import size
 from greensched.report import heading
 from tests.report_cases import write_scenario
 from tests.test_cli import call
@@ -88,3 +89,50 @@ def test_savings_at_unequal_service_say_so(tmp_path: Path) -> None:
     same = {**summary, "scenario": summary["baseline"]}
     assert not heading.unequal(same)
     assert "equal service" not in " ".join(heading.remarks(same))
+
+
+def test_work_that_services_lack_is_no_equal_service(tmp_path: Path) -> None:
+    """Where nothing is served nothing is saved: sentence, notes and the page's card say so."""
+    path = write_load(tmp_path, (5_000, 9_000))
+    text = path.read_text(encoding="utf-8").replace("latency_factor_p99: 2.0, ", "")
+    path.write_text(text.replace("slo: {", "slo: {latency_factor_p99: 2.0, "), encoding="utf-8")
+    words = ("--set", "pools.server.serve=0", "--set", "pools.server.compute=2", "--no-sizing")
+    told = call("run", path, *words, "--no-attribution", "--out", tmp_path / "r", "-o", "md")
+    assert 0 == told.exit_code, told.stderr
+    assert "NOT AT EQUAL SERVICE: services lack 0.0 % of their work under autoscaled and" in (
+        told.stdout
+    )
+    assert "100.0 % under the scenario" in told.stdout
+    assert "with the latency objective not judged. This is not at equal service." in told.stdout
+    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    assert "Not judged: the latency objective." in page
+
+
+def test_a_stated_limit_says_what_service_is_equal(tmp_path: Path) -> None:
+    """A shortage within the objective is the same service; without one a thousandth is."""
+    summary = gs.run(gs.load(write_load(tmp_path, (5_000, 9_000))), bounds=False).summary
+    for limit, short, unlike in (
+        (None, 0.0009, False),
+        (None, 0.0011, True),
+        (0.05, 0.04, False),
+        (0.05, 0.06, True),
+    ):
+        own = {**summary["scenario"]["service"], "shortage_share": short}
+        own["shortage_share_limit"] = limit
+        changed = {**summary, "scenario": {**summary["scenario"], "service": own}}
+        assert unlike == bool(heading.unequal(changed))
+
+
+def test_a_window_without_jobs_is_as_without_a_trace_of_jobs(tmp_path: Path) -> None:
+    """Nobody waits too long where nobody comes: the sizes are those of the services."""
+    path = write_scenario(tmp_path)
+    text = path.read_text(encoding="utf-8").replace("deadline_miss: 0.5", "batch_wait_p95: 1 h")
+    path.write_text(text, encoding="utf-8")
+    none = text.replace("jobs.csv}", "jobs.csv, from: 30 d}")
+    without = text.replace("  jobs: {file: jobs.csv}\n", "")
+    sizes = []
+    for part in (none, without):
+        path.write_text(part, encoding="utf-8")
+        sizes.append(size(gs.load(path)).needed)
+    assert None not in sizes[0].values()
+    assert sizes[0] == sizes[1]

@@ -123,6 +123,19 @@ def test_rules_that_no_switch_takes_over_are_told(
     assert told == ("own rules are off, and no switch changes replicas" in why_nothing(made))
 
 
+def test_a_saving_of_carbon_alone_is_told() -> None:
+    """More energy and less scope 2 is no "nothing"; what is shown as 0.0 is told as less."""
+    made = summary(energy_kwh=13_000.0)
+    made["savings"]["scope2_location_kg"] = 0.0
+    assert why_nothing(made).startswith("saves nothing: the scenario takes 0.29 MWh more")
+    made["savings"]["scope2_location_kg"] = 120.0
+    told = why_nothing(made)
+    assert told.startswith("saves no energy: the scenario takes 0.29 MWh more facility energy")
+    assert "autoscaled and 0.12 tCO2e less scope 2" in told
+    made["savings"]["energy_facility_kwh"] = -0.004
+    assert "takes less than 0.01 MWh more" in why_nothing(made)
+
+
 def test_sentence_names_broken_objectives() -> None:
     """The sentence of a saving that breaks an objective says so in the same breath."""
     assert heading.sentence(summary()).endswith("with its stated objectives held.")
@@ -266,6 +279,9 @@ def test_csv_keeps_numbers_as_they_are() -> None:
     (energy,) = (r for r in rows if r["key"] == "energy_facility_kwh")
     assert 12_710.0 == float(energy["autoscaled"])
     assert -1_680.0 == float(energy["difference"])
+    (short,) = (r for r in rows if r["key"] == "service.shortage_share")
+    assert ("0.001", "ok") == (short["limit"], short["objective"])
+    assert ("", "") == (energy["limit"], energy["objective"])
 
 
 @given(st.text(max_size=20))

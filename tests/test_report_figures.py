@@ -230,10 +230,11 @@ def test_a_loss_is_not_called_a_saving() -> None:
     told = summary()
     within = told["savings"]["in_window"]
     within["energy_facility_kwh"] = -36.58
-    saying = heading.in_window(told)
-    assert saying.startswith("within the window of 7 days it takes 0.04 MWh more and ")
-    assert "saves" not in saying
-    assert "less (" in saying
+    told["savings"]["in_window"]["scope2_location_kg"] = 900.0
+    before, after = heading.in_window(told).split("; in the ")
+    assert before == "within the window of 7 days it takes 0.04 MWh more and 0.90 tCO2e less"
+    assert after.startswith("1.0 h after it, in which the last jobs end")
+    assert ", it saves 1.72 MWh and " in after
 
 
 def test_more_is_not_called_less(made: dict[str, Any]) -> None:

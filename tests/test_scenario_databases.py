@@ -9,8 +9,9 @@ import pytest
 
 from greensched.errors import DataError, ScenarioError
 from greensched.experiment.world import shared
-from greensched.scenario import build_workload, load
-from greensched.scenario.databases import cut_databases, history_databases
+from greensched.model import BY_MACHINE, BY_SITE
+from greensched.scenario import build_workload, fleet_types, load
+from greensched.scenario.databases import check_databases, cut_databases, history_databases
 from tests.packing_cases import databases_of
 from tests.test_cli import call
 
@@ -79,7 +80,7 @@ def test_nothing_known_at_the_start_is_refused() -> None:
     """A window that begins before or after the series names what is known."""
     table = databases_of([[1, 2, 3]])
     for from_ms in (-1, 3 * H_MS):
-        with pytest.raises(DataError, match="load is known from 0 to 10800000 ms"):
+        with pytest.raises(DataError, match="load is known from 0 d to 3 h of the trace"):
             cut_databases(table, from_ms, H_MS, noise=0.0, rng=RNG)
     assert history_databases(table, 0, H_MS) is None
 
@@ -104,6 +105,26 @@ def test_database_larger_than_every_machine_is_an_error(
     """A replica that no empty machine holds, by CPU, memory or I/O, is refused with its name."""
     with pytest.raises(ScenarioError, match=r"2 databases are larger than every machine .*: a"):
         shared(scenario(tmp_path, TEXT.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "places"),
+    [("count: 4", "count: 1", "1 rack"), ("racks: 2", "racks: 1", "1 rack")],
+)
+def test_more_replicas_than_places_that_are_apart_are_refused(
+    tmp_path: Path, old: str, new: str, places: str
+) -> None:
+    """Two replicas in racks of their own need two racks, whatever the machines hold."""
+    what = f"2 databases have more replicas, each on a rack of its own, than the {places}"
+    with pytest.raises(ScenarioError, match=f"{what} for databases: a has 2"):
+        shared(scenario(tmp_path, TEXT.replace(old, new)))
+    table = databases_of([[1], [1]], replicas=[1, 3], apart=[BY_MACHINE, BY_SITE])
+    (kind,) = fleet_types(scenario(tmp_path))
+    (found,) = check_databases(table, (kind,))
+    assert "1 database has more replicas, each on a site of its own, than the 1 site" in found.what
+    table = databases_of([[1]], replicas=[5], apart=[BY_MACHINE])
+    (found,) = check_databases(table, (kind,))
+    assert "than the 4 machines for databases: d0 has 5" in found.what
 
 
 def test_disk_counts_only_where_it_is_told(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from greensched.scenario.fits import check_sizes, for_jobs, jobs_fitting
 from greensched.scenario.workload import Workload
-from tests.engine.worlds import Scripted, jobs, machines
+from tests.engine.worlds import Scripted, jobs, machines, services
 
 if TYPE_CHECKING:
     from greensched.model import MachineType, Policy
@@ -66,3 +66,12 @@ def test_a_job_of_no_cpu_starts_on_a_millicore() -> None:
     for left_m, fits in ((0, False), (1, True)):
         full = machines(cpu_m=4_000, reserved_cpu_m=4_000 - left_m)
         assert fits == jobs_fitting((full,), idle).item()
+
+
+def test_a_service_that_is_too_large_is_told_with_its_size() -> None:
+    """Who it is, what one replica asks for, and what to do about it."""
+    (found,) = check_sizes(
+        Workload(services=services({"replica_cpu_m": 6_500, "load_cpu_m": [1]})), FLEET
+    )
+    assert "1 service has replicas larger than every machine: s0, 6.5 cores, 0 MiB" == found.what
+    assert "add a fleet entry that holds one" in found.remedy

@@ -87,7 +87,7 @@ def test_maintenance_of_a_site_and_of_a_type() -> None:
 
 
 def test_maintenance_that_never_comes_is_told() -> None:
-    """What ends before the window or begins after the runs takes nothing out, and is named."""
+    """What ends before the window or begins after the runs takes nothing out, or perhaps none."""
     found = plan(
         "maintenance:\n"
         "  - {site: a, from: 2023-12-30T05:00Z, until: 2023-12-31T23:00Z}\n"
@@ -105,6 +105,13 @@ def test_maintenance_that_never_comes_is_told() -> None:
             "runs: it takes nothing out of service"
         ),
     ] == list(found.findings)
+    (told,) = plan(
+        "maintenance:\n  - {fleet: y, from: 2024-01-11T00:00+01:00, until: 2024-01-12T00:00Z}\n",
+        last_ms=12 * DAY,
+    ).findings
+    assert told.endswith(
+        "begins after the window: it takes machines out of service only if jobs still run then"
+    )
 
 
 def test_a_trace_names_machines_types_and_sites(tmp_path: Path) -> None:

@@ -71,11 +71,16 @@ def _of_json(path: Path) -> str:
 
 
 def _columns(path: Path) -> frozenset[str]:
-    """Return the columns of a file; none where it cannot be read as a table."""
+    """Return the columns of a file; none where it cannot be read as a table.
+
+    Raises DataError for a file without a byte, which is of no format.
+    """
     from greensched.readers.source import connect, opened
 
     try:
         with connect() as con, opened(con, path) as source:
             return frozenset(source.columns)
     except DataError:
+        if not path.stat().st_size:
+            raise
         return frozenset()

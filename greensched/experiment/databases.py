@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 DATABASE = ROLE_CODES["database"]
 AS_STORED = Terms(compression_share=0.0, compression_cpu_share=0.0)
+FULL = replace(AS_STORED, cpu_headroom_share=0.0, disk_headroom_share=0.0, isolation_share=0.0)
 
 
 def database_machines(fleet: Sequence[MachineType]) -> IntArray:
@@ -53,19 +55,27 @@ def first_places(shared: Shared) -> tuple[IntArray | None, tuple[str, ...]]:
     """Return the machine of each replica at the start, None without databases; and what is amiss.
 
     First-fit decreasing on the sum of the window's peaks, with the reserves of `Terms` and
-    without compression: what a packer without a time axis makes of these databases.
+    without compression: what a packer without a time axis makes of these databases. Who finds no
+    room so takes what is kept free.
     """
     databases = shared.workload.databases
     if databases is None:
         return None, ()
-    case = case_of(databases, room_for_databases(shared.fleet, shared.sites), AS_STORED)
-    plan = sum_of_peaks(case)
+    room = room_for_databases(shared.fleet, shared.sites)
+    plan, told = sum_of_peaks(case_of(databases, room, AS_STORED)), []
+    if tight := unplaced(plan):
+        plan = sum_of_peaks(case_of(databases, room, FULL), plan)
+        missing = unplaced(plan)
+        if tight > missing:
+            told.append(
+                f"{plural(tight - missing, 'replica')} of databases found room only without the "
+                "reserves that packing keeps"
+            )
+        if missing:
+            told.append(f"{plural(missing, 'replica')} of databases found no room in the fleet")
     rows = database_machines(shared.fleet)
     places: IntArray = np.where(plan == NONE, NONE, rows[plan])
-    missing = unplaced(plan)
-    if not missing:
-        return places, ()
-    return places, (f"{plural(missing, 'replica')} of databases found no room in the fleet",)
+    return places, tuple(told)
 
 
 def fewest_for_databases(shared: Shared) -> int | None:

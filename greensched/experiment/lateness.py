@@ -16,8 +16,8 @@ LATE_SHARE: Final = 0.05  # of the jobs may wait longer than the 95th percentile
 
 
 def late_needed(jobs: int) -> int:
-    """Return how many late jobs raise the 95th percentile of the waits of so many."""
-    return jobs - int((1.0 - LATE_SHARE) * (jobs - 1))
+    """Return how many late jobs raise the 95th percentile of the waits of so many; of none one."""
+    return max(1, jobs - int((1.0 - LATE_SHARE) * (jobs - 1)))
 
 
 def late(jobs: Jobs, world: Any, now_ms: int, wait_ms: float) -> IntArray:

@@ -251,10 +251,14 @@ def best_fit(case: Case, begin: IntArray | None = None) -> IntArray:
     return packing.machine
 
 
-def sum_of_peaks(case: Case) -> IntArray:
-    """Return the plan of first-fit decreasing on sums of peaks, the baseline to beat."""
-    packing = Packing(collapsed(case))
-    for replica in by_size(case).tolist():
+def sum_of_peaks(case: Case, begin: IntArray | None = None) -> IntArray:
+    """Return the plan of first-fit decreasing on sums of peaks, the baseline to beat.
+
+    Of who has no place in `begin`.
+    """
+    packing = Packing(collapsed(case), begin)
+    order = by_size(case)
+    for replica in order[packing.machine[order] == NONE].tolist():
         place = packing.best(replica, packing.count > 0, is_first=True)
         packing.put(replica, packing.fresh(replica) if place == NONE else place)
     return packing.machine

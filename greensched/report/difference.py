@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from greensched.report.difference_rows import ENERGY, ROWS, Line, Row
+from greensched.report.difference_rows import ENERGY, ROWS, SCOPE2, Line, Row
 from greensched.report.left_out import named
 from greensched.report.words import (
     LADDERS,
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _AUTOSCALED: Final = "autoscaled"
+_NO_DECIMALS: Final = 1_000  # percent
 _ELASTIC: Final = "elastic"  # how the kinds of policies begin that change replicas as it does
 
 
@@ -163,7 +164,8 @@ def _change(row: Row, first: float | None, last: float | None, digits: int) -> t
         return f"{delta} pt", ""
     if first == 0:
         return delta, ""
-    percent = signed(100 * (last - first) / first, 1)
+    change = 100 * (last - first) / first
+    percent = signed(change, 0 if abs(change) >= _NO_DECIMALS else 1)
     return delta, "0.0" if percent == "0" else percent
 
 
@@ -176,7 +178,13 @@ def _judged(line: Line, row: Row, outcome: Mapping[str, Any], divisor: float, di
         return line
     text = f"limit {number(limit / divisor, max(digits, 2 if row.measure != 's' else 0))} "
     text += "not judged" if ok is None else "ok" if ok else "VIOLATED"
-    return replace(line, verdict=text, ok=ok)
+    return replace(line, verdict=text, limit=limit, ok=ok)
+
+
+def _at_least(row: Line, value: float) -> str:
+    """Return a value above 0 as its row shows it, also where that would be 0."""
+    least = 10.0**-row.digits * row.divisor
+    return f"less than {row.shown(least)}" if value < least / 2 else row.shown(value)
 
 
 def why_nothing(summary: Mapping[str, Any]) -> str:
@@ -187,14 +195,17 @@ def why_nothing(summary: Mapping[str, Any]) -> str:
     switches = look_up(summary, "scenario.policies") or []
     kind = look_up(summary, "baseline.kind")
     if saved < 0:
+        rows, kg = by_key(summary), look_up(summary, f"savings.{SCOPE2}") or 0.0
         lost = look_up(summary, "scenario.batch.wasted_core_h") or 0.0
         again = f" ({number(lost, 1)} core-h of work were lost to eviction and done again)"
         rules = kind == _AUTOSCALED and not any(one.startswith(_ELASTIC) for one in switches)
         without = f" ({kind}'s own rules are off, and no switch changes replicas in their place)"
         return (
-            f"saves nothing: the scenario takes {by_key(summary)[ENERGY].shown(-saved)} more "
-            "facility energy than "
-            f"{kind}" + (without if rules else "") + (again if lost else "")
+            f"saves {'no energy' if kg > 0 else 'nothing'}: the scenario takes "
+            f"{_at_least(rows[ENERGY], -saved)} more facility energy than {kind}"
+            + (f" and {rows[SCOPE2].shown(kg)}CO2e less scope 2" if kg > 0 else "")
+            + (without if rules else "")
+            + (again if lost else "")
         )
     if not switches:
         return f"saves 0: no switch is on, so the scenario runs exactly like its baseline ({kind})"

@@ -50,6 +50,7 @@ class Line:
     bound: str = ""  # what no policy could beat
     span: str = ""  # between what the scenario's value lies
     verdict: str = ""
+    limit: float | None = None  # as `raw`; None: no objective is stated
     ok: bool | None = None  # None: not judged
 
     def shown(self, value: float | None) -> str:

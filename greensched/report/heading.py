@@ -16,12 +16,23 @@ from greensched.report.words import number, span
 from greensched.units import MS_PER_S, S_PER_H, S_PER_MIN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from greensched.report.difference_rows import Line
 
 WORST_MAX: Final = 3
 TOLD_SHARE: Final = 0.01  # of a saving, beyond which the time after the window is told of
+SHORT_SHARE: Final = (
+    0.001  # of work, beyond which it is not the same service: where none is stated
+)
+_OBJECTIVES: Final = {
+    "service.latency_factor_p99": "the latency objective",
+    "service.shortage_share": "the shortage objective",
+    "databases.shortage_share": "the databases' shortage objective",
+    "batch.deadline_miss": "the deadline objective",
+    "batch.wait_p95": "the waiting objective",
+}
+_DEMAND: Final = {"service": "services", "databases": "databases", "batch": "jobs"}
 _DAYS: Final = (*("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),)
 
 
@@ -73,18 +84,27 @@ def in_window(summary: Mapping[str, Any]) -> str:
     shares = {k: within[k] / saved[k] if saved[k] else 1.0 for k in (ENERGY, SCOPE2)}
     if not drain(summary) or all(abs(1 - v) <= TOLD_SHARE for v in shares.values()):
         return ""
-    rows = by_key(summary)
-    loses = any(within[k] < 0 for k in shares)
-    energy, carbon = (
-        (" ".join(_less(rows[k], within[k], end)) if loses else rows[k].shown(within[k]) + end)
-        + (f" ({100 * v:.0f} %)" if 0 <= v <= 1 else "")
-        for (k, v), end in zip(shares.items(), ("", "CO2e"), strict=True)
-    )
-    return (
-        f"within the window of {days(summary)} it {'takes' if loses else 'saves'} {energy} and "
-        f"{carbon}, the rest in the {drain(summary)} after it, in which the last jobs end and "
-        "services keep their last load"
-    )
+    rest = {k: saved[k] - within[k] for k in shares}
+    turns = any(rest[k] * within[k] < 0 for k in shares)
+    after = f"the {drain(summary)} after it, in which the last jobs end and services keep their "
+    after += "last load"
+    text = f"within the window of {days(summary)} it {_taken(summary, within, turns=turns)}"
+    if turns:
+        return f"{text}; in {after}, it {_taken(summary, rest, turns=True)}"
+    return f"{text}, the rest in {after}"
+
+
+def _taken(summary: Mapping[str, Any], part: Mapping[str, float], *, turns: bool) -> str:
+    """Return what a part of the run saves, or takes more; its share where the rest goes as it."""
+    rows, saved = by_key(summary), summary["savings"]
+    loses = any(part[k] < 0 for k in (ENERGY, SCOPE2))
+    told = []
+    for key, end in ((ENERGY, ""), (SCOPE2, "CO2e")):
+        share = part[key] / saved[key] if saved[key] else 1.0
+        text = rows[key].shown(part[key]) + end
+        text = " ".join(_less(rows[key], part[key], end)) if loses else text
+        told.append(text + (f" ({100 * share:.0f} %)" if 0 <= share <= 1 and not turns else ""))
+    return f"{'takes' if loses else 'saves'} {' and '.join(told)}"
 
 
 def stamp(summary: Mapping[str, Any]) -> str:
@@ -111,8 +131,10 @@ def sentence(summary: Mapping[str, Any]) -> str:
     if why := why_nothing(summary):
         return spoken(why) + unlike
     share = look_up(summary, "savings.share.energy_facility_kwh") or 0.0
-    broken = broken_objectives(summary)
+    broken, open_ = broken_objectives(summary), not_judged(summary)
     held = f"but breaks {', '.join(broken)}" if broken else "with its stated objectives held"
+    if open_:
+        held = f"{held if broken else 'with'} {', '.join(open_)} not judged"
     rows = by_key(summary)
     scope2, machines = (
         _less(rows[k], summary["savings"][k], end) for k, end in ((SCOPE2, "CO2e"), (MACHINES, ""))
@@ -136,14 +158,20 @@ def _less(row: Line, saved: float, end: str) -> tuple[str, str]:
 
 def broken_objectives(summary: Mapping[str, Any]) -> list[str]:
     """Return the objectives that the scenario breaks, in words."""
-    named = {
-        "service.latency_factor_p99_ok": "the latency objective",
-        "service.shortage_share_ok": "the shortage objective",
-        "databases.shortage_share_ok": "the databases' shortage objective",
-        "batch.deadline_miss_ok": "the deadline objective",
-        "batch.wait_p95_ok": "the waiting objective",
-    }
-    return [text for key, text in named.items() if look_up(summary["scenario"], key) is False]
+    told = summary["scenario"]
+    return [text for key, text in _OBJECTIVES.items() if look_up(told, f"{key}_ok") is False]
+
+
+def not_judged(summary: Mapping[str, Any]) -> list[str]:
+    """Return the objectives that are stated for what there is and cannot be judged, in words."""
+    told, demand = summary["scenario"], summary["demand"]
+    return [
+        text
+        for key, text in _OBJECTIVES.items()
+        if look_up(told, f"{key}_ok") is None
+        and {look_up(told, f"{key}_limit{unit}") for unit in ("", "_s")} != {None}
+        and demand.get(_DEMAND[key.partition(".")[0]])
+    ]
 
 
 def remarks(summary: Mapping[str, Any]) -> list[str]:
@@ -154,16 +182,40 @@ def remarks(summary: Mapping[str, Any]) -> list[str]:
 
 def unequal(summary: Mapping[str, Any]) -> str:
     """Return that not the same work was done; empty where it was, or what is left is priced."""
+    told = [*_left_undone(summary), *_left_short(summary)]
+    if not told:
+        return ""
+    return (
+        f"NOT AT EQUAL SERVICE: {'; '.join(told)}; what is saved is not the price of the same work"
+    )
+
+
+def _left_undone(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield that one run leaves more jobs undone, where runs go on until all have ended."""
     before, after = (
         look_up(summary, f"{run}.batch.unfinished") or 0 for run in ("baseline", "scenario")
     )
-    if not drain(summary) or before == after:
-        return ""
-    jobs, kind = plural(summary["demand"]["jobs"], "job"), summary["baseline"]["kind"]
-    return (
-        f"NOT AT EQUAL SERVICE: of {jobs} {before:,} are unfinished under {kind} and"
-        f" {after:,} under the scenario; what is saved is not the price of the same work"
-    )
+    if drain(summary) and before != after:
+        jobs, kind = plural(summary["demand"]["jobs"], "job"), summary["baseline"]["kind"]
+        yield (
+            f"of {jobs} {before:,} are unfinished under {kind} and {after:,} under the scenario"
+        )
+
+
+def _left_short(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield that services or databases miss more of their work in one run than is allowed."""
+    kind = summary["baseline"]["kind"]
+    for part, name in (("service", "services"), ("databases", "databases")):
+        key = f"{part}.shortage_share"
+        before, after = (look_up(summary[run], key) for run in ("baseline", "scenario"))
+        most = look_up(summary["scenario"], f"{key}_limit")
+        if before is None or after is None:
+            continue
+        if abs(after - before) > (SHORT_SHARE if most is None else most):
+            yield (
+                f"{name} lack {100 * before:.1f} % of their work under {kind} and "
+                f"{100 * after:.1f} % under the scenario"
+            )
 
 
 def balance(summary: Mapping[str, Any]) -> str:

@@ -62,12 +62,13 @@ def table_markdown(title: str, titles: Sequence[str], rows: Sequence[Line]) -> s
 
 def table_csv(titles: Sequence[str], rows: Sequence[Line]) -> str:
     """Return the difference table as CSV, numbers as they are (unit in the key's name)."""
-    head = ["key", *titles, "difference", "objective"]
+    head = ["key", *titles, "difference", "limit", "objective"]
     made = []
     for row in rows:
         first, last = row.raw[0], row.raw[-1]
         change = None if first is None or last is None else last - first
-        made.append([row.key, *row.raw, change, row.verdict])
+        held = {None: "not judged", True: "ok", False: "VIOLATED"}[row.ok]
+        made.append([row.key, *row.raw, change, row.limit, "" if row.limit is None else held])
     return csv_text(head, made)
 
 

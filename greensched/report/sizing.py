@@ -91,14 +91,15 @@ def _numbers(given: Mapping[str, Any]) -> list[str]:
 
 
 def _embodied(given: Mapping[str, float] | None) -> list[list[str]]:
-    """Return the row of what is not bought, with its range; no total has it."""
+    """Return the row of what is not bought, or bought more, with its range; no total has it."""
     if given is None or not any(given.values()):
         return []
     divisor, unit = unit_for("kg", given.values())
     mid, *ends = (-given[k] / divisor for k in ("mid", "low", "high"))
     low, high = sorted(ends)
     span = f"({signed(low, 2)} .. {signed(high, 2)})"
-    return [[f"{unit}CO2e embodied, not bought", "", "", "", signed(mid, 2), span, ""]]
+    what = "not bought" if mid <= 0 else "bought more"
+    return [[f"{unit}CO2e embodied, {what}", "", "", "", signed(mid, 2), span, ""]]
 
 
 def text_lines(given: Mapping[str, Any], columns: int = UNLIMITED) -> list[str]:

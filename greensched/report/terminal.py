@@ -178,7 +178,7 @@ def _difference(
         return
     first, last = 0, len(titles) - 1
     out.print(_table(title, titles, rows, (first, last), note=True, change=True, short=True))
-    if last > 1:
+    if last > 1 or any(row.bound for row in rows):
         out.print()
         beside = _table("beside it", titles, rows, range(1, last), note=False, change=False)
         out.print(beside)
@@ -205,7 +205,7 @@ def _table(
         table.add_column(f"Δ {escape_control(titles[0])}", justify="right", no_wrap=True)
     if change or note:  # one column: where there is an objective it says more than a percentage
         table.add_column("%".rjust(PERCENT_WIDTH) if change else "", no_wrap=True)
-    bound = change and not short and any(row.bound for row in rows)
+    bound = not short and any(row.bound for row in rows)
     if bound:
         table.add_column("bound", justify="right", no_wrap=True)
     for first, row in headed(rows):

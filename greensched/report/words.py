@@ -20,7 +20,7 @@ LADDERS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
     "s": ((S_PER_H, "h"), (S_PER_MIN, "min"), (1, "s")),
     "percent": ((0.01, "%"),),
 }
-APART_MAX: Final = 3  # more decimals that a difference may ask for
+APART_MAX: Final = 1  # more decimals that a difference may ask for
 _EXACT: Final = 6  # decimals of what has no range
 _DIGITS: Final = ((1000, 0), (100, 1), (0.1, 2))  # smaller values get three
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from greensched.errors import DataError, Finding
 from greensched.model import NONE, Jobs, Services
-from greensched.units import MS_PER_DAY
+from greensched.units import MS_PER_DAY, MS_PER_H, MS_PER_MIN, MS_PER_S
 
 if TYPE_CHECKING:
     from greensched.model import BoolArray, IntArray, Trace
@@ -71,8 +71,7 @@ def cut_services(
     first = (from_ms - services.start_ms) // step_ms
     steps = services.load_cpu_m.shape[1]
     if first < 0 or first >= steps:
-        what = f"load is known from {begin} to {end} ms of the trace, not at {from_ms} ms"
-        raise DataError(Finding(where="services", what=what, remedy="move 'from:'"))
+        raise not_known("services", begin, end, from_ms)
     start_ms = services.start_ms + first * step_ms - from_ms
     wanted = -(-(window_ms - start_ms) // step_ms)
     have = steps - first
@@ -81,6 +80,21 @@ def cut_services(
         load = repeated(load, wanted, step_ms, noise, rng)
     cut = replace(services, start_ms=int(start_ms), load_cpu_m=_readonly(load))
     return cut, bool(wanted > have)
+
+
+def not_known(part: str, begin_ms: int, end_ms: int, at_ms: int) -> DataError:
+    """Return the error of a window that begins where the trace has nothing."""
+    begin, end, at = (_time(ms) for ms in (begin_ms, end_ms, at_ms))
+    what = f"load is known from {begin} to {end} of the trace, not at {at}"
+    remedy = f"set 'from:' to {begin} or later, before {end}"
+    return DataError(Finding(where=f"traces.{part}.from", what=what, remedy=remedy))
+
+
+def _time(ms: int) -> str:
+    """Return a time of the trace exactly, in the largest unit that it is a multiple of."""
+    units = {"d": MS_PER_DAY, "h": MS_PER_H, "min": MS_PER_MIN, "s": MS_PER_S, "ms": 1}
+    unit, of = next((unit, of) for unit, of in units.items() if ms % of == 0)
+    return f"{ms // of} {unit}"
 
 
 def _led_in(services: Services, from_ms: int) -> Services:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from greensched.errors import DataError, Finding
-from greensched.scenario.cut import repeated
+from greensched.errors import Finding, plural
+from greensched.model import BY_MACHINE, BY_RACK, BY_SITE
+from greensched.scenario.cut import not_known, repeated
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from greensched.model import Databases, IntArray, MachineType
 
 COLUMNS = ("cpu_m", "iops")
@@ -28,11 +31,7 @@ def cut_databases(
     steps = databases.cpu_m.shape[1]
     if not 0 <= first < steps:
         end_ms = databases.start_ms + steps * databases.step_ms
-        what = (
-            f"load is known from {databases.start_ms} to {end_ms} ms of the trace, "
-            f"not at {from_ms} ms"
-        )
-        raise DataError(Finding(where="databases", what=what, remedy="move 'from:'"))
+        raise not_known("databases", databases.start_ms, end_ms, from_ms)
     start_ms = databases.start_ms + first * databases.step_ms - from_ms
     wanted = -(-(window_ms - start_ms) // databases.step_ms)
     part = _steps(databases, first, first + wanted, start_ms)
@@ -76,11 +75,29 @@ def check_databases(databases: Databases, fleet: tuple[MachineType, ...]) -> lis
         fits |= _fitting(databases, kind)
     names = [databases.names[i] for i in np.flatnonzero(~fits)]
     if not names:
-        return []
+        return [*_not_apart(databases, kinds)]
     are = "database is" if len(names) == 1 else "databases are"
     what = f"{len(names)} {are} larger than every machine for databases: {names[0]}"
     remedy = "give the fleet entry more cores, memory, disk or I/O"
     return [Finding(where=where, what=what, remedy=remedy)]
+
+
+def _not_apart(databases: Databases, kinds: Sequence[MachineType]) -> Iterator[Finding]:
+    """Yield that databases have more replicas than there are places that are apart."""
+    there = {
+        BY_MACHINE: ("machine", sum(kind.count for kind in kinds)),
+        BY_RACK: ("rack", sum(min(kind.racks or kind.count, kind.count) for kind in kinds)),
+        BY_SITE: ("site", len({kind.site for kind in kinds})),
+    }
+    for rule, (what, places) in there.items():
+        rows = np.flatnonzero((databases.apart == rule) & (databases.replicas > places))
+        if len(rows):
+            have = "database has" if len(rows) == 1 else "databases have"
+            many = int(databases.replicas[rows[0]])
+            text = f"{len(rows)} {have} more replicas, each on a {what} of its own, than the "
+            text += f"{plural(places, what)} for databases: {databases.names[rows[0]]} has {many}"
+            remedy = f"add machines for databases, or put replicas less apart than by {what}"
+            yield Finding(where="traces.databases", what=text, remedy=remedy)
 
 
 def _fitting(databases: Databases, kind: MachineType) -> Any:

@@ -32,11 +32,17 @@ def check_sizes(
         fits = fitting(
             fleet, services.replica_cpu_m, services.replica_memory_mib, services.replica_gpu_m
         )
-        names = [services.names[i] for i in np.flatnonzero(~fits)]
-        if names:
-            have = "service has" if len(names) == 1 else "services have"
-            what = f"{len(names)} {have} replicas larger than every machine: {names[0]}"
-            findings.append(Finding(where="traces.services", what=what))
+        bad = np.flatnonzero(~fits)
+        if len(bad):
+            have, s = "service has" if len(bad) == 1 else "services have", int(bad[0])
+            what = f"{len(bad)} {have} replicas larger than every machine: {services.names[s]}, "
+            what += _size(
+                services.replica_cpu_m[s],
+                services.replica_memory_mib[s],
+                services.replica_gpu_m[s],
+            )
+            remedy = "add a fleet entry that holds one, or correct 'replica_' columns of the trace"
+            findings.append(Finding(where="traces.services", what=what, remedy=remedy))
     if jobs is not None and len(jobs):
         computing = for_jobs(fleet, policies)
         fits = jobs_fitting(computing, jobs)
@@ -68,9 +74,14 @@ def _that_compute(
 
 def _sized(jobs: Jobs, row: int) -> str:
     """Return what a job asks for and when it was submitted, by which it is found in its file."""
-    size = f"{jobs.cpu_m[row] / 1000:,g} cores, {jobs.memory_mib[row]:,} MiB"
-    gpus = f", {jobs.gpu_m[row] / 1000:g} GPUs" if jobs.gpu_m[row] else ""
-    return f"{size}{gpus}, submitted {jobs.submit_ms[row] / MS_PER_S:,.10g} s into the window"
+    size = _size(jobs.cpu_m[row], jobs.memory_mib[row], jobs.gpu_m[row])
+    return f"{size}, submitted {jobs.submit_ms[row] / MS_PER_S:,.10g} s into the window"
+
+
+def _size(cpu_m: int, memory_mib: int, gpu_m: int) -> str:
+    """Return what is asked for, in words."""
+    gpus = f", {gpu_m / 1000:g} GPUs" if gpu_m else ""
+    return f"{cpu_m / 1000:,g} cores, {memory_mib:,} MiB{gpus}"
 
 
 def jobs_fitting(fleet: tuple[MachineType, ...], jobs: Jobs) -> Any:

@@ -138,6 +138,11 @@ def _maintained(scenario: Scenario, places: _Places, rows: _Rows, last_ms: int) 
                 f"the maintenance of '{name}' from {entry.since.isoformat()} is not within the "
                 "time of the runs: it takes nothing out of service"
             )
+        elif from_ms >= scenario.window_ms:
+            yield (
+                f"the maintenance of '{name}' from {entry.since.isoformat()} begins after the "
+                "window: it takes machines out of service only if jobs still run then"
+            )
 
 
 def _read(scenario: Scenario, trace: str, time_zone: str) -> OutageTable:

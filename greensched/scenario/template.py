@@ -152,7 +152,7 @@ def _rules(jobs: Jobs | None) -> str:
 
 def _slo(jobs: Jobs | None, *, online: bool, batch: bool) -> str:
     """Return the objectives: without a limit on waiting, one machine would do for any batch."""
-    parts = ["latency_factor_p99: 1.10"] if online else []
+    parts = ["latency_factor_p99: 1.10", "shortage_share: 0.001"] if online else []
     if batch and (jobs is None or (jobs.deadline_ms != NONE).any()):
         parts.append("deadline_miss: 0.01")
     parts += ["batch_wait_p95: 1 h"] if batch else []

@@ -22,8 +22,8 @@ def utilisation(series: pd.DataFrame, offset_ms: int, kind: str) -> c.Chart | No
         return None
     rows = t.local(series[series["run"].isin(("baseline", "scenario"))], offset_ms)
     known = rows.dropna(subset=[USE])
-    if known.empty:
-        return None
+    if set(known["run"]) != {"baseline", "scenario"}:
+        return None  # in one of them no machine is ever on
     by_week = (known[t.TIME].iloc[-1] - known[t.TIME].iloc[0]).days > DAYS_MAX
     frame = _hours(known, kind, by_week=by_week)
     over = "days of the week (means)" if by_week else "days"

@@ -101,7 +101,9 @@ def _risk(summary: Mapping[str, Any]) -> tuple[str, ...]:
     """Return how many objectives are held, what comes nearest to breaking, what jobs bear."""
     rows = judged(summary)
     held = sum(row["held"] for row in rows)
-    figure = f"{held} of {plural(len(rows), 'objective')} held" if rows else "not judged"
+    open_ = heading.not_judged(summary)
+    stated = len(rows) + len(open_)
+    figure = f"{held} of {plural(stated, 'objective')} held" if rows else "not judged"
     said = [objectives_sentence(summary)]
     lines, kind = by_key(summary), summary["baseline"]["kind"]
     if (row := lines.get("service.violation_min")) is not None:  # none where nothing was asked
@@ -111,12 +113,14 @@ def _risk(summary: Mapping[str, Any]) -> tuple[str, ...]:
     cycles = lines["power_cycles"]
     if (cycles.raw[-1] or 0) > (cycles.raw[0] or 0):
         said.append(f"{cycles.cells[-1]} power cycles ({cycles.cells[0]} under {kind}).")
+    if open_:
+        said.append(f"Not judged: {', '.join(open_)}.")
     if not rows:
         return "", figure, *said
     open_ended = list(_unlimited(summary))
     if open_ended:
         said.append(f"No objective limits: {', '.join(open_ended)}.")
-    mark = "bad" if held < len(rows) else "" if open_ended else "good"
+    mark = "bad" if held < stated else "" if open_ended else "good"
     return mark, figure, *said
 
 

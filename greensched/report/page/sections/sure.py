@@ -113,13 +113,15 @@ def _apart(summary: Mapping[str, Any]) -> str:
     if given and any(given.values()):
         divisor, unit = unit_for("kg", given.values())
         low, mid, high = (given[k] / divisor for k in ("low", "mid", "high"))
-        shown = [ranged(v, low, high, 3) for v in (mid, low, high)]
+        less = mid >= 0
+        shown = [ranged(abs(v), low, high, 3) for v in (mid, low, high)]
         bought = (
-            '<div class="box"><h3>Not bought</h3>'
+            f'<div class="box"><h3>{"Not bought" if less else "Bought more"}</h3>'
             + paragraph(
-                f"If the smaller fleet is bought next time, {shown[0]} {unit}CO2e "
-                f"({shown[1]} .. {shown[2]}) of embodied emissions fall away for a window as long "
-                "as this. It is avoided, not reduced, and in no total above."
+                f"If the {'smaller' if less else 'larger'} fleet is bought next time, {shown[0]} "
+                f"{unit}CO2e ({shown[1]} .. {shown[2]}) of embodied emissions "
+                f"{'fall away' if less else 'come on top'} for a window as long as this. It is "
+                f"{'avoided, not reduced, and ' if less else ''}in no total above."
             )
             + "</div>"
         )
