@@ -86,7 +86,10 @@ def test_machines_alone_make_no_scenario(tmp_path: Path, monkeypatch: pytest.Mon
     written("openb", tmp_path)
     told = call("init", "--from", "node_list.csv", "--out", "made.yaml")
     assert 3 == told.exit_code
-    assert "no services and no jobs: nothing to run; name the files of the demand" in told.stderr
+    assert (
+        "no services, jobs and databases: nothing to run; name the files of the demand"
+        in told.stderr
+    )
     assert not (tmp_path / "made.yaml").exists()
 
 
@@ -292,3 +295,50 @@ def test_a_longer_trace_says_what_is_left_out(tmp_path: Path) -> None:
     assert 0 == told.exit_code, told.stderr
     assert "# ASSUMED: the first 7 of its 10.0 days, 7 of 11 jobs; more with" in told.stdout
     assert "seed: 1  # ASSUMED" in told.stdout
+
+
+def test_of_a_longer_trace_with_load_the_last_week_is_taken(tmp_path: Path) -> None:
+    """What is before it is history, so that forecasts are made; jobs of these days are counted."""
+    head = "service,time_s,load_cpu_m,replica_cpu_m,replica_memory_mib"
+    for hours, begin_d, kept in ((24 * 21, 14, 7), (24 * 8, 0, 7)):
+        rows = [f"web,{3600 * h},{1000 + 100 * (h % 24)},2000,2048" for h in range(hours)]
+        (tmp_path / "s.csv").write_text("\n".join([head, *rows]), "utf-8")
+        jobs = [f"j{i},{i * 86_400},60,1000,10" for i in range(hours // 24)]
+        (tmp_path / "j.csv").write_text(
+            "\n".join(["job,submit_s,duration_s,cpu_m,memory_mib", *jobs]), "utf-8"
+        )
+        out = tmp_path / f"{hours}.yaml"
+        told = call(
+            "init", "--from", tmp_path / "s.csv", "--from", tmp_path / "j.csv", "--out", out
+        )
+        assert 0 == told.exit_code, told.stderr
+        text = out.read_text("utf-8")
+        assert f"{kept} of {len(jobs)} jobs" in text
+        assert (f"from: {begin_d} d" in text) == (begin_d > 0)
+        made = build_workload(load(out))
+        assert made.services is not None
+        assert 7 * 24 == made.services.load_cpu_m.shape[1]
+        past = made.history_services
+        assert (0 if past is None else past.load_cpu_m.shape[1]) == 24 * begin_d
+
+
+def test_databases_get_machines_and_their_switch(tmp_path: Path) -> None:
+    """Alone or beside others; what is written holds them, however large, and runs."""
+    head = "database,time,cpu_m,iops,memory_mib,disk_gib,replicas,apart"
+    for cpu_m, memory_mib, apart in ((2_000, 4_096, "machine"), (40_000, 300_000, "rack")):
+        rows = [
+            f"{name},2024-01-0{1 + h // 24}T{h % 24:02}:00Z,{cpu_m},10,{memory_mib},50,3,{apart}"
+            for name in ("a", "b")
+            for h in range(48)
+        ]
+        path = tmp_path / "databases.csv"
+        path.write_text("\n".join([head, *rows]) + "\n", "utf-8")
+        out = tmp_path / "data.yaml"
+        told = call("init", "--from", path, "--out", out, "--force")
+        assert 0 == told.exit_code, told.stderr
+        scenario = load(out)
+        assert ["consolidation"] == [policy.kind for policy in scenario.policies]
+        told = call("run", out, "--out", tmp_path / str(cpu_m), "--no-sizing", "-o", "json")
+        assert 0 == told.exit_code, told.stderr
+        found = json.loads(told.stdout)["scenario"]["databases"]
+        assert (2, 6, 0) == tuple(found[k] for k in ("databases", "replicas", "unplaced"))

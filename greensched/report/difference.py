@@ -198,7 +198,8 @@ def why_nothing(summary: Mapping[str, Any]) -> str:
         rows, kg = by_key(summary), look_up(summary, f"savings.{SCOPE2}") or 0.0
         lost = look_up(summary, "scenario.batch.wasted_core_h") or 0.0
         again = f" ({number(lost, 1)} core-h of work were lost to eviction and done again)"
-        rules = kind == _AUTOSCALED and not any(one.startswith(_ELASTIC) for one in switches)
+        rules = kind == _AUTOSCALED and bool(look_up(summary, "demand.services"))
+        rules = rules and not any(one.startswith(_ELASTIC) for one in switches)
         without = f" ({kind}'s own rules are off, and no switch changes replicas in their place)"
         return (
             f"saves {'no energy' if kg > 0 else 'nothing'}: the scenario takes "

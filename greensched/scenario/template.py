@@ -12,6 +12,8 @@ from greensched.errors import DataError, Finding, escape_control
 from greensched.model import NONE
 from greensched.scenario.cut import first_ms
 from greensched.scenario.sizing import CORES, MEMORY_GIB, Assumed, assumed
+from greensched.scenario.sizing_data import data_fleet
+from greensched.scenario.source import read_scalar
 from greensched.units import CPU_M_PER_CORE, MS_PER_DAY, MS_PER_H, MS_PER_MIN
 
 if TYPE_CHECKING:
@@ -32,12 +34,20 @@ _BUNDLED = """\
   jobs: bundled:batch-week
 """
 
+_WEEK = {
+    "start": "2023-03-06T00:00+08:00",
+    "start_says": "Monday of the bundled week.",
+    "length": "days: 7",
+}
+
 _ELASTIC = "\n  - {kind: elastic}  # ASSUMED: the switch to try, replicas by forecast"
 _POLICIES = f"""{_ELASTIC}
   - {{kind: tidal, start: 01:00, end: 08:00}}  # ASSUMED: quiet hours, where there is no forecast
   - {{kind: colocation}}  # ASSUMED: the switch to try, batch beside services"""
 _NO_JOBS = f"  # no jobs in the trace: nothing to lend machines to{_ELASTIC}"
 _NO_SERVICES = f"  # no services in the trace: what can be saved is idle machines{_ELASTIC}"
+
+_PACKS = "\n  - {kind: consolidation}  # ASSUMED: the switch to try, databases on fewer machines"
 
 _TEXT = """\
 # A scenario of greensched. It runs as it is; every line marked ASSUMED is a guess to replace.
@@ -81,40 +91,34 @@ def init_text(
 ) -> str:
     """Return a scenario for the trace `source`, or for the bundled week where there is none.
 
-    `files` are the trace's files as the scenario should name them, `options` what `reader` was
-    told (`{"time_unit": "h"}`, written as given), `place` how commands name the scenario, flags
-    included (`name.yaml` by default); `fleet` and `baseline` are these parts as text, where more
-    is known of them than the trace tells. Raises DataError for a trace without services and jobs.
+    Of a longer trace the last week is the window, so that what is before it is history; of jobs
+    alone the first. `files` are the trace's files as the scenario should name them, `options` what
+    `reader` was told (`{"time_unit": "h"}`, written as given), `place` how commands name the
+    scenario, flags included (`name.yaml` by default); `fleet` and `baseline` are these parts as
+    text, where more is known of them than the trace tells. Raises DataError for a trace that asks
+    nothing.
     """
     services = source.services if source else None
+    databases = source.databases if source else None
     jobs = source.jobs if source and source.jobs is not None and len(source.jobs) else None
-    if source is None:
-        start, start_says = "2023-03-06T00:00+08:00", "Monday of the bundled week."
-        length, traces = "days: 7", _BUNDLED
-    elif services is None and jobs is None:
-        what = "the trace has no services and no jobs: nothing to run"
+    if source is not None and (services, jobs, databases) == (None, None, None):
+        what = "the trace has no services, jobs and databases: nothing to run"
         remedy = "name the files of the demand too; machines alone make no scenario"
         raise DataError(Finding(where=", ".join(files), what=what, remedy=remedy))
-    else:
-        start, start_says = _start(source)
-        start_says += _cut_says(source)
-        length = _length(source)
-        traces = _traces(source, files, reader, options or {})
     notes = "".join(f"# - {escape_control(f)}\n" for f in source.findings) if source else ""
     online, batch = source is None or services is not None, source is None or jobs is not None
+    policies = (_POLICIES if batch else _NO_JOBS) if online else _NO_SERVICES
     return _TEXT.format(
-        name=name,
+        name=name if read_scalar(name) == name else _quoted(name),
         place=escape_control(place or f"{name}.yaml"),
         notes=f"# What the reader says of the trace:\n{notes}" if notes else "",
-        start=start,
-        start_says=start_says,
-        length=length,
-        fleet=fleet or _fleet(source, files, reader),
-        traces=traces,
+        **_WEEK if source is None else _window(source),
+        fleet=(fleet or _fleet(source, files, reader)) + data_fleet(databases),
+        traces=_BUNDLED if source is None else _traces(source, files, reader, options or {}),
         rules=_rules(jobs),
-        slo=_slo(jobs, online=online, batch=batch),
+        slo=_slo(jobs, online=online, batch=batch, data=bool(databases)),
         baseline=baseline or _baseline(services),
-        policies=(_POLICIES if batch else _NO_JOBS) if online else _NO_SERVICES,
+        policies=(policies if online or batch else "") + (_PACKS if databases else ""),
     )
 
 
@@ -150,9 +154,10 @@ def _rules(jobs: Jobs | None) -> str:
     )
 
 
-def _slo(jobs: Jobs | None, *, online: bool, batch: bool) -> str:
+def _slo(jobs: Jobs | None, *, online: bool, batch: bool, data: bool) -> str:
     """Return the objectives: without a limit on waiting, one machine would do for any batch."""
-    parts = ["latency_factor_p99: 1.10", "shortage_share: 0.001"] if online else []
+    parts = ["latency_factor_p99: 1.10"] if online else []
+    parts += ["shortage_share: 0.001"] if online or data else []
     if batch and (jobs is None or (jobs.deadline_ms != NONE).any()):
         parts.append("deadline_miss: 0.01")
     parts += ["batch_wait_p95: 1 h"] if batch else []
@@ -163,6 +168,8 @@ def _fleet(source: Trace | None, files: Sequence[str], reader: str) -> str:
     """Return the fleet: the trace's machines where it lists them, else assumed ones."""
     if source is not None and source.machines is not None and len(source.machines):
         return _listed(source.machines, files, reader)
+    if source is not None and source.services is None and source.jobs is None:
+        return ""  # databases alone, on machines of their own
     if source is None:
         fleet = Assumed(count=MACHINES, cores=CORES, memory_gib=MEMORY_GIB, gpus=0)
     else:
@@ -237,21 +244,51 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def _window(source: Trace) -> dict[str, str]:
+    """Return the window's parts: its start, what is to be said of it, its length."""
+    start, says = _start(source)
+    return {"start": start, "start_says": says + _cut_says(source), "length": _length(source)}
+
+
 def _start(source: Trace) -> tuple[str, str]:
     """Return the window's start and a sentence on it."""
     if not source.zero_utc:
         says = "ASSUMED: the trace has no calendar; the time it counts from is here."
+        if past_ms := _past_ms(source):
+            day = past_ms // MS_PER_DAY + 1
+            return (
+                "2023-01-02T00:00Z",
+                f"ASSUMED: the trace has no calendar; its day {day} is here.",
+            )
         if first_ms(source):
             says = "ASSUMED: the trace has no calendar; its first instant is here."
         return "2023-01-02T00:00Z", says
-    instant = datetime.fromisoformat(source.zero_utc) + timedelta(milliseconds=first_ms(source))
+    past_ms = _past_ms(source)
+    begin_ms = first_ms(source) + past_ms
+    instant = datetime.fromisoformat(source.zero_utc) + timedelta(milliseconds=begin_ms)
     timespec = "milliseconds" if instant.microsecond else "seconds"
-    return instant.isoformat(timespec=timespec), "The trace's first instant."
+    says = (
+        f"Day {past_ms // MS_PER_DAY + 1} of the trace."
+        if past_ms
+        else "The trace's first instant."
+    )
+    return instant.isoformat(timespec=timespec), says
+
+
+def _past_ms(source: Trace) -> int:
+    """Return how long after the trace's first instant [ms] the window begins, in whole days.
+
+    Its last week, where something is forecast and at least two days are left to do so from.
+    """
+    if source.services is None and source.databases is None:
+        return 0
+    days = _span_ms(source, first_ms(source)) // MS_PER_DAY
+    return (days - DAYS_MAX) * MS_PER_DAY if source.timeline and days >= DAYS_MAX + 2 else 0
 
 
 def _length(source: Trace) -> str:
     """Return the window's length: the span of load, or of arrivals, at most a week."""
-    span_ms = _span_ms(source.services, source.jobs, first_ms(source))
+    span_ms = _span_ms(source, first_ms(source))
     if not source.timeline or not 0 < span_ms < DAYS_MAX * MS_PER_DAY:
         return f"days: {DAYS_MAX}"
     return f"hours: {max(MS_PER_H, span_ms) / MS_PER_H:.10g}"
@@ -259,20 +296,29 @@ def _length(source: Trace) -> str:
 
 def _cut_says(source: Trace) -> str:
     """Return a comment on what of a trace longer than a week is left out; empty for others."""
-    begin_ms = first_ms(source)
-    days = _span_ms(source.services, source.jobs, begin_ms) / MS_PER_DAY
+    begin_ms, past_ms = first_ms(source), _past_ms(source)
+    days = _span_ms(source, begin_ms) / MS_PER_DAY
     if not source.timeline or days <= DAYS_MAX:
         return ""
-    jobs, until_ms = source.jobs, begin_ms + DAYS_MAX * MS_PER_DAY
-    kept = "" if jobs is None else f", {(jobs.submit_ms < until_ms).sum():,} of {len(jobs):,} jobs"
-    taken = f"the first {DAYS_MAX} of its {days:,.1f} days{kept}"
+    jobs, from_ms = source.jobs, begin_ms + past_ms
+    kept = ""
+    if jobs is not None:
+        inside = (jobs.submit_ms >= from_ms) & (jobs.submit_ms < from_ms + DAYS_MAX * MS_PER_DAY)
+        kept = f", {inside.sum():,} of {len(jobs):,} jobs"
+    if past_ms:
+        taken = f"{DAYS_MAX} of its {days:,.1f} days{kept}; those before it are history"
+    else:
+        taken = f"the first {DAYS_MAX} of its {days:,.1f} days{kept}"
     return f"\n# ASSUMED: {taken}; more with a longer window."
 
 
-def _span_ms(services: Services | None, jobs: Jobs | None, begin_ms: int) -> int:
+def _span_ms(source: Trace, begin_ms: int) -> int:
     """Return how long load is known or jobs arrive [ms]; of one lone arrival how long it runs."""
+    services, jobs, databases = source.services, source.jobs, source.databases
     if services is not None and services.load_cpu_m.shape[1] > 1:
         return int(services.start_ms + services.step_ms * services.load_cpu_m.shape[1]) - begin_ms
+    if databases is not None and (jobs is None or not len(jobs)):
+        return int(databases.start_ms + databases.step_ms * databases.cpu_m.shape[1]) - begin_ms
     if jobs is None or not len(jobs):
         return 0
     span_ms = int(jobs.submit_ms[-1]) - begin_ms + 1
@@ -286,6 +332,10 @@ def _traces(source: Trace, files: Sequence[str], reader: str, options: Mapping[s
     listed = ", ".join(_quoted(f) for f in files)
     told = "".join(f", {k}: {v}" for k, v in options.items())
     base = f"files: [{listed}], reader: {reader}{told}"
+    if (past_ms := _past_ms(source)) and not source.zero_utc:
+        begin_ms = first_ms(source) + past_ms
+        whole = begin_ms % MS_PER_DAY == 0
+        base += f", from: {begin_ms // MS_PER_DAY} d" if whole else f", from: {begin_ms / 1000} s"
     lines = ""
     if source.services is not None:
         extra = ""
@@ -302,4 +352,4 @@ def _traces(source: Trace, files: Sequence[str], reader: str, options: Mapping[s
             lines += "  # ASSUMED: a population has no arrivals; batch is drawn from it\n"
             extra = ", draw: {of: BE, share: 0.5}"
         lines += f"  jobs: {{{base}{extra}}}\n"
-    return lines
+    return lines if source.databases is None else f"{lines}  databases: {{{base}}}\n"
