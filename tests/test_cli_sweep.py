@@ -311,6 +311,19 @@ def test_a_point_that_fails_is_told_and_the_others_are_written(folder: Path) -> 
     assert [False, True] == table["error"].isna().tolist()
 
 
+def test_points_that_break_objectives_are_marked(folder: Path, tmp_path: Path) -> None:
+    """The last column of the table says whether a point keeps what the scenario asks for."""
+    told = call(
+        *("sweep", folder / "small.yaml", "--set", "slo.batch_wait_p95=1 min", "-q"),
+        *("--grid", "fleet.0.count=1,8", "--out", tmp_path / "marked"),
+    )
+    assert 0 == told.exit_code, told.stderr
+    head, one, eight = told.stdout.splitlines()[:3]
+    assert head.endswith("SLO")
+    assert one.endswith("1 broken")
+    assert eight.endswith("held")
+
+
 def test_wrong_values_write_nothing(folder: Path) -> None:
     """A value that cannot be is told with exit code 2 before anything is run or written."""
     out = folder / "wrong"

@@ -136,3 +136,13 @@ def test_a_window_without_jobs_is_as_without_a_trace_of_jobs(tmp_path: Path) -> 
         sizes.append(size(gs.load(path)).needed)
     assert None not in sizes[0].values()
     assert sizes[0] == sizes[1]
+
+
+def test_a_scenario_without_a_machine_on_has_its_page(tmp_path: Path) -> None:
+    """Where no machine of one run is ever on there is no use to draw, and all else is told."""
+    path = write_load(tmp_path, (5_000, 9_000))
+    words = ("--set", "pools.server.serve=0", "--set", "pools.server.compute=0", "--no-sizing")
+    told = call("run", path, *words, "--out", tmp_path / "r", "--no-attribution", "-q")
+    assert 0 == told.exit_code, told.stderr
+    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    assert "How full the machines are" not in page

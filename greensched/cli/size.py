@@ -36,7 +36,7 @@ def read_reserve(text: str) -> Reserve:
         what = "is neither a number of machines nor a share"
         raise UsageError(Finding(where=f"--reserve {text}", what=what, remedy=REMEDY)) from None
     if not 0.0 <= share < 1.0:
-        what = "is no share below 1"
+        what = "is no share from 0 to below 1"
         raise UsageError(Finding(where=f"--reserve {text}", what=what, remedy=REMEDY))
     return Reserve(share=share)
 

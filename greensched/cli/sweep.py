@@ -16,6 +16,7 @@ from greensched.cli.running import FORMS, Asked, check_balance, typed
 from greensched.errors import InternalError, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from greensched.experiment.sweep import Sweep
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
     from greensched.scenario import Scenario
 
 SHOWN = {
-    "scenario.machines_on_mean": "machines on",
-    "scenario.energy_facility_kwh": "kWh",
+    "scenario.machines_on_mean": "machines",
+    "scenario.energy_facility_kwh": "facility kWh",
     "scenario.scope2_location_kg": "kgCO2e",
-    "savings.share.energy_facility_kwh": "kWh saved, %",
+    "savings.share.energy_facility_kwh": "saved, %",
     "scenario.cost": "cost",
     "scenario.service.violation_min": "violation, min",
-    "scenario.batch.wait_p95_s": "room wait p95, s",
+    "scenario.batch.wait_p95_s": "wait p95, s",
 }
 COST = "scenario.cost"  # shown where there are prices
 ENDS = "runs end at different times: kWh and kgCO2e are of unlike lengths, what is saved is not"
@@ -218,12 +219,23 @@ def _short(done: Sweep) -> list[list[str]]:
 
     told = done.rows[:ROWS_MAX]
     keys = [k for k in SHOWN if k != COST or any(row.get(COST) is not None for row in told)]
-    rows = [[*(a.path for a in done.axes), *(SHOWN[key] for key in keys)]]
+    rows = [[*(a.path for a in done.axes), *(SHOWN[key] for key in keys), "SLO"]]
     for row in told:
         cells = [escape_control(str(row[a.path])) for a in done.axes]
         for key in keys:
             value = row.get(key)
             percent = 100 if key.startswith("savings.share") else 1
             cells.append(number(None if value is None else value * percent, 2))
-        rows.append(cells)
+        rows.append([*cells, _objectives(row)])
     return rows
+
+
+def _objectives(row: Mapping[str, Any]) -> str:
+    """Return whether a point keeps its objectives, or how many it breaks; a dash for none."""
+    from greensched.report.words import DASH
+
+    told = [v for k, v in row.items() if k.startswith("scenario.") and k.endswith("_ok")]
+    judged = [bool(v) for v in told if v is not None and v == v]  # noqa: PLR0124 NaN: not judged
+    if not judged:
+        return DASH
+    return "held" if all(judged) else f"{judged.count(False)} broken"

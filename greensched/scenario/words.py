@@ -60,7 +60,7 @@ def near(name: Any, known: typing.Iterable[str], *, listed: bool = True) -> str:
     close = get_close_matches(str(name), names, n=1, cutoff=0.5)
     if close:
         return f"did you mean '{close[0]}'?"
-    return f"known: {', '.join(names)}" if listed and names else ""
+    return f"known: {', '.join(filter(None, names))}" if listed and names else ""
 
 
 def translated(

@@ -58,7 +58,7 @@ def scopes(summary: Mapping[str, Any]) -> c.Chart:
         sees=(
             f"{number(sums[1] / divisor, digits)} {unit}CO2e in the scenario, "
             f"{number(abs(change), digits)} {unit} {word} than under {kind}; "
-            + _share(summary["scenario"]["embodied_kg"], sums[1])
+            + _share(summary, sums[1])
         ),
         caption="Whiskers: embodied emissions with the low and the high factors of the machines."
         if known
@@ -68,15 +68,16 @@ def scopes(summary: Mapping[str, Any]) -> c.Chart:
     )
 
 
-def _share(embodied_kg: float | None, whole_kg: float) -> str:
+def _share(summary: Mapping[str, Any], whole_kg: float) -> str:
     """Return what part of the emissions is of the machines' making, in words."""
-    if embodied_kg is None:
+    before, after = (summary[run]["embodied_kg"] for run in ("baseline", "scenario"))
+    if after is None:
         return "the machines' embodied share is not known, and not counted."
-    share = embodied_kg / whole_kg if whole_kg else 0.0
-    return (
-        f"{number(100 * share, 0)} % of them are the machines' embodied share, which "
-        "switching off does not lower."
-    )
+    share = after / whole_kg if whole_kg else 0.0
+    told = f"{number(100 * share, 0)} % of them are the machines' embodied share"
+    if before == after:
+        return f"{told}, which switching off does not lower."
+    return f"{told}, of which a cloud's machines have theirs only while they are held."
 
 
 def _definition(frame: pd.DataFrame, unit: str, kind: str) -> Any:

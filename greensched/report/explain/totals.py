@@ -176,7 +176,7 @@ def _cost(source: Source, run: str) -> Figure:
         formula="facility energy x price per kWh + machine-hours on x price per machine-hour",
         with_values=f"{shown(value)} over {len(rows):,} entries",
         factors=source.uses(("price_per_kwh", "price_per_machine_h"), rows),
-        rows=(grouped("entries.parquet", _where(run, "scope"), rows, BY, ("cost_micro",)),),
+        rows=(grouped("entries.parquet", _where(run, "every scope"), rows, BY, ("cost_micro",)),),
     )
 
 
