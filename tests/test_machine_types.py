@@ -47,6 +47,7 @@ def test_a_type_gives_size_watts_and_embodied() -> None:
     assert (1_400 / 8, 1_000 / 8, 4_300 / 8) == (
         kind.embodied_kg, kind.embodied_low_kg, kind.embodied_high_kg,
     )  # fmt: skip
+    assert "ccf-aws-2026:m6i.4xlarge" == kind.embodied_source
 
 
 def test_a_released_machine_draws_nothing_and_boots_anew() -> None:
@@ -69,6 +70,7 @@ def test_what_is_given_beats_the_table() -> None:
     entry = "type: m6i.large, power: {idle: 3 W, peak: 9 W}, embodied: {kgco2e: 5, range: [4, 6]}"
     kind = of(entry)
     assert (3.0, 9.0, 5.0) == (kind.power.watts(0.0), kind.power.watts(1.0), kind.embodied_kg)
+    assert not kind.embodied_source
 
 
 @pytest.mark.parametrize(
@@ -151,5 +153,6 @@ def test_a_result_of_released_machines_can_be_read_again(
     again = call("explain", "r", "scenario.embodied_kg")
     assert 0 == again.exit_code, again.stderr
     assert "a cloud's while it is held" in again.stdout
+    assert "ccf-aws-2026:m6i.4xlarge" in again.stdout
     kg = json.loads((tmp_path / "r" / "summary.json").read_text())["scenario"]["embodied_kg"]
     assert f"{kg:.4g}" in again.stdout.partition("again")[2]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from greensched.errors import ScenarioError
-from greensched.scenario import loads
+from greensched.scenario import load, loads
+from tests.conftest import ROOT
 from tests.test_scenario import GOOD
 
 
@@ -255,3 +256,25 @@ def test_all_errors_of_a_file_come_at_once_in_its_order() -> None:
 def test_text_that_is_no_scenario_is_refused_before_it_is_built(text: str, what: str) -> None:
     """Broken, huge, deep and multiplying texts end in one clear finding."""
     assert what in "\n".join(errors_of(text))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("fleet.0.power.idle", "80", "--set fleet.0.power.idle: 80 has no unit"),
+        ("fleet[0].cout", "3", "--set fleet[0].cout: unknown key 'cout'"),
+        ("policies.0.kind", "elastc", "--set policies.0.kind: unknown policy 'elastc'"),
+        ("pools.gen8.serve", "-9", "--set pools.gen8.serve: "),
+    ],
+)
+def test_what_is_given_beside_the_file_is_told_as_it_was_written(
+    path: str, value: str, told: str
+) -> None:
+    """Nobody is sent to a line of the file for what does not stand there; the rest is as ever."""
+    scenario = ROOT / "simulations" / "tidal-week.yaml"
+    with pytest.raises(ScenarioError) as caught:
+        load(scenario, {path: value})
+    assert str(caught.value).startswith(told)
+    text = scenario.read_text(encoding="utf-8").replace("kind: elastic\n", "kind: elastc\n")
+    with pytest.raises(ScenarioError, match=r"^tidal-week\.yaml:\d+:\d+  policies"):
+        loads(text, "tidal-week.yaml", overrides={"fleet.0.count": "5"})

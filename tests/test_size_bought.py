@@ -162,6 +162,8 @@ def test_pools_that_cannot_be_are_refused_all_at_once(scenario: Scenario) -> Non
             gs.run(scenario.with_(**{"fleet.0.role": role, "pools": pools}))
         for text in expected:
             assert text in str(caught.value)
+    with pytest.raises(ScenarioError, match=r"^--set pools\.server\.serve: 9 \+ 0 machines of 8"):
+        gs.run(scenario.with_(**{"pools.server.serve": "9"}))
 
 
 @pytest.mark.parametrize(

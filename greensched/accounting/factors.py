@@ -273,7 +273,7 @@ def machine_factors(
         lifetime_ms=machine_type.lifetime_ms,
         price_per_machine_h=price_per_machine_h,
         is_released=machine_type.is_released,
-        factor_id=f"scenario:{machine_type.name}",
+        factor_id=machine_type.embodied_source or f"scenario:{machine_type.name}",
     )
 
 

@@ -62,6 +62,7 @@ class MachineType:
     embodied_kg: float = 0.0
     embodied_low_kg: float = 0.0
     embodied_high_kg: float = 0.0
+    embodied_source: str = ""  # of a published type: the source and the type's name in it
     lifetime_ms: int = 4 * 365 * 86_400_000
     is_released: bool = False  # a cloud's: off and asleep it is somebody else's
     smt_factor: float = 1.0  # what a core's second hyperthread adds; below 1 CPU counts those

@@ -90,6 +90,7 @@ def typed_machine(spec: TypedMachine) -> MachineType:
             "embodied_kg": middle_kg,
             "embodied_low_kg": low_kg,
             "embodied_high_kg": high_kg,
+            "embodied_source": f"{known.source}:{known.name}",
         }
     if known.cloud:
         common |= {"sleep_w": 0.0, "off_w": 0.0, "wake_ms": spec.boot.time}

@@ -13,7 +13,7 @@ import rfc8785
 
 from greensched.errors import Finding, ScenarioError, UsageError
 from greensched.scenario.check import check
-from greensched.scenario.overrides import with_overrides
+from greensched.scenario.overrides import place_of, with_overrides
 from greensched.scenario.source import BYTES_MAX, Source, read_text
 
 if TYPE_CHECKING:
@@ -188,7 +188,8 @@ def _overridden(source: Source, overrides: Mapping[str, Any]) -> Source:
     Raises UsageError for those that lead nowhere, with all that is wrong with the rest.
     """
     tree, findings = with_overrides(source.tree, overrides)
-    made = Source(name=source.name, tree=tree, places=source.places)
+    given = {**source.given, **{place_of(tree, text): text for text in overrides}}
+    made = Source(name=source.name, tree=tree, places=source.places, given=given)
     if not findings:
         return made
     try:

@@ -38,14 +38,27 @@ _CORE = "tag:yaml.org,2002:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The plain values of a text and the place (line, column; from 1) of each path in it."""
+    """The plain values of a text and the place (line, column; from 1) of each path in it.
+
+    `given` are the paths whose values do not stand in the text, as they were written (`--set`).
+    """
 
     name: str
     tree: dict[str, Any]
     places: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
+    given: Mapping[Path, str] = field(default_factory=dict, compare=False)
 
     def where(self, path: Path) -> str:
-        """Return `name:line:column  a.b[0]`, with the place of the nearest known parent."""
+        """Return `name:line:column  a.b[0]`, with the place of the nearest known parent.
+
+        Of what was given beside the text how it was written.
+        """
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.given:
+                return f"--set {self.given[path[:end]]}"
+        parts = [text for at, text in self.given.items() if path and at[: len(path)] == path]
+        if parts and path not in self.places:
+            return f"--set {parts[0]}"
         known = path
         while known and known not in self.places:
             known = known[:-1]

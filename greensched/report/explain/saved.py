@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WORK: Final = "work"
 NAMES: Final = {
-    WORK: ("work completed", "core-h"),
+    WORK: ("CPU work carried out", "core-h"),
     "machine_h_per_work": ("machine-hours per work", "machine-h/core-h"),
     "it_kwh_per_machine_h": ("kWh per machine-hour", "kWh/machine-h"),
     "pue": ("PUE", ""),

@@ -112,7 +112,8 @@ def _factors(factors: pd.DataFrame, currency: str) -> str:
     if factors.empty or not {*keys, "value"} <= set(factors.columns):
         return ""
     rows = []
-    for found, own in factors.groupby(keys, sort=False, dropna=False):
+    told = factors[factors["quantity"] != "is_released"]  # no factor: whose machines these are
+    for found, own in told.groupby(keys, sort=False, dropna=False):
         quantity, site, machine_type, *source = (str(v) for v in found)
         scale = MS_PER_YEAR if quantity == "lifetime_ms" else 1.0
         low, high = own["value"].min() / scale, own["value"].max() / scale
