@@ -28,6 +28,7 @@ TIME_COLUMNS: Final = (
     "timestamp",
     "datetime_utc",
     "timestamp_utc",
+    "time_utc",
     "datetime (utc)",
     "datetime",
     "time",

@@ -51,6 +51,14 @@ def same(first: CarbonIntensity, second: CarbonIntensity) -> bool:
     )
 
 
+@pytest.mark.parametrize("name", ["timestamp_utc", "time_utc", "Datetime (UTC)"])
+def test_a_time_column_may_say_that_it_is_utc(tmp_path: Path, name: str) -> None:
+    """Whichever of its names it has, no clock need be told; prices call it `time_utc`."""
+    first = files.read(write(tmp_path, "a.csv", WIDE), "DE")
+    other = files.read(write(tmp_path, "b.csv", WIDE.replace("datetime_utc", name)), "DE")
+    assert same(first, other)
+
+
 def test_gaps_of_a_wide_file_name_the_zone(tmp_path: Path) -> None:
     """Where a file has several zones, a gap is told with the zone that has it."""
     wide = write(tmp_path, "wide.csv", WIDE.replace("510,290", "510,"))
