@@ -131,6 +131,9 @@ def test_a_window_without_jobs_is_as_without_a_trace_of_jobs(tmp_path: Path) -> 
     none = text.replace("jobs.csv}", "jobs.csv, from: 30 d}")
     without = text.replace("  jobs: {file: jobs.csv}\n", "")
     sizes = []
+    path.write_text(none, encoding="utf-8")
+    told = "none of the trace's 40 jobs is submitted within the window: 'from:' moves them"
+    assert told in call("validate", path).stdout
     for part in (none, without):
         path.write_text(part, encoding="utf-8")
         sizes.append(size(gs.load(path)).needed)

@@ -55,7 +55,7 @@ class Source:
         """
         for end in range(len(path), 0, -1):
             if path[:end] in self.given:
-                return f"--set {self.given[path[:end]]}"
+                return f"--set {dotted((self.given[path[:end]], *path[end:]))}"
         parts = [text for at, text in self.given.items() if path and at[: len(path)] == path]
         if parts and path not in self.places:
             return f"--set {parts[0]}"

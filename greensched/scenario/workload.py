@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from greensched import registry
-from greensched.errors import DataError, Finding, ScenarioError, together
+from greensched.errors import DataError, Finding, ScenarioError, plural, together
 from greensched.model import Databases, Jobs, Services, Trace
 from greensched.scenario import cut, derived
 from greensched.scenario.check import built, options_of
@@ -257,10 +257,16 @@ def _jobs(scenario: Scenario, part: _Part, made: Workload) -> Workload:
         raise DataError(_no_timeline(where, "draw: {of: BE, share: 0.5}"))
     from_ms = _from_ms(scenario, spec, trace, where)
     history_ms = round(scenario.spec.history.days * MS_PER_DAY)
+    within = cut.cut_jobs(jobs, from_ms, scenario.window_ms)
+    findings = made.findings
+    if len(jobs) and not len(within):
+        text = f"none of the trace's {plural(len(jobs), 'job')} is submitted within the window"
+        findings = (*findings, f"{text}: 'from:' moves them")
     return replace(
         made,
-        jobs=cut.cut_jobs(jobs, from_ms, scenario.window_ms),
+        jobs=within,
         history_jobs=cut.history_jobs(jobs, from_ms, history_ms),
+        findings=findings,
     )
 
 
