@@ -19,15 +19,17 @@ from greensched.policies.kernels import (
     colocation,
     lending,
     machines,
+    packing,
     peaks,
     resting,
     services,
     shifting,
     waking,
 )
-warm.compile_advance()
+warm.compile_control()
 warm.compile_loops()
-parts = (forecasts, colocation, lending, machines, peaks, resting, services, shifting, waking)
+parts = (forecasts, colocation, lending, machines, packing, peaks, resting, services, shifting)
+parts += (waking,)
 named = [one for part in parts for one in vars(part).items()]
 compiled = [v for _, v in named if hasattr(v, "signatures")]
 entries = [v for v in compiled if not v.targetoptions.get("no_cpython_wrapper")]  # no inner ones

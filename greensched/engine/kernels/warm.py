@@ -1,8 +1,8 @@
 """Compile the kernels before the first run: three processes, one for each part of the code.
 
 numba compiles one function at a time within a process. The parts share little but sources, so two
-more processes compile what is rare, and the loops of policies, while this one compiles the data
-plane and forecasts; all end up in the cache.
+more processes compile what is rare and forecasts, and the loops of policies, while this one
+compiles the data plane; all end up in the cache.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ _ALONE = "from greensched.engine.kernels import warm; warm.{}()"  # in a process
 
 
 def compile_advance() -> None:
-    """Compile the data plane, latency and forecasts, or load them from the cache."""
+    """Compile the data plane and latency, or load them from the cache."""
     advance.advance.compile((_PAGES, _PAGES, int64, int64))
     planes: Any = int64[:, ::1]
     latency.fill.compile((planes, planes, _NUMBERS, _NUMBERS, _TABLE, *2 * (float64[:, ::1],)))
-    forecasts.compile_all()
 
 
 def compile_control() -> None:
-    """Compile what is rare, and sight, or load it from the cache."""
+    """Compile what is rare, sight and forecasts, or load them from the cache."""
     control.control.compile(
         (_PAGES, _PAGES, int64, *3 * (_NUMBERS,), int64, int64, float64, boolean, _TABLE)
     )
     sight.columns.compile((_PAGES, _NUMBERS, _TABLE, _TABLE, _NUMBERS, int64))
     sight.replicas.compile((_PAGES, *3 * (_NUMBERS,)))
+    forecasts.compile_all()
 
 
 def compile_loops() -> None:
