@@ -87,5 +87,5 @@ def test_a_pue_that_no_account_takes_is_told_before_the_run(tmp_path: Path) -> N
     path = write_tiny(tmp_path)
     told = call("validate", path, "--set", "sites.0.pue=7")
     assert 2 == told.exit_code
-    assert "sites[0].pue: 7 is above 3; PUE is facility energy / IT energy" in told.stderr
+    assert "--set sites.0.pue: 7 is above 3; PUE is facility energy / IT energy" in told.stderr
     assert 0 == call("validate", path, "--set", "sites.0.pue=3").exit_code

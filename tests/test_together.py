@@ -38,7 +38,7 @@ def test_overrides_are_told_with_what_they_put_in() -> None:
     given = {"nope.x": "2", "fleet.9.count": "2", "seed": "x", "fleet.0.cnt": "1"}
     with pytest.raises(UsageError) as told:
         loads(GOOD, overrides=given)
-    expected = ("--set nope.x", "--set fleet.9.count", "seed", "fleet[0].cnt")
+    expected = ("--set nope.x", "--set fleet.9.count", "--set seed", "--set fleet.0.cnt")
     places = [f.where for f in told.value.findings]
     assert all(any(place.endswith(name) for place in places) for name in expected)
 
