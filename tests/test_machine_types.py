@@ -11,6 +11,7 @@ import pytest
 from greensched.accounting import Factors, Group, Usage, account, machine_factors, total
 from greensched.errors import ScenarioError
 from greensched.power import Piecewise
+from greensched.report.tables import read_parquet
 from greensched.scenario import fleet_types, loads
 from greensched.scenario.machines import known_type, sources
 from tests.readers.builders import refusal
@@ -154,5 +155,8 @@ def test_a_result_of_released_machines_can_be_read_again(
     assert 0 == again.exit_code, again.stderr
     assert "a cloud's while it is held" in again.stdout
     assert "ccf-aws-2026:m6i.4xlarge" in again.stdout
+    factors = read_parquet(tmp_path / "r" / "factors.parquet").set_index("quantity")
+    assert "ccf-aws-2026:m6i.4xlarge" == factors.loc["embodied_kg", "factor_id"]
+    assert "scenario:web" == factors.loc["lifetime_ms", "factor_id"]
     kg = json.loads((tmp_path / "r" / "summary.json").read_text())["scenario"]["embodied_kg"]
     assert f"{kg:.4g}" in again.stdout.partition("again")[2]

@@ -140,6 +140,12 @@ def test_sentence_names_broken_objectives() -> None:
     """The sentence of a saving that breaks an objective says so in the same breath."""
     assert heading.sentence(summary()).endswith("with its stated objectives held.")
     assert "but breaks the latency objective" in heading.sentence(summary(factor=1.2))
+    made = summary(factor=1.2)
+    made["scenario"]["batch"]["deadline_miss_ok"] = None
+    told = heading.sentence(made)
+    assert told.endswith("breaks the latency objective, with the deadline objective not judged.")
+    made["baseline"]["batch"]["deadline_miss_ok"] = None  # no job has a deadline
+    assert heading.sentence(made).endswith("but breaks the latency objective.")
 
 
 def test_question_names_the_local_weekday() -> None:

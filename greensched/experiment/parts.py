@@ -127,7 +127,8 @@ def factors_table(entries: Entries) -> pd.DataFrame:
     for site in factors.sites:
         rows += _site(site, end_ms)
     for m in factors.machine_types:
-        about = (m.machine_type, m.factor_id, m.checksum, m.vintage)
+        source = m.factor_id, m.checksum, m.vintage
+        own = f"scenario:{m.machine_type}", "", ""
         values = {
             "embodied_low_kg": m.embodied_low_kg,
             "embodied_kg": m.embodied_kg,
@@ -137,7 +138,9 @@ def factors_table(entries: Entries) -> pd.DataFrame:
             "is_released": 1.0 if m.is_released else None,
         }
         known = {name: value for name, value in values.items() if value is not None}
-        rows += [("", *about, m.quality, n, 0, end_ms, float(v)) for n, v in known.items()]
+        for name, value in known.items():  # lifetime and price are the scenario's, as ever
+            about = source if name.startswith("embodied") else own
+            rows.append(("", m.machine_type, *about, m.quality, name, 0, end_ms, float(value)))
     names = ["site", "machine_type", "factor_id", "factor_sha256", "factor_vintage", "quality"]
     return pd.DataFrame(rows, columns=[*names, "quantity", "start_ms", "end_ms", "value"])
 

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 WORST_MAX: Final = 3
 TOLD_SHARE: Final = 0.01  # of a saving, beyond which the time after the window is told of
-SHORT_SHARE: Final = (
-    0.001  # of work, beyond which it is not the same service: where none is stated
-)
+SHORT_SHARE: Final = 0.001  # of work that may be lacking where no objective says how much
 _OBJECTIVES: Final = {
     "service.latency_factor_p99": "the latency objective",
     "service.shortage_share": "the shortage objective",
@@ -32,7 +30,6 @@ _OBJECTIVES: Final = {
     "batch.deadline_miss": "the deadline objective",
     "batch.wait_p95": "the waiting objective",
 }
-_DEMAND: Final = {"service": "services", "databases": "databases", "batch": "jobs"}
 _DAYS: Final = (*("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),)
 
 
@@ -134,7 +131,8 @@ def sentence(summary: Mapping[str, Any]) -> str:
     broken, open_ = broken_objectives(summary), not_judged(summary)
     held = f"but breaks {', '.join(broken)}" if broken else "with its stated objectives held"
     if open_:
-        held = f"{held if broken else 'with'} {', '.join(open_)} not judged"
+        held = f"{held}, with" if broken else "with"
+        held += f" {', '.join(open_)} not judged"
     rows = by_key(summary)
     scope2, machines = (
         _less(rows[k], summary["savings"][k], end) for k, end in ((SCOPE2, "CO2e"), (MACHINES, ""))
@@ -163,14 +161,12 @@ def broken_objectives(summary: Mapping[str, Any]) -> list[str]:
 
 
 def not_judged(summary: Mapping[str, Any]) -> list[str]:
-    """Return the objectives that are stated for what there is and cannot be judged, in words."""
-    told, demand = summary["scenario"], summary["demand"]
+    """Return the objectives that could be judged of the baseline and not of the scenario."""
+    before, after = summary["baseline"], summary["scenario"]
     return [
         text
         for key, text in _OBJECTIVES.items()
-        if look_up(told, f"{key}_ok") is None
-        and {look_up(told, f"{key}_limit{unit}") for unit in ("", "_s")} != {None}
-        and demand.get(_DEMAND[key.partition(".")[0]])
+        if look_up(after, f"{key}_ok") is None and look_up(before, f"{key}_ok") is not None
     ]
 
 

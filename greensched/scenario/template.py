@@ -14,7 +14,7 @@ from greensched.scenario.cut import first_ms
 from greensched.scenario.sizing import CORES, MEMORY_GIB, Assumed, assumed
 from greensched.scenario.sizing_data import data_fleet
 from greensched.scenario.source import read_scalar
-from greensched.units import CPU_M_PER_CORE, MS_PER_DAY, MS_PER_H, MS_PER_MIN
+from greensched.units import CPU_M_PER_CORE, MS_PER_DAY, MS_PER_H, MS_PER_MIN, MS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -335,7 +335,8 @@ def _traces(source: Trace, files: Sequence[str], reader: str, options: Mapping[s
     if (past_ms := _past_ms(source)) and not source.zero_utc:
         begin_ms = first_ms(source) + past_ms
         whole = begin_ms % MS_PER_DAY == 0
-        base += f", from: {begin_ms // MS_PER_DAY} d" if whole else f", from: {begin_ms / 1000} s"
+        unit, of = ("d", MS_PER_DAY) if whole else ("s", MS_PER_S)
+        base += f", from: {begin_ms / of:.10g} {unit}"
     lines = ""
     if source.services is not None:
         extra = ""
