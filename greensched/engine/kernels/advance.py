@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 from greensched.compiling import entry, inlined, inner
 from greensched.compiling.views import prefetch
-from greensched.engine.kernels.actions import (
-    warm,
-)
+from greensched.engine.kernels.actions import warm
 from greensched.engine.kernels.batch import finish_task, next_step, rest_if_drained
 from greensched.engine.kernels.databases import databases_step
 from greensched.engine.kernels.dispatch import (
@@ -45,7 +43,6 @@ from greensched.engine.kernels.memory import (
     rep_of,
     slot_of,
     submit_ms_of,
-    svc_of,
     timer_of,
     w_of,
     wait_of,
@@ -58,24 +55,12 @@ from greensched.engine.kernels.queue import (
     wait_free,
     wait_new,
 )
-from greensched.engine.kernels.replicas import (
-    load_step,
-    service_sync,
-)
+from greensched.engine.kernels.replicas import load_step, settle_all, settle_services
 from greensched.engine.kernels.shifting import hold_back
 from greensched.model import DRAINING, RECALL
 
 if TYPE_CHECKING:
     from greensched.engine.kernels.layout import Pages
-
-
-@inner
-def settle_all(world: Pages) -> None:
-    """Integrate every machine and service up to now."""
-    for m in range(len(mach_of(world))):
-        sync(world, m)
-    for s in range(len(svc_of(world))):
-        service_sync(world, s)
 
 
 @inner
@@ -177,6 +162,8 @@ def _look_ahead(world: Pages, m: int) -> None:
 def advance(world: Pages, jobs: Pages, until: int, closing: int) -> int:
     """Bring the data plane to `until`; events at `until` itself wait unless `closing` is 1.
 
+    Services are settled then; each machine is when it next changes, or its interval of usage ends.
+
     At one instant: usage interval, load, jobs that end or step, timers, then waiting work,
     then arrivals. Returns DONE, GROW when a pool of records must grow first, or what `control`
     has to do before it goes on: RING (a timer is due) or PLACE (replicas that found no room).
@@ -205,7 +192,7 @@ def advance(world: Pages, jobs: Pages, until: int, closing: int) -> int:
             arrival = max(w[0].now_ms, submit_ms_of(jobs)[w[0].cursor])
         if min(event, arrival) >= until + closing:
             w[0].now_ms = until
-            settle_all(world)
+            settle_services(world)
             return DONE
         if arrival < event:
             w[0].now_ms = arrival

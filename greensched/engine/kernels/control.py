@@ -72,6 +72,7 @@ from greensched.engine.kernels.queue import forget_failures
 from greensched.engine.kernels.replicas import (
     change_online,
     finish_move,
+    settle_all,
     settle_replica,
     spread,
 )
@@ -154,8 +155,9 @@ def _open(world: Pages) -> None:
 
 @inner
 def _settle_tenants(world: Pages, running_j: Table, done_ms: Table, n_tasks: Table) -> None:
-    """Settle every replica; add what running jobs took, how far [task-ms] and many tasks."""
+    """Settle everything; add what running jobs took, how far [task-ms] and many tasks."""
     mach, slot = mach_of(world), slot_of(world)
+    settle_all(world)
     settle_databases(world)
     for r in range(w_of(world)[0].n_reps):
         if rep_of(world)[r].state != A_FREE and rep_of(world)[r].state != A_STANDBY:

@@ -73,6 +73,15 @@ def sync(world: Pages, m: int) -> None:
 
 
 @inner
+def use_until(world: Pages, m: int) -> float:
+    """Return what services have used of machine m until now [mCPU x ms], settled or not."""
+    r = mach_of(world)[m]
+    if r.n_jobs == 0 and r.n_reps == 0:
+        return r.use_integral
+    return r.use_integral + r.online_use_m * (w_of(world)[0].now_ms - r.last_ms)
+
+
+@inner
 def role_of(world: Pages, m: int) -> int:
     """Return machine m's role in the usage table."""
     r = mach_of(world)[m]

@@ -88,6 +88,21 @@ def service_sync(world: Pages, s: int) -> None:
 
 
 @inner
+def settle_services(world: Pages) -> None:
+    """Account every service up to now."""
+    for s in range(len(svc_of(world))):
+        service_sync(world, s)
+
+
+@inner
+def settle_all(world: Pages) -> None:
+    """Integrate every machine and service up to now."""
+    for m in range(len(mach_of(world))):
+        sync(world, m)
+    settle_services(world)
+
+
+@inner
 def _set_use(world: Pages, r: int) -> None:
     """Give replica r its part of its service's load; its machine is synced and settled."""
     mach, svc, rep = mach_of(world), svc_of(world), rep_of(world)
@@ -146,8 +161,7 @@ def spread(world: Pages) -> None:
 def load_step(world: Pages) -> None:
     """Give every service the load of its next step."""
     w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
-    for s in range(len(svc)):
-        service_sync(world, s)
+    settle_services(world)
     for m in range(len(mach)):
         if mach[m].n_reps > 0:
             sync(world, m)

@@ -18,6 +18,7 @@ from greensched.engine.kernels.memory import (
     tasks_of,
     w_of,
 )
+from greensched.engine.kernels.meter import sync
 from greensched.engine.kernels.queue import forget_failures, queue_push, wait_new
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ def suspend(world: Pages, jobs: Pages, who: Table) -> None:
         if held[who[i]].kept_ms == NO:
             held[who[i]].kept_ms = MARKED
     for m in range(len(mach)):
+        sync(world, m)
+    for m in range(len(mach)):
         s = mach[m].job_head
         while s >= 0:
             if held[slot[s].job].kept_ms == MARKED and _suspend_slot(world, jobs, s):
@@ -118,6 +121,7 @@ def see_jobs(world: Pages, who: Table, state: Table, done_ms: Table) -> None:
         state[i] = J_NEW if out[j].start_ms < 0 else J_BEGUN if out[j].end_ms < 0 else J_ENDED
         done_ms[i] = max(ZERO, held[j].kept_ms)
     for m in range(len(mach_of(world))):
+        sync(world, m)
         s = mach_of(world)[m].job_head
         while s >= 0:
             i = _place_of(who, slot[s].job)

@@ -21,6 +21,7 @@ from greensched.engine.kernels.memory import (
     w_of,
     wait_of,
 )
+from greensched.engine.kernels.meter import use_until
 
 if TYPE_CHECKING:
     from greensched.engine.kernels.layout import Pages, Records, Table
@@ -105,10 +106,11 @@ def columns(
         whole[13 * n + m] = r.empty_since_ms
         whole[14 * n + m] = r.limit_cpu_m
         whole[15 * n + m] = r.limit_memory_mib
-        use = r.use_integral - before[m]
+        integral = use_until(world, m)
+        use = integral - before[m]
         real[m] = use / period if period > 0.0 else r.online_use_m
         real[n + m] = r.batch_use_m * r.rate_f
-        before[m] = r.use_integral
+        before[m] = integral
     a, b = MACHINE_COLUMNS * n, MACHINE_REALS * n
     for s in range(services):
         c = svc[s]
