@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from greensched.compiling import inner
+from greensched.compiling.views import prefetch
 from greensched.engine.kernels.heaps import heap_push, heap_remove
 from greensched.engine.kernels.index import find_devices, reindex, take_devices
 from greensched.engine.kernels.layout import INF, NO, RATE_ONE, SHARE_ONE
@@ -82,6 +83,7 @@ def start_tasks(world: Pages, jobs: Pages, e: int, m: int, gang: int, n: int) ->
     now = w[0].now_ms
     s = w[0].slot_free
     w[0].slot_free = slot[s].next_free
+    prefetch(slot, w[0].slot_free)
     sync(world, m)
     r = mach[m]
     t = slot[s]
@@ -94,7 +96,7 @@ def start_tasks(world: Pages, jobs: Pages, e: int, m: int, gang: int, n: int) ->
     t.kept_ms, t.energy = wait[e].done_ms, 0.0
     t.estimate_end_ms = now + wait[e].estimate_ms
     t.prefix_idle, t.prefix_batch, t.prefix_gpu = r.prefix_idle, r.prefix_batch, r.prefix_gpu
-    t.devices = 0
+    t.devices, t.alone = 0, 0
     if t.gpu_m > 0:
         t.devices = find_devices(world, m, t.gpu_m)
         take_devices(world, m, t.devices, t.gpu_m)
@@ -202,7 +204,10 @@ def finish_task(world: Pages, jobs: Pages, s: int) -> None:
     w, slot, out = w_of(world), slot_of(world), out_of(world)
     _leave(world, s)
     j = slot[s].job
-    out[j].energy_j += slot[s].energy / 1000.0
+    if slot[s].alone != 0:  # nothing has been written: its record need not be waited for
+        out[j].energy_j = slot[s].energy / 1000.0
+    else:
+        out[j].energy_j += slot[s].energy / 1000.0
     if slot[s].gang_next == s:
         out[j].end_ms = w[0].now_ms
         out[j].machine = slot[s].machine

@@ -145,7 +145,8 @@ def _start_single(world: Pages, jobs: Pages, e: int, but: int) -> bool:
     if not heap_room(world, m):
         w[0].spread_cursor = cursor
         return False
-    start_tasks(world, jobs, e, m, NO, ONE)
+    s = start_tasks(world, jobs, e, m, NO, ONE)
+    slot_of(world)[s].alone = 1 if out_of(world)[t.job].start_ms < 0 else 0
     return True
 
 
