@@ -292,8 +292,7 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         spots=np.zeros((n, 2), np.int64),
         freed=np.zeros(layout.FREED_MAX, np.int64),
         link=_links(n),
-        heap_key=np.zeros(4 * HEAP_ROOM * n, np.int64),
-        heap_slot=np.zeros(4 * HEAP_ROOM * n, np.int64),
+        heap=records(layout.PLACE_IN_HEAP, 4 * HEAP_ROOM * n),
         tree=np.full((3 * layout.POOLS, 2 * max(1, tree_size)), NONE, np.int64),
         next_ms=np.full(n, layout.INF, np.int64),
         tour=np.full(2 << bits, layout.INF),
@@ -337,8 +336,7 @@ def grown(world: layout.World, need_replicas: int = 0) -> layout.World:
         "wait": wait,
         "rep": _grow(world.rep, replicas, "next_free", world.w, "rep_free"),
         "timer": _grow(world.timer, int(w["timer_n"]) + 4 * len(world.mach) + replicas),
-        "heap_key": _grow(world.heap_key, heaps),
-        "heap_slot": _grow(world.heap_slot, heaps),
+        "heap": _grow(world.heap, heaps),
     }
     if all(array is getattr(world, name) for name, array in larger.items()):
         return world

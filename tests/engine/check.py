@@ -75,8 +75,8 @@ def _machine(world: World, m: int) -> None:
         assert b["state"] == OFF
     if len(tasks):
         assert len(tasks) == b["heap_n"] <= b["heap_room"]
-        keys = world.heap_key[b["heap_at"] :][: len(tasks)]
-        assert keys.min() == keys[0]
+        places = world.heap[b["heap_at"] :][: len(tasks)]
+        assert places["key"].min() == places["key"][0]
         assert world.next_ms[m] >= world.w["now_ms"][0]
 
 

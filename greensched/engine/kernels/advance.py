@@ -15,7 +15,7 @@ from greensched.engine.kernels.dispatch import (
     reserve_for_head,
     start_entry,
 )
-from greensched.engine.kernels.heaps import tour_first, tour_other
+from greensched.engine.kernels.heaps import heap_job, heap_slot, tour_first, tour_other
 from greensched.engine.kernels.index import reindex
 from greensched.engine.kernels.layout import (
     BACKFILL_DEPTH,
@@ -32,8 +32,7 @@ from greensched.engine.kernels.layout import (
 )
 from greensched.engine.kernels.memory import (
     edges_of,
-    heap_key_of,
-    heap_slot_of,
+    heap_of,
     held_of,
     lane_of,
     mach_of,
@@ -78,11 +77,11 @@ def _machine_event(world: Pages, jobs: Pages, m: int) -> None:
     """Finish or step the jobs of machine m that are due now."""
     mach, slot = mach_of(world), slot_of(world)
     # who ends started long ago: its outcome is asked for before the machine is brought up to now
-    prefetch(out_of(world), slot[heap_slot_of(world)[mach[m].heap_at]].job)
+    prefetch(out_of(world), heap_job(world, mach[m].heap_at))
     sync(world, m)
     freed = False
-    while mach[m].heap_n > 0 and heap_key_of(world)[mach[m].heap_at] <= mach[m].virtual:
-        s = heap_slot_of(world)[mach[m].heap_at]
+    while mach[m].heap_n > 0 and heap_of(world)[mach[m].heap_at].key <= mach[m].virtual:
+        s = heap_slot(world, mach[m].heap_at)
         if slot[s].last != 0:
             finish_task(world, jobs, s)
             freed = True
@@ -155,7 +154,7 @@ def _look_ahead(world: Pages, m: int) -> None:
     other = tour_other(world)
     if other >= 0:
         prefetch(mach_of(world), other)
-        prefetch(slot_of(world), heap_slot_of(world)[mach_of(world)[other].heap_at])
+        prefetch(slot_of(world), heap_slot(world, mach_of(world)[other].heap_at))
 
 
 @entry

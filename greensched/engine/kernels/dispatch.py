@@ -16,7 +16,7 @@ from greensched.engine.kernels.capacity import (
     some_cpu,
 )
 from greensched.engine.kernels.gangs import start_gang
-from greensched.engine.kernels.heaps import heap_room
+from greensched.engine.kernels.heaps import heap_room, heap_slot
 from greensched.engine.kernels.index import find, fits_task
 from greensched.engine.kernels.layout import (
     BACKFILL_DEPTH,
@@ -36,7 +36,6 @@ from greensched.engine.kernels.levels import next_of, reach
 from greensched.engine.kernels.memory import (
     freed_of,
     head_of,
-    heap_slot_of,
     lane_of,
     mach_of,
     out_of,
@@ -190,18 +189,18 @@ def _fit_time(world: Pages, m: int, e: int) -> int:
     memory_mib = batch_free_memory(world, m)
     gpu_m = mach[m].gpu_free_m
     # found through the heap, in any order: its places lie side by side, a list's all over memory
-    slots, first, end = heap_slot_of(world), mach[m].heap_at, mach[m].heap_at + mach[m].heap_n
+    first, end = mach[m].heap_at, mach[m].heap_at + mach[m].heap_n
     at = now = w[0].now_ms
     while cpu_m < need_m or memory_mib < wait[e].memory_mib or gpu_m < wait[e].gpu_m:
         later = INF  # the next expected end after `at`, and all that it frees
         for k in range(first, end):
-            end_ms = _expected_end(world, slots[k], now)
+            end_ms = _expected_end(world, heap_slot(world, k), now)
             if at < end_ms < later:
                 later = end_ms
         if later == INF:
             return INF
         for k in range(first, end):
-            s = slots[k]
+            s = heap_slot(world, k)
             if _expected_end(world, s, now) == later:
                 cpu_m += slot[s].cpu_m
                 memory_mib += slot[s].memory_mib

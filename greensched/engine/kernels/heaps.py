@@ -1,7 +1,9 @@
 """Priority structures: a heap of each machine's jobs, tournament of machines, timers.
 
-The heaps of jobs lie one behind the other in one pair of arrays; one that is full moves to the
-end, twice as large, so that at most half of the space is left behind.
+The heaps of jobs lie one behind the other in one array; one that is full moves to the end, twice
+as large, so that at most half of the space is left behind. A place tells when something happens
+and, in one number, which job it is and in its lowest bits which slot: what is asked for ahead is
+known without a look at the slot.
 
 The tournament is of one number a machine: when its jobs' next event is and, in the lowest bits,
 which machine it is. Each place holds the lesser of the two below it.
@@ -12,10 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
-from greensched.engine.kernels.layout import GROW, INF
+from greensched.engine.kernels.layout import GROW, INF, SLOT_BITS
 from greensched.engine.kernels.memory import (
-    heap_key_of,
-    heap_slot_of,
+    heap_of,
     mach_of,
     next_ms_of,
     slot_of,
@@ -31,52 +32,63 @@ ARITY = 4  # children of a node: half as deep as a binary heap, and side by side
 
 
 @inner
-def _before(world: Pages, key: int, s: int, other_key: int, other: int) -> bool:
-    """Say whether slot s's event comes before the other's (ties: lower job, lower slot)."""
-    slot = slot_of(world)
-    if key != other_key:
-        return key < other_key
-    if slot[s].job != slot[other].job:
-        return slot[s].job < slot[other].job
-    return s < other
+def heap_slot(world: Pages, k: int) -> int:
+    """Return the slot at place k of the heaps."""
+    return heap_of(world)[k].who & ((1 << SLOT_BITS) - 1)
 
 
 @inner
-def _put(world: Pages, base: int, k: int, key: int, s: int) -> None:
-    """Write slot s into place k of the heap at `base`."""
-    heap_key_of(world)[base + k], heap_slot_of(world)[base + k] = key, s
+def heap_job(world: Pages, k: int) -> int:
+    """Return the job at place k of the heaps."""
+    return heap_of(world)[k].who >> SLOT_BITS
 
 
 @inner
-def _rise(world: Pages, base: int, k: int, key: int, s: int) -> None:
-    """Let slot s, to be put at place k of the heap at `base`, rise to where it belongs."""
-    keys, slots = heap_key_of(world), heap_slot_of(world)
+def _before(key: int, who: int, other_key: int, other: int) -> bool:
+    """Say whether one place comes before another (ties: lower job, lower slot)."""
+    return key < other_key or (key == other_key and who < other)
+
+
+@inner
+def _put(world: Pages, at: int, key: int, who: int) -> None:
+    """Write into place `at` of the heaps."""
+    heap = heap_of(world)
+    heap[at].key, heap[at].who = key, who
+
+
+@inner
+def _rise(world: Pages, base: int, k: int, key: int, who: int) -> None:
+    """Let what is to be put at place k of the heap at `base` rise to where it belongs."""
+    heap = heap_of(world)
     while k > 0:
         above = (k - 1) // ARITY
-        if not _before(world, key, s, keys[base + above], slots[base + above]):
+        b = heap[base + above]
+        if not _before(key, who, b.key, b.who):
             break
-        _put(world, base, k, keys[base + above], slots[base + above])
+        _put(world, base + k, b.key, b.who)
         k = above
-    _put(world, base, k, key, s)
+    _put(world, base + k, key, who)
 
 
 @inner
-def _sink(world: Pages, base: int, n: int, k: int, key: int, s: int) -> None:
-    """Let slot s, to be put at place k of the heap of n at `base`, sink to where it belongs."""
-    keys, slots = heap_key_of(world), heap_slot_of(world)
+def _sink(world: Pages, base: int, n: int, k: int, key: int, who: int) -> None:
+    """Let what is to be put at place k of the heap of n at `base` sink to where it belongs."""
+    heap = heap_of(world)
     while True:
         first = ARITY * k + 1
         if first >= n:
             break
         best = first
-        for child in range(base + first + 1, base + min(first + ARITY, n)):
-            if _before(world, keys[child], slots[child], keys[base + best], slots[base + best]):
-                best = child - base
-        if not _before(world, keys[base + best], slots[base + best], key, s):
+        for child in range(first + 1, min(first + ARITY, n)):
+            a, b = heap[base + child], heap[base + best]
+            if _before(a.key, a.who, b.key, b.who):
+                best = child
+        b = heap[base + best]
+        if not _before(b.key, b.who, key, who):
             break
-        _put(world, base, k, keys[base + best], slots[base + best])
+        _put(world, base + k, b.key, b.who)
         k = best
-    _put(world, base, k, key, s)
+    _put(world, base + k, key, who)
 
 
 @inner
@@ -85,14 +97,14 @@ def heap_room(world: Pages, m: int) -> bool:
     w, r = w_of(world), mach_of(world)[m]
     if r.heap_n < r.heap_room:
         return True
-    keys, slots = heap_key_of(world), heap_slot_of(world)
+    heap = heap_of(world)
     room = 2 * r.heap_room
-    if w[0].heaps_end + room > len(keys):
+    if w[0].heaps_end + room > len(heap):
         w[0].status = GROW
         return False
     to = w[0].heaps_end
     for k in range(r.heap_n):
-        keys[to + k], slots[to + k] = keys[r.heap_at + k], slots[r.heap_at + k]
+        _put(world, to + k, heap[r.heap_at + k].key, heap[r.heap_at + k].who)
     w[0].heaps_end += room
     r.heap_at, r.heap_room = to, room
     return True
@@ -102,28 +114,27 @@ def heap_room(world: Pages, m: int) -> bool:
 def heap_push(world: Pages, m: int, s: int, key: int) -> None:
     """Put slot s into the heap of machine m, which has room."""
     r = mach_of(world)[m]
-    _rise(world, r.heap_at, r.heap_n, key, s)
+    _rise(world, r.heap_at, r.heap_n, key, (slot_of(world)[s].job << SLOT_BITS) + s)
     r.heap_n += 1
 
 
 @inner
 def heap_remove(world: Pages, m: int, s: int) -> None:
     """Take slot s out of machine m's heap."""
-    r = mach_of(world)[m]
-    keys, slots = heap_key_of(world), heap_slot_of(world)
+    r, heap = mach_of(world)[m], heap_of(world)
     base = r.heap_at
     r.heap_n -= 1
     n, k = r.heap_n, 0
-    while slots[base + k] != s:  # nearly always the first: it ends, or has its next step
+    while heap_slot(world, base + k) != s:  # nearly always the first
         k += 1
     if k == n:
         return
-    key, last = keys[base + n], slots[base + n]  # takes the place of s
-    above = (k - 1) // ARITY
-    if k > 0 and _before(world, key, last, keys[base + above], slots[base + above]):
-        _rise(world, base, k, key, last)
+    key, who = heap[base + n].key, heap[base + n].who  # takes the place of s
+    b = heap[base + (k - 1) // ARITY]
+    if k > 0 and _before(key, who, b.key, b.who):
+        _rise(world, base, k, key, who)
     else:
-        _sink(world, base, n, k, key, last)
+        _sink(world, base, n, k, key, who)
 
 
 @inner

@@ -32,6 +32,7 @@ RATE_ONE = 1 << 20  # progress of an undisturbed job in one millisecond
 SHARE_ONE = 1_000_000  # a whole machine, in the unit of reserved shares
 PRESS_ONE = 1_000  # the pressure of a job class that counts as it uses CPU
 BACKFILL_DEPTH = 100  # waiting jobs looked at behind a blocked head
+SLOT_BITS = 28  # of a place in a heap of jobs: its slot, with the job in the bits above
 FREED_MAX = 8  # freed machines that are remembered by name
 SHADOW_MACHINES = 4  # machines looked at for a blocked head's reservation
 
@@ -154,6 +155,10 @@ i8: share press gang_next gang_prev
 i8: machine_next machine_prev estimate_end_ms cpu_m memory_mib gpu_m kept_ms use_row
 i8: devices next_free alone
 """)
+# A place in a machine's heap of jobs: the progress at which something happens, and who it is.
+PLACE_IN_HEAP = _dtype("""
+i8: key who
+""")
 # `tried`: the epoch of its lane at which it found no room. A gang had `places` at most; one task
 # had none, or only on the machine that was `kept` from it (else NO).
 WAIT = _dtype("""
@@ -206,7 +211,7 @@ i4: pauses
 class World(NamedTuple):
     """All arrays of one run; shapes in brackets (M machines, S services, K intervals).
 
-    `heap_key` and `heap_slot` hold the heaps of all machines' jobs one behind the other.
+    `heap` holds the heaps of all machines' jobs one behind the other.
     """
 
     w: NDArray[Any]  # SCALARS [1]
@@ -225,8 +230,7 @@ class World(NamedTuple):
     spots: NDArray[np.int64]  # [M, 2] machines that take a gang's tasks, and how many
     freed: NDArray[np.int64]  # [FREED_MAX] machines that waiting jobs have not been tried on
     link: NDArray[Any]  # LINK [2 M]: machines in the online pools, then in the batch pools
-    heap_key: NDArray[np.int64]
-    heap_slot: NDArray[np.int64]
+    heap: NDArray[Any]  # PLACE_IN_HEAP
     tree: NDArray[np.int64]  # [12, 2 size] most CPU, memory, time left (first-fit, spread)
     next_ms: NDArray[np.int64]  # [M] next event of the machine's jobs
     tour: NDArray[np.int64]  # [2 x 2^bits] tournament of machines by next_ms

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
 from greensched.compiling.views import prefetch
-from greensched.engine.kernels.heaps import tour_update
+from greensched.engine.kernels.heaps import heap_slot, tour_update
 from greensched.engine.kernels.interference import slow_down
 from greensched.engine.kernels.layout import (
     INF,
@@ -27,8 +27,7 @@ from greensched.engine.kernels.layout import (
 from greensched.engine.kernels.memory import (
     curve_of,
     energy_mj_of,
-    heap_key_of,
-    heap_slot_of,
+    heap_of,
     mach_of,
     machine_ms_of,
     next_ms_of,
@@ -160,8 +159,8 @@ def refresh(world: Pages, m: int) -> None:
     event = INF
     if r.heap_n > 0:
         # its record is read when its time has come, and has left the caches by then otherwise
-        prefetch(slot_of(world), heap_slot_of(world)[r.heap_at])
-        left = heap_key_of(world)[r.heap_at] - r.virtual
+        prefetch(slot_of(world), heap_slot(world, r.heap_at))
+        left = heap_of(world)[r.heap_at].key - r.virtual
         if left <= 0:  # done at this instant, even where nothing is left for batch from now on
             event = r.last_ms
         elif r.rate > 0:
