@@ -278,7 +278,7 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
     world = layout.World(
         w=w,
         mach=mach,
-        slot=_pool(layout.SLOT, 1024, "next_free"),
+        slot=_pool(layout.SLOT, 1024, "machine_next"),
         wait=_pool(layout.WAIT, 1024, "next"),
         lane=_lanes(),
         queue=np.zeros((2, 1024), np.int64),
@@ -332,7 +332,7 @@ def grown(world: layout.World, need_replicas: int = 0) -> layout.World:
     waiting = int(w["n_waiting"]) + int(w["n_held"]) + running
     wait = _grow(world.wait, waiting, "next", world.w, "wait_free")
     larger = {
-        "slot": _grow(world.slot, running + tasks_max, "next_free", world.w, "slot_free"),
+        "slot": _grow(world.slot, running + tasks_max, "machine_next", world.w, "slot_free"),
         "wait": wait,
         "rep": _grow(world.rep, replicas, "next_free", world.w, "rep_free"),
         "timer": _grow(world.timer, int(w["timer_n"]) + 4 * len(world.mach) + replicas),

@@ -82,7 +82,7 @@ def start_tasks(world: Pages, jobs: Pages, e: int, m: int, gang: int, n: int) ->
     w, mach, slot, wait = w_of(world), mach_of(world), slot_of(world), wait_of(world)
     now = w[0].now_ms
     s = w[0].slot_free
-    w[0].slot_free = slot[s].next_free
+    w[0].slot_free = slot[s].machine_next
     prefetch(slot, w[0].slot_free)
     sync(world, m)
     r = mach[m]
@@ -194,7 +194,7 @@ def _leave(world: Pages, s: int) -> None:
 def _free(world: Pages, s: int) -> None:
     """Give slot s back."""
     w, slot = w_of(world), slot_of(world)
-    slot[s].next_free = w[0].slot_free
+    slot[s].machine_next = w[0].slot_free
     w[0].slot_free = s
 
 

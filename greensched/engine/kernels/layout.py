@@ -149,11 +149,13 @@ i8: level previous next
 # Equal tasks of one gang on one machine are one slot: sizes, share and use are those of all.
 # `alone`: all of its job, which has not run before.
 SLOT = _dtype("""
-i8: virtual_zero until_ms last machine job use_m n_tasks
+i8: virtual_zero until_ms
+i4: last alone
+i8: machine job use_m n_tasks
 f8: prefix_idle prefix_batch prefix_gpu energy
 i8: share press gang_next gang_prev
 i8: machine_next machine_prev estimate_end_ms cpu_m memory_mib gpu_m kept_ms use_row
-i8: devices next_free alone
+i8: devices
 """)
 # A place in a machine's heap of jobs: the progress at which something happens, and who it is.
 PLACE_IN_HEAP = _dtype("""
