@@ -48,6 +48,7 @@ from greensched.engine.kernels.memory import (
 )
 from greensched.engine.kernels.meter import refresh, sync
 from greensched.engine.kernels.queue import (
+    lane_at,
     note_freed,
     queue_push,
     trust_tried,
@@ -103,9 +104,9 @@ def _arrive(world: Pages, jobs: Pages, j: int) -> None:
     """Let job j start at once where its discipline lets it, or wait; or hold it for a policy."""
     if len(held_of(world)) > 0 and hold_back(world, jobs, j):
         return
-    w, lane, wait = w_of(world), lane_of(world), wait_of(world)
+    w, lane = w_of(world), lane_of(world)
     e = wait_new(world, jobs, j, ZERO)
-    i = wait[e].lane
+    i = lane_at(world, e)
     started = False
     if lane[i].n == 0:
         started = start_entry(world, jobs, e, NO)

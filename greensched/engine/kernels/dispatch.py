@@ -44,6 +44,7 @@ from greensched.engine.kernels.memory import (
     wait_of,
 )
 from greensched.engine.kernels.queue import (
+    lane_at,
     queue_first,
     queue_remove,
     wait_free,
@@ -59,7 +60,7 @@ OVERRUN_MS = 60_000  # a job past its estimate is expected to need this much mor
 def _known_to_fail(world: Pages, e: int) -> bool:
     """Say whether a request no larger than entry e has found no room since capacity changed."""
     lane, wait = lane_of(world), wait_of(world)
-    i = wait[e].lane
+    i = lane_at(world, e)
     return (
         wait[e].cpu_m >= lane[i].failed_cpu_m
         and wait[e].memory_mib >= lane[i].failed_memory_mib
@@ -72,7 +73,7 @@ def _known_to_fail(world: Pages, e: int) -> bool:
 def _note_failure(world: Pages, e: int) -> None:
     """Remember that entry e, which any machine type would suit, found no room."""
     lane, wait = lane_of(world), wait_of(world)
-    i = wait[e].lane
+    i = lane_at(world, e)
     if wait[e].types == -1 and (
         lane[i].failed_cpu_m == INF
         or (
@@ -95,7 +96,7 @@ def _find_anywhere(world: Pages, e: int, but: int) -> int:
     cpu_m, memory_mib, gpu_m, types, stay_ms = t.cpu_m, t.memory_mib, t.gpu_m, t.types, t.stay_ms
     m = find(world, NEVER, cpu_m, memory_mib, gpu_m, types, stay_ms, but)
     if m < 0:
-        t.tried, t.kept = lane_of(world)[t.lane].epoch, NO
+        t.tried, t.kept = lane_of(world)[lane_at(world, e)].epoch, NO
         if but >= 0 and fits_task(world, but, cpu_m, memory_mib, gpu_m, types, stay_ms, NO):
             t.kept = but
         else:  # no machine at all has room
@@ -107,7 +108,7 @@ def _find_anywhere(world: Pages, e: int, but: int) -> int:
 def _find_freed(world: Pages, e: int, but: int) -> int:
     """Return as `_find_anywhere` where only machines that were freed may have room."""
     w, t, freed = w_of(world), wait_of(world)[e], freed_of(world)
-    epoch = lane_of(world)[t.lane].epoch
+    epoch = lane_of(world)[lane_at(world, e)].epoch
     if t.tried != epoch:
         t.tried, t.kept = epoch, NO
     if t.cpu_m > w[0].freed_cpu_m or t.memory_mib > w[0].freed_memory_mib:
@@ -134,7 +135,7 @@ def _start_single(world: Pages, jobs: Pages, e: int, but: int) -> bool:
     """
     w, t = w_of(world), wait_of(world)[e]
     cursor = w[0].spread_cursor
-    tried = t.tried == lane_of(world)[t.lane].epoch and (t.kept < 0 or t.kept == but)
+    tried = t.tried == lane_of(world)[lane_at(world, e)].epoch and (t.kept < 0 or t.kept == but)
     if tried or _known_to_fail(world, e):
         m = _find_freed(world, e, but)
     else:

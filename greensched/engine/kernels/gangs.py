@@ -41,6 +41,7 @@ from greensched.engine.kernels.memory import (
     w_of,
     wait_of,
 )
+from greensched.engine.kernels.queue import lane_at
 
 if TYPE_CHECKING:
     from greensched.engine.kernels.layout import Pages
@@ -118,7 +119,7 @@ def _fits(world: Pages, e: int, but: int) -> bool:
     together would not be enough.
     """
     w, t = w_of(world), wait_of(world)[e]
-    lane, freed = lane_of(world)[t.lane], freed_of(world)
+    lane, freed = lane_of(world)[lane_at(world, e)], freed_of(world)
     if t.tried == lane.epoch:
         for k in range(w[0].n_freed):
             t.places += min(t.tasks, _places(world, freed[k], e))

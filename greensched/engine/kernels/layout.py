@@ -165,7 +165,7 @@ i8: key who
 # had none, or only on the machine that was `kept` from it (else NO).
 WAIT = _dtype("""
 i8: next tried tasks cpu_m memory_mib gpu_m stay_ms kept
-i8: estimate_ms types lane places previous job done_ms key submit_ms
+i8: estimate_ms types places previous job done_ms key submit_ms
 """)
 LANE = _dtype("""
 i8: head tail n cpu_m memory_mib gpu_m shadow_ms shadow_machine shadow_for heap_n

@@ -54,7 +54,6 @@ def wait_new(world: Pages, jobs: Pages, j: int, done_ms: int) -> int:
     t.cpu_m, t.memory_mib, t.gpu_m = cpu_m_of(jobs)[j], memory_mib_of(jobs)[j], gpu_m_of(jobs)[j]
     t.tasks = tasks_of(jobs)[j]
     t.types = cls[job_class_of(jobs)[j]].types
-    t.lane = 1 if t.gpu_m > 0 else 0
     t.estimate_ms = max(1, estimate_of(world, jobs, j) - done_ms)
     c = cls[job_class_of(jobs)[j]]
     t.stay_ms = t.estimate_ms
@@ -67,6 +66,12 @@ def wait_new(world: Pages, jobs: Pages, j: int, done_ms: int) -> int:
     elif discipline == SHORTEST:
         t.key = t.estimate_ms
     return e
+
+
+@inner
+def lane_at(world: Pages, e: int) -> int:
+    """Return the lane of waiting entry e: 1 for those that want GPUs."""
+    return 1 if wait_of(world)[e].gpu_m > 0 else 0
 
 
 @inner
@@ -144,7 +149,7 @@ def _list_insert(world: Pages, i: int, e: int) -> None:
 def queue_push(world: Pages, e: int) -> None:
     """Let entry e wait in its lane."""
     w, lane, wait = w_of(world), lane_of(world), wait_of(world)
-    i = wait[e].lane
+    i = lane_at(world, e)
     if w[0].discipline == FIFO or w[0].discipline == EASY:
         _list_insert(world, i, e)
     else:
@@ -169,7 +174,7 @@ def queue_first(world: Pages, i: int) -> int:
 def queue_remove(world: Pages, e: int) -> None:
     """Take entry e (the first one, or any of a list) out of its lane."""
     w, lane, wait = w_of(world), lane_of(world), wait_of(world)
-    i = wait[e].lane
+    i = lane_at(world, e)
     if w[0].discipline == FIFO or w[0].discipline == EASY:
         before, after = wait[e].previous, wait[e].next
         if before >= 0:
