@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from greensched.compiling import inner
-from greensched.engine.kernels.layout import GROW, INF, SLOT_BITS
+from greensched.engine.kernels.layout import GROW, INF, SLOT_BITS, ZERO
 from greensched.engine.kernels.memory import (
     heap_of,
     mach_of,
@@ -130,7 +130,7 @@ def heap_remove(world: Pages, m: int, s: int) -> None:
     if k == n:
         return
     key, who = heap[base + n].key, heap[base + n].who  # takes the place of s
-    b = heap[base + (k - 1) // ARITY]
+    b = heap[base + max(ZERO, k - 1) // ARITY]  # of the first place it is that place, in vain
     if k > 0 and _before(key, who, b.key, b.who):
         _rise(world, base, k, key, who)
     else:

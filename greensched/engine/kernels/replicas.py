@@ -158,32 +158,36 @@ def spread(world: Pages) -> None:
 
 
 @inner
+def _next_load(world: Pages) -> None:
+    """Set what every service wants from now on; after the last step it stays."""
+    w, svc = w_of(world), svc_of(world)
+    step = w[0].load_step + 1
+    w[0].load_next_ms = INF
+    if step < load_of(world).shape[1]:
+        w[0].load_next_ms = w[0].load_start_ms + (step + 1) * w[0].load_step_ms
+        for s in range(len(svc)):
+            svc[s].load_m = load_of(world)[s, step]
+            _part_of_load(world, s)
+
+
+@inner
 def load_step(world: Pages) -> None:
     """Give every service the load of its next step."""
-    w, mach, svc, rep = w_of(world), mach_of(world), svc_of(world), rep_of(world)
+    w, mach, rep = w_of(world), mach_of(world), rep_of(world)
     settle_services(world)
+    _next_load(world)
     for m in range(len(mach)):
         if mach[m].n_reps > 0:
             sync(world, m)
+            if mach[m].role != _DATABASE_ROLE:  # these have steps of their own
+                mach[m].online_use_m = 0.0
+                mach[m].online_gpu_use_m = 0.0
     for r in range(w[0].n_reps):
         if rep[r].state == A_ONLINE:
             settle_replica(world, r)  # in the step that ends
-    steps = load_of(world).shape[1]
-    w[0].load_step = min(w[0].load_step + 1, steps)
-    w[0].load_next_ms = INF
-    if w[0].load_step < steps:
-        w[0].load_next_ms = w[0].load_start_ms + (w[0].load_step + 1) * w[0].load_step_ms
-        for s in range(len(svc)):
-            svc[s].load_m = load_of(world)[s, w[0].load_step]
-            _part_of_load(world, s)
-    for m in range(len(mach)):
-        if mach[m].n_reps > 0 and mach[m].role != _DATABASE_ROLE:  # these have steps of their own
-            mach[m].online_use_m = 0.0
-            mach[m].online_gpu_use_m = 0.0
-    for r in range(w[0].n_reps):
-        if rep[r].state == A_ONLINE:
             rep[r].use_m, rep[r].gpu_use_m = 0.0, 0.0
             _set_use(world, r)
+    w[0].load_step = min(w[0].load_step + 1, load_of(world).shape[1])
     for m in range(len(mach)):
         if mach[m].n_reps > 0:
             refresh(world, m)
