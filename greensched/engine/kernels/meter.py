@@ -163,6 +163,8 @@ def refresh(world: Pages, m: int) -> None:
         left = heap_of(world)[r.heap_at].key - r.virtual
         if left <= 0:  # done at this instant, even where nothing is left for batch from now on
             event = r.last_ms
+        elif r.rate == RATE_ONE:  # as below, without a division
+            event = r.last_ms + (left + RATE_ONE - 1) // RATE_ONE
         elif r.rate > 0:
             event = r.last_ms - (-left) // r.rate
     if event != next_ms[m]:
