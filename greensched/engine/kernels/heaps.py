@@ -164,9 +164,16 @@ def tour_first(world: Pages) -> int:
 
 @inner
 def tour_other(world: Pages) -> int:
-    """Return the first machine of the half that the very first is not in, or -1."""
+    """Return the first machine of the eighths that the very first is not in, or -1.
+
+    That is the second of all in seven of eight cases; of a few machines it is not looked for.
+    """
     tour = tour_of(world)
-    other = max(tour[2], tour[3])
+    if w_of(world)[0].tour_bits < 3:
+        return -1
+    other = INF
+    for i in range(8, 16):
+        other = min(other, tour[i] if tour[i] != tour[1] else INF)
     return other & ((1 << w_of(world)[0].tour_bits) - 1) if other < INF else -1
 
 
