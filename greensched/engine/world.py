@@ -295,6 +295,7 @@ def build(setting: Setting) -> tuple[layout.World, layout.JobTable]:
         heap=records(layout.PLACE_IN_HEAP, 4 * HEAP_ROOM * n),
         tree=np.full((3 * layout.POOLS, 2 * max(1, tree_size)), NONE, np.int64),
         next_ms=np.full(n, layout.INF, np.int64),
+        next_who=np.zeros(n, np.int64),
         tour=np.full(2 << bits, layout.INF),
         gpu_free_m=np.full(int(mach["n_gpus"].sum()), 1000, np.int64),
         curve=np.stack([_padded(kind.power.curve[1]) for kind in setting.fleet]),

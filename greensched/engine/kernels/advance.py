@@ -28,6 +28,7 @@ from greensched.engine.kernels.layout import (
     PRIORITY,
     RING,
     SHORTEST,
+    SLOT_BITS,
     ZERO,
 )
 from greensched.engine.kernels.memory import (
@@ -37,6 +38,7 @@ from greensched.engine.kernels.memory import (
     lane_of,
     mach_of,
     next_ms_of,
+    next_who_of,
     out_of,
     queue_of,
     rep_of,
@@ -155,7 +157,9 @@ def _look_ahead(world: Pages, m: int) -> None:
     other = tour_other(world)
     if other >= 0:
         prefetch(mach_of(world), other)
-        prefetch(slot_of(world), heap_slot(world, mach_of(world)[other].heap_at))
+        who = next_who_of(world)[other]
+        prefetch(slot_of(world), who & ((1 << SLOT_BITS) - 1))
+        prefetch(out_of(world), who >> SLOT_BITS)
 
 
 @entry

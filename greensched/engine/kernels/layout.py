@@ -235,6 +235,7 @@ class World(NamedTuple):
     heap: NDArray[Any]  # PLACE_IN_HEAP
     tree: NDArray[np.int64]  # [12, 2 size] most CPU, memory, time left (first-fit, spread)
     next_ms: NDArray[np.int64]  # [M] next event of the machine's jobs
+    next_who: NDArray[np.int64]  # [M] whose it is, as in a place of its heap
     tour: NDArray[np.int64]  # [2 x 2^bits] tournament of machines by next_ms
     gpu_free_m: NDArray[np.int64]  # [devices]
     curve: NDArray[np.float64]  # [types, 11] power curve parameters

@@ -31,6 +31,7 @@ from greensched.engine.kernels.memory import (
     mach_of,
     machine_ms_of,
     next_ms_of,
+    next_who_of,
     slot_of,
     w_of,
 )
@@ -159,6 +160,7 @@ def refresh(world: Pages, m: int) -> None:
     event = INF
     if r.heap_n > 0:
         # its record is read when its time has come, and has left the caches by then otherwise
+        next_who_of(world)[m] = heap_of(world)[r.heap_at].who
         prefetch(slot_of(world), heap_slot(world, r.heap_at))
         left = heap_of(world)[r.heap_at].key - r.virtual
         if left <= 0:  # done at this instant, even where nothing is left for batch from now on
