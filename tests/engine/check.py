@@ -77,6 +77,10 @@ def _machine(world: World, m: int) -> None:
         assert len(tasks) == b["heap_n"] <= b["heap_room"]
         places = world.heap[b["heap_at"] :][: len(tasks)]
         assert places["key"].min() == places["key"][0]
+        slots = places["who"] & ((1 << layout.SLOT_BITS) - 1)
+        assert (world.slot["job"][slots] == places["who"] >> layout.SLOT_BITS).all()
+        assert (world.slot["machine"][slots] == m).all()
+        assert world.next_who[m] == places["who"][0]
         assert world.next_ms[m] >= world.w["now_ms"][0]
 
 

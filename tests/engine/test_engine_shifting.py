@@ -98,6 +98,14 @@ def test_a_held_job_starts_when_it_is_released() -> None:
     assert [at_ms + H_MS] == run.jobs.end_ms.tolist()
 
 
+def test_a_running_job_is_seen_as_far_as_it_is_now() -> None:
+    """Of a job of 3 h that was let go at 1 h, two hours are seen to be left at 2 h, one at 3 h."""
+    policy = Told(script={H_MS: (release(0, H_MS),)}, seen=[])
+    row = {"submit_ms": 0, "duration_ms": 3 * H_MS, "job_class": 1}
+    simulate(told({}, row, policies=(policy,)))
+    assert [[2 * H_MS], [H_MS]] == [seen.left_ms.tolist() for seen in policy.seen[2:4]]
+
+
 def test_latest_start_holds_though_nobody_releases() -> None:
     """A job that no policy lets go starts on the last tick that its class and deadline allow."""
     rows = (
